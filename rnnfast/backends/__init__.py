@@ -1,0 +1,32 @@
+"""The backends: modules that all offer the functions of `Backend`; the table that finds them is in dispatch.py."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rnnfast.problem import Array, Problem
+
+
+class Backend(Protocol):
+    """What every backend module offers. The record it works on says which arrays it reads and writes."""
+
+    def variants(self) -> tuple[str, ...]:
+        """Forms that can be named after a colon (instruction sets), best first; empty where there is one form."""
+
+    def reason(self, variant: str | None = None) -> str | None:
+        """None if the backend (or that form of it) can run here, else why not, in one sentence."""
+
+    def pack(self, problem: Problem) -> Any:
+        """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
+
+    def forward(self, problem: Problem) -> None:
+        """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
+
+    def backward(self, problem: Problem) -> None:
+        """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
+
+    def activations(self, problem: Problem) -> dict[str, Array]:
+        """From a recorded problem, before `backward`: post-activation gates by name, and "c" for cells that have it.
+
+        Each (L·D, T, B, H); zero at steps that are not live.
+        """

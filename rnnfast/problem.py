@@ -1,0 +1,118 @@
+"""The problem record: a whole net's shapes, arrays and options, named as in `rf_problem` (csrc/rnnfast.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+MaskedOutput = Literal["zero", "hold"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the Python side needs to know of a cell: its gates in PyTorch's order and its states."""
+
+    gates: tuple[str, ...]
+    states: tuple[str, ...]
+
+
+CELLS = {
+    "rnn_tanh": Cell(("h",), ("h",)),
+    "rnn_relu": Cell(("h",), ("h",)),
+    "rnn_linear": Cell(("h",), ("h",)),
+    "lstm": Cell(("i", "f", "g", "o"), ("h", "c")),
+    "gru": Cell(("r", "z", "n"), ("h",)),
+    "gru_before": Cell(("r", "z", "n"), ("h",)),
+}
+"""Every cell by name. `gru` applies the reset gate after the recurrent product, `gru_before` before it."""
+
+
+@dataclass(eq=False, slots=True)
+class Problem:
+    """One call of a net: L layers, D directions, T steps, batch B, input size I, hidden size H, G gates.
+
+    Lists hold one entry per layer and direction, layer l direction d at `l * D + d`. Sequences are time-major views
+    with free T and B strides and a contiguous last axis. Backends write into the arrays given here and allocate none
+    of the results. Dropout probabilities are zero where dropout is off.
+    """
+
+    cell: str
+    dtype: np.dtype[Any]
+    num_layers: int
+    num_directions: int
+    steps: int
+    batch: int
+    input_size: int
+    hidden_size: int
+    masked_output: MaskedOutput = "zero"
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    dropout_seed: int = 0
+    first_row: int = 0
+    """Row b of this batch counts as row `first_row + b` in the dropout masks."""
+
+    weight_ih: list[Array] = field(default_factory=list)
+    """(G·H, I), for layers above the first (G·H, D·H)."""
+    weight_hh: list[Array] = field(default_factory=list)
+    """(G·H, H)."""
+    bias_ih: list[Array] | None = None
+    """(G·H,); both biases or neither."""
+    bias_hh: list[Array] | None = None
+
+    x: Array | None = None
+    """(T, B, I)."""
+    y: Array | None = None
+    """(T, B, D·H), written by forward."""
+    h0: Array | None = None
+    """(L·D, B, H), C-contiguous, the states before the first step; None: zeros."""
+    c0: Array | None = None
+    h_n: Array | None = None
+    """(L·D, B, H), C-contiguous, written by forward."""
+    c_n: Array | None = None
+    lengths: Array | None = None
+    """(B,) int64."""
+    mask: Array | None = None
+    """(T, B) uint8, C-contiguous."""
+    resets: Array | None = None
+    """(T, B) uint8, C-contiguous."""
+
+    record: bool = False
+    """True: forward keeps in `reserve` what backward needs; False: inference, `reserve` stays None."""
+    reserve: Any = None
+    """Whatever the backend keeps between forward and backward; opaque to everyone else."""
+    packed: Any = None
+    """What the backend's `pack` returned for these weights, or None."""
+    variant: str | None = None
+    """One form of the backend, e.g. an instruction set; None: its best."""
+
+    dy: Array | None = None
+    """(T, B, D·H); None: zeros."""
+    dh_n: Array | None = None
+    dc_n: Array | None = None
+    dx: Array | None = None
+    """(T, B, I), overwritten by backward; None: not wanted."""
+    dh0: Array | None = None
+    """(L·D, B, H), C-contiguous, overwritten by backward; None: not wanted."""
+    dc0: Array | None = None
+    d_weight_ih: list[Array] | None = None
+    """Gradients of the parameters are added to what is there; None: not wanted."""
+    d_weight_hh: list[Array] | None = None
+    d_bias_ih: list[Array] | None = None
+    d_bias_hh: list[Array] | None = None
+    state_grad_norms: Array | None = None
+    """(T, L·D, 2) float64: Euclidean norm over the live rows of dL/dh_t and dL/dc_t; None: not wanted."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the cell's states: ("h",) or ("h", "c")."""
+        return CELLS[self.cell].states
+
+    @property
+    def gates(self) -> int:
+        """G, the number of gates."""
+        return len(CELLS[self.cell].gates)
