@@ -133,7 +133,8 @@ RF_API int32_t rf_forward(const rf_problem *problem);
 RF_API int32_t rf_backward(const rf_problem *problem);
 
 /* After rf_forward with a reserve and before rf_backward: the post-activation gate (0..G-1, PyTorch's order) or, with
- * gate = G, the cell state c, of layer-direction k at every step, into `out` (T, B, H); 0 at steps not live. */
+ * gate = G, the cell state c, of layer-direction k at every step, into `out` (T, B, H); 0 at steps not live. Needs the
+ * workspace. */
 RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate, void *out);
 
 /* The library's own element-wise functions, at most 2 units in the last place, and a loop of independent fused

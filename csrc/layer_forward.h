@@ -1,0 +1,265 @@
+/* layer_forward.h - the forward time loop of every cell: input products a chunk of steps at a time, then step by step
+ * the recurrent product with the cell applied to the sums while they are still in registers. */
+#ifndef RF_LAYER_FORWARD_H
+#define RF_LAYER_FORWARD_H
+
+#define CHUNK_BYTES (256 << 10) /* gates that wait between the two products: half of a 512 KB L2 */
+#define CHUNK_ROWS_LEAST 32     /* rows for which weights are worth fetching from beyond L2 */
+#define GATES_PART_BYTES (16 << 10) /* weights that stay in L1 while rows pass by: half of 32 KB */
+
+/* Everything a tile needs of some rows: of a chunk for the input product, of one step for a phase. */
+struct step {
+  struct rows operand;
+  const real *panels;
+  const real *bias; /* input product only */
+  int keep;         /* gates are wanted later */
+  real *const *gates;
+  const real *const *h, *const *h_dropped, *const *c;
+  real *const *h_next, *const *c_next, *const *operand_next;
+};
+
+/* The cell on one vector of units of one row; `sums` are the phase's slots. */
+INLINE void cell_apply(const int phase, const struct step *s, int64_t row, int64_t panel, const vec *sums) {
+  const int64_t unit = panel * VEC_LANES;
+  const int first = CELL_PHASE[phase].slot, end = first + CELL_PHASE[phase].gates;
+  real *gates = s->gates[row];
+  vec slots[CELL_SLOTS];
+  UNROLL for (int i = 0; i < CELL_SLOTS; i++) {
+    slots[i] = i >= first && i < end ? sums[i - first] : v_load(gates + slot_offset(panel, i));
+  }
+  struct past past = {.h = v_load(s->h[row] + unit), .h_dropped = v_load(s->h_dropped[row] + unit)};
+  if (CELL_STATES > 1) past.c = v_load(s->c[row] + unit);
+  struct next next;
+  cell_forward(phase, slots, &past, &next);
+  if (s->keep || phase + 1 < CELL_PHASES) {
+    UNROLL for (int i = 0; i < CELL_SLOTS; i++) v_store(gates + slot_offset(panel, i), slots[i]);
+  }
+  if (phase + 1 < CELL_PHASES) {
+    v_store(s->operand_next[row] + unit, next.operand);
+  } else {
+    v_store(s->h_next[row] + unit, next.h);
+    if (CELL_STATES > 1) v_store(s->c_next[row] + unit, next.c);
+  }
+}
+
+enum { INPUT_PRODUCT = -1 }; /* in place of a phase */
+
+INLINE void gates_tile(const int phase, const int R, const int V, const void *job, const struct tile *at) {
+  const struct step *s = job;
+  const int G = phase == INPUT_PRODUCT ? CELL_GATES : CELL_PHASE[phase].gates;
+  const int slot = phase == INPUT_PRODUCT ? 0 : CELL_PHASE[phase].slot;
+  const int64_t panel_size = rows_width(&s->operand) * G * VEC_LANES;
+  const real *a[TILE_ROWS_MOST];
+  vec acc[ACCUMULATORS];
+  UNROLL for (int r = 0; r < R; r++) {
+    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : s->gates[at->row + r];
+    a[r] = s->operand.row[at->row + r];
+    UNROLL for (int n = 0; n < V * G; n++) {
+      acc[r * V * G + n] = v_load(from + slot_offset(at->panel + n / G, slot + n % G));
+    }
+  }
+  tile_multiply(R, V, G, acc, at, a, 1, s->operand.stride, s->panels + at->panel * panel_size, panel_size);
+  if (phase != INPUT_PRODUCT && at->last) {
+    vec sums[ACCUMULATORS]; /* in memory: the cell's code stands here once, not once for every part of the tile */
+    UNROLL for (int n = 0; n < R * V * G; n++) sums[n] = acc[n];
+    for (int i = 0; i < R * V; i++) cell_apply(phase, s, at->row + i / V, at->panel + i % V, sums + i * G);
+    return;
+  }
+  UNROLL for (int r = 0; r < R; r++) {
+    real *gates = s->gates[at->row + r];
+    UNROLL for (int n = 0; n < V * G; n++) {
+      v_store(gates + slot_offset(at->panel + n / G, slot + n % G), acc[r * V * G + n]);
+    }
+    if (phase != INPUT_PRODUCT) continue;
+    UNROLL for (int n = 0; n < V * (CELL_SLOTS - CELL_GATES); n++) { /* sums that start apart from the inputs' */
+      const int64_t at_slot = slot_offset(at->panel + n % V, CELL_GATES + n / V);
+      v_store(gates + at_slot, v_load(s->bias + at_slot));
+    }
+  }
+}
+
+INLINE void input_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(INPUT_PRODUCT, R, V, job, at);
+}
+INLINE void phase0_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(0, R, V, job, at);
+}
+TILE_FUNCTIONS(input_tile, CELL_GATES)
+TILE_FUNCTIONS(phase0_tile, CELL_PHASE0_GATES)
+#if CELL_PHASES > 1
+INLINE void phase1_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(1, R, V, job, at);
+}
+TILE_FUNCTIONS(phase1_tile, CELL_PHASE1_GATES)
+static const struct tile_family *const phase_family[] = {&phase0_tile_family, &phase1_tile_family};
+#else
+static const struct tile_family *const phase_family[] = {&phase0_tile_family};
+#endif
+
+INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
+  const int64_t part = GATES_PART_BYTES / (int64_t)(family->gates * VEC_LANES * sizeof(real));
+  struct tile at = {0};
+  while (next_part(&s->operand, part, &at)) tiles_run(family, s->operand.count, hidden_panels(l), s, at);
+}
+
+/* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
+ * (`now_...`: where its state stands). */
+struct forward {
+  struct packed packed;
+  struct inputs inputs;
+  int64_t chunk_steps;
+  real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
+  const real **x_row;
+  real **chunk_gates;
+  const real **now_h, **now_c;
+  const real **h_row, **h_dropped_row, **c_row;
+  real **h_next_row, **c_next_row, **operand_row;
+};
+
+static struct forward forward_make(const struct rf_layer *l, struct arena *arena) {
+  const int64_t stride = state_stride(l), rows = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
+  const int64_t chunk = (rows < CHUNK_ROWS_LEAST ? CHUNK_ROWS_LEAST : rows) / (l->batch ? l->batch : 1);
+  const int64_t visits = l->plan.t1 - l->plan.t0;
+  struct forward f = {.chunk_steps = chunk < 1 ? 1 : chunk < visits ? chunk : visits};
+  const int64_t most = f.chunk_steps * l->batch;
+  if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
+  for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(arena, l->batch * stride);
+  f.h0 = take_reals(arena, l->batch * stride);
+  f.c0 = take_reals(arena, CELL_STATES > 1 ? l->batch * stride : 0);
+  f.zeros = take_reals(arena, stride);
+  f.masks = recurrent_masks(l, arena);
+  f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
+  f.operand = take_reals(arena, CELL_PHASES > 1 ? l->batch * stride : 0);
+  f.inputs = inputs_make(l, most, arena);
+  f.x_row = take_pointers(arena, most);
+  f.chunk_gates = take_pointers(arena, most);
+  f.now_h = take_pointers(arena, l->batch);
+  f.now_c = take_pointers(arena, l->batch);
+  f.h_row = take_pointers(arena, l->batch);
+  f.h_dropped_row = take_pointers(arena, l->batch);
+  f.c_row = take_pointers(arena, l->batch);
+  f.h_next_row = take_pointers(arena, l->batch);
+  f.c_next_row = take_pointers(arena, l->batch);
+  f.operand_row = take_pointers(arena, l->batch);
+  return f;
+}
+
+static size_t layer_forward_bytes(const struct rf_layer *l) {
+  struct arena arena = {0};
+  forward_make(l, &arena);
+  return arena.used;
+}
+
+static void forward_begin(const struct rf_layer *l, struct forward *f) {
+  const int64_t stride = state_stride(l);
+  f->packed = packed_parts(l, l->packed);
+  zero_reals(f->zeros, stride);
+  states_in(l, l->h0, f->h0);
+  if (CELL_STATES > 1) states_in(l, l->c0, f->c0);
+  for (int64_t b = 0; b < l->batch; b++) {
+    f->now_h[b] = f->h0 + b * stride;
+    f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * stride : NULL;
+  }
+}
+
+static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int64_t first, int64_t end) {
+  int64_t n = 0;
+  for (int64_t visit = first; visit < end; visit++) {
+    const int64_t t = rf_plan_step(&l->plan, visit);
+    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, n++) {
+      f->chunk_gates[n] = l->gates.base ? view_row(&l->gates, t, l->plan.row[i]) : f->gates + n * gates_stride(l);
+    }
+  }
+  inputs_find(l, &f->inputs, first, end, f->x_row);
+  const struct step s = {
+      .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
+      .panels = f->packed.x,
+      .bias = f->packed.bias,
+      .gates = f->chunk_gates,
+  };
+  gates_run(&input_tile_family, l, &s);
+}
+
+/* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
+static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
+  for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
+    const int64_t b = l->plan.row[start + i];
+    const int cut = l->plan.previous[start + i] == RF_FROM_ZEROS;
+    const real *h = cut ? f->zeros : f->now_h[b];
+    f->h_row[i] = f->h_dropped_row[i] = h;
+    if (f->masks) {
+      multiply_row(f->dropped + b * stride, h, f->masks + b * stride, l->hidden_size);
+      zero_reals(f->dropped + b * stride + l->hidden_size, stride - l->hidden_size);
+      f->h_dropped_row[i] = f->dropped + b * stride;
+    }
+    real *free_row = f->states[f->now_h[b] == f->states[0] + b * stride];
+    f->h_next_row[i] = l->states.base ? view_row(&l->states, t, b) : free_row + b * stride;
+    if (CELL_PHASES > 1) f->operand_row[i] = f->operand + b * stride;
+    if (CELL_STATES > 1) {
+      f->c_row[i] = cut ? f->zeros : f->now_c[b];
+      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * stride;
+      f->now_c[b] = f->c_next_row[i];
+    }
+    f->now_h[b] = f->h_next_row[i];
+  }
+}
+
+/* y of one step: live rows from the new states; the others zeros or, to hold, what y held at the visit before. */
+static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
+  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit);
+  for (int64_t b = 0, i = 0; b < l->batch; b++) {
+    real *y = view_row(&l->y, t, b);
+    if (i < live && l->plan.row[start + i] == b) {
+      copy_reals(y, f->h_next_row[i++], l->hidden_size);
+    } else if (l->hold && before >= 0 && before < l->steps) {
+      memmove(y, view_row(&l->y, before, b), (size_t)l->hidden_size * sizeof(real));
+    } else {
+      zero_reals(y, l->hidden_size);
+    }
+  }
+}
+
+static void forward_step(const struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
+  const int64_t live = live_rows(&l->plan, visit);
+  step_rows(l, f, visit);
+  for (int phase = 0; phase < CELL_PHASES; phase++) {
+    const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
+    const struct step s = {
+        .operand = {operand, live, 1, l->hidden_size, 0},
+        .panels = f->packed.h[phase],
+        .keep = l->gates.base != NULL,
+        .gates = gates,
+        .h = f->h_row,
+        .h_dropped = f->h_dropped_row,
+        .c = f->c_row,
+        .h_next = f->h_next_row,
+        .c_next = f->c_next_row,
+        .operand_next = f->operand_row,
+    };
+    gates_run(phase_family[phase], l, &s);
+  }
+  if (l->y.base) step_output(l, f, visit);
+}
+
+static void layer_forward(const struct rf_layer *l) {
+  struct arena arena = {l->scratch, 0};
+  struct forward f = forward_make(l, &arena);
+  const int64_t visits = l->plan.t1 - l->plan.t0;
+  forward_begin(l, &f);
+  for (int64_t first = 0, end; first < visits; first = end) {
+    end = first + f.chunk_steps < visits ? first + f.chunk_steps : visits;
+    chunk_inputs(l, &f, first, end);
+    for (int64_t visit = first; visit < end; visit++) {
+      forward_step(l, &f, visit, f.chunk_gates + (l->plan.start[visit] - l->plan.start[first]));
+    }
+  }
+  for (int64_t b = 0; b < l->batch; b++) {
+    if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
+  }
+  states_out(l, f.now_h, l->h_n);
+  if (CELL_STATES > 1) states_out(l, f.now_c, l->c_n);
+}
+
+#endif

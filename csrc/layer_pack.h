@@ -1,0 +1,63 @@
+/* layer_pack.h - the parameters of a layer, rearranged into panels: for each vector of hidden units [k][gate][lane]. */
+#ifndef RF_LAYER_PACK_H
+#define RF_LAYER_PACK_H
+
+/* Where the parts of a packed layer stand: W_ih, W_hh per phase, then the bias in the layout of a row of gates. */
+struct packed {
+  const real *x;
+  const real *h[CELL_PHASES];
+  const real *bias;
+};
+
+static struct packed packed_parts(const struct rf_layer *l, const real *base) {
+  const int64_t units = hidden_panels(l) * VEC_LANES;
+  struct packed p = {.x = base};
+  base += units * CELL_GATES * l->input_size;
+  for (int phase = 0; phase < CELL_PHASES; phase++) {
+    p.h[phase] = base;
+    base += units * CELL_PHASE[phase].gates * l->hidden_size;
+  }
+  p.bias = base;
+  return p;
+}
+
+/* W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of W's gates a slot is. */
+static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
+                       int gates, real *to) {
+  for (int64_t panel = 0; panel < hidden_panels(l); panel++) {
+    for (int g = 0; g < gates; g++) {
+      for (int64_t lane = 0; lane < VEC_LANES; lane++) {
+        const int64_t unit = panel * VEC_LANES + lane;
+        real *column = to + g * VEC_LANES + lane;
+        const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
+        for (int64_t k = 0; k < columns; k++) column[k * gates * VEC_LANES] = unit < l->hidden_size ? from[k] : 0;
+      }
+    }
+    to += columns * gates * VEC_LANES;
+  }
+}
+
+static void pack_bias(const struct rf_layer *l, real *to) {
+  zero_reals(to, hidden_blocks(l) * CELL_SLOTS * UNITS);
+  if (!l->bias_ih) return;
+  const real *bias_x = l->bias_ih, *bias_h = l->bias_hh;
+  for (int64_t unit = 0; unit < l->hidden_size; unit++) {
+    for (int slot = 0; slot < CELL_SLOTS; slot++) {
+      real *sum = to + (unit / UNITS * CELL_SLOTS + slot) * UNITS + unit % UNITS;
+      if (CELL_GATE_X[slot] >= 0) *sum += bias_x[CELL_GATE_X[slot] * l->hidden_size + unit];
+      if (CELL_GATE_H[slot] >= 0) *sum += bias_h[CELL_GATE_H[slot] * l->hidden_size + unit];
+    }
+  }
+}
+
+static void layer_pack(const struct rf_layer *l) {
+  const struct packed p = packed_parts(l, l->packed);
+  pack_gates(l, l->weight_ih, l->input_size, CELL_GATE_X, 0, CELL_GATES, (real *)p.x);
+  for (int phase = 0; phase < CELL_PHASES; phase++) {
+    const struct phase *f = &CELL_PHASE[phase];
+    pack_gates(l, l->weight_hh, l->hidden_size, CELL_GATE_H, f->slot, f->gates, (real *)p.h[phase]);
+  }
+  pack_bias(l, (real *)p.bias);
+}
+
+#endif

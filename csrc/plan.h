@@ -1,0 +1,11 @@
+/* plan.h - which rows are live at which step, and where their states come from: lengths, mask and resets resolved. */
+#ifndef RF_PLAN_H
+#define RF_PLAN_H
+
+#include "arena.h"
+#include "rnnfast.h"
+
+/* The plan of one direction for steps [p->t0, p->t1), in memory from `arena` (only counted where that has none). */
+struct rf_plan rf_plan_make(const rf_problem *p, int reverse, struct arena *arena);
+
+#endif

@@ -1,0 +1,31 @@
+"""rnnfast: fast, trustworthy recurrent networks (RNN, LSTM, GRU), forward and back-propagation through time."""
+
+from typing import Any
+
+from rnnfast.config import get_num_threads, set_num_threads, show_config, version
+from rnnfast.dispatch import backends, use_backend
+from rnnfast.modules import GRU, LSTM, RNN
+from rnnfast.step import GRUCell, LSTMCell, RNNCell
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "__version__",
+    "backends",
+    "get_num_threads",
+    "set_num_threads",
+    "show_config",
+    "use_backend",
+]
+
+__version__: str
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # looked up when asked for: reading package metadata would slow every import
+        return version()
+    raise AttributeError(f"module 'rnnfast' has no attribute {name!r}")

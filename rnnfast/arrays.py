@@ -1,0 +1,122 @@
+"""Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from rnnfast.problem import Array
+
+DTYPES = (np.dtype("float32"), np.dtype("float64"))
+"""What nets compute in, native byte order."""
+
+
+def as_array(name: str, value: Any) -> Array:
+    """`value` as a NumPy array that shares its memory: an array, `__array_interface__`, DLPack, else what NumPy makes.
+
+    Raises TypeError where NumPy cannot see the memory (another device, a foreign number type), ValueError for ragged
+    lists. `name` is the argument's name in messages.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask would be lost: pass its .data, and mask= where it applies"
+        )
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(f"{name}, a {type(value).__name__}, cannot be viewed as a NumPy array: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from error
+
+
+def as_flags(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as an array of this shape. Raises TypeError unless it is bool or uint8, ValueError for another shape."""
+    array = as_array(name, value)
+    if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
+        raise TypeError(f"{name} has dtype {array.dtype}, expected bool or uint8: convert it with .astype(bool)")
+    check_shape(name, array, shape)
+    return array
+
+
+def check_dtype(name: str, array: Array, dtype: np.dtype[Any], owner: str) -> None:
+    """Raise TypeError unless `array` has `dtype`, byte order included; nothing is ever cast."""
+    if array.dtype == dtype:
+        return
+    advice = f"convert it with .astype({dtype.name!r})"
+    if array.dtype in DTYPES:
+        advice += f", or make the {owner} with dtype={array.dtype.name!r}"
+    kind = array.dtype.name if array.dtype.isnative else f"{array.dtype.str!r}, not this machine's byte order"
+    raise TypeError(f"{name} has dtype {kind}, this {owner} computes in {dtype.name}: {advice}")
+
+
+def check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless `array` has `shape`."""
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+
+
+def check_output(
+    name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
+) -> Array:
+    """Return `out` if results can be written straight into it, else raise: a copy would never reach the caller."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
+    check_dtype(name, out, dtype, owner)
+    check_shape(name, out, shape)
+    if not out.flags.writeable:
+        raise ValueError(f"{name} is read-only, expected an array to write into")
+    if dense and not (out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(f"{name} has strides {out.strides}, expected an aligned C-contiguous array")
+    if not is_strided(out):
+        raise ValueError(f"{name} has strides {out.strides}, expected an aligned array with a contiguous last axis")
+    return out
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array. Raises MemoryError where the byte count overflows, for which NumPy has a ValueError."""
+    if math.prod(n for n in shape if n) * dtype.itemsize > sys.maxsize:
+        raise MemoryError(f"an array of shape {shape} and dtype {dtype.name} has more bytes than can be addressed")
+    return np.empty(shape, dtype)
+
+
+def is_strided(array: Array) -> bool:
+    """Whether backends can walk `array`: aligned, strides of whole elements, last axis contiguous."""
+    size = array.itemsize
+    if array.shape[-1] > 1 and array.strides[-1] != size:
+        return False
+    return array.flags.aligned and all(stride % size == 0 for stride in array.strides)
+
+
+def strided(array: Array) -> Array:
+    """`array` itself if backends can walk it, else a copy that they can."""
+    return array if is_strided(array) else copied(array)
+
+
+def dense(array: Array) -> Array:
+    """`array` itself if it is aligned and C-contiguous, else a copy that is."""
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def copied(array: Array) -> Array:
+    """A copy with a contiguous last axis; an axis that only repeats (stride 0) still repeats and costs no memory."""
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides[:-1])
+    unique = array[once]
+    copy = empty(unique.shape, array.dtype)
+    copy[...] = unique
+    return np.broadcast_to(copy, array.shape)
+
+
+def apart(array: Array | None, *outputs: Array | None) -> Array | None:
+    """`array`, copied if it may overlap an output: results are written while inputs are still being read."""
+    if array is None or not any(out is not None and np.may_share_memory(array, out) for out in outputs):
+        return array
+    return copied(array)

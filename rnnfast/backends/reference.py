@@ -1,0 +1,149 @@
+"""The reference backend: what every backend computes, in plain NumPy, one step after another.
+
+Written to be read and checked, not to be fast. Only live rows are touched, so whatever stands at a step that is not
+live, or in a state that a reset replaces, cannot reach a result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnfast.backends.reference_cells import FORMULAS, Named, Weights
+from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
+from rnnfast.backends.reference_layer import Layer, LayerGradients
+from rnnfast.problem import CELLS, Array, Problem
+
+
+def variants() -> tuple[str, ...]:
+    """There is one form."""
+    return ()
+
+
+def reason(variant: str | None = None) -> str | None:
+    """None: it runs everywhere."""
+    return None if variant is None else f"the reference backend has one form only, not {variant!r}"
+
+
+def pack(problem: Problem) -> None:
+    """None: packing gains nothing here."""
+
+
+def forward(problem: Problem) -> None:
+    """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
+    assert problem.x is not None and problem.y is not None
+    tape = []
+    x = problem.x
+    with np.errstate(all="ignore"):
+        for number in range(problem.num_layers):
+            top = number == problem.num_layers - 1
+            y = problem.y if top else np.zeros(problem.y.shape, problem.dtype)
+            for direction in range(problem.num_directions):
+                layer = _layer(problem, number, direction)
+                k = number * problem.num_directions + direction
+                initial = _states(problem, k, problem.h0, problem.c0)
+                final = layer.forward(_visit(x, direction), _visit(_half(problem, y, direction), direction), initial)
+                for given, state in zip((problem.h_n, problem.c_n), final.values(), strict=False):
+                    if given is not None:
+                        given[k] = state
+                tape.append(layer)
+            x = y
+    problem.reserve = tape if problem.record else None
+
+
+def backward(problem: Problem) -> None:
+    """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
+    tape: list[Layer] = problem.reserve
+    problem.reserve = None
+    shape = (problem.steps, problem.batch, problem.num_directions * problem.hidden_size)
+    dy = np.zeros(shape, problem.dtype) if problem.dy is None else problem.dy
+    with np.errstate(all="ignore"):
+        for number in reversed(range(problem.num_layers)):
+            dx = np.zeros((*shape[:2], problem.input_size if number == 0 else shape[2]), problem.dtype)
+            for direction in range(problem.num_directions):
+                k = number * problem.num_directions + direction
+                d_final = _states(problem, k, problem.dh_n, problem.dc_n)
+                dy_half = _visit(_half(problem, dy, direction), direction)
+                _hand_out(problem, k, tape[k].backward(dy_half, _visit(dx, direction), d_final))
+            dy = dx
+    if problem.dx is not None:
+        problem.dx[...] = dx
+
+
+def activations(problem: Problem) -> dict[str, Array]:
+    """From a recorded problem, before `backward`: post-activation gates by name, and "c" for cells that have it.
+
+    Each (L·D, T, B, H); zero at steps that are not live.
+    """
+    cell = CELLS[problem.cell]
+    tape: list[Layer] = problem.reserve
+    shape = (len(tape), problem.steps, problem.batch, problem.hidden_size)
+    result = {name: np.zeros(shape, problem.dtype) for name in (*cell.gates, *cell.states[1:])}
+    for name, values in result.items():
+        for k, layer in enumerate(tape):
+            in_visit_order = _visit(values[k], k % problem.num_directions)
+            for t, step in enumerate(layer.steps):
+                in_visit_order[t, step.rows] = step.saved[name]
+    return result
+
+
+def _layer(problem: Problem, number: int, direction: int) -> Layer:
+    k = number * problem.num_directions + direction
+    biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]
+    live, cut = _schedule(problem, direction)
+    x_mask = input_mask(problem, number)
+    return Layer(
+        FORMULAS[problem.cell],
+        Weights(problem.weight_ih[k], problem.weight_hh[k], *biases),
+        live,
+        cut,
+        hold=problem.masked_output == "hold" and number == problem.num_layers - 1,
+        x_mask=None if x_mask is None else _visit(x_mask, direction),
+        h_mask=recurrent_mask(problem, k),
+    )
+
+
+def _schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
+    """Which steps are live and before which the state becomes zeros, (T, B) in the order of the visit."""
+    shape = (problem.steps, problem.batch)
+    lengths = problem.steps if problem.lengths is None else problem.lengths
+    inside = np.broadcast_to(np.arange(problem.steps)[:, None] < lengths, shape)
+    live = inside if problem.mask is None else inside & (problem.mask != 0)
+    cut = np.zeros(shape, bool) if problem.resets is None else inside & (problem.resets != 0)
+    if direction == 1:  # cut[t] parts t - 1 and t: going down it acts at t - 1, the visit after that of t
+        cut = np.concatenate([np.zeros_like(cut[:1]), cut[:0:-1]])
+    return _visit(live, direction), cut
+
+
+def _states(problem: Problem, k: int, h: Array | None, c: Array | None) -> Named:
+    """Layer-direction k's part of (L·D, B, H) arrays by name; zeros where there is none."""
+    zeros = np.zeros((problem.batch, problem.hidden_size), problem.dtype)
+    return {name: zeros if a is None else a[k] for name, a in zip(problem.states, (h, c), strict=False)}
+
+
+def _half(problem: Problem, a: Array, direction: int) -> Array:
+    """The part of a (T, B, D·H) array that belongs to a direction."""
+    half: Array = a[:, :, direction * problem.hidden_size :][:, :, : problem.hidden_size]
+    return half
+
+
+def _visit(a: Array, direction: int) -> Array:
+    """A (T, ...) array in the order in which a direction visits it: its own inverse."""
+    flipped: Array = a[::-1]
+    return flipped if direction == 1 else a
+
+
+def _hand_out(problem: Problem, k: int, gradients: LayerGradients) -> None:
+    """Put one layer-direction's gradients where they are wanted."""
+    for wanted, gradient in (
+        (problem.d_weight_ih, gradients.weight_ih),
+        (problem.d_weight_hh, gradients.weight_hh),
+        (problem.d_bias_ih, gradients.bias_ih),
+        (problem.d_bias_hh, gradients.bias_hh),
+    ):
+        if wanted is not None:
+            wanted[k] += gradient
+    for given, state in zip((problem.dh0, problem.dc0), gradients.states.values(), strict=False):
+        if given is not None:
+            given[k] = state
+    if problem.state_grad_norms is not None:
+        problem.state_grad_norms[:, k] = _visit(gradients.norms, k % problem.num_directions)

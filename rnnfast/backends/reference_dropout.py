@@ -1,0 +1,71 @@
+"""Dropout masks of the reference: counter-based random bits (Philox4x32-10), the same on every backend and batch cut.
+
+Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnnfast.problem import Array, Problem
+
+BETWEEN, INPUT, RECURRENT = range(3)
+_LOW = np.uint64(0xFFFFFFFF)
+_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL = 0x9E3779B9, 0xBB67AE85
+
+
+def philox4x32(counter: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], key: tuple[int, int]) -> Array:
+    """Philox4x32-10: four counter words that broadcast together and two key words -> (..., 4) uint32."""
+    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) & _LOW for word in counter))
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        high0, high1 = p0 >> np.uint64(32), p1 >> np.uint64(32)
+        c0, c1, c2, c3 = high1 ^ c1 ^ np.uint64(k0), p1 & _LOW, high0 ^ c3 ^ np.uint64(k1), p0 & _LOW
+        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
+
+
+def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units: int, steps: int = 1) -> Array:
+    """Factors (steps, B, units) of kind `kind` for layer-direction k: 0, or 1 / (1 - p) where a value is kept.
+
+    Counter (row, unit // 4, step, tag) with tag = 4·(2·layer + direction) + kind, key = the seed; output word unit % 4.
+    A value is kept iff its word is at least floor(p·2³²).
+    """
+    layer, direction = divmod(k, problem.num_directions)
+    seed = problem.dropout_seed
+    words = philox4x32(
+        (
+            (problem.first_row + np.arange(problem.batch))[None, :, None],
+            np.arange(-(-units // 4))[None, None, :],
+            np.arange(steps)[:, None, None],
+            (layer * 2 + direction) * 4 + kind,
+        ),
+        (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF),
+    )
+    words = words.reshape(steps, problem.batch, words.shape[2] * 4)[:, :, :units]
+    factors = np.array([0.0, 1.0 / (1.0 - probability)]).astype(problem.dtype)
+    mask: Array = factors[(words >= int(probability * 2**32)).astype(np.intp)]
+    return mask
+
+
+def input_mask(problem: Problem, layer: int) -> Array | None:
+    """Factors (T, B, input size of the layer) on a layer's input, or None where its dropout is off."""
+    k, steps = layer * problem.num_directions, problem.steps
+    if layer > 0:
+        units = problem.num_directions * problem.hidden_size
+        return dropout_mask(problem, problem.dropout, k, BETWEEN, units, steps) if problem.dropout else None
+    if not problem.input_dropout:
+        return None
+    mask = dropout_mask(problem, problem.input_dropout, k, INPUT, problem.input_size)
+    return np.broadcast_to(mask, (steps, *mask.shape[1:]))
+
+
+def recurrent_mask(problem: Problem, k: int) -> Array | None:
+    """Factors (B, H) on h in the recurrent product of layer-direction k, or None where that dropout is off."""
+    if not problem.recurrent_dropout:
+        return None
+    mask: Array = dropout_mask(problem, problem.recurrent_dropout, k, RECURRENT, problem.hidden_size)[0]
+    return mask

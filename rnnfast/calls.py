@@ -1,0 +1,97 @@
+"""One call of a net: the caller's arguments checked and made into the problem that a backend works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast import states
+from rnnfast.arrays import apart, as_array, as_flags, check_dtype, check_output, check_shape, dense, empty, strided
+from rnnfast.engine import Engine
+from rnnfast.layout import Layout
+from rnnfast.net import Net
+from rnnfast.problem import Array, Problem
+
+
+@dataclass(slots=True)
+class Call:
+    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in."""
+
+    problem: Problem
+    layout: Layout
+    y: Array
+    state: Any
+    """h, or (h, c) where the cell has both."""
+
+
+def prepare(
+    engine: Engine,
+    x: Any,
+    state: Any = None,
+    *,
+    lengths: Any = None,
+    mask: Any = None,
+    resets: Any = None,
+    out: Any = None,
+) -> Call:
+    """Check the arguments of a forward call and allocate its results.
+
+    Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
+    beyond memory; every message names the argument.
+    """
+    net = engine.net
+    given = as_array("x", x)
+    check_dtype("x", given, net.dtype, net.name)
+    layout = net.layout(given)
+    sequence = layout.sequence(given)
+    steps, batch, _ = sequence.shape
+    problem = engine.problem(steps, batch)
+
+    # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
+    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net)
+    finals = [empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
+    problem.y = layout.sequence(y)
+    problem.h_n, problem.c_n = states.pair(finals, layout)
+
+    problem.x = apart(strided(sequence), problem.y)
+    problem.h0, problem.c0 = (apart(a, problem.y) for a in states.read("state", state, net, layout, batch))
+    problem.lengths = _lengths(lengths, layout, steps, batch)
+    problem.mask = _flags("mask", mask, layout, steps, batch)
+    problem.resets = _flags("resets", resets, layout, steps, batch)
+    return Call(problem, layout, y, states.joined(finals))
+
+
+def result(name: str, out: Any, shape: tuple[int, ...], net: Net, *, dense: bool = False) -> Array:
+    """An array for a result: a new one if `out` is None, else `out`, which must fit as it is."""
+    if out is None:
+        return empty(shape, net.dtype)
+    return check_output(name, out, shape, net.dtype, net.name, dense=dense)
+
+
+def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout) -> Array:
+    """A caller's sequence of known shape as a time-major view that backends can walk."""
+    array = as_array(name, value)
+    check_dtype(name, array, net.dtype, net.name)
+    check_shape(name, array, shape)
+    return strided(layout.sequence(array))
+
+
+def _lengths(value: Any, layout: Layout, steps: int, batch: int) -> Array | None:
+    if value is None:
+        return None
+    array = as_array("lengths", value)
+    if array.dtype.kind not in "iu" or not array.dtype.isnative:
+        raise TypeError(f"lengths has dtype {array.dtype.str!r}, expected integers in this machine's byte order")
+    check_shape("lengths", array, (batch,) if layout.batch else ())
+    if array.size and not 0 <= array.min() <= array.max() <= steps:
+        raise ValueError(f"lengths go from {array.min()} to {array.max()}, expected 0 to {steps}, the steps of x")
+    return dense(array.reshape(batch).astype(np.int64, copy=False))
+
+
+def _flags(name: str, value: Any, layout: Layout, steps: int, batch: int) -> Array | None:
+    if value is None:
+        return None
+    array = as_flags(name, value, layout.sequence_shape(steps, batch))
+    return dense(layout.sequence(array)).view(np.uint8)

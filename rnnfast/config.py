@@ -1,0 +1,54 @@
+"""What runs here: version, chosen backend and why, threads, compiler; and how many threads the C library uses."""
+
+from __future__ import annotations
+
+from rnnfast import dispatch
+from rnnfast.backends import c
+from rnnfast.checks import whole
+
+
+def version() -> str:
+    """The installed version; "0+source" in a source tree that was never installed."""
+    import importlib.metadata  # here, because importing it takes longer than the rest of the package
+
+    try:
+        return importlib.metadata.version("rnnfast")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def set_num_threads(n: int) -> None:
+    """How many threads a call of the C backend may use, the caller's among them.
+
+    Raises ValueError outside 1 to 2**31 - 1, TypeError unless n is a whole number, RuntimeError where the C library
+    was not built.
+    """
+    n = whole("n", n, highest=2**31 - 1)
+    if reason := c.reason():
+        raise RuntimeError(f"only the C backend has threads to set, and it cannot run: {reason}")
+    c.set_num_threads(n)
+
+
+def get_num_threads() -> int:
+    """How many threads a call of the C backend may use; 1 where the C library was not built.
+
+    What was set, else RNNFAST_NUM_THREADS, else the processors available.
+    """
+    return 1 if c.reason() else c.get_num_threads()
+
+
+def show_config() -> str:
+    """A text to print, or to put into a bug report: version, backends and which was chosen, threads, C library.
+
+    Raises as a call would where RNNFAST_BACKEND or RNNFAST_ISA asks for what cannot run.
+    """
+    name, _, variant = dispatch.select()
+    rows = {
+        "rnnfast": version(),
+        "backend": f"{name}{f':{variant}' if variant else ''} ({dispatch.request()[1]})",
+        "threads": str(get_num_threads()),
+        **{f"C {key}": value for key, value in c.describe().items()},
+        **{f"backend {other}": reason or "can run" for other, reason in dispatch.backends().items()},
+    }
+    width = max(map(len, rows))
+    return "\n".join(f"{key:{width}}  {value}" for key, value in rows.items())

@@ -1,0 +1,111 @@
+"""Which backend runs a call: the argument, else `use_backend`, else RNNFAST_BACKEND, else the first that can run."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple, cast
+
+from rnnfast.backends import Backend
+
+TABLE = {
+    "c": "rnnfast.backends.c",
+    "reference": "rnnfast.backends.reference",
+}
+"""Backends in the order in which the automatic choice tries them; a module is imported when first asked for."""
+
+_context: ContextVar[str | None] = ContextVar("rnnfast_backend", default=None)
+
+
+class Choice(NamedTuple):
+    """A backend that can run here. `variant` is the form asked for, or None for the backend's best."""
+
+    name: str
+    backend: Backend
+    variant: str | None
+
+
+def backends() -> dict[str, str | None]:
+    """Every backend, and after a colon its instruction sets: None if it can run here, else why not."""
+    reasons = {}
+    for name in TABLE:
+        backend = _module(name)
+        reasons[name] = backend.reason()
+        reasons |= {f"{name}:{variant}": backend.reason(variant) for variant in backend.variants()}
+    return reasons
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Within the `with` block, calls of this thread or task use this backend, e.g. "c" or "c:avx2".
+
+    Modules made with `backend=` and frozen nets keep theirs. Raises as `select`.
+    """
+    _explicit(name, "use_backend")
+    token = _context.set(name)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def request(argument: str | None = None) -> tuple[str | None, str]:
+    """The backend that was asked for, and by what; None if nothing was."""
+    if argument is not None:
+        return argument, "backend="
+    if (name := _context.get()) is not None:
+        return name, "use_backend"
+    if name := os.environ.get("RNNFAST_BACKEND"):
+        return name, "RNNFAST_BACKEND"
+    return None, "the first that can run here"
+
+
+def select(argument: str | None = None) -> Choice:
+    """The backend for a call.
+
+    Raises ValueError for an unknown name and RuntimeError, with the reason and what can run, for a backend that was
+    asked for and cannot run; only the automatic choice falls back.
+    """
+    name, source = request(argument)
+    return _automatic() if name is None else _explicit(name, source)
+
+
+@functools.cache
+def _explicit(name: str, source: str) -> Choice:
+    base, _, variant = name.partition(":")
+    if base not in TABLE:
+        raise ValueError(f"{source} names no backend: {name!r}, expected one of {', '.join(TABLE)}")
+    backend = _module(base)
+    reason = backend.reason()
+    if reason is None and variant:
+        if variant not in backend.variants():
+            forms = ", ".join(f"{base}:{form}" for form in backend.variants()) or f"{base!r} alone"
+            raise ValueError(f"{source} names no form of backend {base!r}: {name!r}, expected {forms}")
+        reason = backend.reason(variant)
+    if reason is not None:
+        runnable = ", ".join(other for other, why_not in backends().items() if why_not is None)
+        raise RuntimeError(f"{source} asks for backend {name!r}, which cannot run: {reason}. Can run here: {runnable}")
+    return Choice(base, backend, variant or None)
+
+
+@functools.cache
+def _automatic() -> Choice:
+    name = next(name for name in TABLE if _module(name).reason() is None)
+    if name == "reference":
+        warnings.warn(
+            "rnnfast runs on its reference backend, which is slow and meant for checking, because its fast one cannot "
+            f"run: {_module('c').reason()}. Install rnnfast with pip, which brings or builds its C library, or set "
+            "RNNFAST_BACKEND=reference to have this backend without a warning.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return Choice(name, _module(name), None)
+
+
+def _module(name: str) -> Backend:
+    return cast(Backend, importlib.import_module(TABLE[name]))

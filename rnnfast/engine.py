@@ -1,0 +1,44 @@
+"""A net's weights together with the backend that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rnnfast.backends import Backend
+from rnnfast.net import Net
+from rnnfast.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Engine:
+    """All of a call but its sequences. `weights` are the lists of `Net.tables`."""
+
+    net: Net
+    weights: Mapping[str, Any]
+    backend: Backend
+    variant: str | None
+    packed: Any = None
+
+    def problem(self, steps: int, batch: int) -> Problem:
+        """The record of a call of T steps and batch B, dropout off, its sequences and states still missing."""
+        net = self.net
+        return Problem(
+            net.cell,
+            net.dtype,
+            net.num_layers,
+            net.num_directions,
+            steps,
+            batch,
+            net.input_size,
+            net.hidden_size,
+            net.masked_output,
+            packed=self.packed,
+            variant=self.variant,
+            **self.weights,
+        )
+
+    def with_packed_weights(self) -> Engine:
+        """The same with the weights rearranged once for many calls; they must not change afterwards."""
+        return replace(self, packed=self.backend.pack(self.problem(steps=1, batch=1)))

@@ -1,0 +1,105 @@
+"""A character-level language model: an embedding, a recurrent net and a linear head over an alphabet."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rnnfast
+from rnnfast import nn
+from rnnfast.examples.errors import UserError
+from rnnfast.examples.text_source import Alphabet
+from rnnfast.problem import Array
+
+CELLS = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn": rnnfast.RNN}
+"""The recurrent nets to choose from."""
+EVALUATION_STEPS = 1000
+
+
+class CharModel:
+    """Predicts every next character of a text. All its numbers are float32; `parameters` maps names to live arrays."""
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        *,
+        cell: str = "lstm",
+        hidden: int = 256,
+        layers: int = 1,
+        embedding: int = 64,
+        seed: int = 0,
+        backend: str | None = None,
+    ) -> None:
+        self.alphabet, self.cell, self.layers = alphabet, cell, layers
+        self.embedding = nn.Embedding(len(alphabet), embedding, seed=seed)
+        self.recurrent: Any = CELLS[cell](embedding, hidden, layers, seed=seed + 1, backend=backend)
+        self.head = nn.Linear(hidden, len(alphabet), seed=seed + 2)
+        self.parameters = _named(self.embedding.parameters, self.recurrent.parameters, self.head.parameters)
+
+    def gradients(self, inputs: Array, targets: Array, state: Any = None) -> tuple[float, Any, dict[str, Array]]:
+        """Mean cross-entropy in nats of codes (T, B), the state after them, and the parameters' gradients by name."""
+        embedded, embedding_tape = self.embedding.record(inputs)
+        y, state, recurrent_tape = self.recurrent.record(embedded, state)
+        logits, head_tape = self.head.record(y)
+        loss, d_logits = nn.cross_entropy(logits, targets, out=logits)
+        head = head_tape.backward(d_logits)
+        recurrent = recurrent_tape.backward(head.x)
+        embedding = embedding_tape.backward(recurrent.x)
+        return loss, state, _named(embedding.params, recurrent.params, head.params)
+
+    def bits_per_character(self, codes: Array) -> float:
+        """Mean bits that the model needs for each of these codes but the first, read as one sequence."""
+        net, state, nats = self.recurrent.freeze(), None, 0.0
+        inputs, targets = codes[:-1], codes[1:]
+        for start in range(0, len(targets), EVALUATION_STEPS):
+            part = slice(start, start + EVALUATION_STEPS)
+            y, state = net(self.embedding(inputs[part, None]), state)
+            nats += nn.cross_entropy(self.head(y[:, 0]), targets[part])[0] * len(targets[part])
+        return nats / len(targets) / math.log(2)
+
+    def generate(self, prompt: str, length: int, *, temperature: float = 1.0, seed: int = 0) -> str:
+        """Text of so many characters that goes on from the prompt, drawn from softmax(logits / temperature)."""
+        rng, stream = np.random.default_rng(seed), self.recurrent.stream(batch=1)
+        for code in self.alphabet.encode(prompt):
+            y = stream.step(self.embedding(code[None]))
+        codes = np.empty(length, np.int64)
+        for i in range(length):
+            logits = self.head(y)[0].astype(np.float64) / temperature
+            cumulative = np.cumsum(np.exp(logits - logits.max()))
+            codes[i] = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
+            y = stream.step(self.embedding(codes[i, None]))
+        return self.alphabet.decode(codes)
+
+    def save(self, path: Path) -> None:
+        """Write the parameters, the alphabet and what `load` needs to build the net again to one .npz file."""
+        arrays: dict[str, Any] = {"alphabet": self.alphabet.points, "cell": self.cell, "layers": self.layers}
+        np.savez(path, **(arrays | self.parameters))
+
+    @classmethod
+    def load(cls, path: Path, *, backend: str | None = None) -> CharModel:
+        """The model that `save` wrote. UserError if the file cannot be read or is something else."""
+        try:
+            with np.load(path) as file:
+                saved = dict(file)
+            embedding, hidden = saved["embedding.weight"].shape[1], saved["head.weight"].shape[1]
+            shape = {"cell": str(saved["cell"]), "layers": int(saved["layers"]), "embedding": embedding}
+            model = cls(Alphabet(saved["alphabet"]), hidden=hidden, backend=backend, **shape)
+            for name, parameter in model.parameters.items():
+                parameter[...] = saved[name]
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile):
+            raise UserError(f"{path} is not a model that the demo saved: name a model.npz") from None
+        return model
+
+
+def _named(
+    embedding: Mapping[str, Array], recurrent: Mapping[str, Array], head: Mapping[str, Array]
+) -> dict[str, Array]:
+    parts = {"embedding": embedding, "recurrent": recurrent, "head": head}
+    return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}

@@ -1,0 +1,107 @@
+"""The demo: train a character model on real text for a minute, and show what it learned and how fast."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from rnnfast import dispatch
+from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.errors import UserError
+from rnnfast.examples.options import Options
+from rnnfast.examples.plotting import progress_bar, save_loss_curve
+from rnnfast.examples.reference_speed import ROUNDS, compare
+from rnnfast.examples.text_source import Alphabet, read_text, split, unigram_bits
+from rnnfast.examples.training import BATCH, STEPS, History, stop_on_interrupt, train
+from rnnfast.problem import Array
+
+EVALUATED = 20_000
+"""Held-out characters that are evaluated, at most."""
+PROMPT, SAMPLE = 100, 400
+"""Characters of text that a sample goes on from, and characters it adds."""
+
+
+def run(options: Options) -> None:
+    """Train, evaluate, sample and save as the options say, printing as it goes. Raises UserError."""
+    backend = _backend(options)
+    text = read_text(options.text)
+    model = _model(options, text, backend)
+    codes = model.alphabet.encode(text)
+    training, held_out = split(codes)
+    held_out = held_out[:EVALUATED]
+    _make_folder(options.output)
+    net = f"{model.cell}, {model.layers} layer(s) of {model.recurrent.net.hidden_size}"
+    print(f"{len(training):,} characters to learn from, {len(model.alphabet)} different ones; {net}; backend {backend}")
+    _print_speed(model, backend)
+    prompt = model.alphabet.decode(training[-PROMPT:])
+    _print_sample("before", model, prompt, options)
+
+    history = _train(model, training, options.seconds)
+    weights, picture = options.output / "model.npz", options.output / "loss.png"
+    if history.bits:
+        model.save(weights)  # before anything that another Ctrl-C could cut short
+
+    bits = model.bits_per_character(held_out)
+    unigram = unigram_bits(training, held_out[1:], len(model.alphabet))
+    print(f"{len(held_out):,} characters held out: {bits:.2f} bits per character, unigram baseline {unigram:.2f}")
+    _print_sample("after", model, prompt, options)
+    if history.bits:
+        save_loss_curve(picture, history, unigram=unigram, held_out=bits)
+        print(f"saved: {weights}, {picture}")
+
+
+def _train(model: CharModel, training: Array, seconds: float) -> History:
+    with stop_on_interrupt() as stop:
+        print(f"training for {seconds:g} seconds; Ctrl-C ends it early and keeps what was learned", flush=True)
+        with progress_bar(seconds) as report:
+            history = train(model, training, seconds, stop=stop, report=report)
+    how = "stopped" if stop.is_set() else "trained"
+    read = history.characters[-1] if history.characters else 0
+    print(f"{how} after {history.seconds:.1f} s: {read:,} characters, {history.speed:,.0f} characters per second")
+    return history
+
+
+def _backend(options: Options) -> str:
+    try:
+        choice = dispatch.select(options.backend)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error)) from None
+    return f"{choice.name}:{choice.variant}" if choice.variant else choice.name
+
+
+def _model(options: Options, text: str, backend: str) -> CharModel:
+    if options.load is not None:
+        return CharModel.load(options.load, backend=backend)
+    return CharModel(
+        Alphabet.of(text),
+        cell=options.cell,
+        hidden=options.hidden,
+        layers=options.layers,
+        seed=options.seed,
+        backend=backend,
+    )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def _print_speed(model: CharModel, backend: str) -> None:
+    if backend == "reference":
+        print("the backend is the NumPy reference itself: there is nothing to compare it with")
+        return
+    speed = compare(model)
+    print(
+        f"the recurrent net's training step, forward and backward over {STEPS} steps x {BATCH} rows: "
+        f"{speed.chosen * 1e3:.1f} ms, NumPy reference {speed.reference * 1e3:.1f} ms: "
+        f"{speed.ratio:.1f} times faster (medians of {speed.rounds} of at most {ROUNDS} alternating runs)"
+    )
+
+
+def _print_sample(when: str, model: CharModel, prompt: str, options: Options) -> None:
+    sample = model.generate(prompt, SAMPLE, temperature=options.temperature, seed=options.seed)
+    print(f"sample {when} training (temperature {options.temperature:g}):")
+    print(textwrap.indent(sample, "  | ", lambda line: True))

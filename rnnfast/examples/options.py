@@ -1,0 +1,22 @@
+"""The demo's options and their defaults, apart from everything that is slow to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line's options say; `load` goes on from a saved model, whose shape it takes."""
+
+    seconds: float = 60.0
+    text: Path | None = None
+    cell: str = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    backend: str | None = None
+    seed: int = 0
+    output: Path = Path("rnnfast-demo")
+    temperature: float = 0.7
+    load: Path | None = None

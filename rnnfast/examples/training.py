@@ -1,0 +1,91 @@
+"""Training a character model for a given time: Adam, clipping, and a rate that falls to zero as time runs out."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from rnnfast import nn
+from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.text_source import chunks
+from rnnfast.problem import Array
+
+BATCH, STEPS = 32, 64
+LEARNING_RATE = 3e-3
+MAX_NORM = 1.0
+
+
+SMOOTHING = 0.1
+"""Weight of the newest loss in the moving average."""
+
+
+@dataclass
+class History:
+    """What training saw at every step: characters read so far, their loss in bits each, and its moving average."""
+
+    characters: list[int] = field(default_factory=list)
+    bits: list[float] = field(default_factory=list)
+    average: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, characters: int, bits: float, seconds: float) -> None:
+        """Note one more step: how many characters it read, their loss, and the time since training began."""
+        self.characters.append((self.characters[-1] if self.characters else 0) + characters)
+        self.bits.append(bits)
+        previous = self.average[-1] if self.average else bits
+        self.average.append(previous + SMOOTHING * (bits - previous))
+        self.seconds = seconds
+
+    @property
+    def speed(self) -> float:
+        """Characters per second."""
+        return self.characters[-1] / self.seconds if self.characters else 0.0
+
+
+def train(
+    model: CharModel,
+    codes: Array,
+    seconds: float,
+    *,
+    stop: threading.Event,
+    report: Callable[[History], None],
+) -> History:
+    """Change the model's parameters for so many seconds, or until `stop` is set; `report` is called at every step.
+
+    The state is carried from chunk to chunk, the gradient is not: truncated back-propagation through time.
+    """
+    history, state = History(), None
+    adam = nn.Adam(model.parameters, LEARNING_RATE)
+    start = time.perf_counter()
+    for inputs, targets in chunks(codes, BATCH, STEPS):
+        if stop.is_set() or history.seconds >= seconds:
+            break
+        loss, state, grads = model.gradients(inputs, targets, state)
+        nn.clip_grad_norm(grads, MAX_NORM)
+        adam.lr = LEARNING_RATE * (1 + math.cos(math.pi * history.seconds / seconds)) / 2
+        adam.step(grads)
+        history.add(targets.size, loss / math.log(2), time.perf_counter() - start)
+        report(history)
+    return history
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """Within it the first Ctrl-C sets the event that is given and a second raises KeyboardInterrupt as ever."""
+    stop = threading.Event()
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.set()
+
+    previous = signal.signal(signal.SIGINT, first)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

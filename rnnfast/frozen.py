@@ -1,0 +1,50 @@
+"""Frozen nets: an immutable snapshot of a module, its weights packed once, for inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from rnnfast.calls import prepare
+from rnnfast.dispatch import Choice
+from rnnfast.engine import Engine
+from rnnfast.gradients import StateT
+from rnnfast.net import Net
+from rnnfast.parameters import Parameters
+from rnnfast.problem import Array
+from rnnfast.stream import Stream
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen(Generic[StateT]):
+    """A net whose parameters are read-only copies and whose backend stays the one chosen when it was frozen."""
+
+    net: Net
+    parameters: Parameters = field(repr=False)
+    _engine: Engine = field(repr=False)
+
+    def __call__(
+        self,
+        x: Any,
+        state: StateT | None = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        resets: Any = None,
+        out: Array | None = None,
+    ) -> tuple[Array, StateT]:
+        """y and the final state; arguments, shapes and errors as the module's own call."""
+        call = prepare(self._engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+        self._engine.backend.forward(call.problem)
+        return call.y, call.state
+
+    def stream(self, batch: int = 1) -> Stream[StateT]:
+        """A stream of single steps with its own state, zero at first. Raises ValueError for a bidirectional net."""
+        return Stream(self._engine, batch)
+
+
+def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
+    """A snapshot of these parameters for one backend."""
+    snapshot = parameters.copy(writeable=False)
+    engine = Engine(net, net.tables(snapshot), choice.backend, choice.variant)
+    return Frozen(net, snapshot, engine.with_packed_weights())

@@ -1,0 +1,47 @@
+"""The arrangement of a caller's axes, and the views through which backends see all of them, time first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnfast.problem import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which axes the caller's arrays have. Arrays are made in the caller's shape and handed on as views."""
+
+    time: bool = True
+    """False: one step; neither a time axis nor the states' axis of layers and directions."""
+    batch: bool = True
+    """False: one sequence without a batch axis."""
+    batch_first: bool = False
+
+    def sequence(self, array: Array) -> Array:
+        """A caller's sequence, (T, B), (T, B, ·) or what its layout has of them, as a time-major view."""
+        if not self.time:
+            array = array[None]
+        if not self.batch:
+            return array[:, None]
+        return array.swapaxes(0, 1) if self.batch_first else array
+
+    def sequence_shape(self, steps: int, batch: int, *rest: int) -> tuple[int, ...]:
+        """The caller's shape of a (T, B, ·) array."""
+        leading = [*([steps] * self.time), *([batch] * self.batch)]
+        return (*(reversed(leading) if self.batch_first else leading), *rest)
+
+    def state(self, array: Array) -> Array:
+        """A caller's state as a view (L·D, B, H)."""
+        if not self.time:
+            array = array[None]
+        return array if self.batch else array[:, None]
+
+    def state_shape(self, count: int, batch: int, size: int) -> tuple[int, ...]:
+        """The caller's shape of a (L·D, B, H) array."""
+        return (*([count] * self.time), *([batch] * self.batch), size)
+
+    def activations(self, array: Array) -> Array:
+        """A backend's (L·D, T, B, H) array as the caller sees it; with a batch axis always time-major."""
+        if not self.batch:
+            array = array[:, :, 0]
+        return array if self.time else array[0, 0]

@@ -1,0 +1,76 @@
+"""What every module has: parameters, their files, a backend, and the seed of its dropout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnfast import dispatch, storage
+from rnnfast.calls import Call, prepare
+from rnnfast.checks import whole
+from rnnfast.engine import Engine
+from rnnfast.net import Net
+from rnnfast.parameters import initial
+from rnnfast.problem import Array
+from rnnfast.tape import Tape
+
+SEEDS = 2**64
+"""Dropout seeds are 0 .. SEEDS - 1."""
+
+
+class Module:
+    """Parameters of a net and the calls that run it. `net` describes it, `parameters` are its live arrays by name."""
+
+    def __init__(self, net: Net, *, forget_bias: float | None = None, seed: int | None, backend: str | None) -> None:
+        if backend is not None:
+            dispatch.select(backend)  # so that a backend that cannot run is reported here
+        rng = np.random.default_rng(seed)
+        self.net, self.backend = net, backend
+        self.parameters = initial(net, rng, forget_bias)
+        self._weights = net.tables(self.parameters)
+        self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters by name, as PyTorch names and shapes them."""
+        return dict(self.parameters.copy())
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Copy parameters in, all or none; a `torch.nn` state dict fits as it is.
+
+        Raises ValueError that lists every missing name, unexpected name and wrong shape, TypeError for wrong dtypes.
+        """
+        self.parameters.load(values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters to an .npz or, with safetensors installed, a .safetensors file."""
+        storage.save(path, self.parameters)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save`, or PyTorch through safetensors, wrote; raises as `load_state_dict`."""
+        self.load_state_dict(storage.load(path))
+
+    def __repr__(self) -> str:
+        return str(self.net)
+
+    def _engine(self) -> Engine:
+        choice = dispatch.select(self.backend)
+        return Engine(self.net, self._weights, choice.backend, choice.variant)
+
+    def _record(
+        self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any
+    ) -> tuple[Call, Tape[Any]]:
+        engine = self._engine()
+        call = prepare(engine, x, state, **sequence)
+        problem, net = call.problem, self.net
+        problem.record = True
+        if dropout_seed is None:
+            dropout_seed, self._dropout_seed = self._dropout_seed, (self._dropout_seed + 1) % SEEDS
+        problem.dropout_seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
+        if train:
+            problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
+            problem.recurrent_dropout = net.recurrent_dropout
+        engine.backend.forward(problem)
+        return call, Tape(engine, call, keep=keep)

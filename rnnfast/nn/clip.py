@@ -1,0 +1,30 @@
+"""Gradient clipping by the norm of all gradients together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnfast.nn import checks
+from rnnfast.problem import Array
+
+
+def grad_norm(grads: Mapping[str, Array]) -> float:
+    """Euclidean norm of all gradients taken as one vector, summed in float64."""
+    return math.sqrt(sum(float(np.einsum("i,i->", g, g, dtype=np.float64)) for g in map(np.ravel, grads.values())))
+
+
+def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
+    """Scale the gradients in place so that their norm is at most `max_norm`; return the norm they had.
+
+    A norm that is not finite makes the gradients NaN, which reach every parameter: check the returned norm where
+    that can happen. Raises ValueError unless max_norm is finite and above 0.
+    """
+    max_norm = checks.positive("max_norm", max_norm)
+    norm = grad_norm(grads)
+    if not norm <= max_norm:
+        for grad in grads.values():
+            grad *= max_norm / norm
+    return norm

@@ -1,0 +1,26 @@
+"""What a layer's backward returns, and the tape's rule that one recording serves one backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnfast.problem import Array
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of a loss: `x` with respect to the layer's input (None where there is none), `params` by name."""
+
+    x: Array | None
+    params: dict[str, Array]
+
+
+class Tape:
+    """One recorded call of a layer, good for one `backward`."""
+
+    _spent = False
+
+    def _spend(self) -> None:
+        if self._spent:
+            raise RuntimeError("this tape was already used: one backward per record, so call record again")
+        self._spent = True

@@ -1,0 +1,69 @@
+"""What RNN, LSTM and GRU share: calls over whole sequences, recorded calls, frozen nets and streams."""
+
+from __future__ import annotations
+
+from typing import Any, Generic
+
+from rnnfast import dispatch
+from rnnfast.calls import prepare
+from rnnfast.frozen import Frozen, freeze
+from rnnfast.gradients import StateT
+from rnnfast.module import Module
+from rnnfast.problem import Array
+from rnnfast.stream import Stream
+from rnnfast.tape import Tape
+
+
+class Recurrent(Module, Generic[StateT]):
+    """A net of L layers and D directions over sequences of T steps, in a batch of B or alone.
+
+    x is (T, B, I), with `batch_first` (B, T, I), or (T, I) for one sequence; y has D·H features in place of I, the
+    forward direction's first. A state is h (L·D, B, H), for the LSTM the tuple (h, c), without the B axis for one
+    sequence; layer l direction d stands at l·D + d. Arrays in: NumPy's, or anything with `__array_interface__` or
+    DLPack (CPU tensors), of the module's dtype. Only a last axis that is not contiguous costs a copy.
+
+    lengths (B,) integers in 0..T: steps from there on are not live. mask, of x's leading axes, bool or uint8: steps
+    where it is zero are not live. A step that is not live leaves the state alone and writes y = 0, or, with
+    masked_output="hold", the last live output. resets, of x's leading axes: the state is zeros before such a step.
+
+    Raises ValueError for a wrong rank, size or value, TypeError for a wrong dtype, MemoryError for sizes beyond memory.
+    """
+
+    def __call__(
+        self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, resets: Any = None, out: Any = None
+    ) -> tuple[Array, StateT]:
+        """Inference, no dropout: y and the state after the last live step. `out` takes y and is returned as y."""
+        engine = self._engine()
+        call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+        engine.backend.forward(call.problem)
+        return call.y, call.state
+
+    def record(
+        self,
+        x: Any,
+        state: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        resets: Any = None,
+        train: bool = True,
+        dropout_seed: int | None = None,
+        keep: bool = False,
+    ) -> tuple[Array, StateT, Tape[StateT]]:
+        """As a call, and a tape for `backward`. Dropout applies if `train`.
+
+        The tape refers to the arguments' arrays and the parameters: change none of them before `backward`.
+        `dropout_seed`, 0 to 2**64 - 1, fixes the dropout masks; without it every record has the module's next seed.
+        `keep` lets the tape serve any number of backwards, each at the price of a copy of what it holds.
+        """
+        sequence = {"lengths": lengths, "mask": mask, "resets": resets}
+        call, tape = self._record(x, state, train=train, dropout_seed=dropout_seed, keep=keep, **sequence)
+        return call.y, call.state, tape
+
+    def freeze(self) -> Frozen[StateT]:
+        """An immutable snapshot for inference, its weights packed once for the backend chosen now."""
+        return freeze(self.net, self.parameters, dispatch.select(self.backend))
+
+    def stream(self, batch: int = 1) -> Stream[StateT]:
+        """`freeze().stream(batch)`: one step at a time, the state inside. ValueError for a bidirectional net."""
+        return self.freeze().stream(batch)

@@ -1,0 +1,75 @@
+"""Streams: a net run one step at a time, its state kept inside."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, cast
+
+from rnnfast import states
+from rnnfast.arrays import apart, as_array, as_flags, check_dtype, empty, strided
+from rnnfast.calls import result
+from rnnfast.checks import whole
+from rnnfast.engine import Engine
+from rnnfast.gradients import StateT
+from rnnfast.layout import Layout
+from rnnfast.problem import Array
+
+
+class Stream(Generic[StateT]):
+    """A frozen net and the state of `batch` sequences that advance together. Not for use by two threads at once."""
+
+    def __init__(self, engine: Engine, batch: int = 1) -> None:
+        net = engine.net
+        if net.bidirectional:
+            raise ValueError(
+                f"this {net.name} is bidirectional and must see a whole sequence: a stream has one direction"
+            )
+        self._net, self._backend = net, engine.backend
+        self._problem = engine.problem(steps=1, batch=whole("batch", batch))
+        shape = states.shape_of(net, Layout(), batch)
+        self._now, self._next = ([empty(shape, net.dtype) for _ in net.states] for _ in range(2))
+        self._point()
+        self.reset()
+
+    def step(self, x: Any, *, out: Array | None = None) -> Array:
+        """The output (batch, H) for one step's x (batch, I), or (H,) for (I,) where batch is 1; the state advances.
+
+        `out` takes the output and is returned: with it nothing is allocated. Raises ValueError for a wrong shape,
+        TypeError for a wrong dtype; the state is then as it was.
+        """
+        net, problem = self._net, self._problem
+        x = as_array("x", x)
+        check_dtype("x", x, net.dtype, net.name)
+        if x.shape != (problem.batch, net.input_size) and not (problem.batch == 1 and x.shape == (net.input_size,)):
+            raise ValueError(f"x has shape {x.shape}, expected {(problem.batch, net.input_size)}")
+        layout = Layout(time=False, batch=x.ndim == 2)
+        y = result("out", out, (*x.shape[:-1], net.hidden_size), net)
+        problem.y = layout.sequence(y)
+        problem.x = apart(strided(layout.sequence(x)), problem.y)
+        self._backend.forward(problem)
+        self._now, self._next = self._next, self._now
+        self._point()
+        return y
+
+    @property
+    def state(self) -> StateT:
+        """The state after the last step, a copy: h (L, batch, H), or (h, c). Assign a state to go on from it."""
+        return cast(StateT, states.joined([array.copy() for array in self._now]))
+
+    @state.setter
+    def state(self, value: StateT) -> None:
+        given = states.read("state", value, self._net, Layout(), self._problem.batch)
+        for array, values in zip(self._now, given, strict=False):
+            array[...] = 0 if values is None else values
+
+    def reset(self, mask: Any = None) -> None:
+        """Start again from a zero state: every row, or those where `mask` (batch,), bool or uint8, is not zero."""
+        rows: Any = slice(None)
+        if mask is not None:
+            rows = as_flags("mask", mask, (self._problem.batch,)).astype(bool)
+        for array in self._now:
+            array[:, rows] = 0
+
+    def _point(self) -> None:
+        """Let the problem read the state from `_now` and write the one after it to `_next`."""
+        self._problem.h0, self._problem.c0 = states.pair(self._now, Layout())
+        self._problem.h_n, self._problem.c_n = states.pair(self._next, Layout())

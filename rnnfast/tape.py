@@ -1,0 +1,89 @@
+"""The tape of a recorded call: gates and cell states of every step, and back-propagation through time."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any, Generic
+
+from rnnfast import states
+from rnnfast.arrays import apart
+from rnnfast.calls import Call, read_sequence
+from rnnfast.engine import Engine
+from rnnfast.gradients import Gradients, StateT, gradients_for
+from rnnfast.problem import Array, Problem
+
+
+class Tape(Generic[StateT]):
+    """What one `record` kept. It refers to x and the parameters: leave them unchanged until after `backward`.
+
+    Serves one `backward`, which frees its memory, unless recorded with `keep=True`.
+    """
+
+    def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
+        self._net, self._backend, self._layout, self._keep = engine.net, engine.backend, call.layout, keep
+        self._y_shape = call.y.shape
+        # Outputs are the caller's from here on, to change or to drop.
+        self._problem: Problem | None = replace(call.problem, y=None, h_n=None, c_n=None)
+        self.dropout_seed = call.problem.dropout_seed
+
+    def backward(
+        self,
+        dy: Any = None,
+        d_state: Any = None,
+        *,
+        need_x: bool = True,
+        out: Gradients[StateT] | dict[str, Array] | None = None,
+        accumulate: bool = False,
+    ) -> Gradients[StateT]:
+        """Gradients of a loss L from dy = dL/dy and d_state = dL/d(final state), shaped like y and the state.
+
+        None means zeros; either part of an LSTM's d_state may be None too. `need_x=False` saves the work for dx.
+        `out` takes the results: earlier gradients, or arrays by parameter name (C-contiguous). With `accumulate` the
+        parameters' gradients are added to what `out` holds; those of x and of the state are always overwritten.
+
+        Raises RuntimeError on a second call without `keep`, ValueError and TypeError for arrays that do not fit;
+        after those the tape is as it was.
+        """
+        recorded = self._recorded()
+        net, layout = self._net, self._layout
+        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout)
+        d_final = states.read("d_state", d_state, net, layout, recorded.batch)
+        grads = gradients_for(net, layout, recorded, need_x, out, accumulate)
+        problem = self._backward_problem(recorded, grads, dy, *d_final)
+        if not self._keep:
+            self._problem = None
+        self._backend.backward(problem)
+        return grads
+
+    @property
+    def cell_states(self) -> Array:
+        """c of every step of an LSTM, (L·D, T, B, H), unbatched (L·D, T, H), of a step cell (B, H) or (H,).
+
+        Time-major whatever the layout of x; zero at steps that are not live. Raises RuntimeError after `backward`.
+        """
+        if "c" not in self._net.states:
+            raise AttributeError(f"a {self._net.name} has no cell states")
+        return self._layout.activations(self._backend.activations(self._recorded())["c"])
+
+    def gates(self) -> dict[str, Array]:
+        """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; shapes as `cell_states`."""
+        values = self._backend.activations(self._recorded())
+        return {name: self._layout.activations(values[name]) for name in self._net.gates}
+
+    def _backward_problem(
+        self, recorded: Problem, grads: Gradients[StateT], dy: Array | None, dh_n: Array | None, dc_n: Array | None
+    ) -> Problem:
+        net, layout = self._net, self._layout
+        dh0, dc0 = states.pair([d for _, d in states.parts("state", grads.state, net)], layout)
+        dx = None if grads.x is None else layout.sequence(grads.x)
+        given = {"x": recorded.x, "h0": recorded.h0, "c0": recorded.c0, "dy": dy, "dh_n": dh_n, "dc_n": dc_n}
+        inputs: dict[str, Any] = {name: apart(array, dx, dh0, dc0) for name, array in given.items()}
+        tables = net.tables(grads.params, prefix="d_")
+        reserve = copy.deepcopy(recorded.reserve) if self._keep else recorded.reserve
+        return replace(recorded, reserve=reserve, dx=dx, dh0=dh0, dc0=dc0, **inputs, **tables)
+
+    def _recorded(self) -> Problem:
+        if self._problem is None:
+            raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
+        return self._problem

@@ -1,0 +1,58 @@
+"""The backends and their variants as tests see them: which there are, which must run here, and how one runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass, replace
+
+import pytest
+from support import Results, run
+
+from rnnfast.backends import Backend
+from rnnfast.dispatch import TABLE
+from rnnfast.problem import Problem
+
+
+@dataclass(frozen=True)
+class Target:
+    """A backend and one of its variants, None where it has none."""
+
+    name: str
+    variant: str | None = None
+
+    def __str__(self) -> str:
+        """As in `rnnfast.use_backend`."""
+        return f"{self.name}:{self.variant}" if self.variant else self.name
+
+    @property
+    def backend(self) -> Backend:
+        """The module."""
+        return importlib.import_module(TABLE[self.name])  # type: ignore[return-value]
+
+    @property
+    def reason(self) -> str | None:
+        """None if it can run here, else why not."""
+        return self.backend.reason(self.variant)
+
+    def run(self, problem: Problem) -> Results:
+        """Every result of a problem on this target, or the test is skipped with the reason why it cannot run."""
+        self.skip_unless_able()
+        return run(self.backend, replace(problem, variant=self.variant))
+
+    def skip_unless_able(self) -> None:
+        """Skip the test if this target cannot run; test_backends.py fails where one that must run cannot."""
+        if reason := self.reason:
+            pytest.skip(f"{self} cannot run: {reason}")
+
+
+TARGETS = [Target(name, form) for name in TABLE for form in (Target(name).backend.variants() or (None,))]
+ON_EVERY_TARGET = pytest.mark.parametrize("target", TARGETS, ids=str)
+
+
+def _names(variable: str) -> set[str]:
+    return set(filter(None, os.environ.get(variable, "").split(",")))
+
+
+REQUIRED = sorted({"c", "reference"} | _names("RNNFAST_TEST_REQUIRE") - _names("RNNFAST_TEST_ALLOW_MISSING"))
+"""Names such as c or c:avx2 of what must run here. The two variables are lists with commas between."""

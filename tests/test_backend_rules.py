@@ -1,0 +1,93 @@
+"""Rules that hold for every backend: what is never read, where NaN stays, what is written, and what is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from agreement import ALL_CELLS, BOTH_DTYPES, MEDIUM, RAGGED
+from support import GRADIENTS, Spec, assert_same, copy_of, live_and_cut, make_problem, outputs_of, pick
+from targets import ON_EVERY_TARGET, Target
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+@BOTH_DTYPES
+@pytest.mark.parametrize("masked_output", ["zero", "hold"])
+def test_what_is_never_read_reaches_nothing(target: Target, cell: str, dtype: str, masked_output: str) -> None:
+    spec = Spec(cell, **MEDIUM, **RAGGED, layers=2, directions=2, masked_output=masked_output)
+    problem = make_problem(spec, dtype)
+    poisoned = copy_of(problem)
+    live, cut = live_and_cut(problem)
+    poisoned.x[~live] = np.nan
+    if masked_output == "zero":
+        poisoned.dy[~live] = np.nan
+    for state in (poisoned.h0, poisoned.c0):
+        if state is not None:
+            state[0::2, cut[0]] = np.nan  # a cut at t = 0 replaces the states of forward directions only
+    assert_same(target.run(poisoned), target.run(problem))
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+@BOTH_DTYPES
+def test_nan_and_inf_stay_in_their_row(target: Target, cell: str, dtype: str) -> None:
+    rows = [0, 2, 3, 4]
+    clean = target.run(make_problem(Spec(cell, **MEDIUM), dtype))
+    for bad in (np.nan, np.inf, -np.inf):
+        problem = make_problem(Spec(cell, **MEDIUM), dtype)
+        problem.x[2, 1] = bad
+        results = target.run(problem)
+        for name, a in pick(clean, ("y", "h_n", "c_n", "dx", "dh0", "dc0")).items():
+            np.testing.assert_array_equal(results[name][:, rows], a[:, rows], err_msg=name)
+        np.testing.assert_array_equal(results["y"][:2, 1], clean["y"][:2, 1])
+        assert not np.isnan(bad) or np.isnan(results["y"][2:, 1]).all()
+
+
+@ON_EVERY_TARGET
+def test_parameter_gradients_are_added_and_unwanted_ones_left_out(target: Target) -> None:
+    problem = make_problem(Spec(layers=2, directions=2, **MEDIUM))
+    full = target.run(copy_of(problem))
+    added = copy_of(problem)
+    for name in GRADIENTS:
+        for a in getattr(added, name):
+            a[...] = 7
+    assert_same({name: a - 7 for name, a in target.run(added).items()}, pick(full, GRADIENTS), atol=1e-13)
+    for name in (*GRADIENTS, "dx", "dh0", "dc0", "state_grad_norms"):
+        rest = target.run(replace(copy_of(problem), **{name: None}))
+        assert_same(rest, {n: a for n, a in full.items() if n.split("[")[0] != name})
+
+
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("name", ["dy", "dh_n", "dc_n"])
+def test_gradients_that_are_not_given_are_zeros(target: Target, name: str) -> None:
+    problem = make_problem(Spec(directions=2, **MEDIUM, **RAGGED, masked_output="hold"))
+    zeros = replace(copy_of(problem), **{name: np.zeros_like(getattr(problem, name))})
+    assert_same(target.run(replace(copy_of(problem), **{name: None})), target.run(zeros))
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+@BOTH_DTYPES
+def test_inference_and_packed_weights_give_the_same_numbers(target: Target, cell: str, dtype: str) -> None:
+    problem = make_problem(Spec(cell, layers=2, directions=2, **MEDIUM, **RAGGED), dtype)
+    recorded = target.run(copy_of(problem))
+    for packed in (False, True):
+        plain = replace(copy_of(problem), record=False, variant=target.variant)
+        plain.packed = target.backend.pack(plain) if packed else None
+        target.backend.forward(plain)
+        assert plain.reserve is None
+        assert_same(outputs_of(plain), pick(recorded, ("y", "h_n", "c_n")))
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (4, 0)])
+def test_without_steps_or_rows_the_state_returns_unchanged(target: Target, cell: str, steps: int, batch: int) -> None:
+    problem = make_problem(Spec(cell, steps=steps, batch=batch, layers=2, directions=2))
+    results = target.run(problem)
+    for got, given_state in (("h_n", "h0"), ("c_n", "c0"), ("dh0", "dh_n"), ("dc0", "dc_n")):
+        if got in results:
+            np.testing.assert_array_equal(results[got], getattr(problem, given_state))
+    assert not any(a.any() for a in pick(results, GRADIENTS).values())
