@@ -1,8 +1,7 @@
 /* gemm.h - packed matrix products: the register tile that all of them share, and C += A B over it.
  *
- * The order of summation, the same on every instruction set, whatever the tile: one number of the result is one chain
- * of fused multiply-adds over k, ascending. `product` cuts k into parts of SUM_BLOCK, each a chain from zero, added to
- * C one after another; the pre-activations of layer_forward.h are one chain each, however it is cut.
+ * The order of summation, the same on every instruction set, whatever the tile: k is cut into parts of SUM_BLOCK at
+ * most; each is one chain of fused multiply-adds from zero, k ascending, and is added to the result in its turn.
  *
  * B stands in panels, each for a few columns, [k][column]; A is read by rows, wherever they lie. */
 #ifndef RF_GEMM_H
@@ -18,7 +17,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
-#define SUM_BLOCK 256 /* part of the order of summation: 16 KB of float32 panels two AVX2 vectors wide, half an L1 */
+#define SUM_BLOCK 128 /* short for accuracy; of it, the widest panels, four float32 AVX2 gates, take 16 KB, half an L1 */
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -182,9 +181,10 @@ static void product(const struct product *p) {
   while (next_part(&p->a, SUM_BLOCK, &at)) tiles_run(&product_tile_family, p->a.count, panels, p, at);
 }
 
-/* Packs `columns` numbers from each of `count` rows into panels of one vector, the last filled up with zeros. */
-static void pack_panels(const real *const *row, int64_t count, int64_t columns, real *to) {
-  for (int64_t column = 0; column < columns; column += VEC_LANES) {
+/* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
+static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {
+  to += first * count * VEC_LANES;
+  for (int64_t column = first * VEC_LANES; column < end * VEC_LANES; column += VEC_LANES) {
     const int64_t left = columns - column;
     for (int64_t k = 0; k < count; k++, to += VEC_LANES) {
       v_store(to, left >= VEC_LANES ? v_load(row[k] + column) : v_load_n(row[k] + column, left));

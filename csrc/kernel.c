@@ -14,6 +14,8 @@
 #include "layer_rows.h"
 #include "layer_pack.h"
 #include "layer_forward.h"
+#include "layer_backward_memory.h"
+#include "layer_gradients.h"
 #include "layer_backward.h"
 
 const struct rf_kernel RF_KERNEL_NAME = {
@@ -26,4 +28,5 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .backward = layer_backward,
     .forward_bytes = layer_forward_bytes,
     .backward_bytes = layer_backward_bytes,
+    .shared_bytes = layer_shared_bytes,
 };

@@ -16,6 +16,7 @@ struct rf_kernel {
   void (*backward)(const struct rf_layer *layer);
   size_t (*forward_bytes)(const struct rf_layer *layer); /* of scratch */
   size_t (*backward_bytes)(const struct rf_layer *layer);
+  size_t (*shared_bytes)(const struct rf_layer *layer);
 };
 
 /* The element-wise functions of one (number type, instruction set): vmath.c compiled once for each. */

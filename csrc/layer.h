@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "threads.h"
+
 #define RF_LINE 64 /* bytes of a block of hidden units, and of a cache line */
 
 /* What stack.c needs to know of a cell; cell/cell.h explains slots. */
@@ -25,14 +27,16 @@ struct rf_view {
 /* Where the state before a step comes from, when not from an earlier step. */
 enum { RF_FROM_START = -1, RF_FROM_ZEROS = -2 };
 
-/* The live rows of the steps [t0, t1), visit after visit: visit v is step t0 + v, or t1 - 1 - v in reverse. */
+/* The live ones among rows [row_from, row_to) of the steps [t0, t1), visit after visit: visit v is step t0 + v, or
+ * t1 - 1 - v in reverse. */
 struct rf_plan {
   int64_t t0, t1;
+  int64_t row_from, row_to;
   int reverse;
   const int64_t *start;    /* (t1 - t0 + 1,): visit v owns entries start[v] .. start[v + 1] - 1 */
   const int32_t *row;      /* row of the batch, ascending within a visit */
   const int32_t *previous; /* step after which its state was last written, or RF_FROM_... */
-  const int32_t *last;     /* (B,): the same for the final state */
+  const int32_t *last;     /* (B,), of its rows: the same for the final state */
 };
 
 static inline int64_t rf_plan_step(const struct rf_plan *plan, int64_t visit) {
@@ -46,8 +50,14 @@ struct rf_dropout {
   int every_step;
 };
 
+/* A layer is shared out by rows of the batch, but for weights and their gradients, by columns of them. Every worker has
+ * a record of its own that differs in `plan`, `worker` and `scratch`. */
 struct rf_layer {
-  struct rf_plan plan;
+  struct rf_plan plan; /* this worker's rows */
+  struct rf_plan all;  /* every row */
+  int32_t worker, workers;
+  struct rf_barrier *barrier;
+
   int64_t steps, batch, input_size, hidden_size;
   int64_t block_steps; /* weight gradients are summed per block of that many steps */
   int hold;            /* y of a step that is not live repeats the last live output */
@@ -78,7 +88,8 @@ struct rf_layer {
   double *norms; /* (T, ., 2) */
   int64_t norms_stride;
 
-  void *scratch; /* scratch_bytes of it */
+  void *scratch; /* of this worker, forward_bytes or backward_bytes */
+  void *shared;  /* backward: of all workers, shared_bytes */
 };
 
 /* Numbers from one row to the next of an internal array: whole lines, and an odd number of them where there are many,
@@ -86,6 +97,13 @@ struct rf_layer {
 static inline int64_t rf_row_stride(int64_t lines, size_t size) {
   if (lines >= 16 && lines % 2 == 0) lines++;
   return lines * (int64_t)(RF_LINE / size);
+}
+
+/* Where worker `worker` begins in `count` things dealt out evenly; it ends where the next begins. */
+static inline int64_t rf_share(int64_t count, int32_t worker, int32_t workers) { return count * worker / workers; }
+
+static inline void rf_layer_wait(const struct rf_layer *l) {
+  if (l->workers > 1) rf_barrier_wait(l->barrier, l->workers);
 }
 
 /* Blocks of hidden units. */

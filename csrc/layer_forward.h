@@ -1,11 +1,10 @@
 /* layer_forward.h - the forward time loop of every cell: input products a chunk of steps at a time, then step by step
- * the recurrent product with the cell applied to the sums while they are still in registers. */
+ * the recurrent product with the cell applied to each tile of sums as it is done. */
 #ifndef RF_LAYER_FORWARD_H
 #define RF_LAYER_FORWARD_H
 
 #define CHUNK_BYTES (256 << 10) /* gates that wait between the two products: half of a 512 KB L2 */
 #define CHUNK_ROWS_LEAST 32     /* rows for which weights are worth fetching from beyond L2 */
-#define GATES_PART_BYTES (16 << 10) /* weights that stay in L1 while rows pass by: half of 32 KB */
 
 /* Everything a tile needs of some rows: of a chunk for the input product, of one step for a phase. */
 struct step {
@@ -49,31 +48,26 @@ INLINE void gates_tile(const int phase, const int R, const int V, const void *jo
   const int G = phase == INPUT_PRODUCT ? CELL_GATES : CELL_PHASE[phase].gates;
   const int slot = phase == INPUT_PRODUCT ? 0 : CELL_PHASE[phase].slot;
   const int64_t panel_size = rows_width(&s->operand) * G * VEC_LANES;
-  const real *a[TILE_ROWS_MOST];
-  vec acc[ACCUMULATORS];
-  UNROLL for (int r = 0; r < R; r++) {
-    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : s->gates[at->row + r];
-    a[r] = s->operand.row[at->row + r];
-    UNROLL for (int n = 0; n < V * G; n++) {
-      acc[r * V * G + n] = v_load(from + slot_offset(at->panel + n / G, slot + n % G));
+  vec acc[ACCUMULATORS], sums[ACCUMULATORS];
+  UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
+  tile_multiply(R, V, G, acc, at, s->operand.row + at->row, 1, s->operand.stride, s->panels + at->panel * panel_size,
+                panel_size);
+  /* The sums pass through memory, so that what follows stands here once and not once for every part of the tile. */
+  UNROLL for (int n = 0; n < R * V * G; n++) sums[n] = acc[n];
+  for (int i = 0; i < R * V; i++) {
+    const int64_t row = at->row + i / V, panel = at->panel + i % V;
+    real *gates = s->gates[row];
+    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : gates;
+    vec *sum = sums + i * G;
+    UNROLL for (int g = 0; g < G; g++) sum[g] = v_add(v_load(from + slot_offset(panel, slot + g)), sum[g]);
+    if (phase != INPUT_PRODUCT && at->last) {
+      cell_apply(phase, s, row, panel, sum);
+      continue;
     }
-  }
-  tile_multiply(R, V, G, acc, at, a, 1, s->operand.stride, s->panels + at->panel * panel_size, panel_size);
-  if (phase != INPUT_PRODUCT && at->last) {
-    vec sums[ACCUMULATORS]; /* in memory: the cell's code stands here once, not once for every part of the tile */
-    UNROLL for (int n = 0; n < R * V * G; n++) sums[n] = acc[n];
-    for (int i = 0; i < R * V; i++) cell_apply(phase, s, at->row + i / V, at->panel + i % V, sums + i * G);
-    return;
-  }
-  UNROLL for (int r = 0; r < R; r++) {
-    real *gates = s->gates[at->row + r];
-    UNROLL for (int n = 0; n < V * G; n++) {
-      v_store(gates + slot_offset(at->panel + n / G, slot + n % G), acc[r * V * G + n]);
-    }
+    UNROLL for (int g = 0; g < G; g++) v_store(gates + slot_offset(panel, slot + g), sum[g]);
     if (phase != INPUT_PRODUCT) continue;
-    UNROLL for (int n = 0; n < V * (CELL_SLOTS - CELL_GATES); n++) { /* sums that start apart from the inputs' */
-      const int64_t at_slot = slot_offset(at->panel + n % V, CELL_GATES + n / V);
-      v_store(gates + at_slot, v_load(s->bias + at_slot));
+    UNROLL for (int g = CELL_GATES; g < CELL_SLOTS; g++) { /* sums that start apart from the inputs' */
+      v_store(gates + slot_offset(panel, g), v_load(s->bias + slot_offset(panel, g)));
     }
   }
 }
@@ -97,9 +91,8 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  const int64_t part = GATES_PART_BYTES / (int64_t)(family->gates * VEC_LANES * sizeof(real));
   struct tile at = {0};
-  while (next_part(&s->operand, part, &at)) tiles_run(family, s->operand.count, hidden_panels(l), s, at);
+  while (next_part(&s->operand, SUM_BLOCK, &at)) tiles_run(family, s->operand.count, hidden_panels(l), s, at);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
@@ -117,11 +110,13 @@ struct forward {
 };
 
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena) {
-  const int64_t stride = state_stride(l), rows = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
-  const int64_t chunk = (rows < CHUNK_ROWS_LEAST ? CHUNK_ROWS_LEAST : rows) / (l->batch ? l->batch : 1);
-  const int64_t visits = l->plan.t1 - l->plan.t0;
-  struct forward f = {.chunk_steps = chunk < 1 ? 1 : chunk < visits ? chunk : visits};
-  const int64_t most = f.chunk_steps * l->batch;
+  const int64_t stride = state_stride(l), own = l->plan.row_to - l->plan.row_from;
+  const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
+  int64_t most = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
+  if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
+  if (most < l->batch) most = l->batch;
+  if (most > all) most = all;
+  struct forward f = {.chunk_steps = own > 0 ? most / own : 1};
   if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(arena, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
@@ -130,7 +125,8 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   f.masks = recurrent_masks(l, arena);
   f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
   f.operand = take_reals(arena, CELL_PHASES > 1 ? l->batch * stride : 0);
-  f.inputs = inputs_make(l, most, arena);
+  f.inputs = inputs_make(l, arena);
+  f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
   f.x_row = take_pointers(arena, most);
   f.chunk_gates = take_pointers(arena, most);
   f.now_h = take_pointers(arena, l->batch);
@@ -154,9 +150,9 @@ static void forward_begin(const struct rf_layer *l, struct forward *f) {
   const int64_t stride = state_stride(l);
   f->packed = packed_parts(l, l->packed);
   zero_reals(f->zeros, stride);
-  states_in(l, l->h0, f->h0);
-  if (CELL_STATES > 1) states_in(l, l->c0, f->c0);
-  for (int64_t b = 0; b < l->batch; b++) {
+  states_in(l, &l->plan, l->h0, f->h0);
+  if (CELL_STATES > 1) states_in(l, &l->plan, l->c0, f->c0);
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     f->now_h[b] = f->h0 + b * stride;
     f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * stride : NULL;
   }
@@ -167,10 +163,14 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit);
     for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, n++) {
-      f->chunk_gates[n] = l->gates.base ? view_row(&l->gates, t, l->plan.row[i]) : f->gates + n * gates_stride(l);
+      const int64_t b = l->plan.row[i];
+      f->chunk_gates[n] = l->gates.base ? view_row(&l->gates, t, b) : f->gates + n * gates_stride(l);
+      f->x_row[n] = view_row(&l->x, t, b);
+      if (l->input_dropout.probability == 0) continue;
+      f->x_row[n] = f->inputs.dropped + n * f->inputs.stride;
+      input_drop(l, &f->inputs, t, b, (real *)f->x_row[n]);
     }
   }
-  inputs_find(l, &f->inputs, first, end, f->x_row);
   const struct step s = {
       .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
       .panels = f->packed.x,
@@ -209,7 +209,7 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
 static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
   const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit);
-  for (int64_t b = 0, i = 0; b < l->batch; b++) {
+  for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
     real *y = view_row(&l->y, t, b);
     if (i < live && l->plan.row[start + i] == b) {
       copy_reals(y, f->h_next_row[i++], l->hidden_size);
@@ -255,7 +255,7 @@ static void layer_forward(const struct rf_layer *l) {
       forward_step(l, &f, visit, f.chunk_gates + (l->plan.start[visit] - l->plan.start[first]));
     }
   }
-  for (int64_t b = 0; b < l->batch; b++) {
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
   }
   states_out(l, f.now_h, l->h_n);

@@ -21,19 +21,20 @@ static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   return p;
 }
 
-/* W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of W's gates a slot is. */
+/* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of W's gates a slot is. */
 static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
                        int gates, real *to) {
-  for (int64_t panel = 0; panel < hidden_panels(l); panel++) {
+  const int64_t panels = hidden_panels(l), size = columns * gates * VEC_LANES;
+  const int64_t end = rf_share(panels, l->worker + 1, l->workers);
+  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
     for (int g = 0; g < gates; g++) {
       for (int64_t lane = 0; lane < VEC_LANES; lane++) {
         const int64_t unit = panel * VEC_LANES + lane;
-        real *column = to + g * VEC_LANES + lane;
+        real *column = to + panel * size + g * VEC_LANES + lane;
         const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
         for (int64_t k = 0; k < columns; k++) column[k * gates * VEC_LANES] = unit < l->hidden_size ? from[k] : 0;
       }
     }
-    to += columns * gates * VEC_LANES;
   }
 }
 
@@ -57,7 +58,7 @@ static void layer_pack(const struct rf_layer *l) {
     const struct phase *f = &CELL_PHASE[phase];
     pack_gates(l, l->weight_hh, l->hidden_size, CELL_GATE_H, f->slot, f->gates, (real *)p.h[phase]);
   }
-  pack_bias(l, (real *)p.bias);
+  if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }
 
 #endif

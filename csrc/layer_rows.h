@@ -33,19 +33,21 @@ static inline void copy_reals(real *to, const real *from, int64_t count) {
   memcpy(to, from, (size_t)count * sizeof(real));
 }
 
-/* (B, H) from the caller, or NULL for zeros, into rows with a stride and zeros behind them. */
-static void states_in(const struct rf_layer *l, const real *from, real *to) {
+/* A plan's rows of (B, H) from the caller, or NULL for zeros, into rows with a stride and zeros behind them. */
+static void states_in(const struct rf_layer *l, const struct rf_plan *plan, const real *from, real *to) {
   const int64_t stride = state_stride(l), size = l->hidden_size;
-  for (int64_t b = 0; b < l->batch; b++, to += stride) {
-    if (from) copy_reals(to, from + b * size, size);
-    zero_reals(to + (from ? size : 0), stride - (from ? size : 0));
+  for (int64_t b = plan->row_from; b < plan->row_to; b++) {
+    zero_reals(to + b * stride, stride);
+    if (from) copy_reals(to + b * stride, from + b * size, size);
   }
 }
 
-/* Rows of states back into (B, H); `to` may be NULL. */
+/* This worker's rows of states back into (B, H); `to` may be NULL. */
 static void states_out(const struct rf_layer *l, const real *const *row, real *to) {
   if (!to) return;
-  for (int64_t b = 0; b < l->batch; b++) copy_reals(to + b * l->hidden_size, row[b], l->hidden_size);
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
+    copy_reals(to + b * l->hidden_size, row[b], l->hidden_size);
+  }
 }
 
 /* to = from * mask */
@@ -62,29 +64,28 @@ static real *recurrent_masks(const struct rf_layer *l, struct arena *arena) {
   const int64_t stride = state_stride(l);
   real *masks = take_reals(arena, l->batch * stride);
   if (!masks) return NULL;
-  zero_reals(masks, l->batch * stride);
-  for (int64_t b = 0; b < l->batch; b++) {
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
+    zero_reals(masks + b * stride, stride);
     dropout_mask(&l->recurrent_dropout, l->seed, l->first_row + b, 0, l->hidden_size, masks + b * stride);
   }
   return masks;
 }
 
-/* The layer's inputs as rows, dropped where there is input dropout. */
+/* Masks of input dropout, and the rows that they leave of x, in the same stretches. */
 struct inputs {
   real *masks;     /* (B, input): one mask per sequence */
   real *step_mask; /* (input,): the mask of one step */
-  real *dropped;   /* rows with the same stretches as x's */
+  real *dropped;   /* rows of x under dropout; NULL where there is none */
   int64_t stride;
 };
 
-static struct inputs inputs_make(const struct rf_layer *l, int64_t most_rows, struct arena *arena) {
+static struct inputs inputs_make(const struct rf_layer *l, struct arena *arena) {
   struct inputs in = {.stride = l->x_segments * l->x_stride + l->input_size};
   if (l->input_dropout.probability == 0) return in;
-  in.dropped = take_reals(arena, most_rows * in.stride);
   in.step_mask = take_reals(arena, l->input_size);
   if (l->input_dropout.every_step) return in;
   in.masks = take_reals(arena, l->batch * l->input_size);
-  for (int64_t b = 0; in.masks && b < l->batch; b++) {
+  for (int64_t b = l->plan.row_from; in.masks && b < l->plan.row_to; b++) {
     dropout_mask(&l->input_dropout, l->seed, l->first_row + b, 0, l->input_size, in.masks + b * l->input_size);
   }
   return in;
@@ -96,24 +97,11 @@ static const real *input_mask(const struct rf_layer *l, const struct inputs *in,
   return in->step_mask;
 }
 
-/* Fills row[] with the live inputs of visits [first, end), in the plan's order. */
-static void inputs_find(const struct rf_layer *l, const struct inputs *in, int64_t first, int64_t end,
-                        const real **row) {
+static void input_drop(const struct rf_layer *l, const struct inputs *in, int64_t t, int64_t b, real *to) {
   const int64_t size = l->input_size / l->x_segments;
-  int64_t n = 0;
-  for (int64_t visit = first; visit < end; visit++) {
-    const int64_t t = rf_plan_step(&l->plan, visit);
-    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, n++) {
-      const int64_t b = l->plan.row[i];
-      row[n] = view_row(&l->x, t, b);
-      if (!in->dropped) continue;
-      const real *mask = input_mask(l, in, t, b);
-      real *to = in->dropped + n * in->stride;
-      for (int64_t s = 0; s < l->x_segments; s++) {
-        multiply_row(to + s * l->x_stride, row[n] + s * l->x_stride, mask + s * size, size);
-      }
-      row[n] = to;
-    }
+  const real *mask = input_mask(l, in, t, b), *from = view_row(&l->x, t, b);
+  for (int64_t s = 0; s < l->x_segments; s++) {
+    multiply_row(to + s * l->x_stride, from + s * l->x_stride, mask + s * size, size);
   }
 }
 

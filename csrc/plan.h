@@ -5,7 +5,8 @@
 #include "arena.h"
 #include "rnnfast.h"
 
-/* The plan of one direction for steps [p->t0, p->t1), in memory from `arena` (only counted where that has none). */
-struct rf_plan rf_plan_make(const rf_problem *p, int reverse, struct arena *arena);
+/* The plan of one direction for steps [p->t0, p->t1) and rows [row_from, row_to), in memory from `arena` (only counted
+ * where that has none). */
+struct rf_plan rf_plan_make(const rf_problem *p, int reverse, int64_t row_from, int64_t row_to, struct arena *arena);
 
 #endif

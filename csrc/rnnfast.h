@@ -63,6 +63,7 @@ typedef struct rf_problem {
   int64_t state_size;       /* size of h; equal to hidden_size */
   int64_t t0, t1;           /* chunk of steps; D = 2 takes [0, T) only */
   int32_t masked_output;    /* RF_MASKED_ZERO or RF_MASKED_HOLD */
+  int32_t num_threads;      /* at most; the same when the workspace is measured and used. 0: rf_get_num_threads() */
 
   /* Dropout, probabilities in [0, 1); 0 turns it off. Row b of this batch counts as row first_row + b. */
   double dropout, input_dropout, recurrent_dropout;

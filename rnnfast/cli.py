@@ -43,7 +43,7 @@ def _demo(**options: Any) -> int:
         from rnnfast.examples import demo
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("rich", "matplotlib"):
+        if missing not in ("rich", "matplotlib", "threadpoolctl"):
             raise
         return _fail(f"the demo needs {missing}, which is not installed: pip install 'rnnfast[demo]'")
     from rnnfast.examples.errors import UserError
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train a character-level language model, then show what it learned and how fast. "
-        "Needs rich and matplotlib: pip install 'rnnfast[demo]'."
+        "Needs rich, matplotlib and threadpoolctl: pip install 'rnnfast[demo]'."
     )
     parser.set_defaults(run=_demo)
     add, default = parser.add_argument, Options()

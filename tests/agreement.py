@@ -39,7 +39,8 @@ def assert_agrees(results: Results, spec: Spec, dtype: str, *, strict: bool = Fa
     draw of such errors says little: the ratio of two of them is often 4.
     """
     truth, plain = truth_and_reference(spec, dtype)
-    assert results.keys() == truth.keys(), results.keys() ^ truth.keys()
+    shapes, expected = ({name: a.shape for name, a in values.items()} for values in (results, truth))
+    assert shapes == expected, f"got {shapes}, expected {expected}"
     bounds = {name: promised(a, dtype) for name, a in truth.items()}
     if not strict:
         bounds = {name: max(bound, 8 * error(plain[name], truth[name])) for name, bound in bounds.items()}

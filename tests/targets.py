@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 from support import Results, run
@@ -28,7 +29,7 @@ class Target:
     @property
     def backend(self) -> Backend:
         """The module."""
-        return importlib.import_module(TABLE[self.name])  # type: ignore[return-value]
+        return cast(Backend, importlib.import_module(TABLE[self.name]))
 
     @property
     def reason(self) -> str | None:
@@ -54,5 +55,5 @@ def _names(variable: str) -> set[str]:
     return set(filter(None, os.environ.get(variable, "").split(",")))
 
 
-REQUIRED = sorted({"c", "reference"} | _names("RNNFAST_TEST_REQUIRE") - _names("RNNFAST_TEST_ALLOW_MISSING"))
+REQUIRED = sorted(({"c", "reference"} | _names("RNNFAST_TEST_REQUIRE")) - _names("RNNFAST_TEST_ALLOW_MISSING"))
 """Names such as c or c:avx2 of what must run here. The two variables are lists with commas between."""

@@ -86,17 +86,19 @@ def test_a_thousand_steps_stay_within_the_promised_error(target: Target, cell: s
 @ALL_CELLS
 @BOTH_DTYPES
 def test_error_at_large_weights_is_at_most_twice_that_of_the_reference(target: Target, cell: str, dtype: str) -> None:
+    if np.finfo(np.longdouble).eps == np.finfo(dtype).eps:
+        pytest.skip("the error of float64 is measured with a wider long double, which this platform lacks")
     squares: dict[str, Array] = {}
     for seed in range(8):
         problem = make_problem(Spec(cell, steps=12, batch=3, input_size=9, hidden_size=17, scale=3, seed=seed), dtype)
         results = target.run(copy_of(problem))
         plain, truth = run(reference, copy_of(problem)), run(reference, copy_of(problem, np.longdouble))
+        del truth["state_grad_norms"]  # float64 in either dtype: what a sum of squares loses, not the cell
         for name, value in truth.items():
-            floor = np.sqrt(value.size) * np.finfo(dtype).tiny
-            errors = error(results[name], value), error(plain[name], value) + floor
-            squares[name] = squares.get(name, np.zeros(2)) + np.square(errors)
-    for name, (got, allowed) in squares.items():
-        assert np.sqrt(got) <= 2 * np.sqrt(allowed), name
+            errors = np.array([error(results[name], value), error(plain[name], value)])
+            squares[name] = squares.get(name, np.zeros(2)) + np.square(errors / np.linalg.norm(value.ravel()))
+    ratios = {name: float(np.sqrt(got / allowed)) for name, (got, allowed) in squares.items()}
+    assert max(ratios.values()) <= 2, ratios
 
 
 SPECS = st.builds(

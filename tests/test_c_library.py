@@ -41,19 +41,9 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
+    one_by_one = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads workspace"
     filled = {
-        *(
-            "struct_size",
-            "cell",
-            "dtype",
-            "weight_dtype",
-            "isa",
-            "state_size",
-            "t0",
-            "t1",
-            "masked_output",
-            "workspace",
-        ),
+        *one_by_one.split(),
         *(c._NUMBERS + c._ARRAYS + c._TABLES + c._BLOCKS + c._SEQUENCES),
         *(f"{name}_stride_{axis}" for name in c._SEQUENCES for axis in "tb"),
     }

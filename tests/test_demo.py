@@ -20,6 +20,7 @@ from rnnfast.examples.text_source import Alphabet, chunks, python_topics, read_t
 
 pytest.importorskip("rich", reason="the demo needs rich")
 pytest.importorskip("matplotlib", reason="the demo needs matplotlib")
+pytest.importorskip("threadpoolctl", reason="the demo needs threadpoolctl")
 
 SMALL = ["--hidden", "32", "--backend", "reference"]
 
@@ -193,7 +194,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: rnnfast" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["rich", "matplotlib"])
+@pytest.mark.parametrize("missing", ["rich", "matplotlib", "threadpoolctl"])
 def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; from rnnfast.cli import main; sys.exit(main(['demo']))"
     with python(tmp_path, "-c", script) as child:

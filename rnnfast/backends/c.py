@@ -114,6 +114,7 @@ class _Call:
         record.isa = isa_id(problem.variant)
         record.state_size = problem.hidden_size
         record.t1 = problem.steps
+        record.num_threads = get_num_threads()
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO
         for name in _NUMBERS:
             setattr(record, name, getattr(problem, name))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from rnnfast import dispatch
 from rnnfast.examples.char_text import CharModel
 from rnnfast.examples.errors import UserError
@@ -28,14 +30,18 @@ def run(options: Options) -> None:
     model = _model(options, text, backend)
     codes = model.alphabet.encode(text)
     training, held_out = split(codes)
-    held_out = held_out[:EVALUATED]
     _make_folder(options.output)
     net = f"{model.cell}, {model.layers} layer(s) of {model.recurrent.net.hidden_size}"
     print(f"{len(training):,} characters to learn from, {len(model.alphabet)} different ones; {net}; backend {backend}")
     _print_speed(model, backend)
+    # BLAS threads gain nothing on products this small, and waiting for each other they would take the net's processors.
+    with threadpool_limits(1, user_api="blas"):
+        _learn(model, training, held_out[:EVALUATED], options)
+
+
+def _learn(model: CharModel, training: Array, held_out: Array, options: Options) -> None:
     prompt = model.alphabet.decode(training[-PROMPT:])
     _print_sample("before", model, prompt, options)
-
     history = _train(model, training, options.seconds)
     weights, picture = options.output / "model.npz", options.output / "loss.png"
     if history.bits:

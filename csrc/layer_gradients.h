@@ -1,0 +1,157 @@
+/* layer_gradients.h - from a block of steps whose gates have become gradients: those of weights, biases and inputs. */
+#ifndef RF_LAYER_GRADIENTS_H
+#define RF_LAYER_GRADIENTS_H
+
+#define BIAS_BLOCK 16 /* part of the order of summation: chains of 16 rows, and a chain of those sums */
+
+/* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
+static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
+  for (int64_t i = 0; i < count; i++) row[i] += slot * UNITS;
+  if (gates == CELL_SLOTS) return (struct rows){row, count, 1, gates_width(l, gates), 0};
+  return (struct rows){row, count, hidden_blocks(l), gates * UNITS, CELL_SLOTS * UNITS};
+}
+
+/* Pointers to all live rows of visits [first, end), every worker's, in the plan's order. Returns how many. */
+static int64_t block_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
+  const struct rf_plan *all = &l->all;
+  const int64_t stride = state_stride(l);
+  int64_t n = 0;
+  for (int64_t visit = first; visit < end; visit++) {
+    const int64_t t = rf_plan_step(all, visit);
+    for (int64_t i = all->start[visit]; i < all->start[visit + 1]; i++, n++) {
+      const int64_t row = all->row[i], entry = block_entry(l, t, row);
+      const struct shared *s = &b->shared;
+      b->gates[n] = view_row(&l->gates, t, row);
+      b->x[n] = s->dropped_x ? s->dropped_x + entry * b->inputs.stride : view_row(&l->x, t, row);
+      for (int p = 0; p < CELL_PHASES; p++) {
+        b->operand[p][n] = s->operand[p] ? s->operand[p] + entry * stride
+                                         : past_row(l, &l->states, b->h0, b->zeros, all->previous[i], row);
+      }
+    }
+  }
+  return n;
+}
+
+/* This worker's share of the block's inputs and operands, as panels. */
+static void pack_block(const struct rf_layer *l, const struct backward *b, int64_t rows) {
+  const int64_t size = l->input_size / l->x_segments, panels = (size + VEC_LANES - 1) / VEC_LANES;
+  for (int64_t s = 0; s < l->x_segments; s++) {
+    for (int64_t k = 0; k < rows && s > 0; k++) b->x[k] += l->x_stride;
+    pack_panels(b->x, rows, size, rf_share(panels, l->worker, l->workers), rf_share(panels, l->worker + 1, l->workers),
+                b->shared.packed_x + s * panels * VEC_LANES * rows);
+  }
+  for (int p = 0; p < CELL_PHASES; p++) {
+    pack_panels(b->operand[p], rows, l->hidden_size, rf_share(hidden_panels(l), l->worker, l->workers),
+                rf_share(hidden_panels(l), l->worker + 1, l->workers), b->shared.packed_h[p]);
+  }
+}
+
+/* Packs numbers [first, end) of every row of gates as [tile of 6][row][6]: the left operand of a weight gradient. */
+static void pack_gradients(const struct backward *b, int64_t rows, int64_t first, int64_t end) {
+  real *to = b->packed_gates;
+  for (int64_t m = first; m < end; m += TILE_ROWS_MOST) {
+    const int64_t most = end - m < TILE_ROWS_MOST ? end - m : TILE_ROWS_MOST;
+    for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_MOST) {
+      for (int64_t i = 0; i < most; i++) to[i] = b->gates[k][m + i];
+    }
+  }
+}
+
+/* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of [slot, slot + gates). */
+static void weight_product(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t first,
+                           int64_t end, const int *gate, int slot, int gates, const real *panels, int64_t columns,
+                           int64_t to_stride, real *to) {
+  int64_t n = 0;
+  for (int64_t m = first; m < end; m++) {
+    const int64_t s = m / UNITS % CELL_SLOTS, unit = m / UNITS / CELL_SLOTS * UNITS + m % UNITS;
+    if (s < slot || s >= slot + gates || unit >= l->hidden_size) continue;
+    b->left[n] = b->packed_gates + (m - first) / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + (m - first) % TILE_ROWS_MOST;
+    b->into[n++] = to + (gate[s] * l->hidden_size + unit) * to_stride;
+  }
+  const struct product p = {
+      .a = {b->left, n, 1, rows, 0}, .a_step = TILE_ROWS_MOST, .b = panels, .c = b->into, .columns = columns};
+  product(&p);
+}
+
+/* This worker's share of the weights' rows. */
+static void weight_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
+  const int64_t all = gates_width(l, CELL_SLOTS), size = l->input_size / l->x_segments;
+  const int64_t x_panels = (size + VEC_LANES - 1) / VEC_LANES * VEC_LANES * rows;
+  const int64_t last = rf_share(all, l->worker + 1, l->workers);
+  for (int64_t first = rf_share(all, l->worker, l->workers), end; first < last; first = end) {
+    end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
+    pack_gradients(b, rows, first, end);
+    for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
+      weight_product(l, b, rows, first, end, CELL_GATE_X, 0, CELL_GATES, b->shared.packed_x + s * x_panels, size,
+                     l->input_size, (real *)l->d_weight_ih + s * size);
+    }
+    for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
+      weight_product(l, b, rows, first, end, CELL_GATE_H, CELL_PHASE[p].slot, CELL_PHASE[p].gates,
+                     b->shared.packed_h[p], l->hidden_size, l->hidden_size, l->d_weight_hh);
+    }
+  }
+}
+
+/* This worker's share of the blocks of units: one sum over the rows for every slot. */
+static void bias_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
+  enum { VECTORS = UNITS / VEC_LANES };
+  const int64_t first = rf_share(hidden_blocks(l), l->worker, l->workers);
+  const int64_t end = rf_share(hidden_blocks(l), l->worker + 1, l->workers);
+  for (int64_t m = first * CELL_SLOTS * UNITS; m < end * CELL_SLOTS * UNITS; m += UNITS) {
+    vec sum[VECTORS];
+    for (int v = 0; v < VECTORS; v++) sum[v] = v_set1(0);
+    for (int64_t part = 0; part < rows; part += BIAS_BLOCK) {
+      vec chain[VECTORS];
+      for (int v = 0; v < VECTORS; v++) chain[v] = v_set1(0);
+      for (int64_t k = part; k < rows && k < part + BIAS_BLOCK; k++) {
+        for (int v = 0; v < VECTORS; v++) chain[v] = v_add(chain[v], v_load(b->gates[k] + m + v * VEC_LANES));
+      }
+      for (int v = 0; v < VECTORS; v++) sum[v] = v_add(sum[v], chain[v]);
+    }
+    for (int v = 0; v < VECTORS; v++) v_store(b->sums + m + v * VEC_LANES, sum[v]);
+  }
+  real *x = l->d_bias_ih, *h = l->d_bias_hh;
+  for (int64_t unit = first * UNITS; unit < end * UNITS && unit < l->hidden_size; unit++) {
+    for (int s = 0; s < CELL_SLOTS; s++) {
+      const real sum = b->sums[(unit / UNITS * CELL_SLOTS + s) * UNITS + unit % UNITS];
+      if (x && CELL_GATE_X[s] >= 0) x[CELL_GATE_X[s] * l->hidden_size + unit] += sum;
+      if (h && CELL_GATE_H[s] >= 0) h[CELL_GATE_H[s] * l->hidden_size + unit] += sum;
+    }
+  }
+}
+
+/* dx of this worker's rows; zeros at steps that are not live. */
+static void input_gradients(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
+  const real **gates = b->x; /* the block's inputs are packed by now */
+  int64_t n = 0;
+  for (int64_t visit = first; visit < end; visit++) {
+    const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
+    for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
+      if (i < live && l->plan.row[start + i] == row) {
+        gates[n] = view_row(&l->gates, t, row);
+        b->dx[n++] = view_row(&l->dx, t, row);
+        i++;
+      } else if (l->dx_first) {
+        zero_reals(view_row(&l->dx, t, row), l->input_size);
+      }
+    }
+  }
+  const struct product p = {
+      .a = gates_operand(l, gates, n, 0, CELL_GATES),
+      .a_step = 1,
+      .b = b->shared.weight_x,
+      .c = b->dx,
+      .columns = l->input_size,
+      .overwrite = l->dx_first,
+  };
+  product(&p);
+  if (!b->shared.dropped_x || !l->dx_last) return;
+  for (int64_t visit = first, k = 0; visit < end; visit++) {
+    const int64_t t = rf_plan_step(&l->plan, visit);
+    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, k++) {
+      multiply_row(b->dx[k], b->dx[k], input_mask(l, &b->inputs, t, l->plan.row[i]), l->input_size);
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* net.c - a whole net's sizes, and where its parts lie in the reserve and among packed weights. */
+#include "net.h"
+
+#include <string.h>
+
+#include "stack.h"
+
+#define BLOCK_ROWS 256         /* rows that a block of weight gradients sums over: two parts of a sum in gemm.h */
+#define WORKER_ROWS 4          /* rows that keep a register tile busy */
+#define WORKER_PRODUCTS 500000 /* multiply-adds, some 10 microseconds: several times what waking a thread takes */
+
+static size_t number_size(const rf_problem *p) { return p->dtype == RF_F32 ? sizeof(float) : sizeof(double); }
+
+static int64_t layer_input(const rf_problem *p, int32_t layer) {
+  return layer == 0 ? p->input_size : p->num_directions * p->hidden_size;
+}
+
+/* Every later sum of sizes fits in 63 bits. */
+int net_too_large(const struct rf_kernel *kernel, const rf_problem *p) {
+  const double rows = (double)p->steps * (double)p->batch + (double)p->batch + 1024;
+  const double units = (double)p->hidden_size + 64, inputs = (double)p->input_size + 2 * units;
+  const double layers = (double)p->num_layers * p->num_directions;
+  const double numbers = rows * (units * (kernel->shape.slots + 4) + inputs) + units * inputs * kernel->shape.gates;
+  return 16.0 * 8 * layers * numbers > 4e18;
+}
+
+/* Threads worth waking for this work. Results never depend on it. */
+static int32_t workers_for(const struct rf_kernel *kernel, const rf_problem *p) {
+  const int32_t threads = p->num_threads > 0 ? p->num_threads : rf_get_num_threads();
+  const double widths = (double)(p->input_size + p->hidden_size) * (double)p->hidden_size * kernel->shape.gates;
+  const double work = widths * (double)(p->t1 - p->t0) * (double)p->batch * p->num_layers * p->num_directions;
+  int64_t most = p->batch / WORKER_ROWS;
+  if (most > work / WORKER_PRODUCTS) most = (int64_t)(work / WORKER_PRODUCTS);
+  if (most > threads) most = threads;
+  return most < 1 ? 1 : most < RF_MAX_THREADS ? (int32_t)most : RF_MAX_THREADS;
+}
+
+struct net net_make(const struct rf_kernel *kernel, const rf_problem *p) {
+  struct net net = {.kernel = kernel, .p = p, .size = number_size(p), .visits = p->t1 - p->t0};
+  net.workers = workers_for(kernel, p);
+  const int64_t blocks = rf_blocks(p->hidden_size, net.size);
+  net.state_row = rf_row_stride(blocks, net.size);
+  net.gates_row = rf_row_stride(blocks * kernel->shape.slots, net.size);
+  return net;
+}
+
+void *net_offset(const struct net *net, const void *base, int64_t numbers) {
+  return base ? (char *)base + numbers * (int64_t)net->size : NULL;
+}
+
+struct rf_view net_view(const struct net *net, struct arena *arena, int64_t steps, int64_t row) {
+  const int64_t batch = net->p->batch;
+  return (struct rf_view){take(arena, steps * batch * row, net->size), batch * row, row};
+}
+
+/* The reserve holds, layer by layer, the states of both directions side by side, then each direction's gates and
+ * cell states; at the end what a held output's gradient waits in. Returns all of it for one layer and direction. */
+struct kept net_reserve(const struct net *net, struct arena *arena, int32_t layer, int32_t direction) {
+  const rf_problem *p = net->p;
+  const int32_t directions = p->num_directions;
+  struct kept found = {0};
+  for (int32_t l = 0; l < p->num_layers; l++) {
+    const struct rf_view states = net_view(net, arena, p->steps, directions * net->state_row);
+    for (int32_t d = 0; d < directions; d++) {
+      const struct rf_view gates = net_view(net, arena, p->steps, net->gates_row);
+      struct rf_view cells = {0};
+      if (net->kernel->shape.states > 1) cells = net_view(net, arena, p->steps, net->state_row);
+      if (l != layer || d != direction) continue;
+      found = (struct kept){.gates = gates, .states = states, .cells = cells};
+      found.states.base = net_offset(net, states.base, d * net->state_row);
+    }
+  }
+  for (int32_t d = 0; d < directions && p->masked_output == RF_MASKED_HOLD; d++) {
+    void *held = take(arena, p->batch * net->state_row, net->size);
+    if (layer == p->num_layers - 1 && d == direction) found.held = held;
+  }
+  return found;
+}
+
+struct kept net_kept(const struct net *net, int32_t layer, int32_t direction) {
+  struct arena arena = {net->p->reserve, 0};
+  return net->p->reserve ? net_reserve(net, &arena, layer, direction) : (struct kept){0};
+}
+
+/* The number that a dropout's masks are drawn under: kind 0 between layers, 1 on the net's input, 2 recurrent. */
+static uint32_t dropout_tag(int32_t layer, int32_t direction, uint32_t kind) {
+  return ((uint32_t)layer * 2 + (uint32_t)direction) * 4 + kind;
+}
+
+struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t direction) {
+  const rf_problem *p = net->p;
+  const int64_t k = layer * p->num_directions + direction, state = k * p->batch * p->hidden_size;
+  const struct kept kept = net_kept(net, layer, direction);
+  return (struct rf_layer){
+      .plan = net->plan[direction],
+      .all = net->plan[direction],
+      .workers = 1,
+      .steps = p->steps,
+      .batch = p->batch,
+      .input_size = layer_input(p, layer),
+      .hidden_size = p->hidden_size,
+      .block_steps = rf_stack_block_steps(p),
+      .hold = p->masked_output == RF_MASKED_HOLD,
+      .seed = p->dropout_seed,
+      .first_row = p->first_row,
+      .input_dropout = {layer == 0 ? p->input_dropout : p->dropout, dropout_tag(layer, 0, layer == 0), layer > 0},
+      .recurrent_dropout = {p->recurrent_dropout, dropout_tag(layer, direction, 2), 0},
+      .weight_ih = p->weight_ih ? p->weight_ih[k] : NULL,
+      .weight_hh = p->weight_hh ? p->weight_hh[k] : NULL,
+      .bias_ih = p->bias_ih ? p->bias_ih[k] : NULL,
+      .bias_hh = p->bias_hh ? p->bias_hh[k] : NULL,
+      .x = {(void *)p->x, p->x_stride_t, p->x_stride_b},
+      .x_segments = layer == 0 ? 1 : p->num_directions,
+      .x_stride = layer == 0 ? 0 : net->state_row,
+      .h0 = net_offset(net, p->h0, state),
+      .c0 = net_offset(net, p->c0, state),
+      .gates = kept.gates,
+      .states = kept.states,
+      .cells = kept.cells,
+      .held = kept.held,
+      .norms = p->state_grad_norms ? p->state_grad_norms + 2 * k : NULL,
+      .norms_stride = 2 * (int64_t)p->num_layers * p->num_directions,
+  };
+}
+
+static int64_t packed_numbers(const struct net *net, int32_t layer) {
+  const rf_problem *p = net->p;
+  return rf_packed_numbers(&net->kernel->shape, layer_input(p, layer), p->hidden_size, net->size);
+}
+
+struct packed_header net_packed_header(const struct net *net) {
+  const rf_problem *p = net->p;
+  struct packed_header header;
+  memset(&header, 0, sizeof header); /* padding too: headers are compared as bytes */
+  header.kernel = net->kernel;
+  header.input_size = p->input_size;
+  header.hidden_size = p->hidden_size;
+  header.num_layers = p->num_layers;
+  header.num_directions = p->num_directions;
+  return header;
+}
+
+void *net_packed(const struct net *net, struct arena *arena, int32_t layer, int32_t direction) {
+  take(arena, 1, sizeof(struct packed_header));
+  for (int32_t l = 0; l < net->p->num_layers; l++) {
+    for (int32_t d = 0; d < net->p->num_directions; d++) {
+      void *part = take(arena, packed_numbers(net, l), net->size);
+      if (l == layer && d == direction) return part;
+    }
+  }
+  return NULL;
+}
+
+int64_t rf_stack_block_steps(const rf_problem *p) {
+  if (p->batch >= BLOCK_ROWS) return 1;
+  return p->batch > 1 ? BLOCK_ROWS / p->batch : BLOCK_ROWS;
+}
