@@ -1,4 +1,4 @@
-/* gemm.h - packed matrix products: the register tile that all of them share, and C += A B over it.
+/* gemm.h - packed matrix products: the register tile that all of them share, and C += A B over it (product.c).
  *
  * The order of summation, the same on every instruction set, whatever the tile: k is cut into parts of SUM_BLOCK at
  * most; each is one chain of fused multiply-adds from zero, k ascending, and is added to the result in its turn.
@@ -17,7 +17,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
-#define SUM_BLOCK 128 /* short for accuracy; of it, the widest panels, four float32 AVX2 gates, take 16 KB, half an L1 */
+#define SUM_BLOCK 64 /* short for accuracy; of it, the widest panels, four float32 AVX2 gates, take 16 KB, half an L1 */
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -92,27 +92,28 @@ typedef void tile_function(const void *job, const struct tile *at);
 
 /* A function for every R and V in use, both constants, since only then does a compiler keep a tile in registers; one
  * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. */
-#define TILE_USED(R, V, G) \
+#define TILE_USED(R, V, G)                                                                                             \
   ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)))
-#define TILE_FUNCTION(name, G, R, V)                                      \
-  NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) { \
-    if (TILE_USED(R, V, G)) name(R, V, job, at);                          \
+#define TILE_FUNCTION(name, G, R, V)                                                                                   \
+  NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
+    if (TILE_USED(R, V, G)) name(R, V, job, at);                                                                       \
   }
-#define TILE_FUNCTIONS_OF(name, G, V)                                                              \
-  TILE_FUNCTION(name, G, 1, V)                                                                     \
-  TILE_FUNCTION(name, G, 2, V)                                                                     \
-  TILE_FUNCTION(name, G, 3, V)                                                                     \
-  TILE_FUNCTION(name, G, 4, V)                                                                     \
-  TILE_FUNCTION(name, G, 5, V)                                                                     \
-  TILE_FUNCTION(name, G, 6, V)                                                                     \
-  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V, \
+#define TILE_FUNCTIONS_OF(name, G, V)                                                                                  \
+  TILE_FUNCTION(name, G, 1, V)                                                                                         \
+  TILE_FUNCTION(name, G, 2, V)                                                                                         \
+  TILE_FUNCTION(name, G, 3, V)                                                                                         \
+  TILE_FUNCTION(name, G, 4, V)                                                                                         \
+  TILE_FUNCTION(name, G, 5, V)                                                                                         \
+  TILE_FUNCTION(name, G, 6, V)                                                                                         \
+  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V,                 \
                                                              name##_4x##V, name##_5x##V, name##_6x##V};
-#define TILE_FUNCTIONS(name, G)   \
-  TILE_FUNCTIONS_OF(name, G, 1)   \
-  TILE_FUNCTIONS_OF(name, G, 2)   \
-  TILE_FUNCTIONS_OF(name, G, 4)   \
-  TILE_FUNCTIONS_OF(name, G, 8)   \
-  static const struct tile_family name##_family = {G, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
+#define TILE_FUNCTIONS(name, G)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 1)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 2)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 4)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 8)                                                                                        \
+  static const struct tile_family name##_family = {                                                                    \
+      G, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
 
 struct tile_family {
   int gates;
@@ -137,49 +138,20 @@ INLINE void tiles_run(const struct tile_family *family, int64_t rows, int64_t pa
   }
 }
 
-/* C += A B, or C = A B. Columns from `columns` on are neither read nor written, nor are rows of C that are NULL. */
+/* C += A B, or C = A B. Columns from `columns` on are neither read nor written. */
 struct product {
   struct rows a;
   ptrdiff_t a_step; /* between numbers of a row that follow one another */
-  const real *b;    /* panels of one vector: [panel][k][lane] */
+  const real *b; /* panels of one vector: [panel][k][lane] */
   real *const *c;
   int64_t columns;
   int overwrite;
 };
 
-INLINE void product_tile(const int R, const int V, const void *job, const struct tile *at) {
-  const struct product *p = job;
-  const int64_t panel_size = rows_width(&p->a) * VEC_LANES;
-  const real *a[TILE_ROWS_MOST];
-  vec acc[ACCUMULATORS];
-  UNROLL for (int r = 0; r < R; r++) a[r] = p->a.row[at->row + r];
-  UNROLL for (int n = 0; n < R * V; n++) acc[n] = v_set1(0);
-  tile_multiply(R, V, 1, acc, at, a, p->a_step, p->a.stride, p->b + at->panel * panel_size, panel_size);
-  const int overwrite = p->overwrite && at->first;
-  const int64_t column = at->panel * VEC_LANES;
-  const int full = column + V * VEC_LANES <= p->columns;
-  UNROLL for (int r = 0; r < R; r++) {
-    real *c = p->c[at->row + r];
-    if (!c) continue;
-    UNROLL for (int v = 0; v < V; v++) {
-      real *to = c + column + v * VEC_LANES;
-      const int64_t left = p->columns - column - v * VEC_LANES;
-      if (full) {
-        v_store(to, overwrite ? acc[r * V + v] : v_add(v_load(to), acc[r * V + v]));
-      } else {
-        v_store_n(to, left, overwrite ? acc[r * V + v] : v_add(v_load_n(to, left), acc[r * V + v]));
-      }
-    }
-  }
-}
+/* product.c, compiled once for each number type and instruction set: all cells share it. */
+void RF_PRODUCT_NAME(const struct product *p);
 
-TILE_FUNCTIONS(product_tile, 1)
-
-static void product(const struct product *p) {
-  struct tile at = {0};
-  const int64_t panels = (p->columns + VEC_LANES - 1) / VEC_LANES;
-  while (next_part(&p->a, SUM_BLOCK, &at)) tiles_run(&product_tile_family, p->a.count, panels, p, at);
-}
+static inline void product(const struct product *p) { RF_PRODUCT_NAME(p); }
 
 /* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
 static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {

@@ -10,10 +10,10 @@ static inline int64_t gates_width(const struct rf_layer *l, int gates) { return 
 /* Arrays "of a block" have an entry for every step and row of one block of steps, live or not. */
 struct shared {
   real *weight_x, *weight_h[CELL_PHASES]; /* panels that dx and dh are products with */
-  real *dropped_x;                        /* of a block: inputs under dropout */
-  real *operand[2];                       /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
+  real *dropped_x; /* of a block: inputs under dropout */
+  real *operand[2]; /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
-  double *squares;                        /* of a block: squared norms of dh and dc */
+  double *squares; /* of a block: squared norms of dh and dc */
 };
 
 /* Pointer arrays hold one entry per live row of a block, or of one step (`..._row`), or per row of weights (`left`,
@@ -108,8 +108,8 @@ static inline int64_t block_entry(const struct rf_layer *l, int64_t t, int64_t b
 }
 
 /* The state that an entry of a plan started from. */
-static const real *past_row(const struct rf_layer *l, const struct rf_view *kept, const real *start,
-                            const real *zeros, int64_t previous, int64_t b) {
+static const real *past_row(const struct rf_layer *l, const struct rf_view *kept, const real *start, const real *zeros,
+                            int64_t previous, int64_t b) {
   if (previous >= 0) return view_row(kept, previous, b);
   return previous == RF_FROM_START ? start + b * state_stride(l) : zeros;
 }

@@ -2,7 +2,7 @@
 #ifndef RF_LAYER_GRADIENTS_H
 #define RF_LAYER_GRADIENTS_H
 
-#define BIAS_BLOCK 16 /* part of the order of summation: chains of 16 rows, and a chain of those sums */
+#define BIAS_BLOCK 8 /* part of the order of summation: chains of 8 rows, and a chain of those sums */
 
 /* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
 static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
@@ -58,9 +58,9 @@ static void pack_gradients(const struct backward *b, int64_t rows, int64_t first
 }
 
 /* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of [slot, slot + gates). */
-static void weight_product(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t first,
-                           int64_t end, const int *gate, int slot, int gates, const real *panels, int64_t columns,
-                           int64_t to_stride, real *to) {
+static void weight_product(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t first, int64_t end,
+                           const int *gate, int slot, int gates, const real *panels, int64_t columns, int64_t to_stride,
+                           real *to) {
   int64_t n = 0;
   for (int64_t m = first; m < end; m++) {
     const int64_t s = m / UNITS % CELL_SLOTS, unit = m / UNITS / CELL_SLOTS * UNITS + m % UNITS;

@@ -8,10 +8,10 @@
 struct net {
   const struct rf_kernel *kernel;
   const rf_problem *p;
-  size_t size;                  /* bytes of a number */
+  size_t size; /* bytes of a number */
   int64_t state_row, gates_row; /* numbers from row to row of one direction */
   int64_t visits;
-  int32_t workers;        /* threads worth waking for it */
+  int32_t workers; /* threads worth waking for it */
   struct rf_plan plan[2]; /* of all rows, by direction; stack.c makes them */
 };
 

@@ -278,7 +278,8 @@ int32_t rf_stack_activation(const struct rf_kernel *kernel, const rf_problem *p,
     for (int64_t i = net.plan[d].start[visit]; i < net.plan[d].start[visit + 1]; i++) {
       const int64_t b = net.plan[d].row[i];
       copy_units(&net, net_offset(&net, view->base, t * view->stride_t + b * view->stride_b),
-                 gate == shape->gates ? 1 : shape->slots, slot, net_offset(&net, out, (t * p->batch + b) * p->hidden_size));
+                 gate == shape->gates ? 1 : shape->slots, slot,
+                 net_offset(&net, out, (t * p->batch + b) * p->hidden_size));
     }
   }
   return RF_OK;

@@ -4,13 +4,13 @@
 #include "kernel.h"
 #include "vmath.h"
 
-#define ELEMENTWISE(name)                                                                         \
-  static void array_##name(int64_t n, const void *x, void *y) {                                   \
-    const real *in = x;                                                                           \
-    real *out = y;                                                                                \
-    int64_t i = 0;                                                                                \
-    for (; i + VEC_LANES <= n; i += VEC_LANES) v_store(out + i, v_##name(v_load(in + i)));        \
-    if (i < n) v_store_n(out + i, n - i, v_##name(v_load_n(in + i, n - i)));                      \
+#define ELEMENTWISE(name)                                                                                              \
+  static void array_##name(int64_t n, const void *x, void *y) {                                                        \
+    const real *in = x;                                                                                                \
+    real *out = y;                                                                                                     \
+    int64_t i = 0;                                                                                                     \
+    for (; i + VEC_LANES <= n; i += VEC_LANES) v_store(out + i, v_##name(v_load(in + i)));                             \
+    if (i < n) v_store_n(out + i, n - i, v_##name(v_load_n(in + i, n - i)));                                           \
   }
 
 ELEMENTWISE(exp)

@@ -57,7 +57,7 @@ static inline vec v_exp(vec x) {
   struct exp_parts e = exp_reduce(v_max(v_set1(EXP_LOW), v_min(v_set1(EXP_HIGH), x)));
   /* n reaches one more than the exponent field holds: take one off and double the result. */
   vec scale = v_to_exponent(v_sub(e.rounded, v_if_greater(x, zero, one, zero)));
-  return v_mul(v_fma(scale, e.p, scale), v_if_greater(x, zero, v_set1(2), one));
+  return v_mul(v_mul(scale, v_add(one, e.p)), v_if_greater(x, zero, v_set1(2), one));
 }
 
 /* 1 / (1 + exp(-x)), the sum 1 + 2^n + 2^n p rounded once. */

@@ -12,6 +12,7 @@ import pytest
 from support import GRADIENTS, OUTPUTS, Results, copy_of, outputs_of, pick, run, with_outputs
 
 from rnnfast.backends import c
+from rnnfast.backends.c_library import library
 from rnnfast.backends.c_memory import Block
 from rnnfast.problem import Array, Problem
 
@@ -94,8 +95,8 @@ def run_as_calls(problem: Problem, cuts: Sequence[int]) -> Results:
 def run_on_one_reserve(problem: Problem, cuts: Sequence[int]) -> Results:
     """The same by rf_forward and rf_backward on [t0, t1) of one problem, whose tape lies in one reserve."""
     chunks = list(pairwise([0, *cuts, problem.steps]))
-    reserve = Block(c._Call(replace(problem, reserve=None)).size(c.library()[1].rf_reserve_bytes))
-    fresh = with_outputs(replace(problem, variant=problem.variant))
+    reserve = Block(c._Call(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
+    fresh = with_outputs(problem)
     whole = {name: getattr(fresh, name) for name in ("y", "dx", *GRADIENTS)}
 
     def call(i: int, part: Problem, function: str) -> None:

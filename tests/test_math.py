@@ -97,7 +97,9 @@ def structured() -> Array:
     """float64 numbers where a method may change: multiples of ln(2) / 4, powers of two, where results begin and end."""
     multiples = np.arange(-4400, 4400) * (np.log(2) / 4)
     powers = np.ldexp(1.0, np.arange(-1022, 1024))
-    ends = np.array([708, 708.4, 709, 709.79, 710, 745, 745.2, 354, 354.9, 18.7, 19, 19.1, 20, 22, 36.7, 37, 0.55, 0.625])
+    ends = np.array(
+        [708, 708.4, 709, 709.79, 710, 745, 745.2, 354, 354.9, 18.7, 19, 19.1, 20, 22, 36.7, 37, 0.55, 0.625]
+    )
     finite = neighbours(np.concatenate([multiples, powers, -powers, ends, -ends]))
     return np.concatenate([finite[np.isfinite(finite)], np.linspace(-746, 711, 30_011)])
 

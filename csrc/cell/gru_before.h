@@ -10,7 +10,8 @@
 #define CELL_PHASE1_GATES 1
 
 enum { SLOT_N, SLOT_R, SLOT_Z };
-static const struct phase CELL_PHASE[CELL_PHASES] = {{.slot = SLOT_R, .gates = CELL_PHASE0_GATES}, {.slot = SLOT_N, .gates = CELL_PHASE1_GATES}};
+static const struct phase CELL_PHASE[CELL_PHASES] = {{.slot = SLOT_R, .gates = CELL_PHASE0_GATES},
+                                                     {.slot = SLOT_N, .gates = CELL_PHASE1_GATES}};
 static const int CELL_GATE_X[CELL_SLOTS] = {2, 0, 1};
 static const int CELL_GATE_H[CELL_SLOTS] = {2, 0, 1};
 

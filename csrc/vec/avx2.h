@@ -33,9 +33,7 @@ static inline vec v_min(vec a, vec b) { return _mm256_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); }
 static inline vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 static inline vec v_copysign(vec a, vec s) { return _mm256_or_ps(a, _mm256_and_ps(_mm256_set1_ps(-0.0f), s)); }
-static inline vec v_to_exponent(vec a) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23));
-}
+static inline vec v_to_exponent(vec a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_GT_OQ));
 }
@@ -65,9 +63,7 @@ static inline vec v_min(vec a, vec b) { return _mm256_min_pd(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm256_max_pd(a, b); }
 static inline vec v_abs(vec a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
 static inline vec v_copysign(vec a, vec s) { return _mm256_or_pd(a, _mm256_and_pd(_mm256_set1_pd(-0.0), s)); }
-static inline vec v_to_exponent(vec a) {
-  return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52));
-}
+static inline vec v_to_exponent(vec a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, y, _CMP_GT_OQ));
 }

@@ -34,9 +34,7 @@ static inline vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 static inline vec v_abs(vec a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
 static inline vec v_copysign(vec a, vec s) { return _mm512_or_ps(a, _mm512_and_ps(_mm512_set1_ps(-0.0f), s)); }
-static inline vec v_to_exponent(vec a) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23));
-}
+static inline vec v_to_exponent(vec a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ), b, a);
 }
@@ -64,9 +62,7 @@ static inline vec v_min(vec a, vec b) { return _mm512_min_pd(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm512_max_pd(a, b); }
 static inline vec v_abs(vec a) { return _mm512_andnot_pd(_mm512_set1_pd(-0.0), a); }
 static inline vec v_copysign(vec a, vec s) { return _mm512_or_pd(a, _mm512_and_pd(_mm512_set1_pd(-0.0), s)); }
-static inline vec v_to_exponent(vec a) {
-  return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52));
-}
+static inline vec v_to_exponent(vec a) { return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, y, _CMP_GT_OQ), b, a);
 }
