@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "layer.h"
+
 const char *rf_status_text(int32_t status) {
   static const char *const texts[] = {
       [RF_OK] = "success",
@@ -67,6 +69,7 @@ static int32_t check_sizes(const rf_problem *p) {
 
 static int32_t check_ranges(const rf_problem *p) {
   bool whole = p->t0 == 0 && p->t1 == p->steps;
+  if (p->num_threads < 0) return RF_ERROR_RANGE;
   if (p->t0 < 0 || p->t0 > p->t1 || p->t1 > p->steps || (p->num_directions == 2 && !whole)) return RF_ERROR_RANGE;
   if ((p->masked_output != RF_MASKED_ZERO && p->masked_output != RF_MASKED_HOLD) || !is_probability(p->dropout) ||
       !is_probability(p->input_dropout) || !is_probability(p->recurrent_dropout)) {
@@ -123,10 +126,16 @@ static bool has_arrays(const rf_problem *p, enum rf_need need) {
   return false;
 }
 
+/* A tape's blocks of steps may not be cut: their sums, and the memory for one, begin with them. */
+static bool starts_with_a_block(const rf_problem *p) {
+  return p->reserve == NULL || p->t0 % rf_steps_of_block(p->batch) == 0;
+}
+
 int32_t rf_check_problem(const rf_problem *p, int32_t cells, enum rf_need need) {
   int32_t status = check_kind(p, cells);
   if (status == RF_OK) status = check_sizes(p);
   if (status == RF_OK) status = check_ranges(p);
   if (status == RF_OK && !has_arrays(p, need)) status = RF_ERROR_NULL;
+  if (status == RF_OK && !starts_with_a_block(p)) status = RF_ERROR_RANGE;
   return status;
 }

@@ -1,13 +1,7 @@
-/* cpu.c - asks the processor for its features and the system for its cache sizes. */
-#define _GNU_SOURCE /* sysconf's names of caches */
+/* cpu.c - asks the processor for its features. */
 #include "cpu.h"
 
-#include <fcntl.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <stddef.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -61,57 +55,4 @@ const char *rf_cpu_feature_name(uint32_t flag) {
     if (names[i].flag == flag) return names[i].name;
   }
   return NULL;
-}
-
-/* One word of /sys about a cache of the first processor, without stdio's allocations; "" if there is none. */
-static void read_cache_word(int index, const char *name, char word[16]) {
-  char path[80];
-  snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, name);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t length = file < 0 ? 0 : read(file, word, 15);
-  word[length < 0 ? 0 : length] = '\0';
-  if (file >= 0) close(file);
-}
-
-static size_t cache_bytes_from_sys(int level) {
-  for (int index = 0; index < 8; index++) {
-    char found_level[16], type[16], size[16], *unit;
-    read_cache_word(index, "level", found_level);
-    read_cache_word(index, "type", type);
-    read_cache_word(index, "size", size);
-    if (atoi(found_level) == level && strncmp(type, "Instruction", 11) != 0) {
-      size_t n = strtoul(size, &unit, 10);
-      return *unit == 'K' ? n << 10 : *unit == 'M' ? n << 20 : n;
-    }
-  }
-  return 0;
-}
-
-static size_t cache_bytes(int level, size_t fallback) {
-  long n = 0;
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-  n = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
-#endif
-  size_t bytes = n > 0 ? (size_t)n : cache_bytes_from_sys(level);
-  return bytes > 0 ? bytes : fallback;
-}
-
-/* Asking may cost microseconds, so once is enough; two threads that ask at once find the same. */
-static size_t cache_bytes_once(_Atomic size_t *known, int level, size_t fallback) {
-  size_t bytes = atomic_load_explicit(known, memory_order_relaxed);
-  if (bytes == 0) {
-    bytes = cache_bytes(level, fallback);
-    atomic_store_explicit(known, bytes, memory_order_relaxed);
-  }
-  return bytes;
-}
-
-size_t rf_cpu_l1d_bytes(void) {
-  static _Atomic size_t known;
-  return cache_bytes_once(&known, 1, (size_t)32 << 10);
-}
-
-size_t rf_cpu_l2_bytes(void) {
-  static _Atomic size_t known;
-  return cache_bytes_once(&known, 2, (size_t)512 << 10);
 }

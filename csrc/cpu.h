@@ -1,8 +1,7 @@
-/* cpu.h - what this processor can do and holds, and the floating-point mode that kernels run in. */
+/* cpu.h - what this processor can do, and the floating-point mode that kernels run in. */
 #ifndef RF_CPU_H
 #define RF_CPU_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -20,10 +19,6 @@ uint32_t rf_cpu_features(void);
 
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */
 const char *rf_cpu_feature_name(uint32_t flag);
-
-/* Bytes of a core's level 1 data cache and level 2 cache; 32 KiB and 512 KiB where the system does not say. */
-size_t rf_cpu_l1d_bytes(void);
-size_t rf_cpu_l2_bytes(void);
 
 /* The mode is set whole, not just the two flush bits: a caller's rounding direction may not change our bits, and its
  * unmasked exceptions may not turn a NaN that flows through into a signal. */

@@ -148,7 +148,7 @@ int32_t rf_packed_bytes(const rf_problem *p, size_t *bytes) { return bytes_of(rf
 
 int32_t rf_block_steps(const rf_problem *p, int64_t *steps) {
   int32_t status = steps == NULL ? RF_ERROR_NULL : rf_check_problem(p, CELLS, RF_NEED_SIZES);
-  if (status == RF_OK) *steps = rf_stack_block_steps(p);
+  if (status == RF_OK) *steps = rf_steps_of_block(p->batch);
   return status;
 }
 
@@ -168,7 +168,7 @@ typedef int32_t run_net(const struct rf_kernel *kernel, const rf_problem *p);
 static int32_t run(run_net *net, const rf_problem *p, enum rf_need need) {
   const struct rf_kernel *kernel;
   int32_t status = prepare(p, need, &kernel);
-  if (status == RF_OK && rf_get_num_threads() < 1) status = RF_ERROR_RANGE;
+  if (status == RF_OK && p->num_threads == 0 && rf_get_num_threads() < 1) status = RF_ERROR_RANGE;
   if (status == RF_OK) {
     rf_flush_mode old = rf_flush_on();
     status = net(kernel, p);

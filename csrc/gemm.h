@@ -153,15 +153,4 @@ void RF_PRODUCT_NAME(const struct product *p);
 
 static inline void product(const struct product *p) { RF_PRODUCT_NAME(p); }
 
-/* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
-static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {
-  to += first * count * VEC_LANES;
-  for (int64_t column = first * VEC_LANES; column < end * VEC_LANES; column += VEC_LANES) {
-    const int64_t left = columns - column;
-    for (int64_t k = 0; k < count; k++, to += VEC_LANES) {
-      v_store(to, left >= VEC_LANES ? v_load(row[k] + column) : v_load_n(row[k] + column, left));
-    }
-  }
-}
-
 #endif

@@ -1,7 +1,7 @@
 /* layer.h - one layer in one direction: the record that stack.c fills in and the kernels work on.
  *
  * Internal arrays keep hidden units in blocks of 64 bytes, filled up with zeros. A row of gates is [block][slot][unit],
- * a row of states [block][unit]: the same on every instruction set, so that a kernel can go on where another stopped. */
+ * a row of states [block][unit]: the same on every instruction set, so that one kernel can go on where another ended. */
 #ifndef RF_LAYER_H
 #define RF_LAYER_H
 
@@ -11,6 +11,13 @@
 #include "threads.h"
 
 #define RF_LINE 64 /* bytes of a block of hidden units, and of a cache line */
+
+#define RF_BLOCK_ROWS 256 /* rows that a block of weight gradients sums over: four parts of a sum in gemm.h */
+
+/* Steps of such a block: part of the order of summation, so it depends on nothing but the batch. */
+static inline int64_t rf_steps_of_block(int64_t batch) {
+  return batch >= RF_BLOCK_ROWS ? 1 : batch > 1 ? RF_BLOCK_ROWS / batch : RF_BLOCK_ROWS;
+}
 
 /* What stack.c needs to know of a cell; cell/cell.h explains slots. */
 struct rf_cell_shape {

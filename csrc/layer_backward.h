@@ -6,7 +6,7 @@
 #ifndef RF_LAYER_BACKWARD_H
 #define RF_LAYER_BACKWARD_H
 
-/* This worker's share of W's rows, (G * H, columns), in the order of a row of gates, packed into panels of columns: what
+/* This worker's share of W's rows, (G * H, columns), in the order of a row of gates, as panels of columns: what
  * gradients are summed with. */
 static void pack_transposed(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
                             int gates, real *to) {
@@ -59,11 +59,11 @@ static void add_output_gradient(const struct rf_layer *l, const struct backward 
   for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
     real *held = l->hold ? (real *)l->held + row * stride : NULL;
     if (i < live && l->plan.row[start + i] == row) {
-      add_row(b->dh + row * stride, view_row(&l->dy, t, row), size);
+      if (l->dy.base) add_row(b->dh + row * stride, view_row(&l->dy, t, row), size);
       if (held) add_row(b->dh + row * stride, held, size);
       if (held) zero_reals(held, stride);
       i++;
-    } else if (held) {
+    } else if (held && l->dy.base) {
       add_row(held, view_row(&l->dy, t, row), size);
     }
   }
@@ -102,7 +102,8 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
       b->h_dropped_row[i] = dropped;
     }
     if (l->norms) b->squares_row[i] = b->shared.squares + 2 * entry;
-    if (b->shared.dropped_x) input_drop(l, &b->inputs, t, row, b->shared.dropped_x + entry * b->inputs.stride);
+    if (b->shared.dropped_x && l->d_weight_ih)
+      input_drop(l, &b->inputs, t, row, b->shared.dropped_x + entry * b->inputs.stride);
     if (previous == RF_FROM_ZEROS || (previous == RF_FROM_START && !start_wanted)) continue;
     b->through_gates[through] = b->gates_row[i];
     b->through_to[through++] = b->masks ? b->d_operand_row[i] : b->dh_row[i];
@@ -168,7 +169,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
 
 static void backward_step(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t live = live_rows(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
-  if (l->dy.base) add_output_gradient(l, b, visit);
+  if (l->dy.base || l->hold) add_output_gradient(l, b, visit);
   const int64_t through = backward_rows(l, b, visit);
   cell_backward_rows(CELL_PHASES - 1, l, b, live);
   if (CELL_PHASES > 1) {

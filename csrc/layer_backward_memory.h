@@ -2,7 +2,8 @@
 #ifndef RF_LAYER_BACKWARD_MEMORY_H
 #define RF_LAYER_BACKWARD_MEMORY_H
 
-#define PACKED_ROWS (16 * TILE_ROWS_MOST) /* of gradients, transposed at once: 96 KB of float32 at 256 steps and rows */
+#define PACKED_ROWS                                                                                                    \
+  (16 * TILE_ROWS_MOST) /* of gradients, transposed at once: 96 KB of float32 at 256 rows of a block */
 
 /* Numbers of a row of gates in `gates` of its slots. */
 static inline int64_t gates_width(const struct rf_layer *l, int gates) { return hidden_blocks(l) * UNITS * gates; }
@@ -52,7 +53,7 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.weight_h[p] = take_reals(arena, hidden * gates_width(l, CELL_PHASE[p].gates));
     s.packed_h[p] = take_reals(arena, rows * hidden);
   }
-  if (l->norms) s.squares = take(arena, 2 * rows, sizeof(double));
+  s.squares = take(arena, 2 * rows, sizeof(double));
   return s;
 }
 

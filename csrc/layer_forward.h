@@ -100,7 +100,7 @@ INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l
 struct forward {
   struct packed packed;
   struct inputs inputs;
-  int64_t chunk_steps;
+  int64_t chunk_rows; /* that have room; at least the batch */
   real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
   const real **x_row;
   real **chunk_gates;
@@ -110,13 +110,13 @@ struct forward {
 };
 
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena) {
-  const int64_t stride = state_stride(l), own = l->plan.row_to - l->plan.row_from;
+  const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
   int64_t most = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
   if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
   if (most < l->batch) most = l->batch;
   if (most > all) most = all;
-  struct forward f = {.chunk_steps = own > 0 ? most / own : 1};
+  struct forward f = {.chunk_rows = most};
   if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(arena, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
@@ -249,7 +249,7 @@ static void layer_forward(const struct rf_layer *l) {
   const int64_t visits = l->plan.t1 - l->plan.t0;
   forward_begin(l, &f);
   for (int64_t first = 0, end; first < visits; first = end) {
-    end = first + f.chunk_steps < visits ? first + f.chunk_steps : visits;
+    for (end = first + 1; end < visits && l->plan.start[end + 1] - l->plan.start[first] <= f.chunk_rows;) end++;
     chunk_inputs(l, &f, first, end);
     for (int64_t visit = first; visit < end; visit++) {
       forward_step(l, &f, visit, f.chunk_gates + (l->plan.start[visit] - l->plan.start[first]));

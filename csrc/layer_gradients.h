@@ -32,15 +32,26 @@ static int64_t block_rows(const struct rf_layer *l, const struct backward *b, in
   return n;
 }
 
+/* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
+static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {
+  to += first * count * VEC_LANES;
+  for (int64_t column = first * VEC_LANES; column < end * VEC_LANES; column += VEC_LANES) {
+    const int64_t left = columns - column;
+    for (int64_t k = 0; k < count; k++, to += VEC_LANES) {
+      v_store(to, left >= VEC_LANES ? v_load(row[k] + column) : v_load_n(row[k] + column, left));
+    }
+  }
+}
+
 /* This worker's share of the block's inputs and operands, as panels. */
 static void pack_block(const struct rf_layer *l, const struct backward *b, int64_t rows) {
   const int64_t size = l->input_size / l->x_segments, panels = (size + VEC_LANES - 1) / VEC_LANES;
-  for (int64_t s = 0; s < l->x_segments; s++) {
+  for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
     for (int64_t k = 0; k < rows && s > 0; k++) b->x[k] += l->x_stride;
     pack_panels(b->x, rows, size, rf_share(panels, l->worker, l->workers), rf_share(panels, l->worker + 1, l->workers),
                 b->shared.packed_x + s * panels * VEC_LANES * rows);
   }
-  for (int p = 0; p < CELL_PHASES; p++) {
+  for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
     pack_panels(b->operand[p], rows, l->hidden_size, rf_share(hidden_panels(l), l->worker, l->workers),
                 rf_share(hidden_panels(l), l->worker + 1, l->workers), b->shared.packed_h[p]);
   }
@@ -77,7 +88,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
 static void weight_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
   const int64_t all = gates_width(l, CELL_SLOTS), size = l->input_size / l->x_segments;
   const int64_t x_panels = (size + VEC_LANES - 1) / VEC_LANES * VEC_LANES * rows;
-  const int64_t last = rf_share(all, l->worker + 1, l->workers);
+  const int64_t last = l->d_weight_ih || l->d_weight_hh ? rf_share(all, l->worker + 1, l->workers) : 0;
   for (int64_t first = rf_share(all, l->worker, l->workers), end; first < last; first = end) {
     end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
     pack_gradients(b, rows, first, end);
@@ -145,7 +156,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .overwrite = l->dx_first,
   };
   product(&p);
-  if (!b->shared.dropped_x || !l->dx_last) return;
+  if (l->input_dropout.probability == 0 || !l->dx_last) return;
   for (int64_t visit = first, k = 0; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit);
     for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, k++) {

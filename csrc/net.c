@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#include "stack.h"
-
-#define BLOCK_ROWS 256         /* rows that a block of weight gradients sums over: two parts of a sum in gemm.h */
 #define WORKER_ROWS 4          /* rows that keep a register tile busy */
 #define WORKER_PRODUCTS 500000 /* multiply-adds, some 10 microseconds: several times what waking a thread takes */
 
@@ -21,7 +18,7 @@ int net_too_large(const struct rf_kernel *kernel, const rf_problem *p) {
   const double units = (double)p->hidden_size + 64, inputs = (double)p->input_size + 2 * units;
   const double layers = (double)p->num_layers * p->num_directions;
   const double numbers = rows * (units * (kernel->shape.slots + 4) + inputs) + units * inputs * kernel->shape.gates;
-  return 16.0 * 8 * layers * numbers > 4e18;
+  return 16.0 * 8 * RF_MAX_THREADS * layers * numbers > 4e18; /* every thread has its own scratch */
 }
 
 /* Threads worth waking for this work. Results never depend on it. */
@@ -99,7 +96,7 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
       .batch = p->batch,
       .input_size = layer_input(p, layer),
       .hidden_size = p->hidden_size,
-      .block_steps = rf_stack_block_steps(p),
+      .block_steps = rf_steps_of_block(p->batch),
       .hold = p->masked_output == RF_MASKED_HOLD,
       .seed = p->dropout_seed,
       .first_row = p->first_row,
@@ -149,9 +146,4 @@ void *net_packed(const struct net *net, struct arena *arena, int32_t layer, int3
     }
   }
   return NULL;
-}
-
-int64_t rf_stack_block_steps(const rf_problem *p) {
-  if (p->batch >= BLOCK_ROWS) return 1;
-  return p->batch > 1 ? BLOCK_ROWS / p->batch : BLOCK_ROWS;
 }

@@ -1,4 +1,4 @@
-/* net.h - a whole net as stack.c sees it: its sizes, and where its parts lie in the reserve and among packed weights. */
+/* net.h - a whole net as stack.c sees it: sizes, and where its parts lie in the reserve and among packed weights. */
 #ifndef RF_NET_H
 #define RF_NET_H
 

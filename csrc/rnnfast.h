@@ -1,8 +1,9 @@
 /* rnnfast.h - the whole public C interface: recurrent networks, forward and back-propagation through time.
  *
  * One record, `rf_problem`, describes a net of num_layers x num_directions layers, its arrays and its options; the
- * calls below read it and write only the arrays it names. Nothing here allocates, exits or prints: every function
- * returns a status, and scratch memory is the caller's. Equations, shapes and options: README.md.
+ * calls below read it and write only the arrays it names. Nothing here allocates memory for results or scratch, exits
+ * or prints: every function returns a status. Large work is shared with threads that the first such call starts and
+ * that sleep in between; they end with the process.
  *
  * A training step:  rf_reserve_bytes, rf_workspace_bytes -> rf_forward (reserve set) -> rf_backward (same reserve).
  * Inference:        rf_workspace_bytes -> rf_forward with reserve = NULL; rf_pack once, if the weights do not change.
@@ -80,7 +81,7 @@ typedef struct rf_problem {
   /* Forward. */
   const void *x; /* (T, B, I) */
   int64_t x_stride_t, x_stride_b;
-  void *y; /* (T, B, D*H) */
+  void *y; /* (T, B, D*H), apart from x; RF_MASKED_HOLD with t0 > 0 reads y of step t0 - 1 */
   int64_t y_stride_t, y_stride_b;
   const void *h0, *c0;      /* states before step t0; NULL: zeros. c only for cells with two states */
   void *h_n, *c_n;          /* states after step t1 - 1; NULL: not wanted */
@@ -89,7 +90,8 @@ typedef struct rf_problem {
   const uint8_t *resets;    /* (T, B), not zero cuts row b between t - 1 and t, or NULL */
 
   /* Backward: gradients in (NULL: zeros), gradients out (NULL: not wanted; dx, dh0, dc0 are overwritten, the
-   * parameters' are added to). rf_backward runs on chunks in the reverse of rf_forward's order, with the same h0, c0. */
+   * parameters' are added to). rf_backward takes chunks in the reverse of rf_forward's order: with the h0, c0 that the
+   * chunk began from, and as dh_n, dc_n what the chunk after it left in dh0, dc0. */
   const void *dy; /* (T, B, D*H) */
   int64_t dy_stride_t, dy_stride_b;
   const void *dh_n, *dc_n;
@@ -99,7 +101,7 @@ typedef struct rf_problem {
   void *const *d_weight_ih, *const *d_weight_hh, *const *d_bias_ih, *const *d_bias_hh;
   double *state_grad_norms; /* (T, L*D, 2): Euclidean norm over live rows of dL/dh_t and dL/dc_t; or NULL */
 
-  /* Memory of the caller, 64-byte aligned. */
+  /* Memory of the caller, 64-byte aligned (`packed` too). */
   void *reserve; /* what backward needs of forward (consumed by it), or NULL: inference */
   void *workspace;
 } rf_problem;
@@ -116,18 +118,20 @@ RF_API const char *rf_isa_name(int32_t isa);
 RF_API const char *rf_isa_reason(int32_t isa);
 RF_API int32_t rf_isa_default(int32_t *isa);
 
-/* How many threads a call may use, the caller's among them: RNNFAST_NUM_THREADS, else the processors available. */
+/* How many threads a call may use, the caller's among them: what was set, else RNNFAST_NUM_THREADS, else the processors
+ * available. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
 RF_API int32_t rf_set_num_threads(int32_t n);
 RF_API int32_t rf_get_num_threads(void);
 
-/* Bytes of the caller's buffers for this problem's sizes. rf_workspace_bytes covers forward and, where reserve is
- * not NULL, backward. rf_block_steps: chunks of a tape must start at multiples of it. */
+/* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
+ * very record: sizes, t0, t1, dropouts, num_threads, and whether packed and reserve are NULL. rf_block_steps: with a
+ * reserve, t0 must be a multiple of it. */
 RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_block_steps(const rf_problem *problem, int64_t *steps);
 
-/* Writes the weights, rearranged for one instruction set, into `packed` for later rf_forward calls. */
+/* Writes the weights, rearranged for one instruction set, into `packed` for later rf_forward calls of this process. */
 RF_API int32_t rf_pack(const rf_problem *problem, void *packed);
 
 RF_API int32_t rf_forward(const rf_problem *problem);

@@ -32,7 +32,7 @@ static struct workspace workspace_make(struct net *net, struct arena *arena, int
     net_packed(net, &packed, p->num_layers, 0);
     w.packed = take(arena, (int64_t)packed.used, 1);
   }
-  for (int i = 0; i < 2 && p->num_layers > 1; i++) {
+  for (int i = 0; i < 2 && i < p->num_layers - 1; i++) {
     if (!p->reserve) w.passed[i] = net_view(net, arena, net->visits, p->num_directions * net->state_row);
     if (backward) w.d_passed[i] = net_view(net, arena, net->visits, p->num_directions * p->hidden_size);
   }
@@ -224,31 +224,30 @@ static void call_run(struct call *call, rf_task task) {
   }
 }
 
+/* The gradients of held outputs wait in the reserve while backward goes from chunk to chunk, beginning with none. */
+static void clear_held(const struct net *net) {
+  const rf_problem *p = net->p;
+  for (int32_t d = 0; d < p->num_directions; d++) {
+    void *held = net_kept(net, p->num_layers - 1, d).held;
+    if (held) memset(held, 0, (size_t)(p->batch * net->state_row) * net->size);
+  }
+}
+
 int32_t rf_stack_forward(const struct rf_kernel *kernel, const rf_problem *p) {
   struct call call = {.net = net_make(kernel, p)};
   struct arena arena = {p->workspace, 0};
   const struct packed_header header = net_packed_header(&call.net);
   if (p->packed && memcmp(p->packed, &header, sizeof header) != 0) return RF_ERROR_PACKED;
   call.w = workspace_make(&call.net, &arena, 0);
+  clear_held(&call.net);
   call_run(&call, forward_task);
   return RF_OK;
-}
-
-/* The gradients of held outputs wait in the reserve from chunk to chunk; the first chunk that backward sees, the last
- * in time, begins with none. */
-static void clear_held(const struct net *net) {
-  const rf_problem *p = net->p;
-  for (int32_t d = 0; d < p->num_directions; d++) {
-    void *held = net_kept(net, p->num_layers - 1, d).held;
-    if (held && p->t1 == p->steps) memset(held, 0, (size_t)(p->batch * net->state_row) * net->size);
-  }
 }
 
 int32_t rf_stack_backward(const struct rf_kernel *kernel, const rf_problem *p) {
   struct call call = {.net = net_make(kernel, p)};
   struct arena arena = {p->workspace, 0};
   call.w = workspace_make(&call.net, &arena, 1);
-  clear_held(&call.net);
   call_run(&call, backward_task);
   return RF_OK;
 }
@@ -272,7 +271,8 @@ int32_t rf_stack_activation(const struct rf_kernel *kernel, const rf_problem *p,
   const struct rf_view *view = gate == shape->gates ? &kept.cells : &kept.gates;
   int32_t slot = 0;
   while (gate < shape->gates && shape->gate_x[slot] != gate) slot++;
-  memset(out, 0, (size_t)(p->steps * p->batch * p->hidden_size) * net.size);
+  const int64_t row = p->batch * p->hidden_size;
+  memset(net_offset(&net, out, p->t0 * row), 0, (size_t)(net.visits * row) * net.size);
   for (int64_t visit = 0; visit < net.visits; visit++) {
     const int64_t t = rf_plan_step(&net.plan[d], visit);
     for (int64_t i = net.plan[d].start[visit]; i < net.plan[d].start[visit + 1]; i++) {

@@ -7,7 +7,6 @@
 int32_t rf_stack_reserve_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_workspace_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_packed_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
-int64_t rf_stack_block_steps(const rf_problem *p);
 int32_t rf_stack_pack(const struct rf_kernel *kernel, const rf_problem *p, void *packed);
 int32_t rf_stack_forward(const struct rf_kernel *kernel, const rf_problem *p);
 int32_t rf_stack_backward(const struct rf_kernel *kernel, const rf_problem *p);

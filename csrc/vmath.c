@@ -1,4 +1,4 @@
-/* vmath.c - vmath.h over arrays, and the loop that measures peak speed; compiled per number type and instruction set. */
+/* vmath.c - vmath.h over arrays, and the loop that measures peak speed; per number type and instruction set. */
 #include RF_VEC_H
 
 #include "kernel.h"

@@ -39,43 +39,52 @@ static const real EXP_POLYNOMIAL[] = {0.49999999999999999986,   0.16666666666666
 
 struct exp_parts {
   vec rounded; /* n, with EXP_ROUNDER still added */
-  vec p;       /* exp(r) - 1 */
+  vec r, tail; /* exp(r) - 1 - r, with what r lost to rounding */
 };
 
 static inline struct exp_parts exp_reduce(vec x) {
   const int degree = (int)(sizeof EXP_POLYNOMIAL / sizeof *EXP_POLYNOMIAL) - 1;
   vec rounded = v_fma(x, v_set1((real)1.4426950408889634074), v_set1(EXP_ROUNDER));
   vec n = v_sub(rounded, v_set1(EXP_ROUNDER));
-  vec r = v_fnma(n, v_set1(LN2_LOW), v_fnma(n, v_set1(LN2_HIGH), x));
+  vec high = v_fnma(n, v_set1(LN2_HIGH), x);
+  vec r = v_fnma(n, v_set1(LN2_LOW), high);
+  vec lost = v_fnma(n, v_set1(LN2_LOW), v_sub(high, r));
   vec q = v_set1(EXP_POLYNOMIAL[degree]);
   for (int i = degree - 1; i >= 0; i--) q = v_fma(q, r, v_set1(EXP_POLYNOMIAL[i]));
-  return (struct exp_parts){rounded, v_fma(v_mul(r, r), q, r)};
+  return (struct exp_parts){rounded, r, v_fma(v_mul(r, r), q, lost)};
 }
+
+static inline vec exp_minus_one(struct exp_parts e) { return v_add(e.r, e.tail); }
 
 static inline vec v_exp(vec x) {
   const vec zero = v_set1(0), one = v_set1(1);
   struct exp_parts e = exp_reduce(v_max(v_set1(EXP_LOW), v_min(v_set1(EXP_HIGH), x)));
   /* n reaches one more than the exponent field holds: take one off and double the result. */
   vec scale = v_to_exponent(v_sub(e.rounded, v_if_greater(x, zero, one, zero)));
-  return v_mul(v_mul(scale, v_add(one, e.p)), v_if_greater(x, zero, v_set1(2), one));
+  return v_mul(v_mul(scale, v_add(one, exp_minus_one(e))), v_if_greater(x, zero, v_set1(2), one));
 }
 
-/* 1 / (1 + exp(-x)), the sum 1 + 2^n + 2^n p rounded once. */
+/* 1 / (1 + exp(-x)); what rounding takes from 1 + 2^n is added with 2^n p. */
 static inline vec v_logistic(vec x) {
+  const vec one = v_set1(1);
   vec z = v_max(v_set1(LOGISTIC_LOW), v_min(v_set1(LOGISTIC_HIGH), v_sub(v_set1(0), x)));
   struct exp_parts e = exp_reduce(z);
-  vec scale = v_to_exponent(e.rounded);
-  return v_div(v_set1(1), v_fma(scale, e.p, v_add(v_set1(1), scale)));
+  vec scale = v_to_exponent(e.rounded), sum = v_add(scale, one);
+  return v_div(one, v_add(sum, v_fma(scale, exp_minus_one(e), v_sub(one, v_sub(sum, scale)))));
 }
 
-/* (exp(2 |x|) - 1) / (exp(2 |x|) + 1) with the sign of x; near zero the numerator is p itself, so nothing cancels. */
+/* With h = (exp(2 |x|) - 1) / 2, tanh |x| = h - h * h / (h + 1) = 1 - 1 / (h + 1): either ends in a correction so small
+ * that roundings before it hardly count. h is a sum of r, the tail and a constant that rounds once; near zero the
+ * constant is 0, so nothing cancels. */
 static inline vec v_tanh(vec x) {
+  const vec one = v_set1(1), half = v_set1((real)0.5);
   vec y = v_min(v_set1(TANH_HIGH), v_abs(x));
   struct exp_parts e = exp_reduce(v_add(y, y));
-  vec scale = v_to_exponent(e.rounded);
-  vec numerator = v_fma(scale, e.p, v_sub(scale, v_set1(1)));
-  vec denominator = v_fma(scale, e.p, v_add(scale, v_set1(1)));
-  return v_copysign(v_div(numerator, denominator), x);
+  vec scale = v_mul(v_to_exponent(e.rounded), half), constant = v_sub(scale, half);
+  vec sum = v_fma(scale, e.r, constant), lost = v_fma(scale, e.r, v_sub(constant, sum));
+  vec h = v_add(sum, v_fma(scale, e.tail, lost));
+  vec first = v_if_greater(y, v_set1((real)0.55), one, h);
+  return v_copysign(v_fnma(first, v_div(first, v_add(h, one)), first), x);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* rnn.h - the simple recurrent cell (Elman 1990), h' = f(.); the file that includes it defines f and its slope.
  *
- * ACTIVATION(a): f.  ACTIVATION_GRADIENT(d, h): d times the slope of f, from h = f(a). How cells are written: cell.h. */
+ * ACTIVATION(a): f. ACTIVATION_GRADIENT(d, h): d times the slope of f, from h = f(a). How cells are written: cell.h. */
 #define CELL_GATES 1
 #define CELL_SLOTS 1
 #define CELL_STATES 1

@@ -58,8 +58,6 @@ def pack(problem: Problem) -> Block | None:
     """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
     call = _Call(problem)
     size = call.size(call.lib.rf_packed_bytes)
-    if size == 0:
-        return None
     packed = Block(size)
     check(call.lib.rf_pack(call.record, call.pointer(packed.bytes)), problem.variant)
     return packed
