@@ -1,7 +1,7 @@
 /* layer.h - one layer in one direction: the record that stack.c fills in and the kernels work on.
  *
  * Internal arrays keep hidden units in blocks of 64 bytes, filled up with zeros. A row of gates is [block][slot][unit],
- * a row of states [block][unit]: the same on every instruction set, so that one kernel can go on where another ended. */
+ * a row of states [block][unit]: the same on every instruction set, so that any kernel can go on with them. */
 #ifndef RF_LAYER_H
 #define RF_LAYER_H
 

@@ -21,8 +21,8 @@ static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   return p;
 }
 
-/* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of W's gates a
- * slot is. */
+/* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of its gates
+ * a slot is. */
 static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
                        int gates, real *to) {
   const int64_t panels = hidden_panels(l), size = columns * gates * VEC_LANES;
