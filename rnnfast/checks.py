@@ -31,6 +31,13 @@ def probability(name: str, value: Any) -> float:
     return number
 
 
+def truth(name: str, value: Any) -> bool:
+    """`value` as a bool. Raises TypeError unless it is True or False: the string "false" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise ValueError unless `value` is among the choices."""
     if value not in choices:

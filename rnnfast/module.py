@@ -13,7 +13,7 @@ from rnnfast.calls import Call, prepare
 from rnnfast.checks import whole
 from rnnfast.engine import Engine
 from rnnfast.net import Net
-from rnnfast.parameters import initial
+from rnnfast.parameters import Parameters, initial
 from rnnfast.problem import Array
 from rnnfast.tape import Tape
 
@@ -29,9 +29,14 @@ class Module:
             dispatch.select(backend)  # so that a backend that cannot run is reported here
         rng = np.random.default_rng(seed)
         self.net, self.backend = net, backend
-        self.parameters = initial(net, rng, forget_bias)
-        self._weights = net.tables(self.parameters)
+        self._parameters = initial(net, rng, forget_bias)
+        self._weights = net.tables(self._parameters)
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
+
+    @property
+    def parameters(self) -> Parameters:
+        """The live arrays by name: change them in place, as an optimiser does, or assign to a name to copy in."""
+        return self._parameters
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of the parameters by name, as PyTorch names and shapes them."""

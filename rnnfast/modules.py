@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from numpy.typing import DTypeLike
 
-from rnnfast.checks import float_dtype, one_of
+from rnnfast.checks import float_dtype, one_of, truth
 from rnnfast.net import Net
 from rnnfast.problem import Array, MaskedOutput
 from rnnfast.recurrent import Recurrent
@@ -161,4 +161,4 @@ def rnn_cell(nonlinearity: Nonlinearity) -> str:
 
 def gru_cell(reset_after: bool) -> str:
     """The name of the GRU cell whose reset gate applies after, or before, the recurrent product."""
-    return "gru" if reset_after else "gru_before"
+    return "gru" if truth("reset_after", reset_after) else "gru_before"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from rnnfast.arrays import DTYPES
-from rnnfast.checks import one_of, probability, whole
+from rnnfast.checks import one_of, probability, truth, whole
 from rnnfast.layout import Layout
 from rnnfast.problem import CELLS, Array, MaskedOutput
 
@@ -47,7 +47,7 @@ class Net:
         for name in ("dropout", "input_dropout", "recurrent_dropout"):
             settle(name, probability(name, getattr(self, name)))
         for name in ("bias", "batch_first", "bidirectional"):
-            settle(name, bool(getattr(self, name)))
+            settle(name, truth(name, getattr(self, name)))
         one_of("masked_output", self.masked_output, get_args(MaskedOutput))
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import replace
 from typing import Any, Generic
 
@@ -25,6 +26,7 @@ class Tape(Generic[StateT]):
         self._y_shape = call.y.shape
         # Outputs are the caller's from here on, to change or to drop.
         self._problem: Problem | None = replace(call.problem, y=None, h_n=None, c_n=None)
+        self._lock = threading.Lock()
         self.dropout_seed = call.problem.dropout_seed
 
     def backward(
@@ -52,7 +54,7 @@ class Tape(Generic[StateT]):
         grads = gradients_for(net, layout, recorded, need_x, out, accumulate)
         problem = self._backward_problem(recorded, grads, dy, *d_final)
         if not self._keep:
-            self._problem = None
+            self._spend()
         self._backend.backward(problem)
         return grads
 
@@ -87,3 +89,9 @@ class Tape(Generic[StateT]):
         if self._problem is None:
             raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
         return self._problem
+
+    def _spend(self) -> None:
+        """For one caller only: of several threads the others get what a second call gets."""
+        with self._lock:
+            self._recorded()
+            self._problem = None

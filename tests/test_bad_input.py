@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -370,3 +372,38 @@ def test_unknown_backend() -> None:
     with fails(ValueError, "backend= names no backend: 'fast', expected one of c, "):
         rnnfast.GRU(I, H, backend="fast")
     assert BACKEND in rnnfast.backends()
+
+
+@pytest.mark.parametrize("name", ["bias", "batch_first", "bidirectional"])
+@EVERY_CLASS
+def test_switches_are_true_or_false(kind: str, name: str) -> None:
+    with fails(TypeError, f"{name} must be True or False, got str"):
+        CLASSES[kind](I, H, **{name: "false"})
+    with fails(TypeError, "reset_after must be True or False, got int"):
+        rnnfast.GRU(I, H, reset_after=1)  # type: ignore[arg-type]
+
+
+def test_the_parameters_cannot_be_replaced() -> None:
+    with pytest.raises(AttributeError):
+        lstm().parameters = {}
+
+
+def test_of_threads_that_share_a_tape_one_is_served() -> None:
+    net = rnnfast.LSTM(I, 32, seed=0, backend=BACKEND)
+    x = normal(50, 8, I).astype(np.float32)
+    y, _, tape = net.record(x, dropout_seed=0)
+    expected = net.record(x, dropout_seed=0)[2].backward(y)
+    served, start = [], threading.Barrier(4)
+
+    def serve() -> None:
+        start.wait()
+        with suppress(RuntimeError):
+            served.append(tape.backward(y))
+
+    threads = [threading.Thread(target=serve) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(served) == 1
+    np.testing.assert_array_equal(served[0].params["weight_hh_l0"], expected.params["weight_hh_l0"])

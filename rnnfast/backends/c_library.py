@@ -28,7 +28,10 @@ def _extension() -> Any:
     try:
         return importlib.import_module("rnnfast._rnnfast")
     except ImportError as error:
-        return f"the C library was not built: {error} (`pip install .` in a clone builds it, given a C compiler)"
+        advice = "`pip install .` in a clone builds it, given a C compiler"
+        if (clone := Path(__file__).parents[2]).joinpath("CMakeLists.txt").exists():
+            advice += f"; this is the source tree: once installed, run Python from a folder other than {clone}"
+        return f"the C library was not built: {error} ({advice})"
 
 
 def library() -> tuple[Any, Any]:
@@ -143,7 +146,8 @@ def get_num_threads() -> int:
     """
     n = int(library()[1].rf_get_num_threads())
     if n < 0:
-        check(-n)
+        value = os.environ.get("RNNFAST_NUM_THREADS")
+        raise ValueError(f"RNNFAST_NUM_THREADS is {value!r}, expected a whole number above 0")
     return n
 
 
