@@ -126,16 +126,10 @@ static bool has_arrays(const rf_problem *p, enum rf_need need) {
   return false;
 }
 
-/* A tape's blocks of steps may not be cut: their sums, and the memory for one, begin with them. */
-static bool starts_with_a_block(const rf_problem *p) {
-  return p->reserve == NULL || p->t0 % rf_steps_of_block(p->batch) == 0;
-}
-
 int32_t rf_check_problem(const rf_problem *p, int32_t cells, enum rf_need need) {
   int32_t status = check_kind(p, cells);
   if (status == RF_OK) status = check_sizes(p);
   if (status == RF_OK) status = check_ranges(p);
   if (status == RF_OK && !has_arrays(p, need)) status = RF_ERROR_NULL;
-  if (status == RF_OK && !starts_with_a_block(p)) status = RF_ERROR_RANGE;
   return status;
 }

@@ -146,12 +146,6 @@ int32_t rf_workspace_bytes(const rf_problem *p, size_t *bytes) { return bytes_of
 
 int32_t rf_packed_bytes(const rf_problem *p, size_t *bytes) { return bytes_of(rf_stack_packed_bytes, p, bytes); }
 
-int32_t rf_block_steps(const rf_problem *p, int64_t *steps) {
-  int32_t status = steps == NULL ? RF_ERROR_NULL : rf_check_problem(p, CELLS, RF_NEED_SIZES);
-  if (status == RF_OK) *steps = rf_steps_of_block(p->batch);
-  return status;
-}
-
 int32_t rf_pack(const rf_problem *p, void *packed) {
   const struct rf_kernel *kernel;
   int32_t status = packed == NULL ? RF_ERROR_NULL : prepare(p, RF_NEED_WEIGHTS, &kernel);

@@ -8,16 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rnnfast.h"
 #include "threads.h"
 
 #define RF_LINE 64 /* bytes of a block of hidden units, and of a cache line */
 
-#define RF_BLOCK_ROWS 256 /* rows that a block of weight gradients sums over: four parts of a sum in gemm.h */
-
-/* Steps of such a block: part of the order of summation, so it depends on nothing but the batch. */
-static inline int64_t rf_steps_of_block(int64_t batch) {
-  return batch >= RF_BLOCK_ROWS ? 1 : batch > 1 ? RF_BLOCK_ROWS / batch : RF_BLOCK_ROWS;
-}
+/* Weight gradients are summed per block of whole steps: as many as have this many live rows together (one step may have
+ * more), ending where the number of a step is a multiple of RF_BLOCK_STEPS. Part of the order of summation. */
+#define RF_BLOCK_ROWS 256
 
 /* What stack.c needs to know of a cell; cell/cell.h explains slots. */
 struct rf_cell_shape {
@@ -66,8 +64,7 @@ struct rf_layer {
   struct rf_barrier *barrier;
 
   int64_t steps, batch, input_size, hidden_size;
-  int64_t block_steps; /* weight gradients are summed per block of that many steps */
-  int hold;            /* y of a step that is not live repeats the last live output */
+  int hold; /* y of a step that is not live repeats the last live output */
   uint64_t seed;
   int64_t first_row;
   struct rf_dropout input_dropout, recurrent_dropout;

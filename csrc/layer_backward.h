@@ -80,11 +80,12 @@ static double sum_of_squares(vec a, int64_t count) {
 /* Pointers to the rows of one visit, and which of them reach an earlier state. Returns how many do. */
 static int64_t backward_rows(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
+  const int64_t first_entry = own_entry(l, b, visit);
   const int start_wanted = l->dh0 || l->dc0;
   int64_t through = 0;
   for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
     const int64_t row = l->plan.row[start + i], previous = l->plan.previous[start + i];
-    const int64_t entry = block_entry(l, t, row);
+    const int64_t entry = first_entry + i;
     b->gates_row[i] = view_row(&l->gates, t, row);
     b->h_row[i] = b->h_dropped_row[i] = past_row(l, &l->states, b->h0, b->zeros, previous, row);
     b->dh_row[i] = b->dh + row * stride;
@@ -196,10 +197,22 @@ static void block_norms(const struct rf_layer *l, const struct backward *b, int6
     const int64_t t = rf_plan_step(&l->all, visit);
     double sum[2] = {0, 0};
     for (int64_t i = l->all.start[visit]; i < l->all.start[visit + 1]; i++) {
-      for (int k = 0; k < 2; k++) sum[k] += b->shared.squares[2 * block_entry(l, t, l->all.row[i]) + k];
+      for (int k = 0; k < 2; k++) sum[k] += b->shared.squares[2 * (i - b->first_entry) + k];
     }
     for (int k = 0; k < 2; k++) l->norms[t * l->norms_stride + k] = sqrt(sum[k]);
   }
+}
+
+/* The first visit of the block of which `end` - 1 is the last. */
+static int64_t block_first(const struct rf_plan *all, int64_t end) {
+  int64_t first = end - 1;
+  while (first > 0 && all->start[end] - all->start[first - 1] <= RF_BLOCK_ROWS) {
+    /* The steps' own numbering, so that a block does not depend on where a chunk starts. */
+    const int64_t boundary = rf_plan_step(all, all->reverse ? first - 1 : first);
+    if (boundary % RF_BLOCK_STEPS == 0) break;
+    first--;
+  }
+  return first;
 }
 
 /* One block of steps: this worker's rows through time, then its share of the gradients that sum over all rows. */
@@ -221,10 +234,8 @@ static void layer_backward(const struct rf_layer *l) {
   b.shared = shared_make(l, &shared);
   backward_begin(l, &b);
   for (int64_t end = l->plan.t1 - l->plan.t0, first; end > 0; end = first) {
-    /* A block of the steps' own numbering, so that it does not depend on where a chunk starts. */
-    const int64_t within = rf_plan_step(&l->plan, end - 1) % l->block_steps;
-    first = end - 1 - (l->plan.reverse ? l->block_steps - 1 - within : within);
-    if (first < 0) first = 0;
+    first = block_first(&l->all, end);
+    b.first_entry = l->all.start[first];
     backward_block(l, &b, first, end);
   }
   rf_layer_wait(l); /* the next layer uses the same shared memory */

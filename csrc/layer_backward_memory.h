@@ -8,7 +8,7 @@
 /* Numbers of a row of gates in `gates` of its slots. */
 static inline int64_t gates_width(const struct rf_layer *l, int gates) { return hidden_blocks(l) * UNITS * gates; }
 
-/* Arrays "of a block" have an entry for every step and row of one block of steps, live or not. */
+/* Arrays "of a block" have an entry for every live row of one block of steps, in the plan's order. */
 struct shared {
   real *weight_x, *weight_h[CELL_PHASES]; /* panels that dx and dh are products with */
   real *dropped_x; /* of a block: inputs under dropout */
@@ -30,13 +30,14 @@ struct backward {
   real **through_to;
   double **squares_row;
   real *packed_gates, *sums;
+  int64_t first_entry; /* of the block, among those of the plan of every row */
   const real **left;
   real **into;
 };
 
 static int64_t block_most_rows(const struct rf_layer *l) {
-  const int64_t visits = l->plan.t1 - l->plan.t0;
-  return (l->block_steps < visits ? l->block_steps : visits) * l->batch;
+  const int64_t rows = (l->plan.t1 - l->plan.t0) * l->batch, most = l->batch > RF_BLOCK_ROWS ? l->batch : RF_BLOCK_ROWS;
+  return rows < most ? rows : most;
 }
 
 static struct shared shared_make(const struct rf_layer *l, struct arena *arena) {
@@ -103,9 +104,11 @@ static size_t layer_shared_bytes(const struct rf_layer *l) {
   return arena.used;
 }
 
-/* Entry of step t, row b in an array of a block. */
-static inline int64_t block_entry(const struct rf_layer *l, int64_t t, int64_t b) {
-  return t % l->block_steps * l->batch + b;
+/* Entry in arrays of a block of the first row that this worker has in a visit. */
+static int64_t own_entry(const struct rf_layer *l, const struct backward *b, int64_t visit) {
+  int64_t entry = l->all.start[visit];
+  while (entry < l->all.start[visit + 1] && l->all.row[entry] < l->plan.row_from) entry++;
+  return entry - b->first_entry;
 }
 
 /* The state that an entry of a plan started from. */

@@ -96,7 +96,6 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
       .batch = p->batch,
       .input_size = layer_input(p, layer),
       .hidden_size = p->hidden_size,
-      .block_steps = rf_steps_of_block(p->batch),
       .hold = p->masked_output == RF_MASKED_HOLD,
       .seed = p->dropout_seed,
       .first_row = p->first_row,

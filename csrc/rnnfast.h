@@ -44,6 +44,7 @@ typedef enum rf_status {
 enum { RF_F32 = 0, RF_F64 = 1 };            /* dtype */
 enum { RF_MASKED_ZERO = 0, RF_MASKED_HOLD = 1 }; /* masked_output: what y holds at a step that is not live */
 enum { RF_ISA_AUTO = -1 };                  /* isa: RNNFAST_ISA if set, else the best that this processor runs */
+enum { RF_BLOCK_STEPS = 64 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
 
 /* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
  * Arrays hold `dtype` numbers, aligned to them. Per-layer tables have L*D entries, layer l direction d at l*D + d, and
@@ -124,12 +125,10 @@ RF_API int32_t rf_set_num_threads(int32_t n);
 RF_API int32_t rf_get_num_threads(void);
 
 /* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
- * very record: sizes, t0, t1, dropouts, num_threads, and whether packed and reserve are NULL. rf_block_steps: with a
- * reserve, t0 must be a multiple of it. */
+ * very record: sizes, t0, t1, dropouts, num_threads, and whether packed and reserve are NULL. */
 RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
-RF_API int32_t rf_block_steps(const rf_problem *problem, int64_t *steps);
 
 /* Writes the weights, rearranged for one instruction set, into `packed` for later rf_forward calls of this process. */
 RF_API int32_t rf_pack(const rf_problem *problem, void *packed);

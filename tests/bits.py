@@ -107,11 +107,3 @@ def run_on_one_reserve(problem: Problem, cuts: Sequence[int]) -> Results:
     parts = [replace(with_outputs(problem), **whole) for _ in chunks]
     ends = chained(parts, lambda i, part: call(i, part, "rf_forward"), lambda i, part: call(i, part, "rf_backward"))
     return outputs_of(replace(parts[0], **ends, state_grad_norms=None))
-
-
-def block_steps(problem: Problem) -> int:
-    """Chunks of one reserve start at multiples of so many steps."""
-    call = c._Call(problem)
-    steps = call.ffi.new("int64_t *")
-    assert call.lib.rf_block_steps(call.record, steps) == call.lib.RF_OK
-    return int(steps[0])

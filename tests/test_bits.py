@@ -15,7 +15,6 @@ from bits import (
     PROMISED,
     RUNNABLE,
     assert_same_bits,
-    block_steps,
     promised,
     rows_of,
     rows_of_results,
@@ -28,6 +27,7 @@ from support import LAYOUTS, OUTPUTS, Spec, copy_of, make_problem, outputs_of, p
 
 import rnnfast
 from rnnfast.backends import c
+from rnnfast.backends.c_library import library
 from rnnfast.problem import CELLS, Problem
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
@@ -187,11 +187,10 @@ def test_calls_chained_over_chunks_of_steps(variant: str, cell: str, dtype: str,
 @BOTH_DTYPES
 @pytest.mark.parametrize("masked_output", ["zero", "hold"])
 def test_chunks_of_one_reserve(variant: str, cell: str, dtype: str, masked_output: str) -> None:
-    sizes = {"steps": 24, "batch": 80, "input_size": 9, "hidden_size": 17, "layers": 2}
+    sizes = {"steps": 200, "batch": 9, "input_size": 9, "hidden_size": 17, "layers": 2}
     problem = make(variant, cell, dtype, **sizes, **RAGGED, **DROPOUT, masked_output=masked_output)
-    expected, block = promised(problem), block_steps(problem)
-    assert 1 < block < 24 // 3
-    for cuts in (range(block, 24, block), [block], [0, 3 * block, 24], [24 // block * block]):
+    expected, block = promised(problem), library()[1].RF_BLOCK_STEPS
+    for cuts in (range(block, 200, block), [block], [0, 3 * block, 200]):
         assert_same_bits(run_on_one_reserve(problem, cuts), expected)
 
 

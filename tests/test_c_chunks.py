@@ -6,22 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bits import assert_same_bits, block_steps, promised
-from support import GRADIENTS, Spec, copy_of, make_problem, outputs_of, pick, with_outputs
-from test_backends import ALL_CELLS
+from agreement import ALL_CELLS, RAGGED
+from bits import assert_same_bits, promised, run_on_one_reserve
+from support import GRADIENTS, OUTPUTS, Spec, assert_same, copy_of, make_problem, outputs_of, pick, with_outputs
 
-from rnnfast.backends import c
+from rnnfast.backends import c, reference
 from rnnfast.backends.c_library import library
 from rnnfast.backends.c_memory import Block
 from rnnfast.problem import Problem
 
-HELD = Spec("lstm", steps=40, batch=16, input_size=5, hidden_size=9, masked_output="hold")
+HELD = Spec("lstm", steps=100, batch=6, input_size=5, hidden_size=9, masked_output="hold")
 
 
 @pytest.fixture(autouse=True)
 def _c_can_run() -> None:
     if reason := c.reason():
         pytest.skip(reason)
+
+
+@pytest.fixture
+def block_steps() -> int:
+    return int(library()[1].RF_BLOCK_STEPS)
 
 
 def reserve_of(problem: Problem) -> Block:
@@ -51,41 +56,50 @@ def test_gradients_that_nobody_wants_change_no_other(cell: str) -> None:
         assert_same_bits(got, pick(expected, {key.split("[")[0] for key in got}))
 
 
-def test_a_tape_is_cut_between_blocks_only() -> None:
-    problem = make_problem(HELD, "float32")
-    block, reserve = block_steps(problem), reserve_of(problem)
-    assert 1 < block < problem.steps
-    call(problem, reserve, block, problem.steps, "rf_forward")
-    for function in ("rf_forward", "rf_backward"):
-        with pytest.raises(ValueError, match="range"):
-            call(problem, reserve, block - 1, problem.steps, function)
+@ALL_CELLS
+def test_a_tape_may_be_cut_at_any_step(cell: str) -> None:
+    """Only the order in which weight gradients are summed depends on where."""
+    problem = make_problem(Spec(cell, steps=90, batch=5, input_size=5, hidden_size=9, **RAGGED), "float64")
+    expected, got = promised(problem), run_on_one_reserve(problem, (1, 63, 65, 89))
+    assert_same_bits(*(pick(results, OUTPUTS) for results in (got, expected)))
+    assert_same(got, expected, rtol=1e-12, atol=1e-14)
 
 
-def test_a_gradient_held_over_a_chunk_without_dy_arrives() -> None:
+def test_rows_of_weight_gradients_are_gathered_over_steps(block_steps: int) -> None:
+    """Blocks are cut by live rows: a batch with one long row, which is a block of its own for many steps."""
+    problem = make_problem(Spec("lstm", steps=150, batch=70, input_size=5, hidden_size=9), "float64")
+    problem.lengths = np.full(problem.batch, 2)
+    problem.lengths[33] = problem.steps
+    expected = promised(problem)
+    assert_same_bits(run_on_one_reserve(problem, range(block_steps, 150, block_steps)), expected)
+    reference.forward(problem)
+    reference.backward(problem)
+    assert_same(pick(expected, GRADIENTS), pick(outputs_of(problem), GRADIENTS), rtol=1e-11, atol=1e-13)
+
+
+def test_a_gradient_held_over_a_chunk_without_dy_arrives(block_steps: int) -> None:
     problem = make_problem(HELD, "float64")
-    block = block_steps(problem)
-    problem.lengths = np.full(problem.batch, block // 2)
+    problem.lengths = np.full(problem.batch, block_steps // 2)
     assert problem.dy is not None
-    problem.dy[:block] = 0
+    problem.dy[:block_steps] = 0
     problem.dh_n = problem.dc_n = None
     expected = promised(problem)
     whole = with_outputs(problem)
     reserve = reserve_of(whole)
     call(whole, reserve, 0, whole.steps, "rf_forward")
-    call(whole, reserve, block, whole.steps, "rf_backward")
+    call(whole, reserve, block_steps, whole.steps, "rf_backward")
     whole.dh_n, whole.dc_n, whole.dy = whole.dh0, whole.dc0, None
-    call(whole, reserve, 0, block, "rf_backward")
+    call(whole, reserve, 0, block_steps, "rf_backward")
     assert np.abs(expected["d_weight_hh[0]"]).max() > 0
     assert_same_bits(pick(outputs_of(whole), GRADIENTS), pick(expected, GRADIENTS))
 
 
-def test_backward_may_begin_at_any_chunk() -> None:
+def test_backward_may_begin_at_any_chunk(block_steps: int) -> None:
     problem = make_problem(HELD, "float64")
-    block = block_steps(problem)
     first = with_outputs(problem)
     reserve = reserve_of(first)
-    call(first, reserve, 0, block, "rf_forward")
-    call(first, reserve, 0, block, "rf_backward")
+    call(first, reserve, 0, block_steps, "rf_forward")
+    call(first, reserve, 0, block_steps, "rf_backward")
     assert all(np.isfinite(a).all() for a in pick(outputs_of(first), GRADIENTS).values())
 
 
