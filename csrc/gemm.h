@@ -1,7 +1,8 @@
 /* gemm.h - packed matrix products: the register tile that all of them share, and C += A B over it (product.c).
  *
- * The order of summation, the same on every instruction set, whatever the tile: k is cut into parts of SUM_BLOCK at
- * most; each is one chain of fused multiply-adds from zero, k ascending, and is added to the result in its turn.
+ * The order of summation, the same on every instruction set, whatever the tile: the numbers of a row of A are cut into
+ * parts (sum_part); each is one chain of fused multiply-adds from zero, k ascending, and is added to the result in its
+ * turn.
  *
  * B stands in panels, each for a few columns, [k][column]; A is read by rows, wherever they lie. */
 #ifndef RF_GEMM_H
@@ -17,7 +18,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
-#define SUM_BLOCK 64 /* short for accuracy; of it, the widest panels, four float32 AVX2 gates, take 16 KB, half an L1 */
+#define PANEL_BYTES (16 << 10) /* of B, what rows of A pass by: half of a 32 KB L1 */
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -36,55 +37,93 @@ struct rows {
 
 static inline int64_t rows_width(const struct rows *r) { return r->segments * r->size; }
 
-/* Where a tile stands, and which part of k it sums: `stretches` of `count` numbers, from A's number a_offset and B's
- * panel row b_row on. */
+/* Numbers of a part, a power of two: short parts keep errors small, long ones are faster. With a sixth of a row, at most
+ * 64, errors were measured to be those of libraries that sum in vectors and blocks. */
+static inline int64_t sum_part(int64_t width) { return width <= 96 ? 16 : width <= 192 ? 32 : 64; }
+
+/* Where a tile stands, and which numbers of its rows it sums: [from, to) of `segments` segments from `segment` on, cut
+ * into parts of at most `part`, or, where segments are shorter, of `group` whole ones. */
 struct tile {
   int64_t row, panel;
-  int64_t a_offset, b_row, stretches, count;
-  int first, last; /* the first or the last part of k */
+  int64_t segment, segments, from, to;
+  int64_t part, group;
+  int64_t turn, turns; /* of how many tiles that follow one another on these panels this is which */
+  int first, last; /* the first or the last numbers of a row */
 };
 
-/* Moves `at` on to the next part of k, of `most` numbers: some whole segments, or a piece of one. 0 when none is left.
- * Start from a tile of zeros. */
-static inline int next_part(const struct rows *a, int64_t most, struct tile *at) {
-  const int64_t done = at->b_row + at->stretches * at->count;
-  if (done == rows_width(a)) return 0;
-  const int64_t segment = done / a->size, left = a->size - done % a->size, whole = a->segments - segment;
-  at->a_offset = segment * a->stride + done % a->size;
-  at->b_row = done;
-  at->count = left < most ? left : most;
-  at->stretches = a->size > most || left < a->size ? 1 : most / a->size < whole ? most / a->size : whole;
-  at->first = done == 0;
-  at->last = done + at->stretches * at->count == rows_width(a);
+static inline struct tile tile_start(const struct rows *a, int64_t part) {
+  return (struct tile){.part = part, .group = a->size > 0 && a->size < part ? part / a->size : 1, .first = 1};
+}
+
+/* Moves `at` on to the next block of k: some whole segments, or some parts of one, of about `most` numbers. 0 when none
+ * is left. */
+static inline int next_block(const struct rows *a, int64_t most, struct tile *at) {
+  const int within = at->to > 0 && at->to < a->size;
+  at->first = at->to == 0;
+  at->segment += within ? 0 : at->segments;
+  at->from = within ? at->to : 0;
+  const int64_t segments_left = a->segments - at->segment, left = a->size - at->from;
+  if (segments_left == 0 || a->size == 0) return 0;
+  const int64_t groups = most / (a->size * at->group), parts = most / at->part;
+  at->segments = groups > 0 && groups * at->group < segments_left ? groups * at->group : segments_left;
+  at->to = a->size;
+  if (groups == 0) {
+    at->segments = at->group < segments_left ? at->group : segments_left;
+    if (a->size > at->part && left > parts * at->part) at->to = at->from + parts * at->part;
+  }
+  at->last = at->to == a->size && at->segments == segments_left;
   return 1;
 }
 
-/* acc[r][v][g] += sum over k of a[r][k * a_step] * b[v * panel_size + k * G + g], b in vectors, for the tile's part of
- * k; A's stretches lie `stride` apart. Whichever operand needs fewer registers stays in them while the other passes. */
-INLINE void tile_multiply(const int R, const int V, const int G, vec *acc, const struct tile *at, const real *const *a,
-                          ptrdiff_t a_step, ptrdiff_t stride, const real *b, ptrdiff_t panel_size) {
+/* Fetches this tile's share of the panels that come next, while the others' turns hide how long that takes. */
+INLINE void tile_prefetch(const int V, const int G, const struct tile *at, int64_t rows, const real *b,
+                          ptrdiff_t panel_size) {
+  const int64_t bytes = rows * G * VEC_LANES * (int64_t)sizeof(real);
+  if (at->turns == 1) return;
+  UNROLL for (int v = 0; v < V; v++) {
+    const char *next = (const char *)(b + (V + v) * panel_size);
+    for (int64_t i = bytes * at->turn / at->turns; i < bytes * (at->turn + 1) / at->turns; i += 64) {
+      __builtin_prefetch(next + i);
+    }
+  }
+}
+
+/* sum[r][v][g] += sum over k of a[r][k * a_step] * b[v * panel_size + k * G + g], b in vectors, part by part, for the
+ * tile's numbers of k; A's segments lie `stride` apart. Sums of earlier parts wait in memory; whichever operand needs
+ * fewer registers stays in them while the other passes. */
+INLINE void tile_multiply(const int R, const int V, const int G, vec *sum, const struct tile *at, const struct rows *a,
+                          ptrdiff_t a_step, const real *b, ptrdiff_t panel_size) {
   const int N = V * G;
   const real *row[TILE_ROWS_MOST];
   vec kept[ACCUMULATORS];
-  UNROLL for (int r = 0; r < R; r++) row[r] = a[r] + at->a_offset * a_step;
-  b += at->b_row * G * VEC_LANES;
-  for (int64_t stretch = 0; stretch < at->stretches; stretch++) {
-    for (int64_t k = 0; k < at->count; k++, b += G * VEC_LANES) {
-      if (N <= R) {
-        UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-        UNROLL for (int r = 0; r < R; r++) {
-          const vec left = v_set1(row[r][k * a_step]);
-          UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
-        }
-      } else {
-        UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k * a_step]);
-        UNROLL for (int n = 0; n < N; n++) {
-          const vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-          UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
+  b += at->panel * panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
+  tile_prefetch(V, G, at, at->segments * (at->to - at->from), b, panel_size);
+  for (int64_t segment = 0, end; segment < at->segments; segment = end) {
+    end = segment + at->group < at->segments ? segment + at->group : at->segments;
+    for (int64_t from = at->from, to; from < at->to; from = to) {
+      to = from + at->part < at->to ? from + at->part : at->to;
+      vec acc[ACCUMULATORS];
+      UNROLL for (int n = 0; n < R * N; n++) acc[n] = v_set1(0);
+      for (int64_t s = segment; s < end; s++) {
+        UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + (at->segment + s) * a->stride;
+        for (int64_t k = from; k < to; k++, b += G * VEC_LANES) {
+          if (N <= R) {
+            UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+            UNROLL for (int r = 0; r < R; r++) {
+              const vec left = v_set1(row[r][k * a_step]);
+              UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
+            }
+          } else {
+            UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k * a_step]);
+            UNROLL for (int n = 0; n < N; n++) {
+              const vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+              UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
+            }
+          }
         }
       }
+      UNROLL for (int n = 0; n < R * N; n++) sum[n] = v_add(sum[n], acc[n]);
     }
-    UNROLL for (int r = 0; r < R; r++) row[r] += stride;
   }
 }
 
@@ -120,20 +159,27 @@ struct tile_family {
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
-/* Runs a family over rows x panels for one part of k; panels outside, so that each stays in L1 while rows pass by.
- * Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
-INLINE void tiles_run(const struct tile_family *family, int64_t rows, int64_t panels, const void *job, struct tile at) {
+/* Runs a family over all of A and `panels` panels: a block of k at a time, panels outside, so that each stays in L1 while
+ * rows pass by. Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
+INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t panels,
+                      const void *job) {
   const int G = family->gates, most = TILE_ROWS(G);
-  const int64_t tiles = (rows + most - 1) / most;
+  const int64_t tiles = (a->count + most - 1) / most;
   if (tiles == 0) return;
-  const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(rows, G);
-  for (int64_t panel = 0, width; panel < panels; panel += width) {
-    width = panel + wide <= panels ? wide : 1;
-    at.panel = panel;
-    at.row = 0;
-    for (int64_t i = 1, end; i <= tiles; i++, at.row = end) {
-      end = rows * i / tiles;
-      family->by_panels[width - 1][end - at.row - 1](job, &at);
+  const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
+  const int64_t block = PANEL_BYTES / (wide * G * VEC_LANES * (int)sizeof(real));
+  struct tile at = tile_start(a, part);
+  at.turns = tiles;
+  while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
+    for (int64_t panel = 0, width; panel < panels; panel += width) {
+      width = panel + wide <= panels ? wide : 1;
+      at.panel = panel;
+      at.row = 0;
+      for (at.turn = 0; at.turn < tiles; at.turn++) {
+        const int64_t end = a->count * (at.turn + 1) / tiles;
+        family->by_panels[width - 1][end - at.row - 1](job, &at);
+        at.row = end;
+      }
     }
   }
 }
@@ -142,6 +188,7 @@ INLINE void tiles_run(const struct tile_family *family, int64_t rows, int64_t pa
 struct product {
   struct rows a;
   ptrdiff_t a_step; /* between numbers of a row that follow one another */
+  int64_t part; /* numbers that one chain sums */
   const real *b; /* panels of one vector: [panel][k][lane] */
   real *const *c;
   int64_t columns;

@@ -160,6 +160,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
   const struct product p = {
       .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
       .a_step = 1,
+      .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
       .b = b->shared.weight_h[phase],
       .c = to,
       .columns = hidden_panels(l) * VEC_LANES,

@@ -48,24 +48,22 @@ INLINE void gates_tile(const int phase, const int R, const int V, const void *jo
   const int G = phase == INPUT_PRODUCT ? CELL_GATES : CELL_PHASE[phase].gates;
   const int slot = phase == INPUT_PRODUCT ? 0 : CELL_PHASE[phase].slot;
   const int64_t panel_size = rows_width(&s->operand) * G * VEC_LANES;
-  vec acc[ACCUMULATORS], sums[ACCUMULATORS];
-  UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
-  tile_multiply(R, V, G, acc, at, s->operand.row + at->row, 1, s->operand.stride, s->panels + at->panel * panel_size,
-                panel_size);
-  /* The sums pass through memory, so that what follows stands here once and not once for every part of the tile. */
-  UNROLL for (int n = 0; n < R * V * G; n++) sums[n] = acc[n];
+  vec sums[ACCUMULATORS];
+  UNROLL for (int i = 0; i < R * V; i++) {
+    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : s->gates[at->row + i / V];
+    UNROLL for (int g = 0; g < G; g++) sums[i * G + g] = v_load(from + slot_offset(at->panel + i % V, slot + g));
+  }
+  tile_multiply(R, V, G, sums, at, &s->operand, 1, s->panels, panel_size);
+  /* The sums lie in memory, so that what follows stands here once and not once for every part of the tile. */
   for (int i = 0; i < R * V; i++) {
     const int64_t row = at->row + i / V, panel = at->panel + i % V;
-    real *gates = s->gates[row];
-    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : gates;
-    vec *sum = sums + i * G;
-    UNROLL for (int g = 0; g < G; g++) sum[g] = v_add(v_load(from + slot_offset(panel, slot + g)), sum[g]);
     if (phase != INPUT_PRODUCT && at->last) {
-      cell_apply(phase, s, row, panel, sum);
+      cell_apply(phase, s, row, panel, sums + i * G);
       continue;
     }
-    UNROLL for (int g = 0; g < G; g++) v_store(gates + slot_offset(panel, slot + g), sum[g]);
-    if (phase != INPUT_PRODUCT) continue;
+    real *gates = s->gates[row];
+    UNROLL for (int g = 0; g < G; g++) v_store(gates + slot_offset(panel, slot + g), sums[i * G + g]);
+    if (phase != INPUT_PRODUCT || !at->last) continue;
     UNROLL for (int g = CELL_GATES; g < CELL_SLOTS; g++) { /* sums that start apart from the inputs' */
       v_store(gates + slot_offset(panel, g), v_load(s->bias + slot_offset(panel, g)));
     }
@@ -91,8 +89,7 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  struct tile at = {0};
-  while (next_part(&s->operand, SUM_BLOCK, &at)) tiles_run(family, s->operand.count, hidden_panels(l), s, at);
+  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), hidden_panels(l), s);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch

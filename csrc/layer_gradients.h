@@ -2,7 +2,10 @@
 #ifndef RF_LAYER_GRADIENTS_H
 #define RF_LAYER_GRADIENTS_H
 
-#define BIAS_BLOCK 8 /* part of the order of summation: chains of 8 rows, and a chain of those sums */
+/* Part of the order of summation: rows that one chain of a weight's gradient sums at most, and for a bias chains of 8
+ * rows, chains of 8 such sums, and a chain of those. */
+#define WEIGHT_PART 32
+#define BIAS_CHAIN 8
 
 /* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
 static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
@@ -79,8 +82,15 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
     b->left[n] = b->packed_gates + (m - first) / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + (m - first) % TILE_ROWS_MOST;
     b->into[n++] = to + (gate[s] * l->hidden_size + unit) * to_stride;
   }
+  const int64_t part = sum_part(rows) < WEIGHT_PART ? sum_part(rows) : WEIGHT_PART;
   const struct product p = {
-      .a = {b->left, n, 1, rows, 0}, .a_step = TILE_ROWS_MOST, .b = panels, .c = b->into, .columns = columns};
+      .a = {b->left, n, 1, rows, 0},
+      .a_step = TILE_ROWS_MOST,
+      .part = part,
+      .b = panels,
+      .c = b->into,
+      .columns = columns,
+  };
   product(&p);
 }
 
@@ -109,17 +119,19 @@ static void bias_gradients(const struct rf_layer *l, const struct backward *b, i
   const int64_t first = rf_share(hidden_blocks(l), l->worker, l->workers);
   const int64_t end = rf_share(hidden_blocks(l), l->worker + 1, l->workers);
   for (int64_t m = first * CELL_SLOTS * UNITS; m < end * CELL_SLOTS * UNITS; m += UNITS) {
-    vec sum[VECTORS];
-    for (int v = 0; v < VECTORS; v++) sum[v] = v_set1(0);
-    for (int64_t part = 0; part < rows; part += BIAS_BLOCK) {
-      vec chain[VECTORS];
-      for (int v = 0; v < VECTORS; v++) chain[v] = v_set1(0);
-      for (int64_t k = part; k < rows && k < part + BIAS_BLOCK; k++) {
-        for (int v = 0; v < VECTORS; v++) chain[v] = v_add(chain[v], v_load(b->gates[k] + m + v * VEC_LANES));
+    vec sum[3][VECTORS]; /* of rows, of those sums, of those */
+    for (int i = 0; i < 3 * VECTORS; i++) sum[i / VECTORS][i % VECTORS] = v_set1(0);
+    for (int64_t k = 0; k < rows; k++) {
+      const int close = k + 1 == rows ? 2 : (k + 1) % BIAS_CHAIN ? 0 : (k + 1) % (BIAS_CHAIN * BIAS_CHAIN) ? 1 : 2;
+      for (int v = 0; v < VECTORS; v++) {
+        sum[0][v] = v_add(sum[0][v], v_load(b->gates[k] + m + v * VEC_LANES));
+        for (int i = 0; i < close; i++) {
+          sum[i + 1][v] = v_add(sum[i + 1][v], sum[i][v]);
+          sum[i][v] = v_set1(0);
+        }
       }
-      for (int v = 0; v < VECTORS; v++) sum[v] = v_add(sum[v], chain[v]);
     }
-    for (int v = 0; v < VECTORS; v++) v_store(b->sums + m + v * VEC_LANES, sum[v]);
+    for (int v = 0; v < VECTORS; v++) v_store(b->sums + m + v * VEC_LANES, sum[2][v]);
   }
   real *x = l->d_bias_ih, *h = l->d_bias_hh;
   for (int64_t unit = first * UNITS; unit < end * UNITS && unit < l->hidden_size; unit++) {
@@ -150,6 +162,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
   const struct product p = {
       .a = gates_operand(l, gates, n, 0, CELL_GATES),
       .a_step = 1,
+      .part = sum_part(gates_width(l, CELL_GATES)),
       .b = b->shared.weight_x,
       .c = b->dx,
       .columns = l->input_size,

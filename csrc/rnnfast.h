@@ -44,7 +44,9 @@ typedef enum rf_status {
 enum { RF_F32 = 0, RF_F64 = 1 };            /* dtype */
 enum { RF_MASKED_ZERO = 0, RF_MASKED_HOLD = 1 }; /* masked_output: what y holds at a step that is not live */
 enum { RF_ISA_AUTO = -1 };                  /* isa: RNNFAST_ISA if set, else the best that this processor runs */
-enum { RF_BLOCK_STEPS = 64 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
+enum {
+  RF_BLOCK_STEPS = 64
+}; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
 
 /* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
  * Arrays hold `dtype` numbers, aligned to them. Per-layer tables have L*D entries, layer l direction d at l*D + d, and
