@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from rnnfast.overlap import overlaps_itself
 from rnnfast.problem import Array
 
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 """What nets compute in, native byte order."""
+UNFIT: dict[type, str] = {
+    np.ma.MaskedArray: "a masked array, whose mask would be lost: pass its .data, and mask= where it applies",
+    np.matrix: "a np.matrix, which stays 2-D whatever is taken from it: pass np.asarray of it",
+}
+"""Kinds of NumPy array that do not behave as arrays do, and what to do instead."""
 
 
 def as_array(name: str, value: Any) -> Array:
@@ -20,10 +27,11 @@ def as_array(name: str, value: Any) -> Array:
     Raises TypeError where NumPy cannot see the memory (another device, a foreign number type), ValueError for ragged
     lists. `name` is the argument's name in messages.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, whose mask would be lost: pass its .data, and mask= where it applies"
-        )
+    if type(value) is np.ndarray:
+        return value
+    check_kind(name, value)
+    if value is None:
+        raise TypeError(f"{name} is None, expected an array")
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
             return np.from_dlpack(value)
@@ -48,10 +56,19 @@ def check_dtype(name: str, array: Array, dtype: np.dtype[Any], owner: str) -> No
     if array.dtype == dtype:
         return
     advice = f"convert it with .astype({dtype.name!r})"
+    if array.dtype.kind not in "biuf":
+        advice = f"pass an array of {dtype.name} numbers"
     if array.dtype in DTYPES:
         advice += f", or make the {owner} with dtype={array.dtype.name!r}"
     kind = array.dtype.name if array.dtype.isnative else f"{array.dtype.str!r}, not this machine's byte order"
     raise TypeError(f"{name} has dtype {kind}, this {owner} computes in {dtype.name}: {advice}")
+
+
+def check_kind(name: str, value: Any) -> None:
+    """Raise TypeError for the kinds of NumPy array in `UNFIT`."""
+    for kind, fault in UNFIT.items():
+        if isinstance(value, kind):
+            raise TypeError(f"{name} is {fault}")
 
 
 def check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
@@ -66,6 +83,8 @@ def check_output(
     """Return `out` if results can be written straight into it, else raise: a copy would never reach the caller."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
+    if type(out) is not np.ndarray:
+        check_kind(name, out)
     check_dtype(name, out, dtype, owner)
     check_shape(name, out, shape)
     if not out.flags.writeable:
@@ -74,6 +93,8 @@ def check_output(
         raise ValueError(f"{name} has strides {out.strides}, expected an aligned C-contiguous array")
     if not is_strided(out):
         raise ValueError(f"{name} has strides {out.strides}, expected an aligned array with a contiguous last axis")
+    if overlaps_itself(out):
+        raise ValueError(f"{name} has strides {out.strides}, which put several elements in one place: pass a copy")
     return out
 
 
@@ -115,8 +136,8 @@ def copied(array: Array) -> Array:
     return np.broadcast_to(copy, array.shape)
 
 
-def apart(array: Array | None, *outputs: Array | None) -> Array | None:
+def apart(array: Array | None, outputs: Iterable[Array]) -> Array | None:
     """`array`, copied if it may overlap an output: results are written while inputs are still being read."""
-    if array is None or not any(out is not None and np.may_share_memory(array, out) for out in outputs):
+    if array is None or not any(np.may_share_memory(array, out) for out in outputs):
         return array
     return copied(array)

@@ -12,6 +12,7 @@ from rnnfast.arrays import apart, as_array, as_flags, check_dtype, check_output,
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
 from rnnfast.net import Net
+from rnnfast.overlap import check_apart
 from rnnfast.problem import Array, Problem
 
 
@@ -51,15 +52,18 @@ def prepare(
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net)
+    if out is not None:
+        check_apart("out", y, engine.parameters)
     finals = [empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
     problem.y = layout.sequence(y)
     problem.h_n, problem.c_n = states.pair(finals, layout)
 
-    problem.x = apart(strided(sequence), problem.y)
-    problem.h0, problem.c0 = (apart(a, problem.y) for a in states.read("state", state, net, layout, batch))
+    written = [] if out is None else [problem.y]
+    problem.x = apart(strided(sequence), written)
+    problem.h0, problem.c0 = (apart(a, written) for a in states.read("state", state, net, layout, batch))
     problem.lengths = _lengths(lengths, layout, steps, batch)
-    problem.mask = _flags("mask", mask, layout, steps, batch)
-    problem.resets = _flags("resets", resets, layout, steps, batch)
+    problem.mask = apart(_flags("mask", mask, layout, steps, batch), written)
+    problem.resets = apart(_flags("resets", resets, layout, steps, batch), written)
     return Call(problem, layout, y, states.joined(finals))
 
 
@@ -87,7 +91,7 @@ def _lengths(value: Any, layout: Layout, steps: int, batch: int) -> Array | None
     check_shape("lengths", array, (batch,) if layout.batch else ())
     if array.size and not 0 <= array.min() <= array.max() <= steps:
         raise ValueError(f"lengths go from {array.min()} to {array.max()}, expected 0 to {steps}, the steps of x")
-    return dense(array.reshape(batch).astype(np.int64, copy=False))
+    return array.reshape(batch).astype(np.int64)  # always a copy: nobody can change what was checked
 
 
 def _flags(name: str, value: Any, layout: Layout, steps: int, batch: int) -> Array | None:

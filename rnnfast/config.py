@@ -42,10 +42,9 @@ def show_config() -> str:
 
     Raises as a call would where RNNFAST_BACKEND or RNNFAST_ISA asks for what cannot run.
     """
-    name, _, variant = dispatch.select()
     rows = {
         "rnnfast": version(),
-        "backend": f"{name}{f':{variant}' if variant else ''} ({dispatch.request()[1]})",
+        "backend": f"{dispatch.select().full_name} ({dispatch.request()[1]})",
         "threads": str(get_num_threads()),
         **{f"C {key}": value for key, value in c.describe().items()},
         **{f"backend {other}": reason or "can run" for other, reason in dispatch.backends().items()},

@@ -29,6 +29,11 @@ class Choice(NamedTuple):
     backend: Backend
     variant: str | None
 
+    @property
+    def full_name(self) -> str:
+        """What `select` makes the same choice from, e.g. "c" or "c:avx2"."""
+        return f"{self.name}:{self.variant}" if self.variant else self.name
+
 
 def backends() -> dict[str, str | None]:
     """Every backend, and after a colon its instruction sets: None if it can run here, else why not."""
@@ -46,7 +51,7 @@ def use_backend(name: str) -> Iterator[None]:
 
     Modules made with `backend=` and frozen nets keep theirs. Raises as `select`.
     """
-    _explicit(name, "use_backend")
+    _named(name, "use_backend")
     token = _context.set(name)
     try:
         yield
@@ -68,21 +73,27 @@ def request(argument: str | None = None) -> tuple[str | None, str]:
 def select(argument: str | None = None) -> Choice:
     """The backend for a call.
 
-    Raises ValueError for an unknown name and RuntimeError, with the reason and what can run, for a backend that was
-    asked for and cannot run; only the automatic choice falls back.
+    Raises TypeError unless the name is a string, ValueError for an unknown one, and RuntimeError, with the reason and
+    what can run, for a backend that was asked for and cannot run; only the automatic choice falls back.
     """
     name, source = request(argument)
-    return _automatic() if name is None else _explicit(name, source)
+    return _automatic() if name is None else _named(name, source)
+
+
+def _named(name: str, source: str) -> Choice:
+    if not isinstance(name, str):  # checked out here, as the cache below cannot take just anything
+        raise TypeError(f"{source} must be the name of a backend, such as 'c', got {type(name).__name__}")
+    return _explicit(name, source)
 
 
 @functools.cache
 def _explicit(name: str, source: str) -> Choice:
-    base, _, variant = name.partition(":")
+    base, colon, variant = name.partition(":")
     if base not in TABLE:
         raise ValueError(f"{source} names no backend: {name!r}, expected one of {', '.join(TABLE)}")
     backend = _module(base)
     reason = backend.reason()
-    if reason is None and variant:
+    if reason is None and colon:
         if variant not in backend.variants():
             forms = ", ".join(f"{base}:{form}" for form in backend.variants()) or f"{base!r} alone"
             raise ValueError(f"{source} names no form of backend {base!r}: {name!r}, expected {forms}")

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnfast.backends import Backend
+from rnnfast.dispatch import Choice
 from rnnfast.net import Net
+from rnnfast.parameters import Parameters
 from rnnfast.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
-    """All of a call but its sequences. `weights` are the lists of `Net.tables`."""
+    """All of a call but its sequences."""
 
     net: Net
-    weights: Mapping[str, Any]
-    backend: Backend
-    variant: str | None
+    parameters: Parameters
+    choice: Choice
     packed: Any = None
 
+    @property
+    def backend(self) -> Backend:
+        """The backend chosen."""
+        return self.choice.backend
+
     def problem(self, steps: int, batch: int) -> Problem:
-        """The record of a call of T steps and batch B, dropout off, its sequences and states still missing."""
+        """The record of a call of T steps and batch B, dropout off, its sequences and states still missing.
+
+        Raises as `Parameters.tables`.
+        """
         net = self.net
         return Problem(
             net.cell,
@@ -35,8 +43,8 @@ class Engine:
             net.hidden_size,
             net.masked_output,
             packed=self.packed,
-            variant=self.variant,
-            **self.weights,
+            variant=self.choice.variant,
+            **self.parameters.tables(),
         )
 
     def with_packed_weights(self) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from rnnfast import dispatch
 from rnnfast.calls import prepare
 from rnnfast.dispatch import Choice
 from rnnfast.engine import Engine
@@ -38,6 +39,10 @@ class Frozen(Generic[StateT]):
         self._engine.backend.forward(call.problem)
         return call.y, call.state
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""
+        return _restored, (self.net, self.parameters, self._engine.choice.full_name)
+
     def stream(self, batch: int = 1) -> Stream[StateT]:
         """A stream of single steps with its own state, zero at first. Raises ValueError for a bidirectional net."""
         return Stream(self._engine, batch)
@@ -46,5 +51,8 @@ class Frozen(Generic[StateT]):
 def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
     """A snapshot of these parameters for one backend."""
     snapshot = parameters.copy(writeable=False)
-    engine = Engine(net, net.tables(snapshot), choice.backend, choice.variant)
-    return Frozen(net, snapshot, engine.with_packed_weights())
+    return Frozen(net, snapshot, Engine(net, snapshot, choice).with_packed_weights())
+
+
+def _restored(net: Net, parameters: Parameters, backend: str) -> Frozen[Any]:
+    return freeze(net, parameters, dispatch.select(backend))

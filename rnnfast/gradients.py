@@ -10,6 +10,8 @@ from rnnfast.arrays import check_output, empty
 from rnnfast.calls import result
 from rnnfast.layout import Layout
 from rnnfast.net import Net
+from rnnfast.overlap import check_all_apart
+from rnnfast.parameters import Parameters
 from rnnfast.problem import Array, Problem
 
 StateT = TypeVar("StateT")
@@ -27,36 +29,46 @@ class Gradients(Generic[StateT]):
     params: dict[str, Array]
     """By the parameters, under their names."""
 
+    @property
+    def arrays(self) -> list[Array]:
+        """All of them."""
+        state = self.state if isinstance(self.state, tuple) else (self.state,)
+        return [*([] if self.x is None else [self.x]), *state, *self.params.values()]
+
 
 def gradients_for(
-    net: Net, layout: Layout, problem: Problem, need_x: bool, out: Any, accumulate: bool
+    net: Net, parameters: Parameters, layout: Layout, problem: Problem, need_x: bool, out: Any
 ) -> Gradients[Any]:
-    """Arrays to write into, taken from `out` where it has them. Nothing is changed unless all of them fit."""
-    if out is None:
-        if accumulate:
-            raise ValueError("accumulate=True adds to the gradients in out: pass out")
-        out = {name: empty(shape, net.dtype) for name, shape in net.shapes()}
+    """Arrays to write into, taken from `out` where it has them, else new; none of them is changed yet."""
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
-    if not isinstance(given.params, dict):
-        raise TypeError(
-            f"out is of type {type(out).__name__}, expected gradients or a dict of arrays by parameter name"
-        )
     x_shape = layout.sequence_shape(problem.steps, problem.batch, net.input_size)
     x = result("out.x", given.x, x_shape, net) if need_x else None
     state_shape = states.shape_of(net, layout, problem.batch)
     labelled = states.parts("out.state", given.state, net)
     state = [result(label, part, state_shape, net, dense=True) for label, part in labelled]
-    _check_params(given.params, net)
-    if not accumulate:
-        for array in given.params.values():
-            array.fill(0)
-    return Gradients(x, states.joined(state), given.params)
+    params = _params(given.params, net)
+    grads = Gradients(x, states.joined(state), params)
+    if out is not None:
+        names = [*["out.x"] * need_x, *(label for label, _ in labelled), *map(_label, params)]
+        check_all_apart(zip(names, grads.arrays, strict=True), parameters)
+    return grads
 
 
-def _check_params(params: dict[str, Array], net: Net) -> None:
+def _params(params: Any, net: Net) -> dict[str, Array]:
     expected = dict(net.shapes())
+    if params is None:
+        return {name: empty(shape, net.dtype) for name, shape in expected.items()}
+    if not isinstance(params, dict):
+        kind = type(params).__name__
+        raise TypeError(f"out is of type {kind}, expected gradients or a dict of arrays by parameter name")
     if params.keys() != expected.keys():
-        missing, unknown = sorted(expected.keys() - params.keys()), sorted(params.keys() - expected.keys())
+        missing = [name for name in expected if name not in params]
+        unknown = [name for name in params if name not in expected]
         raise ValueError(f"out must have every parameter's name: missing {missing}, of no parameter {unknown}")
     for name, shape in expected.items():
-        check_output(f"out[{name!r}]", params[name], shape, net.dtype, net.name, dense=True)
+        check_output(_label(name), params[name], shape, net.dtype, net.name, dense=True)
+    return params
+
+
+def _label(name: str) -> str:
+    return f"out[{name!r}]"

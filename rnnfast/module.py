@@ -10,28 +10,29 @@ import numpy as np
 
 from rnnfast import dispatch, storage
 from rnnfast.calls import Call, prepare
-from rnnfast.checks import whole
+from rnnfast.checks import SEEDS, seed_or_none, truth, whole
 from rnnfast.engine import Engine
 from rnnfast.net import Net
 from rnnfast.parameters import Parameters, initial
 from rnnfast.problem import Array
 from rnnfast.tape import Tape
 
-SEEDS = 2**64
-"""Dropout seeds are 0 .. SEEDS - 1."""
-
 
 class Module:
-    """Parameters of a net and the calls that run it. `net` describes it, `parameters` are its live arrays by name."""
+    """Parameters of a net and the calls that run it. Copies and pickles have the parameters, options and backend."""
 
     def __init__(self, net: Net, *, forget_bias: float | None = None, seed: int | None, backend: str | None) -> None:
         if backend is not None:
             dispatch.select(backend)  # so that a backend that cannot run is reported here
-        rng = np.random.default_rng(seed)
-        self.net, self.backend = net, backend
+        rng = np.random.default_rng(seed_or_none("seed", seed))
+        self._net, self.backend = net, backend
         self._parameters = initial(net, rng, forget_bias)
-        self._weights = net.tables(self._parameters)
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
+
+    @property
+    def net(self) -> Net:
+        """Its description: sizes and options."""
+        return self._net
 
     @property
     def parameters(self) -> Parameters:
@@ -51,6 +52,7 @@ class Module:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to an .npz or, with safetensors installed, a .safetensors file."""
+        self.parameters.check()
         storage.save(path, self.parameters)
 
     def load(self, path: str | os.PathLike[str]) -> None:
@@ -61,12 +63,12 @@ class Module:
         return str(self.net)
 
     def _engine(self) -> Engine:
-        choice = dispatch.select(self.backend)
-        return Engine(self.net, self._weights, choice.backend, choice.variant)
+        return Engine(self._net, self._parameters, dispatch.select(self.backend))
 
     def _record(
         self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any
     ) -> tuple[Call, Tape[Any]]:
+        train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
         call = prepare(engine, x, state, **sequence)
         problem, net = call.problem, self.net

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import as_array, check_dtype, check_shape, empty
+from rnnfast.arrays import apart, as_array, check_dtype, check_shape, empty
+from rnnfast.checks import finite
 from rnnfast.net import Net
 from rnnfast.problem import Array
 
@@ -20,15 +21,23 @@ class Parameters(Mapping[str, Array]):
     what they say while shape, dtype and identity of the arrays stay. Names can be neither added nor removed.
     """
 
-    def __init__(self, arrays: dict[str, Array], owner: str) -> None:
-        self._arrays, self._owner = arrays, owner
+    def __init__(self, arrays: dict[str, Array], net: Net) -> None:
+        self._arrays, self._net = arrays, net
+        self._tables = net.tables(arrays)
+        self._shapes = dict(net.shapes())
+        self._checked = list(zip(arrays.values(), self._shapes.values(), strict=True))
 
     def __getitem__(self, name: str) -> Array:
-        return self._arrays[name]
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise KeyError(f"this {self._net.name} has no parameter {name!r}, only {', '.join(self)}") from None
 
     def __setitem__(self, name: str, values: Any) -> None:
-        if values is not self[name]:
-            self[name][...] = self._fitting(name, values)
+        array = self[name]
+        if values is not array:
+            self.check()
+            array[...] = self._fitting(name, values)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -36,41 +45,74 @@ class Parameters(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._arrays)
 
+    def items(self) -> ItemsView[str, Array]:
+        """Names and arrays; what `Mapping` offers looks each of them up."""
+        return self._arrays.items()
+
     def __repr__(self) -> str:
         return f"Parameters({', '.join(f'{name} {array.shape}' for name, array in self.items())})"
 
+    def tables(self) -> dict[str, Any]:
+        """The arrays as the lists that `Problem` holds. Raises as `check`."""
+        self.check()
+        return self._tables
+
+    def check(self) -> None:
+        """Raise ValueError or TypeError where an array is no longer what it was made as.
+
+        NumPy lets anyone change the shape, strides or dtype of an array in place, while kernels trust in them.
+        """
+        dtype = self._net.dtype
+        for array, shape in self._checked:
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                self._refuse_changed()
+
+    def _refuse_changed(self) -> None:
+        for name, shape in self._shapes.items():
+            array, advice = self[name], "it was changed in place, where only a parameter's values may change"
+            if array.dtype != self._net.dtype:
+                raise TypeError(f"{name} has dtype {array.dtype}, expected {self._net.dtype}: {advice}")
+            if array.shape != shape or not array.flags.c_contiguous:
+                how = f"shape {array.shape} and strides {array.strides}"
+                raise ValueError(f"{name} has {how}, expected shape {shape}, C-contiguous: {advice}")
+
     def copy(self, *, writeable: bool = True) -> Parameters:
         """The same values in arrays of their own."""
+        self.check()
         arrays = {name: array.copy() for name, array in self.items()}
         for array in arrays.values():
             array.flags.writeable = writeable
-        return Parameters(arrays, self._owner)
+        return Parameters(arrays, self._net)
 
     def load(self, values: Mapping[str, Any]) -> None:
         """Copy `values` into the arrays: all of them or, if anything does not fit, none.
 
         Raises ValueError that lists every missing name, unexpected name and wrong shape; TypeError for wrong dtypes.
         """
+        if not isinstance(values, Mapping):
+            kind = type(values).__name__
+            raise TypeError(f"parameters must come as a mapping from name to array, such as a state dict, got {kind}")
+        self.check()
         faults = [f"missing {name}" for name in self if name not in values]
         faults += [f"unexpected {name}" for name in values if name not in self]
         arrays, dtype_faults = {}, []
         for name in (name for name in self if name in values):
             try:
-                arrays[name] = self._fitting(name, values[name])
+                arrays[name] = apart(self._fitting(name, values[name]), self.values())
             except ValueError as error:
                 faults.append(str(error))
             except TypeError as error:
                 dtype_faults.append(str(error))
         if faults or dtype_faults:
-            text = f"these parameters do not fit this {self._owner}: " + "; ".join(faults + dtype_faults)
+            text = f"these parameters do not fit this {self._net.name}: " + "; ".join(faults + dtype_faults)
             raise ValueError(text) if faults else TypeError(text)
         for name, array in arrays.items():
             self[name][...] = array
 
     def _fitting(self, name: str, values: Any) -> Array:
-        array, own = as_array(name, values), self[name]
-        check_dtype(name, array, own.dtype, self._owner)
-        check_shape(name, array, own.shape)
+        array = as_array(name, values)
+        check_dtype(name, array, self._net.dtype, self._net.name)
+        check_shape(name, array, self._shapes[name])
         return array
 
 
@@ -90,14 +132,15 @@ def initial(net: Net, rng: np.random.Generator, forget_bias: float | None = None
         array[...] = rng.uniform(-bound, bound, array.shape)
     if forget_bias is not None:
         _set_forget_bias(net, arrays, forget_bias)
-    return Parameters(arrays, net.name)
+    return Parameters(arrays, net)
 
 
 def _set_forget_bias(net: Net, arrays: dict[str, Array], forget_bias: float) -> None:
     if not net.bias:
         raise ValueError(f"forget_bias is {forget_bias}, but bias=False leaves no bias to set")
+    total = finite("forget_bias", forget_bias, net.dtype)
     gate = net.gates.index("f")
     rows = slice(gate * net.hidden_size, (gate + 1) * net.hidden_size)
     for suffix in net.suffixes:
-        arrays[f"bias_ih{suffix}"][rows] = forget_bias
+        arrays[f"bias_ih{suffix}"][rows] = total
         arrays[f"bias_hh{suffix}"][rows] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, cast
+from typing import Any, Generic, NoReturn, cast
 
 from rnnfast import states
 from rnnfast.arrays import apart, as_array, as_flags, check_dtype, empty, strided
@@ -44,7 +44,7 @@ class Stream(Generic[StateT]):
         layout = Layout(time=False, batch=x.ndim == 2)
         y = result("out", out, (*x.shape[:-1], net.hidden_size), net)
         problem.y = layout.sequence(y)
-        problem.x = apart(strided(layout.sequence(x)), problem.y)
+        problem.x = apart(strided(layout.sequence(x)), [] if out is None else [problem.y])
         self._backend.forward(problem)
         self._now, self._next = self._next, self._now
         self._point()
@@ -68,6 +68,11 @@ class Stream(Generic[StateT]):
             rows = as_flags("mask", mask, (self._problem.batch,)).astype(bool)
         for array in self._now:
             array[:, rows] = 0
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a stream can be neither copied nor pickled: make another from the frozen net and assign this one's state"
+        )
 
     def _point(self) -> None:
         """Let the problem read the state from `_now` and write the one after it to `_next`."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from rnnfast import states
 from rnnfast.arrays import apart
 from rnnfast.calls import Call, read_sequence
+from rnnfast.checks import truth
 from rnnfast.engine import Engine
 from rnnfast.gradients import Gradients, StateT, gradients_for
 from rnnfast.problem import Array, Problem
@@ -22,10 +24,13 @@ class Tape(Generic[StateT]):
     """
 
     def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
-        self._net, self._backend, self._layout, self._keep = engine.net, engine.backend, call.layout, keep
+        self._engine, self._layout, self._keep = engine, call.layout, keep
         self._y_shape = call.y.shape
-        # Outputs are the caller's from here on, to change or to drop.
-        self._problem: Problem | None = replace(call.problem, y=None, h_n=None, c_n=None)
+        # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
+        # another shape in place.
+        given = {name: getattr(call.problem, name) for name in ("x", "h0", "c0")}
+        views: dict[str, Any] = {name: array.view() for name, array in given.items() if array is not None}
+        self._problem: Problem | None = replace(call.problem, y=None, h_n=None, c_n=None, **views)
         self._lock = threading.Lock()
         self.dropout_seed = call.problem.dropout_seed
 
@@ -48,14 +53,22 @@ class Tape(Generic[StateT]):
         after those the tape is as it was.
         """
         recorded = self._recorded()
-        net, layout = self._net, self._layout
+        need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
+        if accumulate and out is None:
+            raise ValueError("accumulate=True adds to the gradients in out: pass out")
+        parameters, net, layout = self._engine.parameters, self._engine.net, self._layout
+        parameters.check()
         dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout)
         d_final = states.read("d_state", d_state, net, layout, recorded.batch)
-        grads = gradients_for(net, layout, recorded, need_x, out, accumulate)
-        problem = self._backward_problem(recorded, grads, dy, *d_final)
+        grads = gradients_for(net, parameters, layout, recorded, need_x, out)
+        given = {"dy": dy, "dh_n": d_final[0], "dc_n": d_final[1]}
+        problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         if not self._keep:
             self._spend()
-        self._backend.backward(problem)
+        if not accumulate:
+            for array in grads.params.values():
+                array.fill(0)
+        self._engine.backend.backward(problem)
         return grads
 
     @property
@@ -64,23 +77,27 @@ class Tape(Generic[StateT]):
 
         Time-major whatever the layout of x; zero at steps that are not live. Raises RuntimeError after `backward`.
         """
-        if "c" not in self._net.states:
-            raise AttributeError(f"a {self._net.name} has no cell states")
-        return self._layout.activations(self._backend.activations(self._recorded())["c"])
+        if "c" not in self._engine.net.states:
+            raise AttributeError(f"a {self._engine.net.name} has no cell states")
+        return self._layout.activations(self._engine.backend.activations(self._recorded())["c"])
 
     def gates(self) -> dict[str, Array]:
         """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; shapes as `cell_states`."""
-        values = self._backend.activations(self._recorded())
-        return {name: self._layout.activations(values[name]) for name in self._net.gates}
+        values = self._engine.backend.activations(self._recorded())
+        return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a tape can be neither copied nor pickled: it refers to the live parameters and to x")
 
     def _backward_problem(
-        self, recorded: Problem, grads: Gradients[StateT], dy: Array | None, dh_n: Array | None, dc_n: Array | None
+        self, recorded: Problem, given: dict[str, Array | None], grads: Gradients[StateT], written: Sequence[Array]
     ) -> Problem:
-        net, layout = self._net, self._layout
+        """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
+        net, layout = self._engine.net, self._layout
         dh0, dc0 = states.pair([d for _, d in states.parts("state", grads.state, net)], layout)
         dx = None if grads.x is None else layout.sequence(grads.x)
-        given = {"x": recorded.x, "h0": recorded.h0, "c0": recorded.c0, "dy": dy, "dh_n": dh_n, "dc_n": dc_n}
-        inputs: dict[str, Any] = {name: apart(array, dx, dh0, dc0) for name, array in given.items()}
+        read = given | {name: getattr(recorded, name) for name in ("x", "h0", "c0", "mask", "resets")}
+        inputs: dict[str, Any] = {name: apart(array, written) for name, array in read.items()}
         tables = net.tables(grads.params, prefix="d_")
         reserve = copy.deepcopy(recorded.reserve) if self._keep else recorded.reserve
         return replace(recorded, reserve=reserve, dx=dx, dh0=dh0, dc0=dc0, **inputs, **tables)

@@ -61,7 +61,7 @@ def test_dropout_outside_its_range(kind: str, name: str) -> None:
     for bad in (1, 1.5, -0.1, float("nan"), float("inf")):
         with fails(ValueError, f"{name} is {bad}, expected a probability in [0, 1)"):
             CLASSES[kind](I, H, **{name: bad})
-    with fails(TypeError, f"{name} must be a number in [0, 1), got str"):
+    with fails(TypeError, f"{name} must be a probability in [0, 1), got str"):
         CLASSES[kind](I, H, **{name: "0.5"})
 
 

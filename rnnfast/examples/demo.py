@@ -69,10 +69,9 @@ def _train(model: CharModel, training: Array, seconds: float) -> History:
 
 def _backend(options: Options) -> str:
     try:
-        choice = dispatch.select(options.backend)
+        return dispatch.select(options.backend).full_name
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from None
-    return f"{choice.name}:{choice.variant}" if choice.variant else choice.name
 
 
 def _model(options: Options, text: str, backend: str) -> CharModel:

@@ -1,0 +1,84 @@
+"""Arrays that lie on one another in memory, or on themselves: what results are written to must not."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnfast.problem import Array
+
+
+class Span(NamedTuple):
+    """The bytes from the first to the last of an array's elements; ordered by where they start."""
+
+    start: int
+    stop: int
+    name: str
+    array: Array
+
+
+def overlaps_itself(array: Array) -> bool:
+    """Whether two elements of `array`, at most (T, B, K) with its last axis contiguous, share memory. Exact."""
+    if array.flags.c_contiguous:  # which counts no axis of one element, and no array without elements
+        return False
+    axes = [(abs(stride), n) for stride, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    extent = array.itemsize
+    for stride, n in sorted(axes):
+        if stride < extent:
+            return array.size > 0 and _rows_meet(array)
+        extent += stride * (n - 1)
+    return False
+
+
+def _rows_meet(array: Array) -> bool:
+    """The same for axes that reach into one another, which may still miss: rows at 0, 3 and 2, 5 are all apart."""
+    row = array.shape[-1] * array.itemsize
+    leading = list(zip(array.strides[:-1], array.shape[:-1], strict=True))
+    span = row + sum(abs(stride) * (n - 1) for stride, n in leading)
+    if span < array.nbytes:  # also keeps the table below within the size of the array
+        return True
+    starts = np.zeros(1, np.int64)
+    for stride, n in leading:
+        starts = np.add.outer(starts, np.arange(n) * stride)
+    return bool((np.diff(np.sort(starts, axis=None)) < row).any())
+
+
+def check_apart(name: str, out: Array, parameters: Mapping[str, Array]) -> None:
+    """Raise ValueError where `out` shares memory with a parameter: the call would overwrite the weights it reads."""
+    for other, array in parameters.items():
+        if np.shares_memory(out, array):
+            raise ValueError(_fault(name, f"the parameter {other}"))
+
+
+def check_all_apart(outputs: Iterable[tuple[str, Array]], parameters: Mapping[str, Array]) -> None:
+    """Raise ValueError where an output shares memory with another one or with a parameter. Exact.
+
+    Arrays are visited by address, so that only those whose spans meet are compared: few, unless they do overlap.
+    """
+    spans = [_span(name, array) for name, array in outputs if array.size]
+    spans += [_span(f"the parameter {name}", array) for name, array in parameters.items()]
+    reaching: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        reaching = [other for other in reaching if other.stop > span.start]
+        for other in reaching:
+            if np.shares_memory(span.array, other.array):
+                raise ValueError(_fault(*sorted((other.name, span.name), key=lambda name: name.startswith("the "))))
+        reaching.append(span)
+
+
+def _fault(name: str, other: str) -> str:
+    return f"{name} shares memory with {other}, expected an array of its own: pass a copy, or np.empty_like of it"
+
+
+def _span(name: str, array: Array) -> Span:
+    if array.flags.carray:  # contiguous and writeable: three times as fast as below
+        start = ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+        return Span(start, start + array.nbytes, name, array)
+    start = stop = array.ctypes.data
+    for stride, n in zip(array.strides, array.shape, strict=True):
+        reach = stride * (n - 1)
+        start, stop = start + min(reach, 0), stop + max(reach, 0)
+    return Span(start, stop + array.itemsize, name, array)
