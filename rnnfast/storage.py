@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,12 +16,15 @@ import numpy as np
 from rnnfast.problem import Array
 
 SUFFIXES = (".npz", ".safetensors")
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+"""What reading an .npz raises where its bytes are wrong; the last two for foreign compression or encryption."""
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     """Write arrays by name; the suffix of `path` says how. An old file is replaced only once the new one is whole.
 
-    Raises ValueError for another suffix, ImportError where safetensors is needed and not installed.
+    Raises OSError where it cannot be written, ValueError for another suffix, ImportError where safetensors is needed
+    and not installed.
     """
     path = _checked(path)
     safetensors = _safetensors() if path.suffix == ".safetensors" else None
@@ -32,8 +37,13 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
             else:
                 file.write(safetensors.numpy.save(named))
         unfinished.replace(path)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the caller knows
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -52,8 +62,10 @@ def _load_npz(path: Path) -> dict[str, Array]:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 return dict(archive)
-        except zipfile.BadZipFile as error:
+        except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{path} holds what is no array of numbers, which is never read: {error}") from error
 
 
 def _load_safetensors(path: Path) -> dict[str, Array]:
@@ -66,6 +78,8 @@ def _load_safetensors(path: Path) -> dict[str, Array]:
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or a path, got {type(path).__name__}")
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
