@@ -100,7 +100,7 @@ def _count(text: str) -> int:
 
 
 def _seed(text: str) -> int:
-    return _number(int, text, "a whole number of at least 0", lambda value: value >= 0)
+    return _number(int, text, "a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
 
 
 def _positive(text: str) -> float:

@@ -184,6 +184,7 @@ def test_interrupt_before_training_ends_the_command(
         ["demo", "--layers", "1.5"],
         ["demo", "--temperature", "0"],
         ["demo", "--seed", "-1"],
+        ["demo", "--seed", str(2**64)],
         ["demo", "--cell", "hopfield"],
     ],
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import as_array, check_dtype, check_shape
+from rnnfast.arrays import DTYPES, as_array, check_dtype, check_shape
 from rnnfast.problem import Array
 
 
@@ -29,17 +28,26 @@ def indices(name: str, value: Any, size: int) -> Array:
     return array
 
 
-def positive(name: str, value: float) -> float:
-    """`value` as a float. Raises ValueError unless it is finite and above zero."""
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} is {value}, expected a finite number above 0")
-    return float(value)
+def by_name(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is a mapping, such as arrays by parameter name."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping from parameter name to array, got {type(value).__name__}")
+
+
+def float_arrays(name: str, arrays: Mapping[str, Array]) -> None:
+    """Raise TypeError unless `arrays` maps names to float32 or float64 arrays of NumPy."""
+    by_name(name, arrays)
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype not in DTYPES:
+            raise TypeError(f"{name}[{key!r}] must be a float32 or float64 array in native byte order")
 
 
 def gradients(grads: Mapping[str, Array], parameters: Mapping[str, Array], owner: str) -> None:
     """Raise ValueError or TypeError unless every parameter has its gradient, of the same shape and dtype."""
+    by_name("grads", grads)
     if grads.keys() != parameters.keys():
-        missing, unknown = sorted(parameters.keys() - grads.keys()), sorted(grads.keys() - parameters.keys())
+        missing = [name for name in parameters if name not in grads]
+        unknown = [name for name in grads if name not in parameters]
         raise ValueError(f"expected one gradient per parameter: missing {missing}, of no parameter {unknown}")
     for name, parameter in parameters.items():
         label = f"grads[{name!r}]"

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnnfast.checks import positive
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 
 
 def grad_norm(grads: Mapping[str, Array]) -> float:
-    """Euclidean norm of all gradients taken as one vector, summed in float64."""
+    """Euclidean norm of all gradients, float32 or float64 arrays, taken as one vector, summed in float64."""
+    checks.float_arrays("grads", grads)
     return math.sqrt(sum(float(np.einsum("i,i->", g, g, dtype=np.float64)) for g in map(np.ravel, grads.values())))
 
 
@@ -20,10 +22,13 @@ def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     """Scale the gradients in place so that their norm is at most `max_norm`; return the norm they had.
 
     A norm that is not finite makes the gradients NaN, which reach every parameter: check the returned norm where
-    that can happen. Raises ValueError unless max_norm is finite and above 0.
+    that can happen. Raises ValueError unless max_norm is finite and above 0 and every gradient can be written.
     """
-    max_norm = checks.positive("max_norm", max_norm)
+    max_norm = positive("max_norm", max_norm)
     norm = grad_norm(grads)
+    for name, grad in grads.items():
+        if not grad.flags.writeable:
+            raise ValueError(f"grads[{name!r}] is read-only, expected an array to be scaled in place: pass a copy")
     if not norm <= max_norm:
         for grad in grads.values():
             grad *= max_norm / norm

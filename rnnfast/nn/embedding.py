@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.arrays import as_array, check_shape
-from rnnfast.checks import float_dtype, whole
+from rnnfast.arrays import as_array, check_shape, empty
+from rnnfast.checks import float_dtype, seed_or_none, whole
 from rnnfast.nn import checks
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
@@ -26,8 +26,10 @@ class Embedding:
         self.num_embeddings = whole("num_embeddings", num_embeddings)
         self.embedding_dim = whole("embedding_dim", embedding_dim)
         self.dtype = float_dtype(dtype)
-        table = np.random.default_rng(seed).standard_normal((self.num_embeddings, self.embedding_dim))
-        self.parameters: dict[str, Array] = {"weight": table.astype(self.dtype)}
+        rng = np.random.default_rng(seed_or_none("seed", seed))
+        table = empty((self.num_embeddings, self.embedding_dim), self.dtype)
+        table[...] = rng.standard_normal(table.shape)
+        self.parameters: dict[str, Array] = {"weight": table}
 
     def __call__(self, index: ArrayLike) -> Array:
         """Return the rows (..., embedding_dim) for integers (...)."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.arrays import check_shape
-from rnnfast.checks import float_dtype, whole
+from rnnfast.arrays import check_shape, empty
+from rnnfast.checks import float_dtype, seed_or_none, truth, whole
 from rnnfast.nn import checks
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
@@ -35,12 +35,12 @@ class Linear:
         self.out_features = whole("out_features", out_features)
         self.dtype = float_dtype(dtype)
         shapes: dict[str, tuple[int, ...]] = {"weight": (self.out_features, self.in_features)}
-        if bias:
+        if truth("bias", bias):
             shapes["bias"] = (self.out_features,)
-        rng, bound = np.random.default_rng(seed), 1 / math.sqrt(self.in_features)
-        self.parameters: dict[str, Array] = {
-            name: rng.uniform(-bound, bound, size).astype(self.dtype) for name, size in shapes.items()
-        }
+        rng, bound = np.random.default_rng(seed_or_none("seed", seed)), 1 / math.sqrt(self.in_features)
+        self.parameters: dict[str, Array] = {name: empty(size, self.dtype) for name, size in shapes.items()}
+        for array in self.parameters.values():
+            array[...] = rng.uniform(-bound, bound, array.shape)
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return y (..., out_features) for x (..., in_features)."""
@@ -74,6 +74,7 @@ class LinearTape(Tape):
     def backward(self, dy: ArrayLike, *, need_x: bool = True) -> Gradients:
         """Gradients for dy (..., out_features): x as x was given (None without `need_x`), and the parameters'."""
         layer, x = self._layer, self._x
+        need_x = truth("need_x", need_x)
         dy = checks.floats("dy", dy, layer.dtype, "Linear")
         check_shape("dy", dy, (*x.shape[:-1], layer.out_features))
         self._spend()

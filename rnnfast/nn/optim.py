@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnnfast.arrays import DTYPES
+from rnnfast.checks import positive, probability
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 
@@ -31,15 +31,14 @@ class Adam:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        for beta in betas:
-            if not 0 <= beta < 1:
-                raise ValueError(f"betas are {betas}, expected two numbers from 0 to below 1")
+        checks.float_arrays("parameters", parameters)
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"betas are {betas!r}, expected two numbers from 0 to below 1")
+        first, second = (probability(f"betas[{k}]", beta) for k, beta in enumerate(betas))
         for name, parameter in parameters.items():
-            if not isinstance(parameter, np.ndarray) or parameter.dtype not in DTYPES:
-                raise TypeError(f"{name} must be a float32 or float64 array in native byte order")
             if not (parameter.flags.c_contiguous and parameter.flags.writeable):
                 raise ValueError(f"{name} must be a writeable C-contiguous array, to be changed in place")
-        self.lr, self.betas, self.eps = checks.positive("lr", lr), betas, checks.positive("eps", eps)
+        self.lr, self.betas, self.eps = positive("lr", lr), (first, second), positive("eps", eps)
         self.parameters = dict(parameters)
         self.first = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
         self.second = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
