@@ -257,12 +257,23 @@ def test_evaluation_carries_the_state_through_its_pieces(monkeypatch: pytest.Mon
     assert whole == pytest.approx(loss / np.log(2), rel=1e-5)
 
 
+def test_a_wrong_number_of_threads_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if rnnfast.backends()["c"] is not None:
+        pytest.skip("only the C backend has threads")
+    monkeypatch.setenv("RNNFAST_NUM_THREADS", "x")
+    with python(tmp_path, "-m", "rnnfast", "demo", "--seconds", "0") as child:
+        _, errors = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert errors == "rnnfast: RNNFAST_NUM_THREADS is 'x', expected a whole number above 0\n"
+
+
 def test_samples_follow_seed_and_temperature() -> None:
     model = CharModel(Alphabet.of("abcdef"), hidden=8, seed=4, backend="reference")
     once, again, other = (model.generate("abc", 50, seed=seed) for seed in (1, 1, 2))
     assert once == again != other
     assert len(once) == 50
     cold = [model.generate("abc", 50, temperature=1e-4, seed=seed) for seed in (1, 2)]
+    assert model.generate("abc", 50, temperature=5e-324) == cold[0]
     assert cold[0] == cold[1]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import rnnfast
-from rnnfast import nn
+from rnnfast import nn, storage
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.text_source import Alphabet
 from rnnfast.problem import Array
@@ -69,8 +68,9 @@ class CharModel:
             y = stream.step(self.embedding(code[None]))
         codes = np.empty(length, np.int64)
         for i in range(length):
-            logits = self.head(y)[0].astype(np.float64) / temperature
-            cumulative = np.cumsum(np.exp(logits - logits.max()))
+            logits = self.head(y)[0].astype(np.float64)
+            with np.errstate(over="ignore"):  # near temperature 0: -inf, whose exp is 0
+                cumulative = np.cumsum(np.exp((logits - logits.max()) / temperature))
             codes[i] = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
             y = stream.step(self.embedding(codes[i, None]))
         return self.alphabet.decode(codes)
@@ -84,8 +84,7 @@ class CharModel:
     def load(cls, path: Path, *, backend: str | None = None) -> CharModel:
         """The model that `save` wrote. UserError if the file cannot be read or is something else."""
         try:
-            with np.load(path) as file:
-                saved = dict(file)
+            saved = storage.load(path)
             embedding, hidden = saved["embedding.weight"].shape[1], saved["head.weight"].shape[1]
             shape = {"cell": str(saved["cell"]), "layers": int(saved["layers"]), "embedding": embedding}
             model = cls(Alphabet(saved["alphabet"]), hidden=hidden, backend=backend, **shape)
@@ -93,7 +92,7 @@ class CharModel:
                 parameter[...] = saved[name]
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise UserError(f"{path} is not a model that the demo saved: name a model.npz") from None
         return model
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from rnnfast import dispatch
+from rnnfast import config, dispatch
 from rnnfast.examples.char_text import CharModel
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.options import Options
@@ -69,6 +69,7 @@ def _train(model: CharModel, training: Array, seconds: float) -> History:
 
 def _backend(options: Options) -> str:
     try:
+        config.get_num_threads()  # so that RNNFAST_NUM_THREADS is found wrong here
         return dispatch.select(options.backend).full_name
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from None
