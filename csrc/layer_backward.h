@@ -11,15 +11,17 @@
 static void pack_transposed(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
                             int gates, real *to) {
   const int64_t panels = (columns + VEC_LANES - 1) / VEC_LANES, size = gates_width(l, gates) * VEC_LANES;
-  const int64_t end = rf_share(panels, l->worker + 1, l->workers);
-  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
-    const int64_t column = panel * VEC_LANES, left = columns - column;
-    real *next = to + panel * size;
-    for (int64_t block = 0; block < hidden_blocks(l); block++) {
+  const int64_t first = rf_share(panels, l->worker, l->workers), end = rf_share(panels, l->worker + 1, l->workers);
+  /* A block of units at a time over all panels, so that W is read as it lies. */
+  for (int64_t block = 0; block < hidden_blocks(l); block++, to += gates * UNITS * VEC_LANES) {
+    for (int64_t panel = first; panel < end; panel++) {
+      const int64_t column = panel * VEC_LANES, left = columns - column;
+      real *next = to + panel * size;
       for (int g = slot; g < slot + gates; g++) {
-        for (int64_t unit = block * UNITS; unit < (block + 1) * UNITS; unit++, next += VEC_LANES) {
-          const real *from = weight + (gate[g] * l->hidden_size + unit) * columns + column;
-          v_store(next, unit < l->hidden_size ? v_load_n(from, left) : v_set1(0));
+        const real *from = weight + (gate[g] * l->hidden_size + block * UNITS) * columns + column;
+        for (int64_t unit = block * UNITS; unit < (block + 1) * UNITS; unit++, next += VEC_LANES, from += columns) {
+          const int there = unit < l->hidden_size;
+          v_store(next, !there ? v_set1(0) : left >= VEC_LANES ? v_load(from) : v_load_n(from, left));
         }
       }
     }

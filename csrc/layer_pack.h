@@ -21,6 +21,23 @@ static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   return p;
 }
 
+/* Columns [column, column + left) of as many rows as a vector has lanes, `stride` apart, of which `rows` are there; the
+ * others are zeros. Leaves column after column, VEC_LANES of them, in m: log2 rounds of interleaving turn a square over. */
+INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int64_t left, vec *m) {
+  vec next[VEC_LANES];
+  UNROLL for (int r = 0; r < VEC_LANES; r++) {
+    m[r] = r >= rows ? v_set1(0) : left >= VEC_LANES ? v_load(from + r * stride) : v_load_n(from + r * stride, left);
+  }
+  for (int round = 1; round < VEC_LANES; round *= 2) {
+    UNROLL for (int r = 0; r < VEC_LANES / 2; r++) {
+      next[2 * r] = m[r];
+      next[2 * r + 1] = m[r + VEC_LANES / 2];
+      v_interleave(&next[2 * r], &next[2 * r + 1]);
+    }
+    UNROLL for (int r = 0; r < VEC_LANES; r++) m[r] = next[r];
+  }
+}
+
 /* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of its gates
  * a slot is. */
 static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
@@ -28,12 +45,15 @@ static void pack_gates(const struct rf_layer *l, const real *weight, int64_t col
   const int64_t panels = hidden_panels(l), size = columns * gates * VEC_LANES;
   const int64_t end = rf_share(panels, l->worker + 1, l->workers);
   for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
+    const int64_t unit = panel * VEC_LANES;
     for (int g = 0; g < gates; g++) {
-      for (int64_t lane = 0; lane < VEC_LANES; lane++) {
-        const int64_t unit = panel * VEC_LANES + lane;
-        real *column = to + panel * size + g * VEC_LANES + lane;
-        const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
-        for (int64_t k = 0; k < columns; k++) column[k * gates * VEC_LANES] = unit < l->hidden_size ? from[k] : 0;
+      const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
+      for (int64_t k = 0; k < columns; k += VEC_LANES) {
+        vec column[VEC_LANES];
+        load_transposed(from + k, columns, l->hidden_size - unit, columns - k, column);
+        real *next = to + panel * size + (k * gates + g) * VEC_LANES;
+        const int64_t count = columns - k < VEC_LANES ? columns - k : VEC_LANES;
+        for (int i = 0; i < count; i++) v_store(next + i * gates * VEC_LANES, column[i]);
       }
     }
   }

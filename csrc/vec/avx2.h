@@ -38,6 +38,12 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_GT_OQ));
 }
 
+static inline void v_interleave(vec *a, vec *b) {
+  const vec low = _mm256_unpacklo_ps(*a, *b), high = _mm256_unpackhi_ps(*a, *b);
+  *a = _mm256_permute2f128_ps(low, high, 0x20);
+  *b = _mm256_permute2f128_ps(low, high, 0x31);
+}
+
 #else
 
 typedef double real;
@@ -66,6 +72,12 @@ static inline vec v_copysign(vec a, vec s) { return _mm256_or_pd(a, _mm256_and_p
 static inline vec v_to_exponent(vec a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, y, _CMP_GT_OQ));
+}
+
+static inline void v_interleave(vec *a, vec *b) {
+  const vec low = _mm256_unpacklo_pd(*a, *b), high = _mm256_unpackhi_pd(*a, *b);
+  *a = _mm256_permute2f128_pd(low, high, 0x20);
+  *b = _mm256_permute2f128_pd(low, high, 0x31);
 }
 
 #endif

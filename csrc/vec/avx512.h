@@ -39,6 +39,14 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ), b, a);
 }
 
+static inline void v_interleave(vec *a, vec *b) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  const vec first = *a;
+  *a = _mm512_permutex2var_ps(first, low, *b);
+  *b = _mm512_permutex2var_ps(first, high, *b);
+}
+
 #else
 
 typedef double real;
@@ -65,6 +73,14 @@ static inline vec v_copysign(vec a, vec s) { return _mm512_or_pd(a, _mm512_and_p
 static inline vec v_to_exponent(vec a) { return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52)); }
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, y, _CMP_GT_OQ), b, a);
+}
+
+static inline void v_interleave(vec *a, vec *b) {
+  const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i high = _mm512_add_epi64(low, _mm512_set1_epi64(4));
+  const vec first = *a;
+  *a = _mm512_permutex2var_pd(first, low, *b);
+  *b = _mm512_permutex2var_pd(first, high, *b);
 }
 
 #endif
