@@ -159,9 +159,9 @@ struct tile_family {
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
-/* Runs a family over all of A and `panels` panels: a block of k at a time, panels outside, so that each stays in L1 while
+/* Runs a family over all of A and panels [first, end): a block of k at a time, panels outside, so that each stays in L1 while
  * rows pass by. Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
-INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t panels,
+INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t first, int64_t end,
                       const void *job) {
   const int G = family->gates, most = TILE_ROWS(G);
   const int64_t tiles = (a->count + most - 1) / most;
@@ -171,27 +171,27 @@ INLINE void tiles_run(const struct tile_family *family, const struct rows *a, in
   struct tile at = tile_start(a, part);
   at.turns = tiles;
   while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
-    for (int64_t panel = 0, width; panel < panels; panel += width) {
-      width = panel + wide <= panels ? wide : 1;
+    for (int64_t panel = first, width; panel < end; panel += width) {
+      width = panel + wide <= end ? wide : 1;
       at.panel = panel;
       at.row = 0;
       for (at.turn = 0; at.turn < tiles; at.turn++) {
-        const int64_t end = a->count * (at.turn + 1) / tiles;
-        family->by_panels[width - 1][end - at.row - 1](job, &at);
-        at.row = end;
+        const int64_t next = a->count * (at.turn + 1) / tiles;
+        family->by_panels[width - 1][next - at.row - 1](job, &at);
+        at.row = next;
       }
     }
   }
 }
 
-/* C += A B, or C = A B. Columns from `columns` on are neither read nor written. */
+/* C += A B, or C = A B, on columns from panel `first` up to `columns`; others are neither read nor written. */
 struct product {
   struct rows a;
   ptrdiff_t a_step; /* between numbers of a row that follow one another */
   int64_t part; /* numbers that one chain sums */
   const real *b; /* panels of one vector: [panel][k][lane] */
   real *const *c;
-  int64_t columns;
+  int64_t first, columns;
   int overwrite;
 };
 

@@ -28,5 +28,6 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .backward = layer_backward,
     .forward_bytes = layer_forward_bytes,
     .backward_bytes = layer_backward_bytes,
-    .shared_bytes = layer_shared_bytes,
+    .forward_shared_bytes = layer_forward_shared_bytes,
+    .backward_shared_bytes = layer_backward_shared_bytes,
 };

@@ -14,9 +14,10 @@ struct rf_kernel {
   void (*pack)(const struct rf_layer *layer);
   void (*forward)(const struct rf_layer *layer);
   void (*backward)(const struct rf_layer *layer);
-  size_t (*forward_bytes)(const struct rf_layer *layer); /* of scratch */
+  size_t (*forward_bytes)(const struct rf_layer *layer); /* of a worker's scratch */
   size_t (*backward_bytes)(const struct rf_layer *layer);
-  size_t (*shared_bytes)(const struct rf_layer *layer);
+  size_t (*forward_shared_bytes)(const struct rf_layer *layer);
+  size_t (*backward_shared_bytes)(const struct rf_layer *layer);
 };
 
 /* The element-wise functions of one (number type, instruction set): vmath.c compiled once for each. */

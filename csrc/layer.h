@@ -38,10 +38,10 @@ struct rf_plan {
   int64_t t0, t1;
   int64_t row_from, row_to;
   int reverse;
-  const int64_t *start;    /* (t1 - t0 + 1,): visit v owns entries start[v] .. start[v + 1] - 1 */
-  const int32_t *row;      /* row of the batch, ascending within a visit */
+  const int64_t *start; /* (t1 - t0 + 1,): visit v owns entries start[v] .. start[v + 1] - 1 */
+  const int32_t *row; /* row of the batch, ascending within a visit */
   const int32_t *previous; /* step after which its state was last written, or RF_FROM_... */
-  const int32_t *last;     /* (B,), of its rows: the same for the final state */
+  const int32_t *last; /* (B,), of its rows: the same for the final state */
 };
 
 static inline int64_t rf_plan_step(const struct rf_plan *plan, int64_t visit) {
@@ -55,12 +55,14 @@ struct rf_dropout {
   int every_step;
 };
 
-/* A layer is shared out by rows of the batch, but for weights and their gradients, by columns of them. Every worker has
- * a record of its own that differs in `plan`, `worker` and `scratch`. */
+/* A layer is shared out by rows of the batch or by blocks of hidden units, but for weights and their gradients, by columns
+ * of them. Every worker has a record of its own that differs in `plan` or units, `worker` and `scratch`. */
 struct rf_layer {
   struct rf_plan plan; /* this worker's rows */
-  struct rf_plan all;  /* every row */
+  struct rf_plan all; /* every row */
+  int64_t unit_from, unit_to; /* this worker's units */
   int32_t worker, workers;
+  int by_units; /* every step needs the others' units of the one before */
   struct rf_barrier *barrier;
 
   int64_t steps, batch, input_size, hidden_size;
@@ -83,9 +85,9 @@ struct rf_layer {
 
   /* Backward. */
   struct rf_view dy; /* base = NULL: zeros */
-  void *held;        /* (B, row) gradients on their way to the output they repeat, kept between chunks */
+  void *held; /* (B, row) gradients on their way to the output they repeat, kept between chunks */
   const void *dh_n, *dc_n;
-  struct rf_view dx;    /* base = NULL: not wanted */
+  struct rf_view dx; /* base = NULL: not wanted */
   int dx_first, dx_last; /* this direction writes dx rather than adds to it; it finishes it */
   void *dh0, *dc0;
   void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh;
@@ -93,7 +95,7 @@ struct rf_layer {
   int64_t norms_stride;
 
   void *scratch; /* of this worker, forward_bytes or backward_bytes */
-  void *shared;  /* backward: of all workers, shared_bytes */
+  void *shared; /* of all workers, forward_shared_bytes or backward_shared_bytes */
 };
 
 /* Numbers from one row to the next of an internal array: whole lines, and an odd number of them where there are many,
@@ -108,6 +110,11 @@ static inline int64_t rf_share(int64_t count, int32_t worker, int32_t workers) {
 
 static inline void rf_layer_wait(const struct rf_layer *l) {
   if (l->workers > 1) rf_barrier_wait(l->barrier, l->workers);
+}
+
+/* Between what a worker leaves for the others within a step and their use of it. */
+static inline void rf_units_wait(const struct rf_layer *l) {
+  if (l->by_units) rf_layer_wait(l);
 }
 
 /* Blocks of hidden units. */

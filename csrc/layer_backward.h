@@ -57,16 +57,18 @@ static void add_row(real *to, const real *from, int64_t count) {
 /* Adds dy of one step to dh; what a step that is not live repeats waits in `held` until the step it repeats. */
 static void add_output_gradient(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
-  const int64_t live = live_rows(&l->plan, visit), size = l->hidden_size;
+  const int64_t live = live_rows(&l->plan, visit), unit = l->unit_from, size = own_units(l);
   for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
-    real *held = l->hold ? (real *)l->held + row * stride : NULL;
+    real *dh = b->dh + row * stride + unit;
+    real *held = l->hold ? (real *)l->held + row * stride + unit : NULL;
+    const real *dy = l->dy.base ? view_row(&l->dy, t, row) + unit : NULL;
     if (i < live && l->plan.row[start + i] == row) {
-      if (l->dy.base) add_row(b->dh + row * stride, view_row(&l->dy, t, row), size);
-      if (held) add_row(b->dh + row * stride, held, size);
-      if (held) zero_reals(held, stride);
+      if (dy) add_row(dh, dy, size);
+      if (held) add_row(dh, held, size);
+      if (held) zero_reals(held, size);
       i++;
-    } else if (held && l->dy.base) {
-      add_row(held, view_row(&l->dy, t, row), size);
+    } else if (held && dy) {
+      add_row(held, dy, size);
     }
   }
 }
@@ -99,13 +101,14 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
     if (b->d_operand) b->d_operand_row[i] = b->d_operand + row * stride;
     if (CELL_PHASES > 1) b->operand_row[i] = b->shared.operand[1] + entry * stride;
     if (b->masks) {
+      const int64_t unit = l->unit_from;
       real *dropped = b->shared.operand[0] + entry * stride;
-      zero_reals(dropped, stride);
-      multiply_row(dropped, b->h_row[i], b->masks + row * stride, l->hidden_size);
+      zero_reals(dropped + unit, own_end(l) * VEC_LANES - unit);
+      multiply_row(dropped + unit, b->h_row[i] + unit, b->masks + row * stride + unit, own_units(l));
       b->h_dropped_row[i] = dropped;
     }
-    if (l->norms) b->squares_row[i] = b->shared.squares + 2 * entry;
-    if (b->shared.dropped_x && l->d_weight_ih)
+    if (l->norms) b->squares_row[i] = b->shared.squares + 2 * hidden_blocks(l) * entry;
+    if (b->shared.dropped_x && l->d_weight_ih && (!l->by_units || row % l->workers == l->worker))
       input_drop(l, &b->inputs, t, row, b->shared.dropped_x + entry * b->inputs.stride);
     if (previous == RF_FROM_ZEROS || (previous == RF_FROM_START && !start_wanted)) continue;
     b->through_gates[through] = b->gates_row[i];
@@ -119,7 +122,7 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
                                 int64_t panel) {
   const int64_t unit = panel * VEC_LANES;
   real *gates = b->gates_row[i];
-  double *squares = l->norms && phase + 1 == CELL_PHASES ? b->squares_row[i] : NULL;
+  double *squares = l->norms && phase + 1 == CELL_PHASES ? b->squares_row[i] + unit / UNITS * 2 : NULL;
   vec slots[CELL_SLOTS];
   UNROLL for (int s = 0; s < CELL_SLOTS; s++) slots[s] = v_load(gates + slot_offset(panel, s));
   struct past past = {.h = v_load(b->h_row[i] + unit), .h_dropped = v_load(b->h_dropped_row[i] + unit)};
@@ -147,11 +150,15 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
 /* The cell's gradient on the rows of one visit. Units beyond H in a row of gates end as zeros: products sum over them,
  * and what is there by then may not be a number. */
 INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const struct backward *b, int64_t rows) {
-  const int64_t beyond = hidden_blocks(l) * UNITS - l->hidden_size;
+  const int64_t beyond = l->unit_to == l->hidden_size ? hidden_blocks(l) * UNITS - l->hidden_size : 0;
   const int64_t last = (hidden_blocks(l) - 1) * CELL_SLOTS * UNITS;
   for (int64_t i = 0; i < rows; i++) {
-    if (l->norms && phase + 1 == CELL_PHASES) b->squares_row[i][0] = b->squares_row[i][1] = 0;
-    for (int64_t panel = 0; panel < hidden_panels(l); panel++) cell_backward_apply(phase, l, b, i, panel);
+    if (l->norms && phase + 1 == CELL_PHASES) {
+      for (int64_t unit = l->unit_from; unit < l->unit_to; unit += UNITS) {
+        b->squares_row[i][unit / UNITS * 2] = b->squares_row[i][unit / UNITS * 2 + 1] = 0;
+      }
+    }
+    for (int64_t panel = own_first(l); panel < own_end(l); panel++) cell_backward_apply(phase, l, b, i, panel);
     for (int s = 1; s <= CELL_SLOTS; s++) zero_reals(b->gates_row[i] + last + s * UNITS - beyond, beyond);
   }
 }
@@ -165,7 +172,8 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
       .b = b->shared.weight_h[phase],
       .c = to,
-      .columns = hidden_panels(l) * VEC_LANES,
+      .first = own_first(l),
+      .columns = own_end(l) * VEC_LANES,
       .overwrite = overwrite,
   };
   product(&p);
@@ -176,10 +184,12 @@ static void backward_step(const struct rf_layer *l, const struct backward *b, in
   if (l->dy.base || l->hold) add_output_gradient(l, b, visit);
   const int64_t through = backward_rows(l, b, visit);
   cell_backward_rows(CELL_PHASES - 1, l, b, live);
+  rf_units_wait(l);
   if (CELL_PHASES > 1) {
     memcpy(b->all_gates, b->gates_row, (size_t)live * sizeof *b->all_gates);
     state_product(l, b, 1, live, b->all_gates, b->d_operand_row, 1);
     cell_backward_rows(0, l, b, live);
+    rf_units_wait(l);
   }
   state_product(l, b, 0, through, b->through_gates, b->through_to, 0);
   for (int64_t i = 0; i < live; i++) {
@@ -188,19 +198,21 @@ static void backward_step(const struct rf_layer *l, const struct backward *b, in
       zero_reals(b->dh_row[i], stride);
       if (CELL_STATES > 1) zero_reals(b->dc_row[i], stride);
     } else if (b->masks) {
-      multiply_row(b->d_operand_row[i], b->d_operand_row[i], b->masks + row * stride, l->hidden_size);
-      add_row(b->dh_row[i], b->d_operand_row[i], l->hidden_size);
+      real *d_operand = b->d_operand_row[i] + l->unit_from;
+      multiply_row(d_operand, d_operand, b->masks + row * stride + l->unit_from, own_units(l));
+      add_row(b->dh_row[i] + l->unit_from, d_operand, own_units(l));
     }
   }
 }
 
-/* The norms of visits [first, end), summed in the order of the rows, whichever worker had them. */
+/* The norms of visits [first, end), summed in the order of rows and units, whichever worker had them. */
 static void block_norms(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->all, visit);
     double sum[2] = {0, 0};
     for (int64_t i = l->all.start[visit]; i < l->all.start[visit + 1]; i++) {
-      for (int k = 0; k < 2; k++) sum[k] += b->shared.squares[2 * (i - b->first_entry) + k];
+      const double *squares = b->shared.squares + 2 * hidden_blocks(l) * (i - b->first_entry);
+      for (int64_t k = 0; k < 2 * hidden_blocks(l); k++) sum[k % 2] += squares[k];
     }
     for (int k = 0; k < 2; k++) l->norms[t * l->norms_stride + k] = sqrt(sum[k]);
   }

@@ -14,7 +14,7 @@ struct shared {
   real *dropped_x; /* of a block: inputs under dropout */
   real *operand[2]; /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
-  double *squares; /* of a block: squared norms of dh and dc */
+  double *squares; /* of a block: squared norms of dh and dc, for every block of units */
 };
 
 /* Pointer arrays hold one entry per live row of a block, or of one step (`..._row`), or per row of weights (`left`,
@@ -54,7 +54,7 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.weight_h[p] = take_reals(arena, hidden * gates_width(l, CELL_PHASE[p].gates));
     s.packed_h[p] = take_reals(arena, rows * hidden);
   }
-  s.squares = take(arena, 2 * rows, sizeof(double));
+  s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));
   return s;
 }
 
@@ -98,7 +98,7 @@ static size_t layer_backward_bytes(const struct rf_layer *l) {
   return arena.used;
 }
 
-static size_t layer_shared_bytes(const struct rf_layer *l) {
+static size_t layer_backward_shared_bytes(const struct rf_layer *l) {
   struct arena arena = {0};
   shared_make(l, &arena);
   return arena.used;

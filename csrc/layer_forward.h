@@ -89,7 +89,7 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), hidden_panels(l), s);
+  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), s);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
@@ -106,7 +106,7 @@ struct forward {
   real **h_next_row, **c_next_row, **operand_row;
 };
 
-static struct forward forward_make(const struct rf_layer *l, struct arena *arena) {
+static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
   int64_t most = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
@@ -115,13 +115,13 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   if (most > all) most = all;
   struct forward f = {.chunk_rows = most};
   if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
-  for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(arena, l->batch * stride);
+  for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
   f.c0 = take_reals(arena, CELL_STATES > 1 ? l->batch * stride : 0);
   f.zeros = take_reals(arena, stride);
   f.masks = recurrent_masks(l, arena);
   f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
-  f.operand = take_reals(arena, CELL_PHASES > 1 ? l->batch * stride : 0);
+  f.operand = take_reals(shared, CELL_PHASES > 1 ? l->batch * stride : 0);
   f.inputs = inputs_make(l, arena);
   f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
   f.x_row = take_pointers(arena, most);
@@ -138,9 +138,15 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
 }
 
 static size_t layer_forward_bytes(const struct rf_layer *l) {
-  struct arena arena = {0};
-  forward_make(l, &arena);
+  struct arena arena = {0}, shared = {0};
+  forward_make(l, &arena, &shared);
   return arena.used;
+}
+
+static size_t layer_forward_shared_bytes(const struct rf_layer *l) {
+  struct arena arena = {0}, shared = {0};
+  forward_make(l, &arena, &shared);
+  return shared.used;
 }
 
 static void forward_begin(const struct rf_layer *l, struct forward *f) {
@@ -205,15 +211,15 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
 /* y of one step: live rows from the new states; the others zeros or, to hold, what y held at the visit before. */
 static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
-  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit);
+  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit), unit = l->unit_from;
   for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
-    real *y = view_row(&l->y, t, b);
+    real *y = view_row(&l->y, t, b) + unit;
     if (i < live && l->plan.row[start + i] == b) {
-      copy_reals(y, f->h_next_row[i++], l->hidden_size);
+      copy_reals(y, f->h_next_row[i++] + unit, own_units(l));
     } else if (l->hold && before >= 0 && before < l->steps) {
-      memmove(y, view_row(&l->y, before, b), (size_t)l->hidden_size * sizeof(real));
+      memmove(y, view_row(&l->y, before, b) + unit, (size_t)own_units(l) * sizeof(real));
     } else {
-      zero_reals(y, l->hidden_size);
+      zero_reals(y, own_units(l));
     }
   }
 }
@@ -236,13 +242,14 @@ static void forward_step(const struct rf_layer *l, const struct forward *f, int6
         .operand_next = f->operand_row,
     };
     gates_run(phase_family[phase], l, &s);
+    rf_units_wait(l);
   }
   if (l->y.base) step_output(l, f, visit);
 }
 
 static void layer_forward(const struct rf_layer *l) {
-  struct arena arena = {l->scratch, 0};
-  struct forward f = forward_make(l, &arena);
+  struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
+  struct forward f = forward_make(l, &arena, &shared);
   const int64_t visits = l->plan.t1 - l->plan.t0;
   forward_begin(l, &f);
   for (int64_t first = 0, end; first < visits; first = end) {
@@ -257,6 +264,7 @@ static void layer_forward(const struct rf_layer *l) {
   }
   states_out(l, f.now_h, l->h_n);
   if (CELL_STATES > 1) states_out(l, f.now_c, l->c_n);
+  rf_units_wait(l); /* the next layer uses the same shared memory */
 }
 
 #endif

@@ -143,9 +143,13 @@ static void bias_gradients(const struct rf_layer *l, const struct backward *b, i
   }
 }
 
-/* dx of this worker's rows; zeros at steps that are not live. */
+/* dx of this worker's rows, or where units are shared out of its columns; zeros at steps that are not live. */
 static void input_gradients(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
   const real **gates = b->x; /* the block's inputs are packed by now */
+  const int64_t blocks = rf_blocks(l->input_size, sizeof(real));
+  const int64_t column = l->by_units ? rf_share(blocks, l->worker, l->workers) * UNITS : 0;
+  int64_t columns = l->by_units ? rf_share(blocks, l->worker + 1, l->workers) * UNITS : l->input_size;
+  if (columns > l->input_size) columns = l->input_size;
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
@@ -155,7 +159,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
         b->dx[n++] = view_row(&l->dx, t, row);
         i++;
       } else if (l->dx_first) {
-        zero_reals(view_row(&l->dx, t, row), l->input_size);
+        zero_reals(view_row(&l->dx, t, row) + column, columns - column);
       }
     }
   }
@@ -165,7 +169,8 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .part = sum_part(gates_width(l, CELL_GATES)),
       .b = b->shared.weight_x,
       .c = b->dx,
-      .columns = l->input_size,
+      .first = column / VEC_LANES,
+      .columns = columns,
       .overwrite = l->dx_first,
   };
   product(&p);
@@ -173,7 +178,8 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
   for (int64_t visit = first, k = 0; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit);
     for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, k++) {
-      multiply_row(b->dx[k], b->dx[k], input_mask(l, &b->inputs, t, l->plan.row[i]), l->input_size);
+      const real *mask = input_mask(l, &b->inputs, t, l->plan.row[i]);
+      multiply_row(b->dx[k] + column, b->dx[k] + column, mask + column, columns - column);
     }
   }
 }

@@ -17,6 +17,11 @@ static inline int64_t gates_stride(const struct rf_layer *l) {
   return rf_row_stride(hidden_blocks(l) * CELL_SLOTS, sizeof(real));
 }
 
+/* This worker's vectors of units. */
+static inline int64_t own_first(const struct rf_layer *l) { return l->unit_from / VEC_LANES; }
+static inline int64_t own_end(const struct rf_layer *l) { return (l->unit_to + VEC_LANES - 1) / VEC_LANES; }
+static inline int64_t own_units(const struct rf_layer *l) { return l->unit_to - l->unit_from; }
+
 static inline real *view_row(const struct rf_view *view, int64_t t, int64_t b) {
   return (real *)view->base + t * view->stride_t + b * view->stride_b;
 }
@@ -42,11 +47,11 @@ static void states_in(const struct rf_layer *l, const struct rf_plan *plan, cons
   }
 }
 
-/* This worker's rows of states back into (B, H); `to` may be NULL. */
+/* This worker's rows and units of states back into (B, H); `to` may be NULL. */
 static void states_out(const struct rf_layer *l, const real *const *row, real *to) {
   if (!to) return;
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
-    copy_reals(to + b * l->hidden_size, row[b], l->hidden_size);
+    copy_reals(to + b * l->hidden_size + l->unit_from, row[b] + l->unit_from, own_units(l));
   }
 }
 

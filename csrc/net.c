@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-#define WORKER_ROWS 4          /* rows that keep a register tile busy */
 #define WORKER_PRODUCTS 500000 /* multiply-adds, some 10 microseconds: several times what waking a thread takes */
+#define WORKER_ROWS 16         /* from here on rows are shared out: nothing to wait for, and tiles are still full */
+#define WORKER_ROWS_LEAST 4    /* where units cannot be */
+#define STEP_PRODUCTS 60000    /* of a worker in a step: several times what the barrier after it takes */
 
 static size_t number_size(const rf_problem *p) { return p->dtype == RF_F32 ? sizeof(float) : sizeof(double); }
 
@@ -21,20 +23,28 @@ int net_too_large(const struct rf_kernel *kernel, const rf_problem *p) {
   return 16.0 * 8 * RF_MAX_THREADS * layers * numbers > 4e18; /* every thread has its own scratch */
 }
 
-/* Threads worth waking for this work. Results never depend on it. */
-static int32_t workers_for(const struct rf_kernel *kernel, const rf_problem *p) {
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Threads worth waking for this work, and what they share out. Results never depend on it. */
+static void choose_workers(struct net *net) {
+  const rf_problem *p = net->p;
   const int32_t threads = p->num_threads > 0 ? p->num_threads : rf_get_num_threads();
-  const double widths = (double)(p->input_size + p->hidden_size) * (double)p->hidden_size * kernel->shape.gates;
-  const double work = widths * (double)(p->t1 - p->t0) * (double)p->batch * p->num_layers * p->num_directions;
-  int64_t most = p->batch / WORKER_ROWS;
-  if (most > work / WORKER_PRODUCTS) most = (int64_t)(work / WORKER_PRODUCTS);
-  if (most > threads) most = threads;
-  return most < 1 ? 1 : most < RF_MAX_THREADS ? (int32_t)most : RF_MAX_THREADS;
+  const double gates = (double)p->hidden_size * net->kernel->shape.gates, batch = (double)p->batch;
+  const double step = gates * (double)p->hidden_size * batch;
+  const double all = gates * (double)(p->input_size + p->hidden_size) * batch * (double)net->visits;
+  const double layers = (double)p->num_layers * p->num_directions;
+  const int64_t most = smaller(threads, (int64_t)(all * layers / WORKER_PRODUCTS));
+  const int64_t by_rows = smaller(most, p->batch / WORKER_ROWS);
+  const int64_t by_units =
+      smaller(most, smaller(rf_blocks(p->hidden_size, net->size), (int64_t)(step / STEP_PRODUCTS)));
+  net->by_units = by_units > 1 && by_units > by_rows;
+  const int64_t workers = net->by_units ? by_units : smaller(most, p->batch / WORKER_ROWS_LEAST);
+  net->workers = workers < 1 ? 1 : (int32_t)smaller(workers, RF_MAX_THREADS);
 }
 
 struct net net_make(const struct rf_kernel *kernel, const rf_problem *p) {
   struct net net = {.kernel = kernel, .p = p, .size = number_size(p), .visits = p->t1 - p->t0};
-  net.workers = workers_for(kernel, p);
+  choose_workers(&net);
   const int64_t blocks = rf_blocks(p->hidden_size, net.size);
   net.state_row = rf_row_stride(blocks, net.size);
   net.gates_row = rf_row_stride(blocks * kernel->shape.slots, net.size);
@@ -91,6 +101,7 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
   return (struct rf_layer){
       .plan = net->plan[direction],
       .all = net->plan[direction],
+      .unit_to = p->hidden_size,
       .workers = 1,
       .steps = p->steps,
       .batch = p->batch,

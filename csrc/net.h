@@ -12,6 +12,7 @@ struct net {
   int64_t state_row, gates_row; /* numbers from row to row of one direction */
   int64_t visits;
   int32_t workers; /* threads worth waking for it */
+  int by_units;    /* which share hidden units, not rows */
   struct rf_plan plan[2]; /* of all rows, by direction; stack.c makes them */
 };
 

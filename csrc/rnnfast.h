@@ -127,7 +127,7 @@ RF_API int32_t rf_set_num_threads(int32_t n);
 RF_API int32_t rf_get_num_threads(void);
 
 /* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
- * very record: sizes, t0, t1, dropouts, num_threads, and whether packed and reserve are NULL. */
+ * very record: sizes, t0, t1, dropouts, num_threads, and which of packed, reserve and state_grad_norms are NULL. */
 RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);

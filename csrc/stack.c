@@ -44,7 +44,8 @@ static struct workspace workspace_make(struct net *net, struct arena *arena, int
     const struct rf_layer l = net_layer(net, layer, 0);
     scratch = larger(scratch, net->kernel->forward_bytes(&l));
     if (backward) scratch = larger(scratch, net->kernel->backward_bytes(&l));
-    if (backward) shared = larger(shared, net->kernel->shared_bytes(&l));
+    shared = larger(shared, net->kernel->forward_shared_bytes(&l));
+    if (backward) shared = larger(shared, net->kernel->backward_shared_bytes(&l));
   }
   w.own_bytes = own.used + scratch;
   w.own = take(arena, net->workers, w.own_bytes);
@@ -98,7 +99,7 @@ static struct worker worker_make(const struct call *call, int32_t index, int32_t
   const int64_t batch = call->net.p->batch;
   struct arena arena = {call->w.own + (size_t)index * call->w.own_bytes, 0};
   memcpy(worker.plan, call->net.plan, sizeof worker.plan);
-  if (count > 1) {
+  if (count > 1 && !call->net.by_units) {
     plans_make(&call->net, rf_share(batch, index, count), rf_share(batch, index + 1, count), &arena, worker.plan);
   }
   worker.scratch = arena.base + arena.used;
@@ -110,6 +111,13 @@ static struct rf_layer worker_layer(const struct worker *worker, int32_t layer, 
   l.plan = worker->plan[d];
   l.worker = worker->index;
   l.workers = worker->count;
+  l.by_units = worker->call->net.by_units && worker->count > 1;
+  if (l.by_units) {
+    const int64_t blocks = rf_blocks(l.hidden_size, worker->call->net.size);
+    const int64_t block = (int64_t)(RF_LINE / worker->call->net.size);
+    l.unit_from = rf_share(blocks, l.worker, l.workers) * block;
+    if (l.worker + 1 < l.workers) l.unit_to = rf_share(blocks, l.worker + 1, l.workers) * block;
+  }
   l.barrier = worker->call->w.barrier;
   l.scratch = worker->scratch;
   l.shared = worker->call->w.shared;

@@ -67,6 +67,19 @@ THREADED: dict[str, dict[str, Any]] = {
     },
     "wide rows": {"steps": 4, "batch": 9, "input_size": 65, "hidden_size": 200, "masked_output": "hold", **RAGGED},
     "one row": {"steps": 5, "batch": 1, "input_size": 256, "hidden_size": 259},
+    # Few rows and wide: hidden units are shared out instead.
+    "units": {"steps": 9, "batch": 6, "input_size": 130, "hidden_size": 265, "layers": 2, **RAGGED},
+    "units, all options": {
+        "steps": 6,
+        "batch": 5,
+        "input_size": 70,
+        "hidden_size": 270,
+        "layers": 2,
+        "directions": 2,
+        "masked_output": "hold",
+        **RAGGED,
+        **DROPOUT,
+    },
 }
 ONE_DIRECTION: dict[str, dict[str, Any]] = {
     "plain": {"steps": 24, "batch": 3, "input_size": 9, "hidden_size": 17},
