@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -100,9 +98,12 @@ def check_output(
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """A new array. Raises MemoryError where the byte count overflows, for which NumPy has a ValueError."""
-    if math.prod(n for n in shape if n) * dtype.itemsize > sys.maxsize:
-        raise MemoryError(f"an array of shape {shape} and dtype {dtype.name} has more bytes than can be addressed")
-    return np.empty(shape, dtype)
+    try:
+        return np.empty(shape, dtype)
+    except ValueError as error:
+        raise MemoryError(
+            f"an array of shape {shape} and dtype {dtype.name} has more bytes than can be addressed"
+        ) from error
 
 
 def is_strided(array: Array) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnfast.backends import Backend
@@ -20,6 +20,7 @@ class Engine:
     parameters: Parameters
     choice: Choice
     packed: Any = None
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
@@ -44,9 +45,10 @@ class Engine:
             net.masked_output,
             packed=self.packed,
             variant=self.choice.variant,
+            cache=self.cache,
             **self.parameters.tables(),
         )
 
     def with_packed_weights(self) -> Engine:
         """The same with the weights rearranged once for many calls; they must not change afterwards."""
-        return replace(self, packed=self.backend.pack(self.problem(steps=1, batch=1)))
+        return replace(self, packed=self.backend.pack(self.problem(steps=1, batch=1)), cache={})

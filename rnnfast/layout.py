@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from rnnfast.problem import Array
@@ -45,3 +46,7 @@ class Layout:
         if not self.batch:
             array = array[:, :, 0]
         return array if self.time else array[0, 0]
+
+
+layout_of = functools.cache(Layout)
+"""The same without making it anew for every call."""

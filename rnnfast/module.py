@@ -27,6 +27,7 @@ class Module:
         rng = np.random.default_rng(seed_or_none("seed", seed))
         self._net, self.backend = net, backend
         self._parameters = initial(net, rng, forget_bias)
+        self._last_engine: Engine | None = None
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
 
     @property
@@ -63,7 +64,10 @@ class Module:
         return str(self.net)
 
     def _engine(self) -> Engine:
-        return Engine(self._net, self._parameters, dispatch.select(self.backend))
+        choice, last = dispatch.select(self.backend), self._last_engine
+        if last is None or last.choice is not choice:
+            self._last_engine = last = Engine(self._net, self._parameters, choice)
+        return last
 
     def _record(
         self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any

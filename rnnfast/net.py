@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnfast.arrays import DTYPES
 from rnnfast.checks import one_of, probability, truth, whole
-from rnnfast.layout import Layout
+from rnnfast.layout import Layout, layout_of
 from rnnfast.problem import CELLS, Array, MaskedOutput
 
 
@@ -121,4 +121,4 @@ class Net:
             raise ValueError(f"x has shape {x.shape}, expected {batched} or, without a batch axis, {alone}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"x has {x.shape[-1]} features, this {self.name} was made for {self.input_size}")
-        return Layout(time=not self.one_step, batch=x.ndim == ranks[1], batch_first=self.batch_first)
+        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first)

@@ -89,6 +89,8 @@ class Problem:
     """What the backend's `pack` returned for these weights, or None."""
     variant: str | None = None
     """One form of the backend, e.g. an instruction set; None: its best."""
+    cache: dict[str, Any] | None = None
+    """Where the backend may keep things from call to call of this net with these very arrays of parameters."""
 
     dy: Array | None = None
     """(T, B, D·H); None: zeros."""

@@ -45,6 +45,8 @@ def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
 
 def read(name: str, state: Any, net: Net, layout: Layout, batch: int) -> Pair:
     """A caller's state as C-contiguous arrays for a problem; a part that is None stays None, for zeros."""
+    if state is None:
+        return None, None
     arrays: list[Array | None] = []
     for label, value in parts(name, state, net):
         if value is None:

@@ -37,20 +37,12 @@ __all__ = [
     "variants",
 ]
 
-# What an rf_problem takes over from a Problem under the same name.
-_NUMBERS = (
-    *("num_layers", "num_directions", "steps", "batch", "input_size", "hidden_size"),
-    *("dropout", "input_dropout", "recurrent_dropout", "dropout_seed", "first_row"),
-)
-_SEQUENCES = ("x", "y", "dy", "dx")
-_ARRAYS = (
-    *("h0", "c0", "h_n", "c_n", "lengths", "mask", "resets"),
-    *("dh_n", "dc_n", "dh0", "dc0", "state_grad_norms"),
-)
-_TABLES = (
-    *("weight_ih", "weight_hh", "bias_ih", "bias_hh"),
-    *("d_weight_ih", "d_weight_hh", "d_bias_ih", "d_bias_hh"),
-)
+# What an rf_problem takes over from a Problem under the same name: what a net's calls share, then what each has.
+_SIZES = ("num_layers", "num_directions", "input_size", "hidden_size")
+_NUMBERS = ("steps", "batch", "dropout", "input_dropout", "recurrent_dropout", "dropout_seed", "first_row")
+_FORWARD = ("h0", "c0", "h_n", "c_n", "lengths", "mask", "resets")
+_BACKWARD = ("dh_n", "dc_n", "dh0", "dc0", "state_grad_norms")
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _BLOCKS = ("packed", "reserve")
 
 
@@ -104,32 +96,59 @@ class _Call:
     def __init__(self, problem: Problem) -> None:
         self.ffi, self.lib = library()
         self.problem = problem
-        self.tables: list[Any] = []
-        self.record = record = self.ffi.new("rf_problem *")
+        cache = {} if problem.cache is None else problem.cache
+        if "rf_problem" not in cache:
+            cache["rf_problem"] = self.of_net(problem)
+        net, *self.tables = cache["rf_problem"]
+        self.record = record = self.ffi.new("rf_problem *", net[0])  # what is None stays NULL
+        for name in _NUMBERS:
+            setattr(record, name, getattr(problem, name))
+        record.t1 = problem.steps
+        record.num_threads = get_num_threads()
+        self.set_arrays(_FORWARD)
+        self.set_sequence("x", problem.x)
+        self.set_sequence("y", problem.y)
+        for name in _BLOCKS:
+            if (block := getattr(problem, name)) is not None:
+                setattr(record, name, self.pointer(block.bytes))
+        if problem.reserve is not None:
+            self.set_gradients()
+
+    def of_net(self, problem: Problem) -> list[Any]:
+        """A record with what all calls of a net with the same arrays of parameters have in common, and its tables."""
+        record = self.ffi.new("rf_problem *")
         record.struct_size = self.ffi.sizeof("rf_problem")
         record.cell = self.lib.rf_cell_id(problem.cell.encode())
         record.dtype = record.weight_dtype = dtype_id(problem.dtype)
         record.isa = isa_id(problem.variant)
         record.state_size = problem.hidden_size
-        record.t1 = problem.steps
-        record.num_threads = get_num_threads()
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO
-        for name in _NUMBERS:
+        for name in _SIZES:
             setattr(record, name, getattr(problem, name))
-        # What is None stays NULL: cffi zeroes a new record.
-        for name in _ARRAYS:
-            if (array := getattr(problem, name)) is not None:
-                setattr(record, name, self.pointer(array))
-        for name in _TABLES:
-            if (arrays := getattr(problem, name)) is not None:
-                self.tables.append(self.ffi.new("void *[]", [self.pointer(array) for array in arrays]))
-                setattr(record, name, self.tables[-1])
-        for name in _SEQUENCES:
-            if (array := getattr(problem, name)) is not None:
-                self.set_sequence(name, array)
-        for name in _BLOCKS:
-            if (block := getattr(problem, name)) is not None:
-                setattr(record, name, self.pointer(block.bytes))
+        return [record, *(self.set_table(record, name, getattr(problem, name)) for name in _WEIGHTS)]
+
+    def set_table(self, record: Any, name: str, arrays: list[Array] | None) -> Any:
+        """One pointer per layer and direction; what is returned must outlive the record's use."""
+        if arrays is None:
+            return None
+        pointers = [self.pointer(array) for array in arrays]
+        table = self.ffi.new("void *[]", pointers)
+        setattr(record, name, table)
+        return table, pointers
+
+    def set_gradients(self) -> None:
+        """What only backward reads and writes."""
+        self.set_arrays(_BACKWARD)
+        self.set_sequence("dy", self.problem.dy)
+        self.set_sequence("dx", self.problem.dx)
+        for name in _WEIGHTS:
+            self.tables.append(self.set_table(self.record, f"d_{name}", getattr(self.problem, f"d_{name}")))
+
+    def set_arrays(self, names: tuple[str, ...]) -> None:
+        """Dense arrays under their own names."""
+        for name in names:
+            if (array := getattr(self.problem, name)) is not None:
+                setattr(self.record, name, self.pointer(array))
 
     def pointer(self, array: Array) -> Any:
         """The address of an array's first element."""
@@ -137,14 +156,16 @@ class _Call:
             return self.ffi.from_buffer("void *", array)
         return self.ffi.cast("void *", array.ctypes.data)
 
-    def set_sequence(self, name: str, array: Array) -> None:
+    def set_sequence(self, name: str, array: Array | None) -> None:
         """A (T, B, ...) array and its strides; ValueError where a stride is no whole number of elements."""
+        if array is None:
+            return
+        size, (stride_t, stride_b, _) = array.itemsize, array.strides
+        if stride_t % size or stride_b % size:
+            raise ValueError(f"{name} has strides {array.strides}, no multiples of {size} bytes: pass a copy")
         setattr(self.record, name, self.pointer(array))
-        for axis, stride in zip("tb", array.strides, strict=False):
-            elements, rest = divmod(stride, array.itemsize)
-            if rest:
-                raise ValueError(f"{name} has rows {stride} bytes apart, no multiple of {array.itemsize}: pass a copy")
-            setattr(self.record, f"{name}_stride_{axis}", elements)
+        setattr(self.record, name + "_stride_t", stride_t // size)
+        setattr(self.record, name + "_stride_b", stride_b // size)
 
     def size(self, which: Callable[[Any, Any], int]) -> int:
         """The bytes of one of the buffers that the library asks of its caller."""

@@ -94,9 +94,9 @@ def dtype_id(dtype: DTypeLike) -> int:
 
 def check(status: int, variant: str | None = None) -> None:
     """Raise what a status stands for: ValueError, MemoryError or RuntimeError. `variant` is what was asked for."""
-    _, lib = library()
-    if status == lib.RF_OK:
+    if status == 0:  # RF_OK
         return
+    _, lib = library()
     if status in (lib.RF_ERROR_ISA, lib.RF_ERROR_UNSUPPORTED):
         raise _isa_error(status, variant)
     kinds = {getattr(lib, name): kind for name, kind in _ERRORS.items()}
