@@ -206,3 +206,15 @@ int32_t rf_fma_loop(int32_t isa, int32_t dtype, int64_t rounds, double *flops) {
   rf_flush_restore(old);
   return RF_OK;
 }
+
+int32_t rf_read_loop(int32_t isa, int64_t bytes, const void *data, int64_t rounds, double *read_bytes) {
+  const struct rf_math *math;
+  int32_t status = read_bytes == NULL ? RF_ERROR_NULL : prepare_math(isa, RF_F32, &math);
+  if (status != RF_OK) return status;
+  if (bytes < 0 || rounds < 0) return RF_ERROR_RANGE;
+  if (bytes > 0 && data == NULL) return RF_ERROR_NULL;
+  rf_flush_mode old = rf_flush_on();
+  *read_bytes = math->read_loop(bytes, data, rounds);
+  rf_flush_restore(old);
+  return RF_OK;
+}

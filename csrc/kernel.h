@@ -26,6 +26,7 @@ struct rf_math {
   int32_t dtype;
   void (*function[3])(int64_t n, const void *x, void *y); /* by RF_EXP, RF_TANH, RF_LOGISTIC */
   double (*fma_loop)(int64_t rounds);                     /* returns the flops it did */
+  double (*read_loop)(int64_t bytes, const void *data, int64_t rounds); /* returns the bytes it read */
 };
 
 #endif

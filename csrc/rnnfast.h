@@ -143,11 +143,14 @@ RF_API int32_t rf_backward(const rf_problem *problem);
  * workspace. */
 RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate, void *out);
 
-/* The library's own element-wise functions, at most 2 units in the last place, and a loop of independent fused
- * multiply-adds on registers alone, whose speed is the processor's peak: it runs `rounds` and returns their flops. */
+/* The library's own element-wise functions, at most 2 units in the last place, and two loops to measure the processor
+ * by, each over `rounds`: independent fused multiply-adds on registers alone, whose speed is its peak, and reading
+ * `data` (64-byte aligned) from end to end, whose speed is that of the cache or memory that holds so many bytes. They
+ * tell the flops done, and the bytes read: whole groups of eight vectors. */
 enum { RF_EXP = 0, RF_TANH = 1, RF_LOGISTIC = 2 };
 RF_API int32_t rf_elementwise(int32_t isa, int32_t dtype, int32_t function, int64_t n, const void *x, void *y);
 RF_API int32_t rf_fma_loop(int32_t isa, int32_t dtype, int64_t rounds, double *flops);
+RF_API int32_t rf_read_loop(int32_t isa, int64_t bytes, const void *data, int64_t rounds, double *read_bytes);
 
 #ifdef __cplusplus
 }

@@ -110,6 +110,17 @@ def test_peak_loop_counts_its_operations(variant: str, dtype: str) -> None:
     assert once >= 200 and twice == 2 * once
 
 
+@pytest.mark.parametrize("variant", RUNNABLE)
+def test_read_loop_counts_whole_groups_of_vectors(variant: str) -> None:
+    data = Block(4096 + 100).bytes
+    data[:] = 0xFF  # not numbers: the speed does not depend on what is read
+    once, twice = c.read_loop(data, 1, variant), c.read_loop(data, 2, variant)
+    assert 4096 <= once <= data.size and twice == 2 * once
+    assert c.read_loop(data[:7], 5, variant) <= 5 * 7
+    with pytest.raises(ValueError, match="range"):
+        c.read_loop(data, -1, variant)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "float16", ">f4"])
 def test_other_number_types_are_refused(dtype: str) -> None:
     with pytest.raises(TypeError, match="native float32 and float64"):

@@ -170,3 +170,11 @@ def fma_loop(dtype: DTypeLike, rounds: int, variant: str | None = None) -> float
     flops = ffi.new("double *")
     check(lib.rf_fma_loop(isa_id(variant), dtype_id(dtype), rounds, flops), variant)
     return float(flops[0])
+
+
+def read_loop(data: Array, rounds: int, variant: str | None = None) -> float:
+    """Read an array of bytes, C-contiguous, from end to end `rounds` times; the bytes read."""
+    ffi, lib = library()
+    read_bytes = ffi.new("double *")
+    check(lib.rf_read_loop(isa_id(variant), data.nbytes, ffi.from_buffer(data), rounds, read_bytes), variant)
+    return float(read_bytes[0])
