@@ -44,8 +44,9 @@ def test_every_field_of_the_record_is_filled() -> None:
     one_by_one = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads workspace"
     filled = {
         *one_by_one.split(),
-        *(c._NUMBERS + c._ARRAYS + c._TABLES + c._BLOCKS + c._SEQUENCES),
-        *(f"{name}_stride_{axis}" for name in c._SEQUENCES for axis in "tb"),
+        *(c._SIZES + c._NUMBERS + c._FORWARD + c._BACKWARD + c._BLOCKS + c._WEIGHTS),
+        *(f"d_{name}" for name in c._WEIGHTS),
+        *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),
     }
     assert filled == {name for name, _ in ffi.typeof("rf_problem").fields}
 

@@ -1,0 +1,103 @@
+"""A case: one piece of work whose time is compared, its size in flops, and the filters that choose cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+Cell = Literal["rnn", "rnn_relu", "lstm", "gru"]
+Work = Literal["forward", "training", "step"]
+Kind = Literal["dense", "ragged", "subnormal"]
+
+GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+CELLS: tuple[Cell, ...] = get_args(Cell)
+WORKS: tuple[Work, ...] = get_args(Work)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer in one direction: T `steps`, B rows, H hidden units, I inputs; h0 (and c0) given.
+
+    `work`: "forward" gives y and the final state from prepacked weights, "training" y and the gradients of x, of the
+    state and of every parameter from dy, "step" the same as forward over one step that is called for by itself.
+    `kind`: "ragged" has unsorted lengths, uniform in 1..T, "subnormal" computes on numbers too small to be normal.
+    """
+
+    cell: Cell
+    steps: int
+    batch: int
+    hidden: int
+    work: Work = "forward"
+    inputs: int = 0
+    """I; 0 stands for H."""
+    dtype: str = "float32"
+    threads: int = 1
+    kind: Kind = "dense"
+
+    def __post_init__(self) -> None:
+        if self.inputs == 0:
+            object.__setattr__(self, "inputs", self.hidden)
+
+    @property
+    def gates(self) -> int:
+        """G."""
+        return GATES[self.cell]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return np.dtype(self.dtype).itemsize
+
+    @property
+    def forward_flops(self) -> int:
+        """Of the products alone, every step live: 2·G·H·(I + H)·T·B."""
+        return 2 * self.gates * self.hidden * (self.inputs + self.hidden) * self.steps * self.batch
+
+    @property
+    def flops(self) -> int:
+        """Of the products alone: training is three forwards, since each product has two gradients."""
+        return (3 if self.work == "training" else 1) * self.forward_flops
+
+    @property
+    def shape(self) -> str:
+        """T, B and H, I where it differs, and what kind of input it is."""
+        inputs = "" if self.inputs == self.hidden else f" I {self.inputs}"
+        kind = "" if self.kind == "dense" else f" {self.kind}"
+        return f"T {self.steps} B {self.batch} H {self.hidden}{inputs}{kind}"
+
+    @property
+    def setting(self) -> str:
+        """What cases of different sizes may have in common."""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{self.cell.upper()} {self.work}, {self.dtype}, {threads}"
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.shape}"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which cases of a suite to run; None lets everything through."""
+
+    cells: tuple[str, ...] | None = None
+    works: tuple[str, ...] | None = None
+    steps: tuple[int, ...] | None = None
+    batches: tuple[int, ...] | None = None
+    hiddens: tuple[int, ...] | None = None
+    max_gflop: float = 30.0
+    """Cases of more GFLOP forward are left out."""
+
+    def __call__(self, case: Case) -> bool:
+        """Whether this case is wanted."""
+        wanted: list[tuple[Any, tuple[Any, ...] | None]] = [
+            (case.cell, self.cells),
+            (case.work, self.works),
+            (case.steps, self.steps),
+            (case.batch, self.batches),
+            (case.hidden, self.hiddens),
+        ]
+        return case.forward_flops <= self.max_gflop * 1e9 and all(
+            allowed is None or value in allowed for value, allowed in wanted
+        )

@@ -1,0 +1,72 @@
+"""Every candidate's results against the NumPy reference in float64, before any of its times is believed."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.data import Data, make_data
+from rnnfast.benchmark.peer_rnnfast import Backend
+from rnnfast.problem import Array
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-11}
+"""Norm of the error over that of the truth: ten times what rounding gives in a thousand steps; a wrong gate gives 1."""
+MAX_FLOPS = 5e9
+"""What the reference computes in about a second; cases of more are checked on their first steps."""
+
+
+def checked_case(case: Case) -> Case:
+    """The case itself or, where the reference would need too long, the same sizes over fewer steps."""
+    return replace(case, steps=max(1, min(case.steps, int(case.steps * MAX_FLOPS / case.flops))), threads=1)
+
+
+@functools.lru_cache(maxsize=2)
+def truth(case: Case) -> dict[str, Array]:
+    """The reference's results in float64, by name."""
+    data, exact = make_data(case), replace(case, dtype="float64")
+    wide = Data(
+        {name: array.astype(np.float64) for name, array in data.weights.items()},
+        data.x.astype(np.float64),
+        tuple(array.astype(np.float64) for array in data.states),
+        data.dy.astype(np.float64),
+        data.lengths,
+    )
+    prepared = Backend("reference").prepare(exact, wide)
+    return {name: array.copy() for name, array in prepared.arrays(prepared.work()).items()}
+
+
+def fault(case: Case, results: dict[str, Array]) -> str | None:
+    """What is wrong with the results of `checked_case(case)`; None where they agree with the reference."""
+    expected = truth(checked_case(case))
+    if results.keys() != expected.keys():
+        return f"gave {', '.join(sorted(results))}, expected {', '.join(sorted(expected))}"
+    for name, array in expected.items():
+        if found := _array_fault(name, results[name], array, case):
+            return found
+    return None
+
+
+def prefix_fault(case: Case, results: dict[str, Array]) -> str | None:
+    """The same for the case itself as far as fewer steps tell: y of those steps, and that every number is finite."""
+    checked = checked_case(case)
+    if case.kind == "ragged":  # other lengths, another y
+        return None
+    for name, array in results.items():
+        if not np.isfinite(array).all():
+            return f"{name} is not finite"
+    return _array_fault("y", results["y"][: checked.steps], truth(checked)["y"], case)
+
+
+def _array_fault(name: str, found: Array, expected: Array, case: Case) -> str | None:
+    if found.shape != expected.shape:
+        return f"{name} has shape {found.shape}, expected {expected.shape}"
+    error = float(np.linalg.norm((found - expected).ravel()))
+    scale = float(np.linalg.norm(expected.ravel()))
+    # Subnormal numbers may count as zeros, and the gradient of a weight sums T·B of them.
+    flushed = float(np.sqrt(expected.size) * np.finfo(case.dtype).tiny) * case.steps * case.batch
+    if error <= TOLERANCE[case.dtype] * scale + flushed:
+        return None
+    return f"{name} is off by {error / scale if scale else error:.2g} of its norm, allowed {TOLERANCE[case.dtype]:g}"

@@ -1,0 +1,66 @@
+"""The numbers a case is run on: weights, input, state and output gradient, the same for every candidate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnfast.benchmark.cases import Case
+from rnnfast.problem import Array
+
+SUBNORMAL = 3e-39
+"""Size of the states and gradients of a "subnormal" case in float32, whose smallest normal number is 1.2e-38."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Weights by PyTorch's names; x (T, B, I); states h0, for the LSTM h0 and c0, (1, B, H); dy (T, B, H).
+
+    `lengths` (B,) int64 for a ragged case, else None.
+    """
+
+    weights: dict[str, Array]
+    x: Array
+    states: tuple[Array, ...]
+    dy: Array
+    lengths: Array | None
+
+    @property
+    def fill(self) -> float:
+        """The fraction of steps that is live."""
+        steps, batch, _ = self.x.shape
+        return 1.0 if self.lengths is None else float(self.lengths.sum()) / (steps * batch)
+
+
+def make_data(case: Case) -> Data:
+    """Weights as a fresh module has them, everything else standard normal; the same for every case of these sizes."""
+    random = np.random.default_rng(0)
+    rows, bound = case.gates * case.hidden, 1 / math.sqrt(case.hidden)
+    matrices = {"weight_ih_l0": (rows, case.inputs), "weight_hh_l0": (rows, case.hidden)}
+    shapes = {**matrices, "bias_ih_l0": (rows,), "bias_hh_l0": (rows,)}
+    weights = {name: random.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+    states = [random.standard_normal((1, case.batch, case.hidden)) for _ in range(2 if case.cell == "lstm" else 1)]
+    lengths = random.integers(1, case.steps, case.batch, endpoint=True) if case.kind == "ragged" else None
+    x = random.standard_normal((case.steps, case.batch, case.inputs))
+    dy = random.standard_normal((case.steps, case.batch, case.hidden))
+    if case.kind == "subnormal":
+        x[:] = 0
+        for array in (*states, dy):
+            array *= SUBNORMAL
+        _keep_state(case, weights)
+    cast = {name: array.astype(case.dtype) for name, array in weights.items()}
+    h0, *rest = (array.astype(case.dtype) for array in states)
+    return Data(cast, x.astype(case.dtype), (h0, *rest), dy.astype(case.dtype), lengths)
+
+
+def _keep_state(case: Case, weights: dict[str, Array]) -> None:
+    """Weights with which a state dies away slowly, so that it stays among the subnormals for the whole sequence."""
+    for name in ("bias_ih_l0", "bias_hh_l0"):
+        weights[name][:] = 0
+    keep = slice(case.hidden, 2 * case.hidden)  # LSTM's f, GRU's z
+    if case.gates > 1:
+        weights["bias_hh_l0"][keep] = 4
+    else:  # uniform in ±1/√H these weights have a spectral radius of 1/√3
+        weights["weight_hh_l0"] *= 0.98 * math.sqrt(3)

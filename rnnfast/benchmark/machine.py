@@ -1,0 +1,64 @@
+"""What shaped the times: processor, caches, threads, versions; and what was chosen in rnnfast and why."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rnnfast import config
+from rnnfast.backends import c
+from rnnfast.benchmark import peers
+
+
+def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
+    """All of it as text by name, in the order to print."""
+    library = c.describe()
+    isa = f"{library['instruction set']} ({library['chosen because']})" if c.reason() is None else "no C library"
+    rows = {
+        "date": time.strftime("%Y-%m-%d %H:%M %z"),
+        "processor": processor(),
+        "caches": ", ".join(f"{name} {size}" for name, size in caches().items()) or "unknown",
+        "processors to use": str(_usable()),
+        "threads": ", ".join(map(str, threads)) + _threads_note(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": f"{platform.python_version()}, numpy {np.__version__}",
+        "rnnfast": config.version(),
+        "instruction set": isa,
+        "compiler": library.get("compiler", ""),
+    }
+    rows |= {name: peers.reason(name) or peers.version(name) for name in peer_names}
+    return {name: text for name, text in rows.items() if text}
+
+
+def processor() -> str:
+    """The model's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def caches() -> dict[str, str]:
+    """Sizes of the first processor's data caches by level, e.g. {"L1": "32K"}; empty where the system does not say."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            found[f"L{level}"] = size
+    return found
+
+
+def _usable() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_note() -> str:
+    if hasattr(os, "sched_setaffinity"):
+        return " (each process confined to as many processors)"
+    return " (processes cannot be confined to processors here: JAX uses as many threads as it likes)"

@@ -1,0 +1,54 @@
+"""The options of `rnnfast bench` and their defaults, apart from everything that is slow to import."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnfast.benchmark.cases import CELLS, WORKS
+from rnnfast.benchmark.peers import REQUIRES as PEERS
+from rnnfast.benchmark.suites import SUITES
+from rnnfast.option_types import counts, names_of, positive
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line's options say; None, where a filter: everything."""
+
+    suite: str = "grid"
+    cells: tuple[str, ...] | None = None
+    work: tuple[str, ...] | None = None
+    steps: tuple[int, ...] | None = None
+    batch: tuple[int, ...] | None = None
+    hidden: tuple[int, ...] | None = None
+    max_gflop: float = 30.0
+    dtype: str = "float32"
+    threads: tuple[int, ...] = (1,)
+    backends: tuple[str, ...] | None = None
+    peers: tuple[str, ...] = tuple(PEERS)
+    seconds: float = 2.0
+    json: Path | None = None
+    plot: Path | None = None
+    base: str | None = None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare them all."""
+    add, default = parser.add_argument, Options()
+    add("--suite", choices=SUITES, help=f"which cases to time (default: {default.suite})")
+    add("--quick", dest="suite", action="store_const", const="quick", help="a few cases of the grid, under two minutes")
+    add("--cells", type=names_of(CELLS), metavar="NAME,...", help=f"only these: {', '.join(CELLS)}")
+    add("--work", type=names_of(WORKS), metavar="NAME,...", help=f"only this: {', '.join(WORKS)}")
+    add("--steps", type=counts, metavar="T,...", help="only cases of so many time steps")
+    add("--batch", type=counts, metavar="B,...", help="only cases of so many rows")
+    add("--hidden", type=counts, metavar="H,...", help="only cases of so many hidden units")
+    add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
+    add("--dtype", choices=("float32", "float64"), help=f"number type (default: {default.dtype})")
+    add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")
+    add("--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2 (default: all but reference)")
+    add("--peers", type=names_of((*PEERS, "none")), metavar="NAME,...", help=f"{', '.join(PEERS)} (default), or none")
+    add("--seconds", type=positive, metavar="S", help=f"time to spend on each case (default: {default.seconds:g})")
+    add("--json", type=Path, metavar="FILE", help="write every sample to a file")
+    add("--plot", type=Path, metavar="DIR", help="write heat maps and lines as PNG into a folder")
+    add("--base", metavar="REV", help="time this git revision of the clone in place of other libraries")

@@ -1,0 +1,69 @@
+"""What was measured of a case: the samples of every candidate, the machine's rates, and what follows from them."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.roofline import Rates, least_seconds
+
+
+@dataclass
+class Measurement:
+    """Seconds by candidate, one number for each round; why others did not run, or what was wrong with their results."""
+
+    case: Case
+    ours: str
+    """The backend of rnnfast that the peers are held against."""
+    fill: float = 1.0
+    """The fraction of steps that is live."""
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+    rates: Rates | None = None
+
+    def seconds(self, name: str) -> float | None:
+        """A candidate's median; None where it has none."""
+        return statistics.median(self.samples[name]) if self.samples.get(name) else None
+
+    def best_peer(self, backends: tuple[str, ...]) -> tuple[str, float] | None:
+        """The fastest candidate that is no backend of rnnfast, and its seconds."""
+        times = {name: self.seconds(name) for name in self.samples if name not in backends}
+        return min(((n, t) for n, t in times.items() if t is not None), key=lambda pair: pair[1], default=None)
+
+    def ratio(self, backends: tuple[str, ...]) -> float | None:
+        """The best peer's time over ours: above 1, ours is faster."""
+        best, ours = self.best_peer(backends), self.seconds(self.ours)
+        return None if best is None or ours is None else best[1] / ours
+
+    @property
+    def roofline(self) -> float | None:
+        """The least seconds possible over ours."""
+        ours = self.seconds(self.ours)
+        return None if self.rates is None or ours is None else least_seconds(self.case, self.rates, self.fill) / ours
+
+    @property
+    def peak(self) -> float | None:
+        """Our flop/s over the processor's peak."""
+        ours = self.seconds(self.ours)
+        return None if self.rates is None or ours is None else self.case.flops * self.fill / ours / self.rates.peak
+
+    def record(self, backends: tuple[str, ...]) -> dict[str, Any]:
+        """All of it for a JSON file: times in seconds, rates in flop/s and bytes/s."""
+        best = self.best_peer(backends)
+        return {
+            "case": asdict(self.case),
+            "flops": self.case.flops,
+            "fill": self.fill,
+            "seconds": {name: self.seconds(name) for name in self.samples},
+            "samples": self.samples,
+            "skipped": self.skipped,
+            "wrong": self.wrong,
+            "rates": None if self.rates is None else asdict(self.rates),
+            "best_peer": best and best[0],
+            "ratio": self.ratio(backends),
+            "roofline": self.roofline,
+            "peak": self.peak,
+        }

@@ -1,0 +1,89 @@
+"""A run: a worker process for each number of threads, every case through it, and all that was measured."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rnnfast.benchmark import worker
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.results import Measurement
+from rnnfast.examples.errors import UserError
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+"""Environment of workers: libraries that do not chat, and a reference whose BLAS stays on its processor."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which cases are timed, on how many threads, with which backends of rnnfast and which peers.
+
+    `seconds` is the time for each of them, checks and compilation apart.
+    """
+
+    cases: tuple[Case, ...]
+    threads: tuple[int, ...]
+    backends: tuple[str, ...]
+    peers: tuple[str, ...]
+    seconds: float
+
+
+def run(plan: Plan) -> Iterator[Measurement]:
+    """Measure all cases, one after another."""
+    for threads in plan.threads:
+        with started(threads) as submit:
+            for case in plan.cases:
+                case = replace(case, threads=threads)
+                yield submit(worker.measure, case, [*plan.backends, *plan.peers], plan.backends[0], plan.seconds)
+
+
+@contextmanager
+def started(threads: int) -> Iterator[Callable[..., Any]]:
+    """A worker process with so many threads: what is given takes a function and its arguments and returns its result.
+
+    Raises UserError where the process dies, naming the case it was given.
+    """
+    with _environment(QUIET):
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, context, initializer=worker.start, initargs=(threads,))
+        ready = pool.submit(int)  # starts the process, which takes the environment with it
+        try:
+            ready.result()
+        except BrokenProcessPool:
+            raise UserError("the process that measures could not start") from None
+
+    def submit(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return pool.submit(function, *arguments, **options).result()
+        except BrokenProcessPool:
+            what = next((str(argument) for argument in arguments if isinstance(argument, Case)), function.__name__)
+            raise UserError(f"the process that measures died at {what}: leave out what crashes with --peers") from None
+
+    try:
+        yield submit
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def check_threads(threads: Sequence[int]) -> None:
+    """Raise UserError for more threads than there are processors: their times would mean nothing."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if max(threads) > usable:
+        raise UserError(f"--threads {max(threads)} is more than the {usable} processors that this process may use")

@@ -1,0 +1,59 @@
+"""The suites: which cases each one is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+
+from rnnfast.benchmark.cases import Case, Cell, Kind, Work
+from rnnfast.benchmark.deepbench import deepbench
+
+STEPS, BATCHES, HIDDENS = (1, 16, 128, 1024), (1, 8, 32, 64), (32, 128, 256, 512, 1024)
+"""The grid's axes."""
+THREE: tuple[Cell, ...] = ("rnn", "lstm", "gru")
+BOTH: tuple[Work, ...] = ("forward", "training")
+
+
+def grid() -> Iterator[Case]:
+    """Every cell, forward and training, over the axes above."""
+    for cell, work, steps, batch, hidden in product(THREE, BOTH, STEPS, BATCHES, HIDDENS):
+        yield Case(cell, steps, batch, hidden, work)
+
+
+def quick() -> Iterator[Case]:
+    """A few cases of the grid: one row and a full batch, in cache and beyond it."""
+    for cell, work, steps, batch, hidden in product(THREE, BOTH, (16, 128), (1, 32), (32, 256)):
+        yield Case(cell, steps, batch, hidden, work)
+
+
+def step() -> Iterator[Case]:
+    """The latency of one step for one row, at the sizes (I, H) of small streaming models."""
+    for cell, (inputs, hidden) in product(THREE, ((8, 8), (24, 32), (128, 128), (256, 256))):
+        yield Case(cell, 1, 1, hidden, "step", inputs)
+
+
+def ragged() -> Iterator[Case]:
+    """Unsorted lengths, uniform in 1..T, each case after the dense one that its time is held against."""
+    return _pairs("ragged", steps=200, hiddens=(128, 256))
+
+
+def subnormal() -> Iterator[Case]:
+    """States and gradients in the subnormal numbers, each case after the one of ordinary numbers."""
+    return _pairs("subnormal", steps=100, hiddens=(256,))
+
+
+def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
+    for cell, work, hidden in product(THREE, BOTH, hiddens):
+        dense = Case(cell, steps, 32, hidden, work)
+        yield from (dense, replace(dense, kind=kind))
+
+
+SUITES: dict[str, Callable[[], Iterator[Case]]] = {
+    "grid": grid,
+    "quick": quick,
+    "deepbench": deepbench,
+    "step": step,
+    "ragged": ragged,
+    "subnormal": subnormal,
+}

@@ -1,0 +1,70 @@
+"""Fair times: candidates take turns in shuffled order, many times over, and the median of each counts."""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+SAMPLE_SECONDS = 5e-3
+"""A sample repeats its work until it lasts at least this long, far more than the clock's and the scheduler's grain."""
+MIN_ROUNDS, MAX_ROUNDS = 3, 25
+
+
+class Sampler:
+    """Takes samples of one piece of work."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+        work()
+        self._repeats = 1
+        once = self._time()
+        if once < SAMPLE_SECONDS:
+            self._repeats = math.ceil(SAMPLE_SECONDS / max(min(once, self._time()), 1e-7))
+
+    def sample(self) -> float:
+        """Seconds that the work takes, the mean of enough repetitions in a row.
+
+        Short work runs once more before: caches, clock frequency and sleeping threads are then its own, not what the
+        candidate before it left.
+        """
+        if self._repeats > 1:
+            self._work()
+        return self._time()
+
+    def _time(self) -> float:
+        work, repeats = self._work, range(self._repeats)
+        start = time.perf_counter()
+        for _ in repeats:
+            work()
+        return (time.perf_counter() - start) / len(repeats)
+
+
+def take_turns(samplers: Mapping[str, Sampler], seconds: float) -> dict[str, list[float]]:
+    """Rounds in which every sampler takes one sample, for about so many seconds; the samples in seconds, by name."""
+    samples: dict[str, list[float]] = {name: [] for name in samplers}
+    order, shuffle = list(samplers), random.Random(0)
+    start = time.perf_counter()
+    with _no_collection():
+        for done in range(MAX_ROUNDS):
+            if done >= MIN_ROUNDS and time.perf_counter() - start > seconds:
+                break
+            shuffle.shuffle(order)
+            for name in order:
+                samples[name].append(samplers[name].sample())
+    return samples
+
+
+@contextmanager
+def _no_collection() -> Any:
+    """Python's cyclic garbage collector would stop whichever candidate happens to run."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,77 @@
+"""What runs in a process of its own: candidates with a given number of threads, checked and timed in turn."""
+
+from __future__ import annotations
+
+import functools
+import os
+import statistics
+
+import rnnfast
+from rnnfast.benchmark import check
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.data import Data, make_data
+from rnnfast.benchmark.peers import Prepared, peer
+from rnnfast.benchmark.results import Measurement
+from rnnfast.benchmark.roofline import Probes
+from rnnfast.benchmark.timing import Sampler, take_turns
+
+
+def start(threads: int) -> None:
+    """Confine this process to so many processors, before any peer is imported.
+
+    Some libraries, JAX among them, size their thread pools by the processors they see and offer no other way.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+    rnnfast.set_num_threads(threads)
+
+
+def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: bool = True) -> Measurement:
+    """Check these candidates on the case, then time in turn all that were right, for about so many seconds.
+
+    `ours` is the one that others are held against; `probe` also measures the processor's rates.
+    """
+    data = make_data(case)
+    found = Measurement(case, ours, data.fill)
+    samplers = {}
+    for name in names:
+        try:
+            prepared = _checked(name, case, data, found)
+        except Exception as error:  # another library's, of any kind: the others go on
+            found.skipped[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            continue
+        if prepared is not None:
+            samplers[name] = Sampler(prepared.work)
+    probes = Probes(case, data.fill) if probe else None
+    if probes is not None:
+        samplers |= {f"probe {name}": Sampler(work) for name, work in probes.work.items()}
+    samples = take_turns(samplers, seconds)
+    found.samples = {name: samples[name] for name in names if name in samples}
+    if probes is not None:
+        found.rates = probes.rates({name: statistics.median(samples[f"probe {name}"]) for name in probes.work})
+    return found
+
+
+def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared | None:
+    """The candidate, ready to be timed; None, with the reason noted, where it cannot run the case or gets it wrong."""
+    candidate = peer(name)
+    if lacking := candidate.lacks(case):
+        found.skipped[name] = lacking
+        return None
+    prepared = candidate.prepare(case, data)
+    results = prepared.arrays(prepared.work())
+    small = check.checked_case(case)
+    if small.steps == case.steps:
+        fault = check.fault(case, results)
+    else:
+        fault = _short_fault(name, small) or check.prefix_fault(case, results)
+    if fault is None:
+        return prepared
+    found.wrong[name] = fault
+    return None
+
+
+@functools.lru_cache(maxsize=32)
+def _short_fault(name: str, case: Case) -> str | None:
+    prepared = peer(name).prepare(case, make_data(case))
+    return check.fault(case, prepared.arrays(prepared.work()))

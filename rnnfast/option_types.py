@@ -1,0 +1,58 @@
+"""What options of the command line may hold: numbers within bounds, and lists of numbers or names."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    return _number(int, text, "a whole number of at least 1", lambda value: value >= 1)
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 to 2**63 - 1."""
+    return _number(int, text, "a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    return _number(float, text, "a finite number above 0", lambda value: 0 < value < math.inf)
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    return _number(float, text, "a finite number of at least 0", lambda value: 0 <= value < math.inf)
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Whole numbers of at least 1 between commas."""
+    return tuple(count(part) for part in text.split(","))
+
+
+def names_of(allowed: Collection[str] | None = None) -> Callable[[str], tuple[str, ...]]:
+    """A reader of names between commas, each one of these; None: of any."""
+
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(","))
+        for name in found:
+            if allowed is not None and name not in allowed:
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(allowed)}")
+        return found
+
+    return names
+
+
+def _number(kind: Callable[[str], Number], text: str, expected: str, fits: Callable[[Number], bool]) -> Number:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return value
