@@ -149,7 +149,7 @@ def test_rows_apart_by_part_of_an_element_are_refused() -> None:
     assert problem.x is not None
     rows = np.zeros(problem.x.shape[:2], np.dtype([("x", "f4", problem.x.shape[2]), ("flag", "u1")]))
     problem.x = rows["x"]
-    with pytest.raises(ValueError, match="x has rows .* bytes apart"):
+    with pytest.raises(ValueError, match="x has strides .* no multiples of 4 bytes"):
         c.forward(problem)
 
 
