@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast import states
+from rnnfast import repeated, states
 from rnnfast.arrays import apart, as_array, as_flags, check_dtype, check_output, check_shape, dense, empty, strided
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
@@ -25,6 +25,18 @@ class Call:
     y: Array
     state: Any
     """h, or (h, c) where the cell has both."""
+
+
+def forward(engine: Engine, x: Any, state: Any, *, lengths: Any, mask: Any, resets: Any, out: Any) -> tuple[Array, Any]:
+    """Inference: y and the final state, h or (h, c). Arguments and errors as `prepare`."""
+    plain = state is None and lengths is None and mask is None and resets is None and out is None
+    if plain and (done := repeated.forward(engine, x)) is not None:
+        return done[0], states.joined(done[1])
+    call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+    engine.backend.forward(call.problem)
+    if plain:
+        repeated.remember(engine, x, call.problem, call.y, call.state if len(engine.net.states) > 1 else (call.state,))
+    return call.y, call.state
 
 
 def prepare(

@@ -21,6 +21,8 @@ class Engine:
     choice: Choice
     packed: Any = None
     cache: dict[str, Any] = field(default_factory=dict)
+    repeated: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    """By the shape of x; see repeated.py."""
 
     @property
     def backend(self) -> Backend:
@@ -51,4 +53,4 @@ class Engine:
 
     def with_packed_weights(self) -> Engine:
         """The same with the weights rearranged once for many calls; they must not change afterwards."""
-        return replace(self, packed=self.backend.pack(self.problem(steps=1, batch=1)), cache={})
+        return replace(self, packed=self.backend.pack(self.problem(steps=1, batch=1)), cache={}, repeated={})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from rnnfast import dispatch
-from rnnfast.calls import prepare
+from rnnfast.calls import forward
 from rnnfast.dispatch import Choice
 from rnnfast.engine import Engine
 from rnnfast.gradients import StateT
@@ -35,9 +35,7 @@ class Frozen(Generic[StateT]):
         out: Array | None = None,
     ) -> tuple[Array, StateT]:
         """y and the final state; arguments, shapes and errors as the module's own call."""
-        call = prepare(self._engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
-        self._engine.backend.forward(call.problem)
-        return call.y, call.state
+        return forward(self._engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from rnnfast import dispatch
-from rnnfast.calls import prepare
+from rnnfast.calls import forward
 from rnnfast.frozen import Frozen, freeze
 from rnnfast.gradients import StateT
 from rnnfast.module import Module
@@ -33,10 +33,7 @@ class Recurrent(Module, Generic[StateT]):
         self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, resets: Any = None, out: Any = None
     ) -> tuple[Array, StateT]:
         """Inference, no dropout: y and the state after the last live step. `out` takes y and is returned as y."""
-        engine = self._engine()
-        call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
-        engine.backend.forward(call.problem)
-        return call.y, call.state
+        return forward(self._engine(), x, state, lengths=lengths, mask=mask, resets=resets, out=out)
 
     def record(
         self,

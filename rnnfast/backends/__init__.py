@@ -19,6 +19,12 @@ class Backend(Protocol):
     def pack(self, problem: Problem) -> Any:
         """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
 
+    def bind(self, problem: Problem) -> Any:
+        """A forward of this problem to be repeated on other arrays of the same shapes and strides; None: no gain.
+
+        Its `run(x, y, final)` writes y and the final states, (h,) or (h, c); `is_stale()` says to make it anew.
+        """
+
     def forward(self, problem: Problem) -> None:
         """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from rnnfast.problem import CELLS, Array, Problem
 __all__ = [
     "activations",
     "backward",
+    "bind",
     "describe",
     "elementwise",
     "fma_loop",
@@ -55,6 +56,11 @@ def pack(problem: Problem) -> Block | None:
     packed = Block(size)
     check(call.lib.rf_pack(call.record, call.pointer(packed.bytes)), problem.variant)
     return packed
+
+
+def bind(problem: Problem) -> Bound | None:
+    """A forward of this problem to be repeated with other numbers; None where that gains nothing."""
+    return Bound(problem)
 
 
 def forward(problem: Problem) -> None:
@@ -90,6 +96,36 @@ def activations(problem: Problem) -> dict[str, Array]:
         for k, out in enumerate(array):
             call.run(call.lib.rf_activation, k, gate, call.pointer(out))
     return found
+
+
+class Bound:
+    """A forward of one problem, to be run on other x and y with the same shapes and strides."""
+
+    def __init__(self, problem: Problem) -> None:
+        call = _Call(problem)
+        isa = call.ffi.new("int32_t *")
+        check(call.lib.rf_isa_default(isa))
+        if problem.variant is None:  # RNNFAST_ISA may change, the size of the workspace must not
+            call.record.isa = isa[0]
+        # Not the call: it would keep the first problem's arrays.
+        self.record, self.tables, self.variant = call.record, call.tables, problem.variant
+        self.threads = call.record.num_threads
+        self.new, self.from_buffer, self.forward = call.ffi.new, call.ffi.from_buffer, call.lib.rf_forward
+        self.bytes = call.size(call.lib.rf_workspace_bytes)
+
+    def is_stale(self) -> bool:
+        """Whether the number of threads has changed since."""
+        return bool(self.threads != get_num_threads())
+
+    def run(self, x: Array, y: Array, final: Sequence[Array]) -> None:
+        """`final` are the states after the steps, (h,) or (h, c)."""
+        record = self.new("rf_problem *", self.record[0])
+        arrays = (x, y, workspace(self.bytes).bytes, *final)
+        pointers = [self.from_buffer("void *", array) for array in arrays]
+        record.x, record.y, record.workspace, record.h_n = pointers[:4]
+        if len(final) > 1:
+            record.c_n = pointers[4]
+        check(self.forward(record), self.variant)
 
 
 class _Call:

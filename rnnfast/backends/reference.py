@@ -28,6 +28,10 @@ def pack(problem: Problem) -> None:
     """None: packing gains nothing here."""
 
 
+def bind(problem: Problem) -> None:
+    """None: binding gains nothing here."""
+
+
 def forward(problem: Problem) -> None:
     """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
     assert problem.x is not None and problem.y is not None

@@ -1,0 +1,99 @@
+"""Calls of a shape seen before, which skip most checks, against calls that skip none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from targets import ON_EVERY_TARGET, Target
+
+import rnnfast
+from rnnfast import repeated
+from rnnfast.problem import Array
+
+NETS: dict[str, Any] = {
+    "lstm": lambda **options: rnnfast.LSTM(5, 7, seed=1, **options),
+    "gru, both directions": lambda **options: rnnfast.GRU(5, 7, num_layers=2, bidirectional=True, seed=1, **options),
+    "rnn, batch first": lambda **options: rnnfast.RNN(5, 7, batch_first=True, seed=1, **options),
+}
+
+
+@pytest.fixture(autouse=True)
+def number_of_threads_restored() -> Iterator[None]:
+    n = rnnfast.get_num_threads()
+    yield
+    rnnfast.set_num_threads(n)
+
+
+def plain(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def flat(result: tuple[Array, Any]) -> list[Array]:
+    y, state = result
+    return [y, *(state if isinstance(state, tuple) else (state,))]
+
+
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_repeated_call_gives_the_same_in_new_arrays(target: Target, name: str, frozen: bool) -> None:
+    target.skip_unless_able()
+    net = NETS[name](backend=str(target))
+    call = net.freeze() if frozen else net
+    shapes = [(4, 3, 5), (2, 6, 5), (4, 5)]
+    for shape in shapes * 3:
+        x = plain(*shape)
+        other = flat(call(x[..., ::-1][..., ::-1].view(Sub)))
+        first, second = flat(call(x)), flat(call(x))
+        for a, b, expected in zip(first, second, other, strict=True):
+            np.testing.assert_array_equal(a, expected)
+            np.testing.assert_array_equal(b, expected)
+            assert not np.shares_memory(a, b)
+
+
+class Sub(np.ndarray[Any, Any]):
+    """Not a plain array: such calls are checked in full."""
+
+
+def test_new_numbers_and_new_weights_are_seen() -> None:
+    net = NETS["lstm"]()
+    x = plain(4, 3, 5)
+    net(x)
+    net.parameters["weight_hh_l0"] *= 2
+    later = plain(4, 3, 5, seed=1)
+    for got, expected in zip(flat(net(later)), flat(net(later.view(Sub))), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_what_fits_no_longer_is_refused() -> None:
+    net = NETS["lstm"]()
+    x = plain(4, 3, 5)
+    net(x)
+    with pytest.raises(TypeError, match="float64"):
+        net(x.astype(np.float64))
+    net.parameters["weight_hh_l0"].shape = (7, 28)
+    with pytest.raises(ValueError, match="weight_hh_l0 has shape"):
+        net(x)
+
+
+def test_the_number_of_threads_may_change_between() -> None:
+    net = rnnfast.LSTM(60, 260, seed=1)
+    x = plain(12, 6, 60)
+    rnnfast.set_num_threads(1)
+    expected = flat(net(x))
+    for n in (4, 1, 3):
+        rnnfast.set_num_threads(n)
+        for _ in range(3):
+            for got, one in zip(flat(net(x)), expected, strict=True):
+                np.testing.assert_array_equal(got, one)
+
+
+def test_only_so_many_shapes_are_kept() -> None:
+    Target("c").skip_unless_able()
+    net = NETS["lstm"](backend="c")
+    for steps in range(1, 2 * repeated.SHAPES_KEPT):
+        net(plain(steps, 1, 5))
+    assert 0 < len(net._engine().repeated) <= repeated.SHAPES_KEPT
