@@ -91,6 +91,7 @@ struct rf_layer {
   int dx_first, dx_last; /* this direction writes dx rather than adds to it; it finishes it */
   void *dh0, *dc0;
   void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh;
+  int overwrite; /* these, rather than add to them */
   double *norms; /* (T, ., 2) */
   int64_t norms_stride;
 

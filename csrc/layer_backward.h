@@ -231,15 +231,18 @@ static int64_t block_first(const struct rf_plan *all, int64_t end) {
 }
 
 /* One block of steps: this worker's rows through time, then its share of the gradients that sum over all rows. */
-static void backward_block(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
+static void backward_block(const struct rf_layer *l, struct backward *b, int64_t first, int64_t end) {
   for (int64_t visit = end - 1; visit >= first; visit--) backward_step(l, b, visit);
   rf_layer_wait(l);
   const int64_t rows = block_rows(l, b, first, end);
   pack_block(l, b, rows);
   if (l->norms && l->worker == 0) block_norms(l, b, first, end);
   rf_layer_wait(l);
-  weight_gradients(l, b, rows);
-  bias_gradients(l, b, rows);
+  if (rows > 0) {
+    weight_gradients(l, b, rows);
+    bias_gradients(l, b, rows);
+    b->overwrite = 0;
+  }
   if (l->dx.base) input_gradients(l, b, first, end);
 }
 
@@ -247,12 +250,14 @@ static void layer_backward(const struct rf_layer *l) {
   struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
   struct backward b = backward_make(l, &arena);
   b.shared = shared_make(l, &shared);
+  b.overwrite = l->overwrite;
   backward_begin(l, &b);
   for (int64_t end = l->plan.t1 - l->plan.t0, first; end > 0; end = first) {
     first = block_first(&l->all, end);
     b.first_entry = l->all.start[first];
     backward_block(l, &b, first, end);
   }
+  if (b.overwrite && l->worker == 0) no_gradients(l);
   rf_layer_wait(l); /* the next layer uses the same shared memory */
   const int64_t stride = state_stride(l);
   const real **row = (const real **)b.h_row;

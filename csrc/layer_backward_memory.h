@@ -30,6 +30,7 @@ struct backward {
   real **through_to;
   double **squares_row;
   real *packed_gates, *sums;
+  int overwrite;       /* no gradient of a weight has been written yet, and what is there does not count */
   int64_t first_entry; /* of the block, among those of the plan of every row */
   const real **left;
   real **into;

@@ -90,6 +90,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
       .b = panels,
       .c = b->into,
       .columns = columns,
+      .overwrite = b->overwrite,
   };
   product(&p);
 }
@@ -112,6 +113,8 @@ static void weight_gradients(const struct rf_layer *l, const struct backward *b,
     }
   }
 }
+
+static inline void add_to(real *to, real sum, int overwrite) { *to = (overwrite ? 0 : *to) + sum; }
 
 /* This worker's share of the blocks of units: one sum over the rows for every slot. */
 static void bias_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
@@ -137,10 +140,19 @@ static void bias_gradients(const struct rf_layer *l, const struct backward *b, i
   for (int64_t unit = first * UNITS; unit < end * UNITS && unit < l->hidden_size; unit++) {
     for (int s = 0; s < CELL_SLOTS; s++) {
       const real sum = b->sums[(unit / UNITS * CELL_SLOTS + s) * UNITS + unit % UNITS];
-      if (x && CELL_GATE_X[s] >= 0) x[CELL_GATE_X[s] * l->hidden_size + unit] += sum;
-      if (h && CELL_GATE_H[s] >= 0) h[CELL_GATE_H[s] * l->hidden_size + unit] += sum;
+      if (x && CELL_GATE_X[s] >= 0) add_to(&x[CELL_GATE_X[s] * l->hidden_size + unit], sum, b->overwrite);
+      if (h && CELL_GATE_H[s] >= 0) add_to(&h[CELL_GATE_H[s] * l->hidden_size + unit], sum, b->overwrite);
     }
   }
+}
+
+/* Zeros instead of gradients, where no step is live. */
+static void no_gradients(const struct rf_layer *l) {
+  const int64_t rows = CELL_GATES * l->hidden_size;
+  if (l->d_weight_ih) zero_reals(l->d_weight_ih, rows * l->input_size);
+  if (l->d_weight_hh) zero_reals(l->d_weight_hh, rows * l->hidden_size);
+  if (l->d_bias_ih) zero_reals(l->d_bias_ih, rows);
+  if (l->d_bias_hh) zero_reals(l->d_bias_hh, rows);
 }
 
 /* dx of this worker's rows, or where units are shared out of its columns; zeros at steps that are not live. */

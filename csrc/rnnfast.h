@@ -68,6 +68,7 @@ typedef struct rf_problem {
   int64_t t0, t1;           /* chunk of steps; D = 2 takes [0, T) only */
   int32_t masked_output;    /* RF_MASKED_ZERO or RF_MASKED_HOLD */
   int32_t num_threads;      /* at most; the same when the workspace is measured and used. 0: rf_get_num_threads() */
+  int32_t overwrite;        /* backward: 1: parameters' gradients replace what is there; 0: they are added to it */
 
   /* Dropout, probabilities in [0, 1); 0 turns it off. Row b of this batch counts as row first_row + b. */
   double dropout, input_dropout, recurrent_dropout;
@@ -92,8 +93,8 @@ typedef struct rf_problem {
   const uint8_t *mask;      /* (T, B), not zero where live, or NULL */
   const uint8_t *resets;    /* (T, B), not zero cuts row b between t - 1 and t, or NULL */
 
-  /* Backward: gradients in (NULL: zeros), gradients out (NULL: not wanted; dx, dh0, dc0 are overwritten, the
-   * parameters' are added to). rf_backward takes chunks in the reverse of rf_forward's order: with the h0, c0 that the
+  /* Backward: gradients in (NULL: zeros), gradients out (NULL: not wanted; dx, dh0, dc0 are overwritten, for
+   * the parameters' see `overwrite`). rf_backward takes chunks in the reverse of rf_forward's order: with the h0, c0 that the
    * chunk began from, and as dh_n, dc_n what the chunk after it left in dh0, dc0. */
   const void *dy; /* (T, B, D*H) */
   int64_t dy_stride_t, dy_stride_b;

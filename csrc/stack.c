@@ -207,6 +207,7 @@ static void backward_layer(const struct worker *worker, int32_t layer, int32_t d
   l.dc_n = net_offset(net, p->dc_n, state);
   l.dh0 = net_offset(net, p->dh0, state);
   l.dc0 = net_offset(net, p->dc0, state);
+  l.overwrite = p->overwrite;
   l.d_weight_ih = p->d_weight_ih ? p->d_weight_ih[k] : NULL;
   l.d_weight_hh = p->d_weight_hh ? p->d_weight_hh[k] : NULL;
   l.d_bias_ih = p->d_bias_ih ? p->d_bias_ih[k] : NULL;

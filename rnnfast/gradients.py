@@ -55,7 +55,7 @@ def gradients_for(
 
 
 def _params(params: Any, net: Net) -> dict[str, Array]:
-    expected = dict(net.shapes())
+    expected = net.shapes
     if params is None:
         return {name: empty(shape, net.dtype) for name, shape in expected.items()}
     if not isinstance(params, dict):

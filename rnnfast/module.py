@@ -63,6 +63,9 @@ class Module:
     def __repr__(self) -> str:
         return str(self.net)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last_engine": None}  # which holds addresses
+
     def _engine(self) -> Engine:
         choice, last = dispatch.select(self.backend), self._last_engine
         if last is None or last.choice is not choice:

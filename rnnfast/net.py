@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -92,11 +93,14 @@ class Net:
         shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
         return shapes | ({"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {})
 
-    def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Names and shapes of the parameters, in PyTorch's order."""
-        for k, suffix in enumerate(self.suffixes):
-            for name, shape in self.layer_shapes(k // self.num_directions).items():
-                yield name + suffix, shape
+    @functools.cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters by name, in PyTorch's order."""
+        return {
+            name + suffix: shape
+            for k, suffix in enumerate(self.suffixes)
+            for name, shape in self.layer_shapes(k // self.num_directions).items()
+        }
 
     @property
     def num_parameters(self) -> int:

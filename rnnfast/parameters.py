@@ -24,7 +24,7 @@ class Parameters(Mapping[str, Array]):
     def __init__(self, arrays: dict[str, Array], net: Net) -> None:
         self._arrays, self._net = arrays, net
         self._tables = net.tables(arrays)
-        self._shapes = dict(net.shapes())
+        self._shapes = net.shapes
         self._checked = list(zip(arrays.values(), self._shapes.values(), strict=True))
 
     def __getitem__(self, name: str) -> Array:
@@ -123,7 +123,7 @@ def initial(net: Net, rng: np.random.Generator, forget_bias: float | None = None
     """
     memory = empty((net.num_parameters,), net.dtype)
     arrays, start = {}, 0
-    for name, shape in net.shapes():
+    for name, shape in net.shapes.items():
         stop = start + math.prod(shape)
         arrays[name] = memory[start:stop].reshape(shape)
         start = stop

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
 from rnnfast import states
@@ -30,7 +29,7 @@ class Tape(Generic[StateT]):
         # another shape in place.
         given = {name: getattr(call.problem, name) for name in ("x", "h0", "c0")}
         views: dict[str, Any] = {name: array.view() for name, array in given.items() if array is not None}
-        self._problem: Problem | None = replace(call.problem, y=None, h_n=None, c_n=None, **views)
+        self._problem: Problem | None = call.problem.changed(y=None, h_n=None, c_n=None, **views)
         self._lock = threading.Lock()
         self.dropout_seed = call.problem.dropout_seed
 
@@ -65,9 +64,7 @@ class Tape(Generic[StateT]):
         problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         if not self._keep:
             self._spend()
-        if not accumulate:
-            for array in grads.params.values():
-                array.fill(0)
+        problem.overwrite = not accumulate
         self._engine.backend.backward(problem)
         return grads
 
@@ -100,7 +97,7 @@ class Tape(Generic[StateT]):
         inputs: dict[str, Any] = {name: apart(array, written) for name, array in read.items()}
         tables = net.tables(grads.params, prefix="d_")
         reserve = copy.deepcopy(recorded.reserve) if self._keep else recorded.reserve
-        return replace(recorded, reserve=reserve, dx=dx, dh0=dh0, dc0=dc0, **inputs, **tables)
+        return recorded.changed(reserve=reserve, dx=dx, dh0=dh0, dc0=dc0, **inputs, **tables)
 
     def _recorded(self) -> Problem:
         if self._problem is None:

@@ -46,6 +46,23 @@ def test_nan_and_inf_stay_in_their_row(target: Target, cell: str, dtype: str) ->
 
 
 @ON_EVERY_TARGET
+@ALL_CELLS
+@pytest.mark.parametrize("live", [True, False])
+def test_overwriting_gradients_reads_nothing_of_what_is_there(target: Target, cell: str, live: bool) -> None:
+    problem = make_problem(Spec(cell, layers=2, directions=2, steps=70, batch=5, input_size=3, hidden_size=9))
+    if not live:
+        problem.lengths = np.zeros(problem.batch, np.int64)
+    over = copy_of(problem)
+    over.overwrite = True
+    for name in GRADIENTS:
+        for a in getattr(over, name):
+            a[...] = np.nan
+    got, expected = target.run(over), target.run(problem)
+    for name, a in expected.items():
+        np.testing.assert_array_equal(got[name], a, err_msg=name)
+
+
+@ON_EVERY_TARGET
 def test_parameter_gradients_are_added_and_unwanted_ones_left_out(target: Target) -> None:
     problem = make_problem(Spec(layers=2, directions=2, **MEDIUM))
     full = target.run(copy_of(problem))

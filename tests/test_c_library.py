@@ -41,9 +41,9 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    one_by_one = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads workspace"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite workspace"
     filled = {
-        *one_by_one.split(),
+        *others.split(),
         *(c._SIZES + c._NUMBERS + c._FORWARD + c._BACKWARD + c._BLOCKS + c._WEIGHTS),
         *(f"d_{name}" for name in c._WEIGHTS),
         *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),

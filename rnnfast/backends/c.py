@@ -176,6 +176,7 @@ class _Call:
 
     def set_gradients(self) -> None:
         """What only backward reads and writes."""
+        self.record.overwrite = self.problem.overwrite
         self.set_arrays(_BACKWARD)
         self.set_sequence("dy", self.problem.dy)
         self.set_sequence("dx", self.problem.dx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -16,7 +17,7 @@ class Block:
     """At least `size` uninitialised bytes that begin at a multiple of 64; MemoryError where they cannot be had."""
 
     def __init__(self, size: int) -> None:
-        if size > np.iinfo(np.intp).max - _ALIGNMENT:
+        if size > sys.maxsize - _ALIGNMENT:
             raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
         buffer = np.empty(size + _ALIGNMENT, np.uint8)
         start = -buffer.ctypes.data % _ALIGNMENT

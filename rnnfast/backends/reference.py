@@ -145,7 +145,7 @@ def _hand_out(problem: Problem, k: int, gradients: LayerGradients) -> None:
         (problem.d_bias_hh, gradients.bias_hh),
     ):
         if wanted is not None:
-            wanted[k] += gradient
+            wanted[k][...] = gradient if problem.overwrite else wanted[k] + gradient
     for given, state in zip((problem.dh0, problem.dc0), gradients.states.values(), strict=False):
         if given is not None:
             given[k] = state
