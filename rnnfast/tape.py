@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
 from rnnfast import states
@@ -27,11 +28,14 @@ class Tape(Generic[StateT]):
         self._y_shape = call.y.shape
         # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
         # another shape in place.
-        given = {name: getattr(call.problem, name) for name in ("x", "h0", "c0")}
-        views: dict[str, Any] = {name: array.view() for name, array in given.items() if array is not None}
-        self._problem: Problem | None = call.problem.changed(y=None, h_n=None, c_n=None, **views)
+        problem = call.problem
+        problem.y = problem.h_n = problem.c_n = None
+        for name in ("x", "h0", "c0"):
+            if (array := getattr(problem, name)) is not None:
+                setattr(problem, name, array.view())
+        self._problem: Problem | None = problem
         self._lock = threading.Lock()
-        self.dropout_seed = call.problem.dropout_seed
+        self.dropout_seed = problem.dropout_seed
 
     def backward(
         self,
@@ -61,9 +65,9 @@ class Tape(Generic[StateT]):
         d_final = states.read("d_state", d_state, net, layout, recorded.batch)
         grads = gradients_for(net, parameters, layout, recorded, need_x, out)
         given = {"dy": dy, "dh_n": d_final[0], "dc_n": d_final[1]}
-        problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         if not self._keep:
             self._spend()
+        problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         problem.overwrite = not accumulate
         self._engine.backend.backward(problem)
         return grads
@@ -91,13 +95,15 @@ class Tape(Generic[StateT]):
     ) -> Problem:
         """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
         net, layout = self._engine.net, self._layout
-        dh0, dc0 = states.pair([d for _, d in states.parts("state", grads.state, net)], layout)
-        dx = None if grads.x is None else layout.sequence(grads.x)
-        read = given | {name: getattr(recorded, name) for name in ("x", "h0", "c0", "mask", "resets")}
-        inputs: dict[str, Any] = {name: apart(array, written) for name, array in read.items()}
-        tables = net.tables(grads.params, prefix="d_")
-        reserve = copy.deepcopy(recorded.reserve) if self._keep else recorded.reserve
-        return recorded.changed(reserve=reserve, dx=dx, dh0=dh0, dc0=dc0, **inputs, **tables)
+        problem = replace(recorded, reserve=copy.deepcopy(recorded.reserve)) if self._keep else recorded
+        problem.dh0, problem.dc0 = states.pair([d for _, d in states.parts("state", grads.state, net)], layout)
+        problem.dx = None if grads.x is None else layout.sequence(grads.x)
+        inputs = given | {name: getattr(recorded, name) for name in ("x", "h0", "c0", "mask", "resets")}
+        for name, array in inputs.items():
+            setattr(problem, name, apart(array, written))
+        for name, table in net.tables(grads.params, prefix="d_").items():
+            setattr(problem, name, table)
+        return problem
 
     def _recorded(self) -> Problem:
         if self._problem is None:
