@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import rnnfast
 from rnnfast import dispatch
-from rnnfast.benchmark import machine, peers, session
+from rnnfast.benchmark import machine, peers, revision, session
 from rnnfast.benchmark.cases import Filter
 from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.plots import save_plots
 from rnnfast.benchmark.report import print_setting, print_tables
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.suites import SUITES
@@ -30,39 +33,37 @@ def run(options: Options) -> int:
     """Time what the options ask for; 1 if any candidate was wrong, else 0. Raises UserError."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     plan = _plan(options)
-    setting = machine.describe([name for name in options.peers if name != "none"], plan.threads)
+    setting = machine.describe([] if options.base else list(options.peers), plan.threads)
     print_setting(console, setting)
-    found = _measure(plan, console)
+    found: list[Measurement] = []
+    try:
+        with _measurements(plan, options.base, console) as measurements:
+            found.extend(_shown(measurements, len(plan.cases) * len(plan.threads), console))
+    except KeyboardInterrupt:
+        console.print("interrupted: what follows was measured until then")
     print_tables(console, found, plan.backends)
     print_summary(console, found, plan.backends)
-    if options.json is not None:
-        _write_json(options, setting, found, plan.backends)
+    _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
     wrong = sum(len(measurement.wrong) for measurement in found)
     if wrong:
         console.print(f"{wrong} wrong results: no time is given for them", style="bold red")
     return 1 if wrong else 0
 
 
-def _measure(plan: session.Plan, console: Console) -> list[Measurement]:
-    found: list[Measurement] = []
-    try:
-        with _progress(console, len(plan.cases) * len(plan.threads)) as advance:
-            for measurement in session.run(plan):
-                found.append(measurement)
-                advance(measurement)
-    except KeyboardInterrupt:
-        console.print("interrupted: what follows was measured until then")
-    return found
-
-
 def _plan(options: Options) -> session.Plan:
     session.check_threads(options.threads)
     wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
-    cases = tuple(replace(case, dtype=options.dtype) for case in SUITES[options.suite]() if wanted(case))
-    if not cases:
+    cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in SUITES[options.suite]() if wanted(case))
+    plan = session.Plan(
+        cases=tuple(cases),
+        threads=options.threads,
+        backends=_backends(options),
+        peers=tuple(name for name in options.peers if peers.reason(name) is None),
+        seconds=options.seconds or (0.5 if options.suite == "quick" else 2.0),
+    )
+    if not plan.cases:
         raise UserError(f"no case of the suite {options.suite!r} passes these filters: leave some of them out")
-    names = [name for name in options.peers if name != "none" and peers.reason(name) is None]
-    return session.Plan(cases, options.threads, _backends(options), tuple(names), options.seconds)
+    return plan
 
 
 def _backends(options: Options) -> tuple[str, ...]:
@@ -79,29 +80,41 @@ def _backends(options: Options) -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Callable[[Measurement], None]]:
-    """A bar over the cases; it is drawn only when one is done, not to disturb the measurement."""
+def _measurements(plan: session.Plan, base: str | None, console: Console) -> Iterator[Iterable[Measurement]]:
+    """What is measured, one after another: beside peers, or beside the base revision, which is built first."""
+    if base is None:
+        yield session.run(plan)
+        return
+    console.print(f"building {base}, which takes a minute or two")
+    with revision.built(base) as (folder, label):
+        yield revision.run_against(plan, folder, label)
+
+
+def _shown(measurements: Iterable[Measurement], total: int, console: Console) -> Iterator[Measurement]:
+    """The same, with a bar that is drawn only when a case is done, not to disturb the next one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, auto_refresh=False) as progress:
         task = progress.add_task("timing", total=total)
         progress.refresh()
-
-        def advance(measurement: Measurement) -> None:
+        for measurement in measurements:
             progress.update(task, advance=1, description=str(measurement.case))
             progress.refresh()
+            yield measurement
 
-        yield advance
 
-
-def _write_json(options: Options, setting: dict[str, str], found: list[Measurement], backends: tuple[str, ...]) -> None:
-    assert options.json is not None
-    content = {
-        "setting": setting,
-        "suite": options.suite,
-        "backends": backends,
-        "cases": [measurement.record(backends) for measurement in found],
-    }
+def _write(options: Options, content: dict[str, Any], found: list[Measurement], console: Console) -> None:
+    """The JSON file and the pictures, where asked for."""
+    backends = content["backends"]
     try:
-        options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        if options.json is not None:
+            content["cases"] = [measurement.record(backends) for measurement in found]
+            options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        if options.plot is not None:
+            _announce(console, save_plots(options.plot, found, backends))
     except OSError as error:
-        raise UserError(f"cannot write {options.json}: {error.strerror or error}") from None
+        raise UserError(f"cannot write {error.filename}: {error.strerror or error}") from None
+
+
+def _announce(console: Console, paths: list[Path]) -> None:
+    for path in paths:
+        console.print(f"saved: {path}", soft_wrap=True, highlight=False)

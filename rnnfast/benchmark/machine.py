@@ -24,6 +24,7 @@ def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
         "caches": ", ".join(f"{name} {size}" for name, size in caches().items()) or "unknown",
         "processors to use": str(_usable()),
         "threads": ", ".join(map(str, threads)) + _threads_note(),
+        "load": _load(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{platform.python_version()}, numpy {np.__version__}",
         "rnnfast": config.version(),
@@ -52,6 +53,11 @@ def caches() -> dict[str, str]:
         if kind != "Instruction":
             found[f"L{level}"] = size
     return found
+
+
+def _load() -> str:
+    """How many processes wanted to run in the last minute: others than ours take turns with it."""
+    return f"{os.getloadavg()[0]:.1f} processes in the last minute" if hasattr(os, "getloadavg") else ""
 
 
 def _usable() -> int:

@@ -11,6 +11,8 @@ from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
 from rnnfast.option_types import counts, names_of, positive
 
+DTYPES = ("float32", "float64")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -23,11 +25,11 @@ class Options:
     batch: tuple[int, ...] | None = None
     hidden: tuple[int, ...] | None = None
     max_gflop: float = 30.0
-    dtype: str = "float32"
+    dtype: tuple[str, ...] = ("float32",)
     threads: tuple[int, ...] = (1,)
     backends: tuple[str, ...] | None = None
     peers: tuple[str, ...] = tuple(PEERS)
-    seconds: float = 2.0
+    seconds: float | None = None
     json: Path | None = None
     plot: Path | None = None
     base: str | None = None
@@ -44,11 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=counts, metavar="B,...", help="only cases of so many rows")
     add("--hidden", type=counts, metavar="H,...", help="only cases of so many hidden units")
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
-    add("--dtype", choices=("float32", "float64"), help=f"number type (default: {default.dtype})")
+    add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")
     add("--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2 (default: all but reference)")
-    add("--peers", type=names_of((*PEERS, "none")), metavar="NAME,...", help=f"{', '.join(PEERS)} (default), or none")
-    add("--seconds", type=positive, metavar="S", help=f"time to spend on each case (default: {default.seconds:g})")
+    add("--peers", type=names_of(PEERS, none=True), metavar="NAME,...", help=f"{', '.join(PEERS)} (default), or none")
+    add("--seconds", type=positive, metavar="S", help="time for each case, checks apart (default: 2; quick: 0.5)")
     add("--json", type=Path, metavar="FILE", help="write every sample to a file")
     add("--plot", type=Path, metavar="DIR", help="write heat maps and lines as PNG into a folder")
     add("--base", metavar="REV", help="time this git revision of the clone in place of other libraries")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rnnfast.benchmark import worker
@@ -44,15 +46,15 @@ def run(plan: Plan) -> Iterator[Measurement]:
 
 
 @contextmanager
-def started(threads: int) -> Iterator[Callable[..., Any]]:
+def started(threads: int, folder: Path | None = None) -> Iterator[Callable[..., Any]]:
     """A worker process with so many threads: what is given takes a function and its arguments and returns its result.
 
-    Raises UserError where the process dies, naming the case it was given.
+    `folder` holds another rnnfast for it to import. Raises UserError where the process dies, naming the case it was at.
     """
-    with _environment(QUIET):
+    with _environment(QUIET), _importing_from(folder):
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(1, context, initializer=worker.start, initargs=(threads,))
-        ready = pool.submit(int)  # starts the process, which takes the environment with it
+        ready = pool.submit(int)  # starts the process, which takes environment and sys.path with it
         try:
             ready.result()
         except BrokenProcessPool:
@@ -80,6 +82,16 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def _importing_from(folder: Path | None) -> Iterator[None]:
+    before = sys.path.copy()
+    sys.path[:0] = [] if folder is None else [str(folder)]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def check_threads(threads: Sequence[int]) -> None:

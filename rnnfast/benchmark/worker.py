@@ -26,6 +26,11 @@ def start(threads: int) -> None:
     rnnfast.set_num_threads(threads)
 
 
+def home() -> str:
+    """The file from which this process imported rnnfast."""
+    return str(rnnfast.__file__)
+
+
 def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: bool = True) -> Measurement:
     """Check these candidates on the case, then time in turn all that were right, for about so many seconds.
 
