@@ -103,6 +103,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, metavar="N", help=f"of initial weights and samples (default: {default.seed})")
     add("--output", type=Path, metavar="DIR", help=f"folder for weights and picture (default: {default.output})")
     add("--temperature", type=positive, metavar="X", help=f"wildness of samples (default: {default.temperature:g})")
+    add("--compare", choices=("torch",), help="then train the same net in PyTorch too, by turns, and compare speeds")
     add("--load", type=Path, metavar="FILE", help="go on from a model.npz that the demo saved")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ import rnnfast
 from rnnfast import cli
 from rnnfast.examples.char_text import CharModel
 from rnnfast.examples.text_source import Alphabet, chunks, python_topics, read_text, split, unigram_bits
+from rnnfast.examples.training import Trainer
 
 pytest.importorskip("rich", reason="the demo needs rich")
 pytest.importorskip("matplotlib", reason="the demo needs matplotlib")
@@ -186,6 +188,7 @@ def test_interrupt_before_training_ends_the_command(
         ["demo", "--seed", "-1"],
         ["demo", "--seed", str(2**64)],
         ["demo", "--cell", "hopfield"],
+        ["demo", "--compare", "caffe"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +205,41 @@ def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
         errors = child.communicate(timeout=60)[1]
     assert child.returncode == 1
     assert_one_line(errors, rf"needs {missing}, .*pip install 'rnnfast\[demo\]'")
+
+
+@pytest.mark.parametrize("missing", ["rich", "matplotlib"])
+def test_a_missing_extra_of_bench_is_named(missing: str, tmp_path: Path) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from rnnfast.cli import main; sys.exit(main(['bench']))"
+    with python(tmp_path, "-c", script) as child:
+        errors = child.communicate(timeout=60)[1]
+    assert child.returncode == 1
+    assert_one_line(errors, rf"bench needs {missing}, .*pip install 'rnnfast\[bench\]'")
+
+
+def test_comparing_with_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert cli.main(["demo", "--compare", "torch", *SMALL]) == 1
+    assert_one_line(capsys.readouterr().err, "--compare torch needs .* not installed: pip install torch")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_same_net_in_pytorch_learns_the_same(cell: str, text_file: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from rnnfast.examples.torch_model import TorchTrainer
+    from rnnfast.examples.torch_speed import compare_training
+
+    text = read_text(text_file)
+    model = CharModel(Alphabet.of(text), cell=cell, hidden=12, layers=2, embedding=6)
+    codes = model.alphabet.encode(text)
+    theirs, ours = TorchTrainer(copy.deepcopy(model)), Trainer(model)
+    losses = [(ours.step(*pair), theirs.step(*pair)) for pair in itertools.islice(chunks(codes, 8, 16), 5)]
+    assert losses[0][0] > losses[-1][0]
+    for our_loss, their_loss in losses:
+        assert our_loss == pytest.approx(their_loss, rel=1e-4)
+    speed = compare_training(model, codes, seconds=0)
+    assert speed.ours > 0 and speed.torch > 0 and speed.ratio == speed.ours / speed.torch
 
 
 def test_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from rnnfast.benchmark.cases import Case
 from rnnfast.problem import Array
 
-SUBNORMAL = 3e-39
-"""Size of the states and gradients of a "subnormal" case in float32, whose smallest normal number is 1.2e-38."""
+SUBNORMAL = 0.02
+"""Size of the states and gradients of a "subnormal" case, in units of the smallest normal number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +48,24 @@ def make_data(case: Case) -> Data:
     if case.kind == "subnormal":
         x[:] = 0
         for array in (*states, dy):
-            array *= SUBNORMAL
-        _keep_state(case, weights)
+            array *= SUBNORMAL * np.finfo(case.dtype).tiny
+        _keep_state(case, weights, random)
     cast = {name: array.astype(case.dtype) for name, array in weights.items()}
     h0, *rest = (array.astype(case.dtype) for array in states)
     return Data(cast, x.astype(case.dtype), (h0, *rest), dy.astype(case.dtype), lengths)
 
 
-def _keep_state(case: Case, weights: dict[str, Array]) -> None:
-    """Weights with which a state dies away slowly, so that it stays among the subnormals for the whole sequence."""
-    for name in ("bias_ih_l0", "bias_hh_l0"):
-        weights[name][:] = 0
-    keep = slice(case.hidden, 2 * case.hidden)  # LSTM's f, GRU's z
-    if case.gates > 1:
-        weights["bias_hh_l0"][keep] = 4
-    else:  # uniform in ±1/√H these weights have a spectral radius of 1/√3
-        weights["weight_hh_l0"] *= 0.98 * math.sqrt(3)
+def _keep_state(case: Case, weights: dict[str, Array], random: np.random.Generator) -> None:
+    """Weights with which a state dies away by a few parts in a hundred each step, so that it stays subnormal for long.
+
+    The gates that keep it are open, those that add to it all but closed; an RNN's W_hh only turns it.
+    """
+    bias = weights["bias_hh_l0"].reshape(case.gates, case.hidden)
+    weights["bias_ih_l0"][:] = bias[:] = 0
+    if case.cell == "lstm":
+        bias[0], bias[1] = -4, 4  # i, f
+    elif case.cell == "gru":
+        bias[1] = 4  # z
+    else:
+        orthogonal, _ = np.linalg.qr(random.standard_normal((case.hidden, case.hidden)))
+        weights["weight_hh_l0"] = 0.98 * orthogonal

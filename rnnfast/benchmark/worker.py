@@ -10,7 +10,7 @@ import rnnfast
 from rnnfast.benchmark import check
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
-from rnnfast.benchmark.peers import Prepared, peer
+from rnnfast.benchmark.peers import REQUIRES, Prepared, peer
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.roofline import Probes
 from rnnfast.benchmark.timing import Sampler, take_turns
@@ -42,8 +42,9 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
     for name in names:
         try:
             prepared = _checked(name, case, data, found)
-        except Exception as error:  # another library's, of any kind: the others go on
-            found.skipped[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        except Exception as error:  # of any kind: the others go on. Another library may refuse a case, ours may not.
+            noted = found.skipped if name in REQUIRES else found.wrong
+            noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
         if prepared is not None:
             samplers[name] = Sampler(prepared.work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import textwrap
 from pathlib import Path
 
@@ -26,6 +27,8 @@ PROMPT, SAMPLE = 100, 400
 def run(options: Options) -> None:
     """Train, evaluate, sample and save as the options say, printing as it goes. Raises UserError."""
     backend = _backend(options)
+    if options.compare is not None and importlib.util.find_spec(options.compare) is None:
+        raise UserError(f"--compare {options.compare} needs that package, which is not installed: pip install torch")
     text = read_text(options.text)
     model = _model(options, text, backend)
     codes = model.alphabet.encode(text)
@@ -37,6 +40,8 @@ def run(options: Options) -> None:
     # BLAS threads gain nothing on products this small, and waiting for each other they would take the net's processors.
     with threadpool_limits(1, user_api="blas"):
         _learn(model, training, held_out[:EVALUATED], options)
+    if options.compare is not None:
+        _print_comparison(model, training)
 
 
 def _learn(model: CharModel, training: Array, held_out: Array, options: Options) -> None:
@@ -54,6 +59,17 @@ def _learn(model: CharModel, training: Array, held_out: Array, options: Options)
     if history.bits:
         save_loss_curve(picture, history, unigram=unigram, held_out=bits)
         print(f"saved: {weights}, {picture}")
+
+
+def _print_comparison(model: CharModel, training: Array) -> None:
+    from rnnfast.examples.torch_speed import SLICE_SECONDS, SLICES, compare_training
+
+    print(f"training this net here and in PyTorch by turns, {SLICES} times {SLICE_SECONDS:g} s each", flush=True)
+    speed = compare_training(model, training)
+    print(
+        f"here {speed.ours:,.0f} characters per second, PyTorch {speed.torch:,.0f}, on {speed.threads} thread(s) each: "
+        f"{speed.ratio:.2f} times as fast"
+    )
 
 
 def _train(model: CharModel, training: Array, seconds: float) -> History:

@@ -20,3 +20,4 @@ class Options:
     output: Path = Path("rnnfast-demo")
     temperature: float = 0.7
     load: Path | None = None
+    compare: str | None = None

@@ -48,6 +48,24 @@ class History:
         return self.characters[-1] / self.seconds if self.characters else 0.0
 
 
+class Trainer:
+    """Changes a model's parameters step by step.
+
+    The state is carried from chunk to chunk, the gradient is not: truncated back-propagation through time.
+    """
+
+    def __init__(self, model: CharModel) -> None:
+        self.model, self.state = model, None
+        self.adam = nn.Adam(model.parameters, LEARNING_RATE)
+
+    def step(self, inputs: Array, targets: Array) -> float:
+        """Learn from codes (T, B) and the codes that follow them; the mean cross-entropy in nats."""
+        loss, self.state, grads = self.model.gradients(inputs, targets, self.state)
+        nn.clip_grad_norm(grads, MAX_NORM)
+        self.adam.step(grads)
+        return loss
+
+
 def train(
     model: CharModel,
     codes: Array,
@@ -56,20 +74,14 @@ def train(
     stop: threading.Event,
     report: Callable[[History], None],
 ) -> History:
-    """Change the model's parameters for so many seconds, or until `stop` is set; `report` is called at every step.
-
-    The state is carried from chunk to chunk, the gradient is not: truncated back-propagation through time.
-    """
-    history, state = History(), None
-    adam = nn.Adam(model.parameters, LEARNING_RATE)
+    """Change the model's parameters for so many seconds, or until `stop` is set; `report` is called at every step."""
+    history, trainer = History(), Trainer(model)
     start = time.perf_counter()
     for inputs, targets in chunks(codes, BATCH, STEPS):
         if stop.is_set() or history.seconds >= seconds:
             break
-        loss, state, grads = model.gradients(inputs, targets, state)
-        nn.clip_grad_norm(grads, MAX_NORM)
-        adam.lr = LEARNING_RATE * (1 + math.cos(math.pi * history.seconds / seconds)) / 2
-        adam.step(grads)
+        trainer.adam.lr = LEARNING_RATE * (1 + math.cos(math.pi * history.seconds / seconds)) / 2
+        loss = trainer.step(inputs, targets)
         history.add(targets.size, loss / math.log(2), time.perf_counter() - start)
         report(history)
     return history

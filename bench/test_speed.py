@@ -1,0 +1,68 @@
+"""Speed of every backend with pytest-benchmark, by sequence length and by hidden size, and of DeepBench's shapes.
+
+`pytest bench` runs them; bench/README.md says how to read what it prints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import rnnfast
+from rnnfast.benchmark import check
+from rnnfast.benchmark.cases import Case, Filter
+from rnnfast.benchmark.data import make_data
+from rnnfast.benchmark.deepbench import deepbench
+from rnnfast.benchmark.peer_rnnfast import Backend
+from rnnfast.benchmark.suites import BOTH, HIDDENS, STEPS, THREE
+
+BACKENDS = [name for name in rnnfast.backends() if ":" not in name]
+BATCH, MIDDLE_STEPS, MIDDLE_HIDDEN = 32, 128, 128
+"""What stays the same while T, or H, is varied."""
+MAX_REFERENCE_GFLOP = 0.5
+"""The reference is there to be right; larger cases would keep it busy for long."""
+
+every_backend = pytest.mark.parametrize("backend", BACKENDS)
+every_cell = pytest.mark.parametrize("cell", THREE)
+both_works = pytest.mark.parametrize("work", BOTH)
+
+
+@every_cell
+@both_works
+@pytest.mark.parametrize("steps", STEPS)
+@every_backend
+def test_by_sequence_length(benchmark: Any, cell: Any, work: Any, steps: int, backend: str) -> None:
+    run(benchmark, Case(cell, steps, BATCH, MIDDLE_HIDDEN, work), backend)
+
+
+@every_cell
+@both_works
+@pytest.mark.parametrize("hidden", HIDDENS)
+@every_backend
+def test_by_hidden_size(benchmark: Any, cell: Any, work: Any, hidden: int, backend: str) -> None:
+    run(benchmark, Case(cell, MIDDLE_STEPS, BATCH, hidden, work), backend)
+
+
+@pytest.mark.parametrize("case", list(filter(Filter(), deepbench())), ids=str)
+@every_backend
+def test_deepbench(benchmark: Any, case: Case, backend: str) -> None:
+    run(benchmark, case, backend)
+
+
+def run(benchmark: Any, case: Case, backend: str) -> None:
+    """Check the backend on the case, then time it; GFLOP/s go into the extra information."""
+    if reason := rnnfast.backends()[backend]:
+        pytest.skip(reason)
+    if case.forward_flops > (MAX_REFERENCE_GFLOP if backend == "reference" else Filter().max_gflop) * 1e9:
+        pytest.skip(f"{case.forward_flops / 1e9:.0f} GFLOP forward take this backend too long")
+    if rnnfast.backends().get("c") is None:
+        rnnfast.set_num_threads(case.threads)
+    small = check.checked_case(case)
+    checked = Backend(backend).prepare(small, make_data(small))
+    assert check.fault(small, checked.arrays(checked.work())) is None
+    prepared = Backend(backend).prepare(case, make_data(case))
+    benchmark.group = str(case)
+    benchmark(prepared.work)
+    if benchmark.stats is not None:  # None with --benchmark-disable
+        benchmark.extra_info["GFLOP/s"] = case.flops / benchmark.stats.stats.median / 1e9
