@@ -280,6 +280,16 @@ def test_a_wrong_result_is_the_commands_failure(
     assert "WRONG" in text and "1 wrong results" in text
 
 
+def test_interrupted_it_shows_what_it_has(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(plan: session.Plan) -> Iterator[Measurement]:
+        yield made(plan.cases[0], 7)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.session, "run", run)
+    assert cli.main(["bench", *TINY_RUN, *QUICKLY]) == cli.INTERRUPTED
+    assert re.search(r"16 +1 +32 +7 ", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -38,12 +38,12 @@ def run(options: Options) -> int:
     found: list[Measurement] = []
     try:
         with _measurements(plan, options.base, console) as measurements:
-            found.extend(_shown(measurements, len(plan.cases) * len(plan.threads), console))
-    except KeyboardInterrupt:
-        console.print("interrupted: what follows was measured until then")
-    print_tables(console, found, plan.backends)
-    print_summary(console, found, plan.backends)
-    _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
+            for measurement in _shown(measurements, len(plan.cases) * len(plan.threads), console):
+                found.append(measurement)
+    finally:  # what was measured until Ctrl-C, or until a library crashed, is worth having too
+        print_tables(console, found, plan.backends)
+        print_summary(console, found, plan.backends)
+        _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
     wrong = sum(len(measurement.wrong) for measurement in found)
     if wrong:
         console.print(f"{wrong} wrong results: no time is given for them", style="bold red")

@@ -22,7 +22,7 @@ def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d %H:%M %z"),
         "processor": processor(),
         "caches": ", ".join(f"{name} {size}" for name, size in caches().items()) or "unknown",
-        "processors to use": str(_usable()),
+        "processors to use": str(usable_processors()),
         "threads": ", ".join(map(str, threads)) + _threads_note(),
         "load": _load(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -60,7 +60,8 @@ def _load() -> str:
     return f"{os.getloadavg()[0]:.1f} processes in the last minute" if hasattr(os, "getloadavg") else ""
 
 
-def _usable() -> int:
+def usable_processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

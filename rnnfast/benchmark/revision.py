@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,10 +65,10 @@ def built(revision: str) -> Iterator[tuple[Path, str]]:
         raise UserError(f"--base {revision!r} is no revision of {clone}: name a commit, branch or tag")
     with tempfile.TemporaryDirectory(prefix="rnnfast-base-") as folder:
         source, target = Path(folder, "source"), Path(folder, "installed")
-        archive = Path(folder, "source.tar")
+        archive = Path(folder, "source.zip")
         _git(clone, "archive", f"--output={archive}", commit)
-        with tarfile.open(archive) as tar:
-            tar.extractall(source, filter="data")
+        with zipfile.ZipFile(archive) as files:
+            files.extractall(source)
         install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(source)]
         done = subprocess.run(install, capture_output=True, text=True, cwd=folder)
         if done.returncode != 0:

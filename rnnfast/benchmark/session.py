@@ -15,6 +15,7 @@ from typing import Any
 
 from rnnfast.benchmark import worker
 from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.machine import usable_processors
 from rnnfast.benchmark.results import Measurement
 from rnnfast.examples.errors import UserError
 
@@ -96,6 +97,6 @@ def _importing_from(folder: Path | None) -> Iterator[None]:
 
 def check_threads(threads: Sequence[int]) -> None:
     """Raise UserError for more threads than there are processors: their times would mean nothing."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_processors()
     if max(threads) > usable:
         raise UserError(f"--threads {max(threads)} is more than the {usable} processors that this process may use")

@@ -38,4 +38,4 @@ class TorchTrainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), MAX_NORM)
         self.adam.step()
         self.state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
-        return loss.item()
+        return float(loss.item())
