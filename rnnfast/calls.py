@@ -29,8 +29,8 @@ class Call:
 
 def forward(engine: Engine, x: Any, state: Any, *, lengths: Any, mask: Any, resets: Any, out: Any) -> tuple[Array, Any]:
     """Inference: y and the final state, h or (h, c). Arguments and errors as `prepare`."""
-    plain = state is None and lengths is None and mask is None and resets is None and out is None
-    if plain and (done := repeated.forward(engine, x)) is not None:
+    plain = lengths is None and mask is None and resets is None and out is None
+    if plain and (done := repeated.forward(engine, x, state)) is not None:
         return done[0], states.joined(done[1])
     call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
     engine.backend.forward(call.problem)

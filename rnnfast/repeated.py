@@ -13,19 +13,25 @@ SHAPES_KEPT = 64
 """Of x, for each net."""
 
 
-def forward(engine: Engine, x: Any) -> tuple[Array, tuple[Array, ...]] | None:
-    """y and final states of a plain call, x and nothing else, whose shape was seen before; None for any other."""
+def forward(engine: Engine, x: Any, state: Any) -> tuple[Array, tuple[Array, ...]] | None:
+    """y and final states of a call with no more than x and a state, of a shape seen before; None for any other."""
     if type(x) is not np.ndarray or (known := engine.repeated.get(x.shape)) is None:
         return None
     bound, y_shape, state_shape = known
     net = engine.net
-    if x.dtype is not net.dtype or not x.flags.carray or bound.is_stale():
+    start = () if state is None else state if type(state) is tuple else (state,)
+    if not x.flags.carray or x.dtype is not net.dtype or bound.is_stale() or len(start) not in (0, len(net.states)):
         return None
+    for array in start:
+        if type(array) is not np.ndarray or array.shape != state_shape:
+            return None
+        if array.dtype is not net.dtype or not array.flags.carray:
+            return None
     if engine.packed is None:
         engine.parameters.check()
     y = np.empty(y_shape, net.dtype)
-    final = tuple(np.empty(state_shape, net.dtype) for _ in net.states)
-    bound.run(x, y, final)
+    final = tuple([np.empty(state_shape, net.dtype) for _ in net.states])
+    bound.run(x, y, start, final)
     return y, final
 
 

@@ -46,12 +46,14 @@ def test_a_repeated_call_gives_the_same_in_new_arrays(target: Target, name: str,
     shapes = [(4, 3, 5), (2, 6, 5), (4, 5)]
     for shape in shapes * 3:
         x = plain(*shape)
-        other = flat(call(x[..., ::-1][..., ::-1].view(Sub)))
-        first, second = flat(call(x)), flat(call(x))
-        for a, b, expected in zip(first, second, other, strict=True):
-            np.testing.assert_array_equal(a, expected)
-            np.testing.assert_array_equal(b, expected)
-            assert not np.shares_memory(a, b)
+        _, state = call(plain(*shape, seed=2))
+        for start in (None, state):
+            other = flat(call(x.view(Sub), start))
+            first, second = flat(call(x, start)), flat(call(x, start))
+            for a, b, expected in zip(first, second, other, strict=True):
+                np.testing.assert_array_equal(a, expected)
+                np.testing.assert_array_equal(b, expected)
+                assert not np.shares_memory(a, b)
 
 
 class Sub(np.ndarray[Any, Any]):
@@ -74,6 +76,13 @@ def test_what_fits_no_longer_is_refused() -> None:
     net(x)
     with pytest.raises(TypeError, match="float64"):
         net(x.astype(np.float64))
+    h, c = np.zeros((1, 3, 7), np.float32), np.zeros((1, 3, 7))
+    with pytest.raises(TypeError, match=r"state\[1\] has dtype float64"):
+        net(x, (h, c))
+    with pytest.raises(ValueError, match=r"state\[0\] has shape"):
+        net(x, (h[:, :2], h))
+    with pytest.raises(ValueError, match="two states"):
+        net(x, (h,))
     net.parameters["weight_hh_l0"].shape = (7, 28)
     with pytest.raises(ValueError, match="weight_hh_l0 has shape"):
         net(x)

@@ -109,6 +109,8 @@ class Bound:
             call.record.isa = isa[0]
         # Not the call: it would keep the first problem's arrays.
         self.record, self.tables, self.variant = call.record, call.tables, problem.variant
+        self.record.h0 = self.record.c0 = call.ffi.NULL
+        self.fields = ("h_n", "c_n", "h0", "c0") if len(problem.states) > 1 else ("h_n", "h0")
         self.threads = call.record.num_threads
         self.new, self.from_buffer, self.forward = call.ffi.new, call.ffi.from_buffer, call.lib.rf_forward
         self.bytes = call.size(call.lib.rf_workspace_bytes)
@@ -117,14 +119,15 @@ class Bound:
         """Whether the number of threads has changed since."""
         return bool(self.threads != get_num_threads())
 
-    def run(self, x: Array, y: Array, final: Sequence[Array]) -> None:
-        """`final` are the states after the steps, (h,) or (h, c)."""
+    def run(self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array]) -> None:
+        """The states before (none: zeros) and after the steps are (h,) or (h, c)."""
         record = self.new("rf_problem *", self.record[0])
-        arrays = (x, y, workspace(self.bytes).bytes, *final)
-        pointers = [self.from_buffer("void *", array) for array in arrays]
-        record.x, record.y, record.workspace, record.h_n = pointers[:4]
-        if len(final) > 1:
-            record.c_n = pointers[4]
+        scratch = workspace(self.bytes).bytes
+        record.x, record.y, record.workspace, *states = [
+            self.from_buffer("void *", array) for array in (x, y, scratch, *final, *start)
+        ]
+        for name, pointer in zip(self.fields, states, strict=False):
+            setattr(record, name, pointer)
         check(self.forward(record), self.variant)
 
 
