@@ -19,6 +19,7 @@
 #define NOINLINE static __attribute__((noinline))
 
 #define PANEL_BYTES (16 << 10) /* of B, what rows of A pass by: half of a 32 KB L1 */
+#define CACHE_LINE 64
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -75,16 +76,28 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
   return 1;
 }
 
-/* Fetches this tile's share of the panels that come next, while the others' turns hide how long that takes. */
-INLINE void tile_prefetch(const int V, const int G, const struct tile *at, int64_t rows, const real *b,
-                          ptrdiff_t panel_size) {
-  const int64_t bytes = rows * G * VEC_LANES * (int64_t)sizeof(real);
-  if (at->turns == 1) return;
-  UNROLL for (int v = 0; v < V; v++) {
-    const char *next = (const char *)(b + (V + v) * panel_size);
-    for (int64_t i = bytes * at->turn / at->turns; i < bytes * (at->turn + 1) / at->turns; i += 64) {
-      __builtin_prefetch(next + i);
-    }
+/* What a tile fetches of the panels that come next: its share of them, in steps, so that its own products hide how long
+ * that takes. */
+struct ahead {
+  const char *at;
+  ptrdiff_t panel; /* bytes from one panel to the next */
+  int64_t step; /* bytes of each, at every part */
+};
+
+INLINE struct ahead ahead_of(const int V, const int G, const struct tile *at, const real *b, ptrdiff_t panel_size) {
+  const int64_t rows = at->segments * (at->to - at->from), parts = (rows + at->part - 1) / at->part;
+  const int64_t bytes = rows * G * VEC_LANES * (int64_t)sizeof(real), step = bytes / (at->turns * parts) / CACHE_LINE;
+  const struct ahead ahead = {
+      .at = (const char *)(b + V * panel_size) + bytes * at->turn / at->turns,
+      .panel = panel_size * (ptrdiff_t)sizeof(real),
+      .step = at->turns > 1 ? (step + 1) * CACHE_LINE : 0,
+  };
+  return ahead;
+}
+
+INLINE void fetch_ahead(const int V, struct ahead *ahead) {
+  for (const char *end = ahead->at + ahead->step; ahead->at < end; ahead->at += CACHE_LINE) {
+    UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(ahead->at + v * ahead->panel);
   }
 }
 
@@ -97,11 +110,12 @@ INLINE void tile_multiply(const int R, const int V, const int G, vec *sum, const
   const real *row[TILE_ROWS_MOST];
   vec kept[ACCUMULATORS];
   b += at->panel * panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
-  tile_prefetch(V, G, at, at->segments * (at->to - at->from), b, panel_size);
+  struct ahead ahead = ahead_of(V, G, at, b, panel_size);
   for (int64_t segment = 0, end; segment < at->segments; segment = end) {
     end = segment + at->group < at->segments ? segment + at->group : at->segments;
     for (int64_t from = at->from, to; from < at->to; from = to) {
       to = from + at->part < at->to ? from + at->part : at->to;
+      fetch_ahead(V, &ahead);
       vec acc[ACCUMULATORS];
       UNROLL for (int n = 0; n < R * N; n++) acc[n] = v_set1(0);
       for (int64_t s = segment; s < end; s++) {
