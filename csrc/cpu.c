@@ -1,7 +1,9 @@
-/* cpu.c - asks the processor for its features. */
+/* cpu.c - asks the processor for its features and caches. */
 #include "cpu.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -55,4 +57,24 @@ const char *rf_cpu_feature_name(uint32_t flag) {
     if (names[i].flag == flag) return names[i].name;
   }
   return NULL;
+}
+
+static long asked(int level) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
+  return sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+#else
+  (void)level;
+  return 0;
+#endif
+}
+
+int64_t rf_cpu_cache(int level) {
+  static _Atomic int64_t known[2]; /* some ask the processor, which is slow under a hypervisor */
+  int64_t bytes = known[level - 1];
+  if (bytes == 0) {
+    bytes = asked(level);
+    if (bytes < 16 << 10) bytes = level == 1 ? 32 << 10 : 512 << 10;
+    known[level - 1] = bytes;
+  }
+  return bytes;
 }

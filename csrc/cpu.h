@@ -20,6 +20,9 @@ uint32_t rf_cpu_features(void);
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */
 const char *rf_cpu_feature_name(uint32_t flag);
 
+/* Bytes of a core's data cache of level 1 or 2, asked for once; a usual size where the system does not say. */
+int64_t rf_cpu_cache(int level);
+
 /* The mode is set whole, not just the two flush bits: a caller's rounding direction may not change our bits, and its
  * unmasked exceptions may not turn a NaN that flows through into a signal. */
 #if defined(__x86_64__) || defined(__i386__)

@@ -18,7 +18,6 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
-#define PANEL_BYTES (16 << 10) /* of B, what rows of A pass by: half of a 32 KB L1 */
 #define CACHE_LINE 64
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
@@ -65,7 +64,7 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
   at->from = within ? at->to : 0;
   const int64_t segments_left = a->segments - at->segment, left = a->size - at->from;
   if (segments_left == 0 || a->size == 0) return 0;
-  const int64_t groups = most / (a->size * at->group), parts = most / at->part;
+  const int64_t groups = most / (a->size * at->group), parts = most > at->part ? most / at->part : 1;
   at->segments = groups > 0 && groups * at->group < segments_left ? groups * at->group : segments_left;
   at->to = a->size;
   if (groups == 0) {
@@ -173,15 +172,15 @@ struct tile_family {
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
-/* Runs a family over all of A and panels [first, end): a block of k at a time, panels outside, so that each stays in L1 while
- * rows pass by. Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
+/* Runs a family over all of A and panels [first, end): a block of k at a time, panels outside, so that each, of about
+ * panel_bytes, stays in L1 while rows pass by. Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t first, int64_t end,
-                      const void *job) {
+                      int64_t panel_bytes, const void *job) {
   const int G = family->gates, most = TILE_ROWS(G);
   const int64_t tiles = (a->count + most - 1) / most;
   if (tiles == 0) return;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
-  const int64_t block = PANEL_BYTES / (wide * G * VEC_LANES * (int)sizeof(real));
+  const int64_t block = panel_bytes / (wide * G * VEC_LANES * (int)sizeof(real));
   struct tile at = tile_start(a, part);
   at.turns = tiles;
   while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
@@ -206,6 +205,7 @@ struct product {
   const real *b; /* panels of one vector: [panel][k][lane] */
   real *const *c;
   int64_t first, columns;
+  int64_t panel_bytes;
   int overwrite;
 };
 

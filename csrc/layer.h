@@ -69,6 +69,7 @@ struct rf_layer {
   int hold; /* y of a step that is not live repeats the last live output */
   uint64_t seed;
   int64_t first_row;
+  int64_t panel_bytes, chunk_bytes; /* of packed weights that rows pass by; of gates between the two products */
   struct rf_dropout input_dropout, recurrent_dropout;
 
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;

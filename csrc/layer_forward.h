@@ -3,7 +3,6 @@
 #ifndef RF_LAYER_FORWARD_H
 #define RF_LAYER_FORWARD_H
 
-#define CHUNK_BYTES (256 << 10) /* gates that wait between the two products: half of a 512 KB L2 */
 #define CHUNK_ROWS_LEAST 32     /* rows for which weights are worth fetching from beyond L2 */
 
 /* Everything a tile needs of some rows: of a chunk for the input product, of one step for a phase. */
@@ -89,7 +88,7 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), s);
+  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), l->panel_bytes, s);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
@@ -109,7 +108,7 @@ struct forward {
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
-  int64_t most = CHUNK_BYTES / (gates_stride(l) * (int64_t)sizeof(real));
+  int64_t most = l->chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
   if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
   if (most < l->batch) most = l->batch;
   if (most > all) most = all;

@@ -90,6 +90,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
       .b = panels,
       .c = b->into,
       .columns = columns,
+      .panel_bytes = l->panel_bytes,
       .overwrite = b->overwrite,
   };
   product(&p);
@@ -183,6 +184,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .c = b->dx,
       .first = column / VEC_LANES,
       .columns = columns,
+      .panel_bytes = l->panel_bytes,
       .overwrite = l->dx_first,
   };
   product(&p);

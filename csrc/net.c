@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cpu.h"
+
 #define WORKER_PRODUCTS 500000 /* multiply-adds, some 10 microseconds: several times what waking a thread takes */
 #define WORKER_ROWS 16         /* from here on rows are shared out: nothing to wait for, and tiles are still full */
 #define WORKER_ROWS_LEAST 4    /* where units cannot be */
@@ -109,6 +111,8 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
       .hidden_size = p->hidden_size,
       .hold = p->masked_output == RF_MASKED_HOLD,
       .seed = p->dropout_seed,
+      .panel_bytes = rf_cpu_cache(1) / 2, /* the other half for the rows */
+      .chunk_bytes = rf_cpu_cache(2) / 2,
       .first_row = p->first_row,
       .input_dropout = {layer == 0 ? p->input_dropout : p->dropout, dropout_tag(layer, 0, layer == 0), layer > 0},
       .recurrent_dropout = {p->recurrent_dropout, dropout_tag(layer, direction, 2), 0},

@@ -21,7 +21,7 @@ from rnnfast.backends import c, reference
 def stand_in(reasons: dict[str | None, str | None]) -> Any:
     """A backend that computes as the reference does and runs where `reasons` has None, for itself and its variants."""
     module = types.ModuleType("stand_in")
-    for name in ("pack", "forward", "backward", "activations"):
+    for name in ("pack", "bind", "forward", "backward", "activations"):
         setattr(module, name, getattr(reference, name))
     module.variants = lambda: tuple(name for name in reasons if name)  # type: ignore[attr-defined]
     module.reason = lambda variant=None: reasons[variant]  # type: ignore[attr-defined]
