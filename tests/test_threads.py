@@ -197,3 +197,14 @@ def test_a_fork_in_the_midst_of_another_threads_call() -> None:
         finally:
             stop.set()
         assert busy.result(TIMEOUT) <= {expected}
+
+
+def test_threadpoolctl_sees_and_limits_them() -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl", minversion="3.4", reason="threadpoolctl is not installed")
+    c.set_num_threads(3)
+    with threadpoolctl.threadpool_limits(2, user_api="rnnfast"):
+        assert c.get_num_threads() == 2
+    assert c.get_num_threads() == 3
+    (info,) = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "rnnfast"]
+    assert info["num_threads"] == 3
+    assert info["version"]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from rnnfast import threadpool
 from rnnfast.problem import Array
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
@@ -26,12 +27,14 @@ _ERRORS: dict[str, type[Exception]] = {
 def _extension() -> Any:
     """The cffi module rnnfast._rnnfast, or, where it cannot be imported, a sentence that says why."""
     try:
-        return importlib.import_module("rnnfast._rnnfast")
+        module = importlib.import_module("rnnfast._rnnfast")
     except ImportError as error:
         advice = "`pip install .` in a clone builds it, given a C compiler"
         if (clone := Path(__file__).parents[2]).joinpath("CMakeLists.txt").exists():
             advice += f"; this is the source tree: once installed, run Python from a folder other than {clone}"
         return f"the C library was not built: {error} ({advice})"
+    threadpool.register()
+    return module
 
 
 def library() -> tuple[Any, Any]:
