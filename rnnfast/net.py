@@ -108,11 +108,13 @@ class Net:
         first, above = (sum(math.prod(shape) for shape in self.layer_shapes(layer).values()) for layer in (0, 1))
         return self.num_directions * (first + (self.num_layers - 1) * above)
 
+    @functools.cached_property
+    def _table_names(self) -> dict[str, list[str]]:
+        return {name: [name + suffix for suffix in self.suffixes] for name in self.layer_shapes(layer=0)}
+
     def tables(self, arrays: Mapping[str, Array], prefix: str = "") -> dict[str, Any]:
         """Parameters or, with prefix "d_", their gradients as the lists that `Problem` holds."""
-        return {
-            prefix + name: [arrays[name + suffix] for suffix in self.suffixes] for name in self.layer_shapes(layer=0)
-        }
+        return {prefix + table: [arrays[name] for name in names] for table, names in self._table_names.items()}
 
     def layout(self, x: Array) -> Layout:
         """How a call with this x is arranged. Raises ValueError for a wrong rank or number of features."""
