@@ -117,6 +117,12 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
   return through;
 }
 
+/* The slots that a phase of backward writes. In the first of two, other workers still read the last one's. */
+static inline int first_slot(int phase) { return phase + 1 < CELL_PHASES ? CELL_PHASE[phase].slot : 0; }
+static inline int end_slot(int phase) {
+  return phase + 1 < CELL_PHASES ? CELL_PHASE[phase].slot + CELL_PHASE[phase].gates : CELL_SLOTS;
+}
+
 /* The cell's gradient on one vector of units of one row. */
 INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const struct backward *b, int64_t i,
                                 int64_t panel) {
@@ -136,7 +142,7 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
   if (squares) squares[0] += sum_of_squares(d.h, l->hidden_size - unit);
   cell_backward(phase, slots, &past, &d);
   if (squares && CELL_STATES > 1) squares[1] += sum_of_squares(d.c_total, l->hidden_size - unit);
-  UNROLL for (int s = 0; s < CELL_SLOTS; s++) v_store(gates + slot_offset(panel, s), slots[s]);
+  UNROLL for (int s = first_slot(phase); s < end_slot(phase); s++) v_store(gates + slot_offset(panel, s), slots[s]);
   if (phase + 1 < CELL_PHASES) v_store(b->operand_row[i] + unit, d.operand);
   if (phase == 0 && b->masks) {
     v_store(b->d_operand_row[i] + unit, d.h_dropped);
@@ -159,7 +165,9 @@ INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const 
       }
     }
     for (int64_t panel = own_first(l); panel < own_end(l); panel++) cell_backward_apply(phase, l, b, i, panel);
-    for (int s = 1; s <= CELL_SLOTS; s++) zero_reals(b->gates_row[i] + last + s * UNITS - beyond, beyond);
+    for (int s = first_slot(phase); s < end_slot(phase); s++) {
+      zero_reals(b->gates_row[i] + last + (s + 1) * UNITS - beyond, beyond);
+    }
   }
 }
 

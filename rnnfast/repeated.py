@@ -19,8 +19,10 @@ def forward(engine: Engine, x: Any, state: Any) -> tuple[Array, tuple[Array, ...
         return None
     bound, y_shape, state_shape = known
     net = engine.net
-    start = () if state is None else state if type(state) is tuple else (state,)
-    if not x.flags.carray or x.dtype is not net.dtype or bound.is_stale() or len(start) not in (0, len(net.states)):
+    if not x.flags.carray or x.dtype is not net.dtype or bound.is_stale():
+        return None
+    start = () if state is None else state if len(net.states) > 1 else (state,)
+    if type(start) is not tuple or (state is not None and len(start) != len(net.states)):
         return None
     for array in start:
         if type(array) is not np.ndarray or array.shape != state_shape:

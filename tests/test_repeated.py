@@ -81,8 +81,14 @@ def test_what_fits_no_longer_is_refused() -> None:
         net(x, (h, c))
     with pytest.raises(ValueError, match=r"state\[0\] has shape"):
         net(x, (h[:, :2], h))
-    with pytest.raises(ValueError, match="two states"):
-        net(x, (h,))
+    for state in ((h,), ()):
+        with pytest.raises(ValueError, match="two states"):
+            net(x, state)
+    gru = rnnfast.GRU(5, 7)
+    gru(x)
+    for state in ((h,), ()):
+        with pytest.raises(TypeError, match="one state"):
+            gru(x, state)
     net.parameters["weight_hh_l0"].shape = (7, 28)
     with pytest.raises(ValueError, match="weight_hh_l0 has shape"):
         net(x)
