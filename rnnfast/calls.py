@@ -27,7 +27,9 @@ class Call:
     """h, or (h, c) where the cell has both."""
 
 
-def forward(engine: Engine, x: Any, state: Any, *, lengths: Any, mask: Any, resets: Any, out: Any) -> tuple[Array, Any]:
+def forward(
+    engine: Engine, x: Any, state: Any, *, lengths: Any = None, mask: Any = None, resets: Any = None, out: Any = None
+) -> tuple[Array, Any]:
     """Inference: y and the final state, h or (h, c). Arguments and errors as `prepare`."""
     plain = lengths is None and mask is None and resets is None and out is None
     if plain and (done := repeated.forward(engine, x, state)) is not None:

@@ -6,7 +6,7 @@ from typing import Any, Generic, NoReturn, cast
 
 from rnnfast import states
 from rnnfast.arrays import apart, as_array, as_flags, check_dtype, empty, strided
-from rnnfast.calls import result
+from rnnfast.calls import forward, result
 from rnnfast.checks import whole
 from rnnfast.engine import Engine
 from rnnfast.gradients import StateT
@@ -23,7 +23,7 @@ class Stream(Generic[StateT]):
             raise ValueError(
                 f"this {net.name} is bidirectional and must see a whole sequence: a stream has one direction"
             )
-        self._net, self._backend = net, engine.backend
+        self._net, self._backend, self._engine = net, engine.backend, engine
         self._problem = engine.problem(steps=1, batch=whole("batch", batch))
         shape = states.shape_of(net, Layout(), batch)
         self._now, self._next = ([empty(shape, net.dtype) for _ in net.states] for _ in range(2))
@@ -41,14 +41,25 @@ class Stream(Generic[StateT]):
         check_dtype("x", x, net.dtype, net.name)
         if x.shape != (problem.batch, net.input_size) and not (problem.batch == 1 and x.shape == (net.input_size,)):
             raise ValueError(f"x has shape {x.shape}, expected {(problem.batch, net.input_size)}")
+        if out is None:
+            return self._fresh_step(x)
         layout = Layout(time=False, batch=x.ndim == 2)
         y = result("out", out, (*x.shape[:-1], net.hidden_size), net)
         problem.y = layout.sequence(y)
-        problem.x = apart(strided(layout.sequence(x)), [] if out is None else [problem.y])
+        problem.x = apart(strided(layout.sequence(x)), [problem.y])
         self._backend.forward(problem)
         self._now, self._next = self._next, self._now
         self._point()
         return y
+
+    def _fresh_step(self, x: Array) -> Array:
+        """As a call of one step, which is fast when repeated: new arrays take the output and the state."""
+        net, batch = self._net, self._problem.batch
+        shape = (batch, 1, net.input_size) if net.batch_first else (1, batch, net.input_size)
+        y, state = forward(self._engine, x.reshape(shape), states.joined(self._now))
+        self._now = [state] if len(net.states) == 1 else list(state)
+        self._point()
+        return y.reshape(*x.shape[:-1], net.hidden_size)
 
     @property
     def state(self) -> StateT:
