@@ -47,7 +47,8 @@ struct tile {
   int64_t row, panel;
   int64_t segment, segments, from, to;
   int64_t part, group;
-  int64_t turn, turns; /* of how many tiles that follow one another on these panels this is which */
+  int64_t turn; /* which of the tiles this is that follow one another on these panels */
+  int64_t fetch_share, fetch_step; /* bytes, see share_fetching */
   int first, last; /* the first or the last numbers of a row */
 };
 
@@ -75,29 +76,12 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
   return 1;
 }
 
-/* What a tile fetches of the panels that come next: its share of them, in steps, so that its own products hide how long
- * that takes. */
-struct ahead {
-  const char *at;
-  ptrdiff_t panel; /* bytes from one panel to the next */
-  int64_t step; /* bytes of each, at every part */
-};
-
-INLINE struct ahead ahead_of(const int V, const int G, const struct tile *at, const real *b, ptrdiff_t panel_size) {
+/* How much of the panels that come next each tile fetches: its share, in steps, so that its own products hide how long that
+ * takes. Once for a block of k, because it divides. */
+static inline void share_fetching(struct tile *at, int64_t turns, int64_t row_bytes) {
   const int64_t rows = at->segments * (at->to - at->from), parts = (rows + at->part - 1) / at->part;
-  const int64_t bytes = rows * G * VEC_LANES * (int64_t)sizeof(real), step = bytes / (at->turns * parts) / CACHE_LINE;
-  const struct ahead ahead = {
-      .at = (const char *)(b + V * panel_size) + bytes * at->turn / at->turns,
-      .panel = panel_size * (ptrdiff_t)sizeof(real),
-      .step = at->turns > 1 ? (step + 1) * CACHE_LINE : 0,
-  };
-  return ahead;
-}
-
-INLINE void fetch_ahead(const int V, struct ahead *ahead) {
-  for (const char *end = ahead->at + ahead->step; ahead->at < end; ahead->at += CACHE_LINE) {
-    UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(ahead->at + v * ahead->panel);
-  }
+  at->fetch_share = turns > 1 ? (rows * row_bytes / turns / CACHE_LINE + 1) * CACHE_LINE : 0;
+  at->fetch_step = turns > 1 ? (at->fetch_share / parts / CACHE_LINE + 1) * CACHE_LINE : 0;
 }
 
 /* sum[r][v][g] += sum over k of a[r][k * a_step] * b[v * panel_size + k * G + g], b in vectors, part by part, for the
@@ -109,12 +93,14 @@ INLINE void tile_multiply(const int R, const int V, const int G, vec *sum, const
   const real *row[TILE_ROWS_MOST];
   vec kept[ACCUMULATORS];
   b += at->panel * panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
-  struct ahead ahead = ahead_of(V, G, at, b, panel_size);
+  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
   for (int64_t segment = 0, end; segment < at->segments; segment = end) {
     end = segment + at->group < at->segments ? segment + at->group : at->segments;
     for (int64_t from = at->from, to; from < at->to; from = to) {
       to = from + at->part < at->to ? from + at->part : at->to;
-      fetch_ahead(V, &ahead);
+      for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
+        UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
+      }
       vec acc[ACCUMULATORS];
       UNROLL for (int n = 0; n < R * N; n++) acc[n] = v_set1(0);
       for (int64_t s = segment; s < end; s++) {
@@ -182,8 +168,8 @@ INLINE void tiles_run(const struct tile_family *family, const struct rows *a, in
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
   const int64_t block = panel_bytes / (wide * G * VEC_LANES * (int)sizeof(real));
   struct tile at = tile_start(a, part);
-  at.turns = tiles;
   while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
+    share_fetching(&at, tiles, G * VEC_LANES * (int64_t)sizeof(real));
     for (int64_t panel = first, width; panel < end; panel += width) {
       width = panel + wide <= end ? wide : 1;
       at.panel = panel;

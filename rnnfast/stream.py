@@ -27,7 +27,7 @@ class Stream(Generic[StateT]):
         self._problem = engine.problem(steps=1, batch=whole("batch", batch))
         shape = states.shape_of(net, Layout(), batch)
         self._now, self._next = ([empty(shape, net.dtype) for _ in net.states] for _ in range(2))
-        self._point()
+        self._bound: Any = None
         self.reset()
 
     def step(self, x: Any, *, out: Array | None = None) -> Array:
@@ -45,11 +45,17 @@ class Stream(Generic[StateT]):
             return self._fresh_step(x)
         layout = Layout(time=False, batch=x.ndim == 2)
         y = result("out", out, (*x.shape[:-1], net.hidden_size), net)
-        problem.y = layout.sequence(y)
-        problem.x = apart(strided(layout.sequence(x)), [problem.y])
-        self._backend.forward(problem)
+        x = apart(strided(x), [y])
+        problem.x, problem.y = layout.sequence(x), layout.sequence(y)
+        dense = x.flags.c_contiguous and y.flags.c_contiguous
+        if dense and (self._bound is None or self._bound.is_stale()):
+            self._bound = self._backend.bind(problem)
+        if dense and self._bound is not None:
+            self._bound.run(x, y, self._now, self._next)
+        else:
+            self._point()
+            self._backend.forward(problem)
         self._now, self._next = self._next, self._now
-        self._point()
         return y
 
     def _fresh_step(self, x: Array) -> Array:
@@ -58,7 +64,6 @@ class Stream(Generic[StateT]):
         shape = (batch, 1, net.input_size) if net.batch_first else (1, batch, net.input_size)
         y, state = forward(self._engine, x.reshape(shape), states.joined(self._now))
         self._now = [state] if len(net.states) == 1 else list(state)
-        self._point()
         return y.reshape(*x.shape[:-1], net.hidden_size)
 
     @property
