@@ -10,13 +10,7 @@
 
 #include <stddef.h>
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 24")
-#endif
-#define INLINE static inline __attribute__((always_inline))
-#define NOINLINE static __attribute__((noinline))
+#include "compiler.h"
 
 #define CACHE_LINE 64
 
@@ -84,44 +78,79 @@ static inline void share_fetching(struct tile *at, int64_t turns, int64_t row_by
   at->fetch_step = turns > 1 ? (at->fetch_share / parts / CACHE_LINE + 1) * CACHE_LINE : 0;
 }
 
-/* sum[r][v][g] += sum over k of a[r][k * a_step] * b[v * panel_size + k * G + g], b in vectors, part by part, for the
- * tile's numbers of k; A's segments lie `stride` apart. Sums of earlier parts wait in memory; whichever operand needs
- * fewer registers stays in them while the other passes. */
-INLINE void tile_multiply(const int R, const int V, const int G, vec *sum, const struct tile *at, const struct rows *a,
-                          ptrdiff_t a_step, const real *b, ptrdiff_t panel_size) {
+/* Where a tile's sums stand: vector n of row r at to[r] + offset[n]. What the first part is added to comes from `from`
+ * instead, and is nothing where that is NULL. Only the first `columns` numbers of a row are there. */
+struct sums {
+  const real *const *from;
+  real *const *to;
+  int64_t offset[ACCUMULATORS];
+  int64_t columns;
+};
+
+/* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
+ * that a compiler knows, so each row's pointers are read once. */
+INLINE void sums_add(const int R, const int N, const struct sums *s, const real *const *from, const vec *acc) {
+  UNROLL for (int r = 0; r < R; r++) {
+    const real *row = from ? from[r] : NULL;
+    real *to = s->to[r];
+    if (s->columns >= N * VEC_LANES) {
+      UNROLL for (int n = 0; n < N; n++) {
+        v_store(to + s->offset[n], row ? v_add(v_load(row + s->offset[n]), acc[r * N + n]) : acc[r * N + n]);
+      }
+    } else {
+      UNROLL for (int n = 0; n < N; n++) {
+        const int64_t left = s->columns - n * VEC_LANES;
+        v_store_n(to + s->offset[n], left,
+                  row ? v_add(v_load_n(row + s->offset[n], left), acc[r * N + n]) : acc[r * N + n]);
+      }
+    }
+  }
+}
+
+/* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
+ * while the other passes. */
+INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
+                      const real *b, ptrdiff_t panel_size) {
   const int N = V * G;
-  const real *row[TILE_ROWS_MOST];
   vec kept[ACCUMULATORS];
+  if (N <= R) {
+    UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+    UNROLL for (int r = 0; r < R; r++) {
+      const vec left = v_set1(row[r][k]);
+      UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
+    }
+  } else {
+    UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
+    UNROLL for (int n = 0; n < N; n++) {
+      const vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+      UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
+    }
+  }
+}
+
+/* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
+INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
+                          const struct rows *a, ptrdiff_t a_step, const real *b, ptrdiff_t panel_size) {
+  const real *row[TILE_ROWS_MOST];
   b += at->panel * panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
   const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
-  for (int64_t segment = 0, end; segment < at->segments; segment = end) {
-    end = segment + at->group < at->segments ? segment + at->group : at->segments;
+  const real *const *from_rows = s->from;
+  UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
+  for (int64_t segment = at->segment, last = segment + at->segments, end; segment < last; segment = end) {
+    end = segment + at->group < last ? segment + at->group : last;
     for (int64_t from = at->from, to; from < at->to; from = to) {
       to = from + at->part < at->to ? from + at->part : at->to;
       for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
         UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
       }
       vec acc[ACCUMULATORS];
-      UNROLL for (int n = 0; n < R * N; n++) acc[n] = v_set1(0);
-      for (int64_t s = segment; s < end; s++) {
-        UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + (at->segment + s) * a->stride;
-        for (int64_t k = from; k < to; k++, b += G * VEC_LANES) {
-          if (N <= R) {
-            UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-            UNROLL for (int r = 0; r < R; r++) {
-              const vec left = v_set1(row[r][k * a_step]);
-              UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
-            }
-          } else {
-            UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k * a_step]);
-            UNROLL for (int n = 0; n < N; n++) {
-              const vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-              UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
-            }
-          }
-        }
+      UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
+      for (int64_t k = segment; k < end; k++) {
+        UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
+        for (int64_t i = from; i < to; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
       }
-      UNROLL for (int n = 0; n < R * N; n++) sum[n] = v_add(sum[n], acc[n]);
+      sums_add(R, V * G, s, from_rows, acc);
+      from_rows = (const real *const *)s->to;
     }
   }
 }
@@ -165,6 +194,7 @@ INLINE void tiles_run(const struct tile_family *family, const struct rows *a, in
   const int G = family->gates, most = TILE_ROWS(G);
   const int64_t tiles = (a->count + most - 1) / most;
   if (tiles == 0) return;
+  const int64_t rows = a->count / tiles, longer = a->count % tiles;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
   const int64_t block = panel_bytes / (wide * G * VEC_LANES * (int)sizeof(real));
   struct tile at = tile_start(a, part);
@@ -175,9 +205,9 @@ INLINE void tiles_run(const struct tile_family *family, const struct rows *a, in
       at.panel = panel;
       at.row = 0;
       for (at.turn = 0; at.turn < tiles; at.turn++) {
-        const int64_t next = a->count * (at.turn + 1) / tiles;
-        family->by_panels[width - 1][next - at.row - 1](job, &at);
-        at.row = next;
+        const int64_t count = rows + (at.turn < longer);
+        family->by_panels[width - 1][count - 1](job, &at);
+        at.row += count;
       }
     }
   }

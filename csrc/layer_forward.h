@@ -16,27 +16,48 @@ struct step {
   real *const *h_next, *const *c_next, *const *operand_next;
 };
 
-/* The cell on one vector of units of one row; `sums` are the phase's slots. */
-INLINE void cell_apply(const int phase, const struct step *s, int64_t row, int64_t panel, const vec *sums) {
+/* One stage of the cell on one vector of units of one row; what it leaves for the next waits in the row. */
+INLINE void cell_apply(const int phase, const int stage, const struct step *s, int64_t row, int64_t panel) {
   const int64_t unit = panel * VEC_LANES;
-  const int first = CELL_PHASE[phase].slot, end = first + CELL_PHASE[phase].gates;
+  const int last = stage + 1 == CELL_STAGES;
   real *gates = s->gates[row];
   vec slots[CELL_SLOTS];
-  UNROLL for (int i = 0; i < CELL_SLOTS; i++) {
-    slots[i] = i >= first && i < end ? sums[i - first] : v_load(gates + slot_offset(panel, i));
-  }
+  UNROLL for (int i = 0; i < CELL_SLOTS; i++) slots[i] = v_load(gates + slot_offset(panel, i));
   struct past past = {.h = v_load(s->h[row] + unit), .h_dropped = v_load(s->h_dropped[row] + unit)};
-  if (CELL_STATES > 1) past.c = v_load(s->c[row] + unit);
   struct next next;
-  cell_forward(phase, slots, &past, &next);
-  if (s->keep || phase + 1 < CELL_PHASES) {
+  if (CELL_STATES > 1 && stage == 0) past.c = v_load(s->c[row] + unit);
+  if (CELL_STATES > 1 && stage > 0) next.c = v_load(s->c_next[row] + unit);
+  cell_forward(phase, stage, slots, &past, &next);
+  if (!last || s->keep || phase + 1 < CELL_PHASES) {
     UNROLL for (int i = 0; i < CELL_SLOTS; i++) v_store(gates + slot_offset(panel, i), slots[i]);
   }
-  if (phase + 1 < CELL_PHASES) {
-    v_store(s->operand_next[row] + unit, next.operand);
-  } else {
-    v_store(s->h_next[row] + unit, next.h);
-    if (CELL_STATES > 1) v_store(s->c_next[row] + unit, next.c);
+  if (CELL_STATES > 1 && stage == 0) v_store(s->c_next[row] + unit, next.c);
+  if (last && phase + 1 < CELL_PHASES) v_store(s->operand_next[row] + unit, next.operand);
+  if (last && phase + 1 == CELL_PHASES) v_store(s->h_next[row] + unit, next.h);
+}
+
+/* The cell on a tile's R rows and V panels; one function for all sizes of tile. */
+NOINLINE void cell_tile(int phase, const struct step *s, const struct tile *at, int R, int V) {
+  UNROLL for (int stage = 0; stage < CELL_STAGES; stage++) {
+    for (int r = 0; r < R; r++) {
+      for (int v = 0; v < V; v++) {
+        if (CELL_PHASES == 1 || phase == 0) {
+          cell_apply(0, stage, s, at->row + r, at->panel + v);
+        } else {
+          cell_apply(CELL_PHASES - 1, stage, s, at->row + r, at->panel + v);
+        }
+      }
+    }
+  }
+}
+
+/* Slots whose sums start apart from the inputs' */
+INLINE void gates_begin(const struct step *s, const struct tile *at, const int R, const int V) {
+  UNROLL for (int i = 0; i < R * V; i++) {
+    UNROLL for (int g = CELL_GATES; g < CELL_SLOTS; g++) {
+      const int64_t offset = slot_offset(at->panel + i % V, g);
+      v_store(s->gates[at->row + i / V] + offset, v_load(s->bias + offset));
+    }
   }
 }
 
@@ -46,26 +67,18 @@ INLINE void gates_tile(const int phase, const int R, const int V, const void *jo
   const struct step *s = job;
   const int G = phase == INPUT_PRODUCT ? CELL_GATES : CELL_PHASE[phase].gates;
   const int slot = phase == INPUT_PRODUCT ? 0 : CELL_PHASE[phase].slot;
-  const int64_t panel_size = rows_width(&s->operand) * G * VEC_LANES;
-  vec sums[ACCUMULATORS];
-  UNROLL for (int i = 0; i < R * V; i++) {
-    const real *from = phase == INPUT_PRODUCT && at->first ? s->bias : s->gates[at->row + i / V];
-    UNROLL for (int g = 0; g < G; g++) sums[i * G + g] = v_load(from + slot_offset(at->panel + i % V, slot + g));
-  }
-  tile_multiply(R, V, G, sums, at, &s->operand, 1, s->panels, panel_size);
-  /* The sums lie in memory, so that what follows stands here once and not once for every part of the tile. */
-  for (int i = 0; i < R * V; i++) {
-    const int64_t row = at->row + i / V, panel = at->panel + i % V;
-    if (phase != INPUT_PRODUCT && at->last) {
-      cell_apply(phase, s, row, panel, sums + i * G);
-      continue;
-    }
-    real *gates = s->gates[row];
-    UNROLL for (int g = 0; g < G; g++) v_store(gates + slot_offset(panel, slot + g), sums[i * G + g]);
-    if (phase != INPUT_PRODUCT || !at->last) continue;
-    UNROLL for (int g = CELL_GATES; g < CELL_SLOTS; g++) { /* sums that start apart from the inputs' */
-      v_store(gates + slot_offset(panel, g), v_load(s->bias + slot_offset(panel, g)));
-    }
+  real *const *gates = s->gates + at->row;
+  const real *bias[TILE_ROWS_MOST];
+  UNROLL for (int r = 0; r < R; r++) bias[r] = s->bias;
+  const int from_bias = phase == INPUT_PRODUCT && at->first;
+  struct sums sums = {from_bias ? bias : (const real *const *)gates, gates, .columns = V * G * VEC_LANES};
+  UNROLL for (int n = 0; n < V * G; n++) sums.offset[n] = slot_offset(at->panel + n / G, slot + n % G);
+  tile_multiply(R, V, G, &sums, at, &s->operand, 1, s->panels, rows_width(&s->operand) * G * VEC_LANES);
+  if (!at->last) return;
+  if (phase == INPUT_PRODUCT) {
+    gates_begin(s, at, R, V);
+  } else {
+    cell_tile(phase, s, at, R, V);
   }
 }
 

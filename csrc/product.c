@@ -5,26 +5,11 @@
 
 INLINE void product_tile(const int R, const int V, const void *job, const struct tile *at) {
   const struct product *p = job;
-  const int64_t panel_size = rows_width(&p->a) * VEC_LANES;
-  const int64_t column = at->panel * VEC_LANES, left = p->columns - column;
-  const int overwrite = p->overwrite && at->first, full = V * VEC_LANES <= left;
+  const int64_t column = at->panel * VEC_LANES;
   real *const *c = p->c + at->row;
-  vec sum[ACCUMULATORS];
-  UNROLL for (int i = 0; i < R * V; i++) {
-    const int v = i % V * VEC_LANES;
-    const real *from = c[i / V] + column + v;
-    sum[i] = overwrite ? v_set1(0) : full ? v_load(from) : v_load_n(from, left - v);
-  }
-  tile_multiply(R, V, 1, sum, at, &p->a, p->a_step, p->b, panel_size);
-  UNROLL for (int i = 0; i < R * V; i++) {
-    const int v = i % V * VEC_LANES;
-    real *to = c[i / V] + column + v;
-    if (full) {
-      v_store(to, sum[i]);
-    } else {
-      v_store_n(to, left - v, sum[i]);
-    }
-  }
+  struct sums sums = {p->overwrite && at->first ? NULL : (const real *const *)c, c, .columns = p->columns - column};
+  UNROLL for (int v = 0; v < V; v++) sums.offset[v] = column + v * VEC_LANES;
+  tile_multiply(R, V, 1, &sums, at, &p->a, p->a_step, p->b, rows_width(&p->a) * VEC_LANES);
 }
 
 TILE_FUNCTIONS(product_tile, 1)

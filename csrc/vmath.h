@@ -6,6 +6,8 @@
 #ifndef RF_VMATH_H
 #define RF_VMATH_H
 
+#include "compiler.h"
+
 #if RF_REAL_BITS == 32
 
 /* Added to a number below 2^22 this rounds it to an integer n and leaves n + 127 in the low bits: 1.5 * 2^23 + 127. */
@@ -37,26 +39,34 @@ static const real EXP_POLYNOMIAL[] = {0.49999999999999999986,   0.16666666666666
 
 #endif
 
+#define EXP_DEGREE ((int)(sizeof EXP_POLYNOMIAL / sizeof *EXP_POLYNOMIAL) - 1)
+
 struct exp_parts {
   vec rounded; /* n, with EXP_ROUNDER still added */
   vec r, tail; /* exp(r) - 1 - r, with what r lost to rounding */
 };
 
-static inline struct exp_parts exp_reduce(vec x) {
-  const int degree = (int)(sizeof EXP_POLYNOMIAL / sizeof *EXP_POLYNOMIAL) - 1;
+/* Coefficients i and i + 1: in twos they make a chain of multiply-adds half as long as one by one. */
+INLINE vec exp_coefficients(int i, vec r) {
+  const vec even = v_set1(EXP_POLYNOMIAL[i]);
+  return i == EXP_DEGREE ? even : v_fma(v_set1(EXP_POLYNOMIAL[i + 1]), r, even);
+}
+
+INLINE struct exp_parts exp_reduce(vec x) {
   vec rounded = v_fma(x, v_set1((real)1.4426950408889634074), v_set1(EXP_ROUNDER));
   vec n = v_sub(rounded, v_set1(EXP_ROUNDER));
   vec high = v_fnma(n, v_set1(LN2_HIGH), x);
   vec r = v_fnma(n, v_set1(LN2_LOW), high);
   vec lost = v_fnma(n, v_set1(LN2_LOW), v_sub(high, r));
-  vec q = v_set1(EXP_POLYNOMIAL[degree]);
-  for (int i = degree - 1; i >= 0; i--) q = v_fma(q, r, v_set1(EXP_POLYNOMIAL[i]));
-  return (struct exp_parts){rounded, r, v_fma(v_mul(r, r), q, lost)};
+  const vec square = v_mul(r, r);
+  vec q = exp_coefficients(EXP_DEGREE / 2 * 2, r);
+  UNROLL for (int i = EXP_DEGREE / 2 * 2 - 2; i >= 0; i -= 2) q = v_fma(q, square, exp_coefficients(i, r));
+  return (struct exp_parts){rounded, r, v_fma(square, q, lost)};
 }
 
-static inline vec exp_minus_one(struct exp_parts e) { return v_add(e.r, e.tail); }
+INLINE vec exp_minus_one(struct exp_parts e) { return v_add(e.r, e.tail); }
 
-static inline vec v_exp(vec x) {
+INLINE vec v_exp(vec x) {
   const vec zero = v_set1(0), one = v_set1(1);
   struct exp_parts e = exp_reduce(v_max(v_set1(EXP_LOW), v_min(v_set1(EXP_HIGH), x)));
   /* n reaches one more than the exponent field holds: take one off and double the result. */
@@ -65,7 +75,7 @@ static inline vec v_exp(vec x) {
 }
 
 /* 1 / (1 + exp(-x)); what rounding takes from 1 + 2^n is added with 2^n p. */
-static inline vec v_logistic(vec x) {
+INLINE vec v_logistic(vec x) {
   const vec one = v_set1(1);
   vec z = v_max(v_set1(LOGISTIC_LOW), v_min(v_set1(LOGISTIC_HIGH), v_sub(v_set1(0), x)));
   struct exp_parts e = exp_reduce(z);
@@ -76,7 +86,7 @@ static inline vec v_logistic(vec x) {
 /* With h = (exp(2 |x|) - 1) / 2, tanh |x| = h - h * h / (h + 1) = 1 - 1 / (h + 1): either ends in a correction so small
  * that roundings before it hardly count. h is a sum of r, the tail and a constant that rounds once; near zero the
  * constant is 0, so nothing cancels. */
-static inline vec v_tanh(vec x) {
+INLINE vec v_tanh(vec x) {
   const vec one = v_set1(1), half = v_set1((real)0.5);
   vec y = v_min(v_set1(TANH_HIGH), v_abs(x));
   struct exp_parts e = exp_reduce(v_add(y, y));

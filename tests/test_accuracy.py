@@ -1,4 +1,4 @@
-"""float32 errors of the C backend beside PyTorch's, both against PyTorch in float64, over 20 seeds."""
+"""float32 errors of the C backend beside PyTorch's, both against PyTorch in float64, over 20 seeds or more."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from rnnfast.problem import Array
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 
-SEEDS = 20
 SIZES = {"small": (20, 4, 16, 32), "medium": (50, 16, 32, 64), "wide": (12, 3, 256, 256)}
 """T, B, I, H."""
+SEEDS = {"small": 80, "medium": 20, "wide": 20}
+"""More where a bias has so few numbers that a median over 20 nets is mostly chance."""
 
 
 def of_torch(net: Any, x: Any, dy: Any) -> dict[str, Array]:
@@ -57,10 +58,10 @@ def errors(cell: str, size: tuple[int, ...], seed: int) -> dict[str, tuple[float
 def test_errors_are_no_larger_than_those_of_torch(cell: str, size: str) -> None:
     """The median over seeds, and none over 1.5 times, with room for what PyTorch's own order of sums is by chance.
 
-    That order depends on the processor, and a bias of 32 numbers has few to average over: medians measured were 0.5 to
-    1.03 of PyTorch's, and the largest ratio of one seed 1.56, for a bias of the small RNN.
+    That order depends on the processor: medians measured were 0.5 to 1.03 of PyTorch's, and the largest ratio of one
+    seed 1.64 among 150, for a bias of the small GRU.
     """
-    runs = [errors(cell, SIZES[size], seed) for seed in range(SEEDS)]
+    runs = [errors(cell, SIZES[size], seed) for seed in range(SEEDS[size])]
     for name in runs[0]:
         ours, theirs = np.array([run[name] for run in runs]).T
         assert np.median(ours) <= 1.1 * np.median(theirs), name

@@ -4,18 +4,21 @@
  * gate itself and backward into the gradient of the pre-activation, in place. Slots 0 .. CELL_GATES - 1 receive
  * W_ih x; further slots receive a recurrent sum that must stay apart from its gate's. A step runs in *phases*: each
  * adds W_hh times its operand (h for phase 0, what phase 0 computed for phase 1) to `gates` slots from `slot` on, then
- * calls cell_forward. Backward runs the phases in reverse. A cell's file defines:
+ * calls cell_forward, stage by stage on several rows each, so that what one row must wait for overlaps with the others.
+ * Backward runs the phases in reverse. A cell's file defines:
  *
- *   CELL_GATES, CELL_SLOTS, CELL_STATES (1: h; 2: h and c), CELL_PHASES, CELL_PHASE
+ *   CELL_GATES, CELL_SLOTS, CELL_STATES (1: h; 2: h and c), CELL_PHASES, CELL_PHASE, CELL_STAGES
  *   CELL_GATE_X, CELL_GATE_H   slot -> row block of W_ih and of W_hh, in PyTorch's order of gates; -1: none
- *   cell_forward(phase, slots, past, next)
- *       sets next->operand, or in the last phase next->h and next->c
+ *   cell_forward(phase, stage, slots, past, next)
+ *       sets next->c in the first stage, and in the last one next->operand, or in the last phase next->h
  *   cell_backward(phase, slots, past, d)
  *       last phase first; in: d->h, d->c, the gradients of the new state. It leaves in d->h and d->c what reaches the
  *       old state without passing W_hh. In phase 0 of two, in: d->operand; out: the operand itself there and, in
  *       d->h_dropped, what reaches h through the operand. A cell with c also sets d->c_total. */
 #ifndef RF_CELL_H_INCLUDED
 #define RF_CELL_H_INCLUDED
+
+#include "../compiler.h"
 
 struct phase {
   int slot, gates;
@@ -37,7 +40,7 @@ struct gradient {
   vec c_total; /* of the new c, what comes through the new h included */
 };
 
-static inline vec one_minus_square(vec a) { return v_fnma(a, a, v_set1(1)); }
-static inline vec logistic_slope(vec a) { return v_fnma(a, a, a); } /* a (1 - a) */
+INLINE vec one_minus_square(vec a) { return v_fnma(a, a, v_set1(1)); }
+INLINE vec logistic_slope(vec a) { return v_fnma(a, a, a); } /* a (1 - a) */
 
 #endif

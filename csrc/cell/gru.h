@@ -6,6 +6,7 @@
 #define CELL_SLOTS 4
 #define CELL_STATES 1
 #define CELL_PHASES 1
+#define CELL_STAGES 2
 #define CELL_PHASE0_GATES 3
 
 enum { SLOT_N, SLOT_R, SLOT_Z, SLOT_Q };
@@ -13,15 +14,18 @@ static const struct phase CELL_PHASE[CELL_PHASES] = {{.slot = SLOT_R, .gates = C
 static const int CELL_GATE_X[CELL_SLOTS] = {2, 0, 1, -1};
 static const int CELL_GATE_H[CELL_SLOTS] = {-1, 0, 1, 2};
 
-static inline void cell_forward(int phase, vec *s, const struct past *past, struct next *next) {
+INLINE void cell_forward(int phase, int stage, vec *s, const struct past *past, struct next *next) {
   (void)phase;
-  s[SLOT_R] = v_logistic(s[SLOT_R]);
-  s[SLOT_Z] = v_logistic(s[SLOT_Z]);
-  s[SLOT_N] = v_tanh(v_fma(s[SLOT_R], s[SLOT_Q], s[SLOT_N]));
-  next->h = v_fma(s[SLOT_Z], v_sub(past->h, s[SLOT_N]), s[SLOT_N]);
+  if (stage == 0) {
+    s[SLOT_R] = v_logistic(s[SLOT_R]);
+    s[SLOT_Z] = v_logistic(s[SLOT_Z]);
+  } else {
+    s[SLOT_N] = v_tanh(v_fma(s[SLOT_R], s[SLOT_Q], s[SLOT_N]));
+    next->h = v_fma(s[SLOT_Z], v_sub(past->h, s[SLOT_N]), s[SLOT_N]);
+  }
 }
 
-static inline void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
+INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
   (void)phase;
   const vec n = s[SLOT_N], r = s[SLOT_R], z = s[SLOT_Z];
   const vec dn = v_mul(v_mul(d->h, v_sub(v_set1(1), z)), one_minus_square(n));

@@ -6,6 +6,7 @@
 #define CELL_SLOTS 3
 #define CELL_STATES 1
 #define CELL_PHASES 2
+#define CELL_STAGES 1
 #define CELL_PHASE0_GATES 2
 #define CELL_PHASE1_GATES 1
 
@@ -15,7 +16,8 @@ static const struct phase CELL_PHASE[CELL_PHASES] = {{.slot = SLOT_R, .gates = C
 static const int CELL_GATE_X[CELL_SLOTS] = {2, 0, 1};
 static const int CELL_GATE_H[CELL_SLOTS] = {2, 0, 1};
 
-static inline void cell_forward(int phase, vec *s, const struct past *past, struct next *next) {
+INLINE void cell_forward(int phase, int stage, vec *s, const struct past *past, struct next *next) {
+  (void)stage;
   if (phase == 0) {
     s[SLOT_R] = v_logistic(s[SLOT_R]);
     s[SLOT_Z] = v_logistic(s[SLOT_Z]);
@@ -26,7 +28,7 @@ static inline void cell_forward(int phase, vec *s, const struct past *past, stru
   }
 }
 
-static inline void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
+INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
   const vec n = s[SLOT_N], r = s[SLOT_R], z = s[SLOT_Z];
   if (phase == 1) {
     s[SLOT_N] = v_mul(v_mul(d->h, v_sub(v_set1(1), z)), one_minus_square(n));

@@ -5,6 +5,7 @@
 #define CELL_SLOTS 4
 #define CELL_STATES 2
 #define CELL_PHASES 1
+#define CELL_STAGES 2
 #define CELL_PHASE0_GATES 4
 
 enum { SLOT_I, SLOT_F, SLOT_G, SLOT_O };
@@ -12,17 +13,20 @@ static const struct phase CELL_PHASE[CELL_PHASES] = {{.slot = SLOT_I, .gates = C
 static const int CELL_GATE_X[CELL_SLOTS] = {0, 1, 2, 3};
 static const int CELL_GATE_H[CELL_SLOTS] = {0, 1, 2, 3};
 
-static inline void cell_forward(int phase, vec *s, const struct past *past, struct next *next) {
+INLINE void cell_forward(int phase, int stage, vec *s, const struct past *past, struct next *next) {
   (void)phase;
-  s[SLOT_I] = v_logistic(s[SLOT_I]);
-  s[SLOT_F] = v_logistic(s[SLOT_F]);
-  s[SLOT_G] = v_tanh(s[SLOT_G]);
-  s[SLOT_O] = v_logistic(s[SLOT_O]);
-  next->c = v_fma(s[SLOT_F], past->c, v_mul(s[SLOT_I], s[SLOT_G]));
-  next->h = v_mul(s[SLOT_O], v_tanh(next->c));
+  if (stage == 0) {
+    s[SLOT_I] = v_logistic(s[SLOT_I]);
+    s[SLOT_F] = v_logistic(s[SLOT_F]);
+    s[SLOT_G] = v_tanh(s[SLOT_G]);
+    next->c = v_fma(s[SLOT_F], past->c, v_mul(s[SLOT_I], s[SLOT_G]));
+  } else {
+    s[SLOT_O] = v_logistic(s[SLOT_O]);
+    next->h = v_mul(s[SLOT_O], v_tanh(next->c));
+  }
 }
 
-static inline void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
+INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gradient *d) {
   (void)phase;
   const vec i = s[SLOT_I], f = s[SLOT_F], g = s[SLOT_G], o = s[SLOT_O];
   const vec tanh_c = v_tanh(past->c_next);

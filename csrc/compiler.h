@@ -1,0 +1,13 @@
+/* compiler.h - what kernels ask of a compiler beyond the language. */
+#ifndef RF_COMPILER_H
+#define RF_COMPILER_H
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
+
+#endif
