@@ -38,6 +38,9 @@ INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int6
   }
 }
 
+/* Columns of W that are packed for all gates before the next ones: what is read and written meanwhile stays in L1. */
+#define PACK_COLUMNS 64
+
 /* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of its gates
  * a slot is. */
 static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
@@ -46,14 +49,17 @@ static void pack_gates(const struct rf_layer *l, const real *weight, int64_t col
   const int64_t end = rf_share(panels, l->worker + 1, l->workers);
   for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
     const int64_t unit = panel * VEC_LANES;
-    for (int g = 0; g < gates; g++) {
-      const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
-      for (int64_t k = 0; k < columns; k += VEC_LANES) {
-        vec column[VEC_LANES];
-        load_transposed(from + k, columns, l->hidden_size - unit, columns - k, column);
-        real *next = to + panel * size + (k * gates + g) * VEC_LANES;
-        const int64_t count = columns - k < VEC_LANES ? columns - k : VEC_LANES;
-        for (int i = 0; i < count; i++) v_store(next + i * gates * VEC_LANES, column[i]);
+    for (int64_t first = 0; first < columns; first += PACK_COLUMNS) {
+      const int64_t stop = first + PACK_COLUMNS < columns ? first + PACK_COLUMNS : columns;
+      for (int g = 0; g < gates; g++) {
+        const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
+        for (int64_t k = first; k < stop; k += VEC_LANES) {
+          vec column[VEC_LANES];
+          load_transposed(from + k, columns, l->hidden_size - unit, columns - k, column);
+          real *next = to + panel * size + (k * gates + g) * VEC_LANES;
+          const int64_t count = columns - k < VEC_LANES ? columns - k : VEC_LANES;
+          for (int i = 0; i < count; i++) v_store(next + i * gates * VEC_LANES, column[i]);
+        }
       }
     }
   }

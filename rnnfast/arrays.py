@@ -79,6 +79,8 @@ def check_output(
     name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
 ) -> Array:
     """Return `out` if results can be written straight into it, else raise: a copy would never reach the caller."""
+    if type(out) is np.ndarray and out.shape == shape and out.dtype is dtype and out.flags.carray:
+        return out  # as nearly all are
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
     if type(out) is not np.ndarray:

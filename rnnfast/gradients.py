@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from rnnfast import states
@@ -49,8 +50,8 @@ def gradients_for(
     params = _params(given.params, net)
     grads = Gradients(x, states.joined(state), params)
     if out is not None:
-        names = [*["out.x"] * need_x, *(label for label, _ in labelled), *map(_label, params)]
-        check_all_apart(zip(names, grads.arrays, strict=True), parameters)
+        names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
+        check_all_apart(names, grads.arrays, parameters)
     return grads
 
 

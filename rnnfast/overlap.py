@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -53,13 +54,16 @@ def check_apart(name: str, out: Array, parameters: Mapping[str, Array]) -> None:
             raise ValueError(_fault(name, f"the parameter {other}"))
 
 
-def check_all_apart(outputs: Iterable[tuple[str, Array]], parameters: Mapping[str, Array]) -> None:
+def check_all_apart(names: Iterable[str], outputs: Sequence[Array], parameters: Mapping[str, Array]) -> None:
     """Raise ValueError where an output shares memory with another one or with a parameter. Exact.
 
     Arrays are visited by address, so that only those whose spans meet are compared: few, unless they do overlap.
     """
-    spans = [_span(name, array) for name, array in outputs if array.size]
-    spans += [_span(f"the parameter {name}", array) for name, array in parameters.items()]
+    bounds = sorted([_bounds(array) for array in (*outputs, *parameters.values()) if array.size])
+    if all(before[1] <= after[0] for before, after in pairwise(bounds)):
+        return
+    named = [*zip(names, outputs, strict=True), *((f"the parameter {name}", a) for name, a in parameters.items())]
+    spans = [Span(*_bounds(array), name, array) for name, array in named if array.size]
     reaching: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):
         reaching = [other for other in reaching if other.stop > span.start]
@@ -73,12 +77,13 @@ def _fault(name: str, other: str) -> str:
     return f"{name} shares memory with {other}, expected an array of its own: pass a copy, or np.empty_like of it"
 
 
-def _span(name: str, array: Array) -> Span:
+def _bounds(array: Array) -> tuple[int, int]:
+    """Addresses of the first byte and behind the last one."""
     if array.flags.carray:  # contiguous and writeable: three times as fast as below
         start = ctypes.addressof(ctypes.c_char.from_buffer(array.data))
-        return Span(start, start + array.nbytes, name, array)
+        return start, start + array.nbytes
     start = stop = array.ctypes.data
     for stride, n in zip(array.strides, array.shape, strict=True):
         reach = stride * (n - 1)
         start, stop = start + min(reach, 0), stop + max(reach, 0)
-    return Span(start, stop + array.itemsize, name, array)
+    return start, stop + array.itemsize

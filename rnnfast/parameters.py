@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,10 @@ class Parameters(Mapping[str, Array]):
     def items(self) -> ItemsView[str, Array]:
         """Names and arrays; what `Mapping` offers looks each of them up."""
         return self._arrays.items()
+
+    def values(self) -> ValuesView[Array]:
+        """The arrays, as directly."""
+        return self._arrays.values()
 
     def __repr__(self) -> str:
         return f"Parameters({', '.join(f'{name} {array.shape}' for name, array in self.items())})"

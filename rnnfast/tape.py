@@ -100,7 +100,7 @@ class Tape(Generic[StateT]):
         problem.dx = None if grads.x is None else layout.sequence(grads.x)
         inputs = given | {name: getattr(recorded, name) for name in ("x", "h0", "c0", "mask", "resets")}
         for name, array in inputs.items():
-            setattr(problem, name, apart(array, written))
+            setattr(problem, name, apart(array, written) if written else array)
         for name, table in net.tables(grads.params, prefix="d_").items():
             setattr(problem, name, table)
         return problem

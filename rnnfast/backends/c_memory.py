@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 from typing import Any
@@ -20,7 +21,7 @@ class Block:
         if size > sys.maxsize - _ALIGNMENT:
             raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
         buffer = np.empty(size + _ALIGNMENT, np.uint8)
-        start = -buffer.ctypes.data % _ALIGNMENT
+        start = -ctypes.addressof(ctypes.c_char.from_buffer(buffer.data)) % _ALIGNMENT
         self.bytes = buffer[start : start + max(size, 1)]  # an empty slice would not begin at `start`
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
