@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "compiler.h"
+#include "layer.h"
 
 #define CACHE_LINE 64
 
@@ -116,13 +117,15 @@ INLINE void tile_step(const int R, const int V, const int G, vec *acc, const rea
   if (N <= R) {
     UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
     UNROLL for (int r = 0; r < R; r++) {
-      const vec left = v_set1(row[r][k]);
+      vec left = v_set1(row[r][k]);
+      if (N > 1) IN_REGISTER(left);
       UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
     }
   } else {
     UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
-      const vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+      vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+      if (R > 1) IN_REGISTER(right);
       UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
     }
   }
@@ -188,18 +191,21 @@ struct tile_family {
 };
 
 /* Runs a family over all of A and panels [first, end): a block of k at a time, panels outside, so that each, of about
- * panel_bytes, stays in L1 while rows pass by. Rows are dealt evenly, because a lone last row would leave most of the registers empty. */
+ * cache->panel_bytes, stays in L1 while rows pass by. Rows are dealt evenly, because a lone last row would leave most
+ * of the registers empty. */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t first, int64_t end,
-                      int64_t panel_bytes, const void *job) {
+                      const struct rf_cache *cache, const void *job) {
   const int G = family->gates, most = TILE_ROWS(G);
   const int64_t tiles = (a->count + most - 1) / most;
   if (tiles == 0) return;
   const int64_t rows = a->count / tiles, longer = a->count % tiles;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
-  const int64_t block = panel_bytes / (wide * G * VEC_LANES * (int)sizeof(real));
+  const int64_t row_bytes = G * VEC_LANES * (int64_t)sizeof(real), all = rows_width(a) * row_bytes * (end - first);
+  const int64_t block = cache->panel_bytes / (wide * row_bytes);
+  const int64_t turns = all > cache->chunk_bytes ? tiles : 1; /* what is in L2 comes into L1 by itself */
   struct tile at = tile_start(a, part);
   while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
-    share_fetching(&at, tiles, G * VEC_LANES * (int64_t)sizeof(real));
+    share_fetching(&at, turns, row_bytes);
     for (int64_t panel = first, width; panel < end; panel += width) {
       width = panel + wide <= end ? wide : 1;
       at.panel = panel;
@@ -221,7 +227,7 @@ struct product {
   const real *b; /* panels of one vector: [panel][k][lane] */
   real *const *c;
   int64_t first, columns;
-  int64_t panel_bytes;
+  const struct rf_cache *cache;
   int overwrite;
 };
 

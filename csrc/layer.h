@@ -55,6 +55,12 @@ struct rf_dropout {
   int every_step;
 };
 
+/* Shares of the processor's caches: for packed weights that rows pass by, in L1, and for gates between the two products,
+ * in L2. */
+struct rf_cache {
+  int64_t panel_bytes, chunk_bytes;
+};
+
 /* A layer is shared out by rows of the batch or by blocks of hidden units, but for weights and their gradients, by columns
  * of them. Every worker has a record of its own that differs in `plan` or units, `worker` and `scratch`. */
 struct rf_layer {
@@ -69,7 +75,7 @@ struct rf_layer {
   int hold; /* y of a step that is not live repeats the last live output */
   uint64_t seed;
   int64_t first_row;
-  int64_t panel_bytes, chunk_bytes; /* of packed weights that rows pass by; of gates between the two products */
+  struct rf_cache cache;
   struct rf_dropout input_dropout, recurrent_dropout;
 
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;

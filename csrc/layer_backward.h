@@ -182,7 +182,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .c = to,
       .first = own_first(l),
       .columns = own_end(l) * VEC_LANES,
-      .panel_bytes = l->panel_bytes,
+      .cache = &l->cache,
       .overwrite = overwrite,
   };
   product(&p);

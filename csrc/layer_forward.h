@@ -101,7 +101,7 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), l->panel_bytes, s);
+  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), &l->cache, s);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
@@ -121,7 +121,7 @@ struct forward {
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
-  int64_t most = l->chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
+  int64_t most = l->cache.chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
   if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
   if (most < l->batch) most = l->batch;
   if (most > all) most = all;

@@ -90,7 +90,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
       .b = panels,
       .c = b->into,
       .columns = columns,
-      .panel_bytes = l->panel_bytes,
+      .cache = &l->cache,
       .overwrite = b->overwrite,
   };
   product(&p);
@@ -184,7 +184,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .c = b->dx,
       .first = column / VEC_LANES,
       .columns = columns,
-      .panel_bytes = l->panel_bytes,
+      .cache = &l->cache,
       .overwrite = l->dx_first,
   };
   product(&p);

@@ -111,8 +111,7 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
       .hidden_size = p->hidden_size,
       .hold = p->masked_output == RF_MASKED_HOLD,
       .seed = p->dropout_seed,
-      .panel_bytes = rf_cpu_cache(1) / 2, /* the other half for the rows */
-      .chunk_bytes = rf_cpu_cache(2) / 2,
+      .cache = {rf_cpu_cache(1) / 2, rf_cpu_cache(2) / 2}, /* the other halves for rows and for weights */
       .first_row = p->first_row,
       .input_dropout = {layer == 0 ? p->input_dropout : p->dropout, dropout_tag(layer, 0, layer == 0), layer > 0},
       .recurrent_dropout = {p->recurrent_dropout, dropout_tag(layer, direction, 2), 0},

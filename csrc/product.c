@@ -15,6 +15,5 @@ INLINE void product_tile(const int R, const int V, const void *job, const struct
 TILE_FUNCTIONS(product_tile, 1)
 
 void RF_PRODUCT_NAME(const struct product *p) {
-  tiles_run(&product_tile_family, &p->a, p->part, p->first, (p->columns + VEC_LANES - 1) / VEC_LANES, p->panel_bytes,
-            p);
+  tiles_run(&product_tile_family, &p->a, p->part, p->first, (p->columns + VEC_LANES - 1) / VEC_LANES, p->cache, p);
 }
