@@ -10,12 +10,4 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
-/* Keeps what was loaded in a register. A compiler may fold the load into every instruction that uses it, and loads are
- * what a tile of few rows runs short of. */
-#ifdef __x86_64__
-#define IN_REGISTER(a) __asm__("" : "+v"(a))
-#else
-#define IN_REGISTER(a) (void)(a)
-#endif
-
 #endif

@@ -118,14 +118,14 @@ INLINE void tile_step(const int R, const int V, const int G, vec *acc, const rea
     UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
     UNROLL for (int r = 0; r < R; r++) {
       vec left = v_set1(row[r][k]);
-      if (N > 1) IN_REGISTER(left);
+      if (N > 1) v_keep(&left);
       UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
     }
   } else {
     UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
       vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-      if (R > 1) IN_REGISTER(right);
+      if (R > 1) v_keep(&right);
       UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
     }
   }

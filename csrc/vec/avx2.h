@@ -81,4 +81,7 @@ static inline void v_interleave(vec *a, vec *b) {
 }
 
 #endif
+
+static inline void v_keep(vec *a) { __asm__("" : "+x"(*a)); }
+
 #endif

@@ -84,4 +84,11 @@ static inline void v_interleave(vec *a, vec *b) {
 }
 
 #endif
+
+#ifdef __AVX512F__
+static inline void v_keep(vec *a) { __asm__("" : "+v"(*a)); }
+#else /* emulated */
+static inline void v_keep(vec *a) { (void)a; }
+#endif
+
 #endif
