@@ -1,4 +1,4 @@
-"""Results compared bit by bit, and problems cut: into rows of the batch, into chunks of steps."""
+"""Equal bits: nets to ask them of, results compared, and problems cut: into rows of the batch, into chunks of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import GRADIENTS, OUTPUTS, Results, copy_of, outputs_of, pick, run, with_outputs
+from agreement import RAGGED
+from support import GRADIENTS, OUTPUTS, Results, Spec, copy_of, make_problem, outputs_of, pick, run, with_outputs
 
 from rnnfast.backends import c
 from rnnfast.backends.c_library import library
@@ -20,8 +21,30 @@ RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
 EVERY_VARIANT = pytest.mark.parametrize("variant", RUNNABLE)
 PROMISED = (*OUTPUTS, *GRADIENTS)
 """What is promised to the bit: by row of the batch the outputs, by call the parameters' gradients too."""
+DROPOUT = {"dropout": 0.5, "input_dropout": 0.25, "recurrent_dropout": 0.3}
+NETS: dict[str, dict[str, Any]] = {
+    "plain": {"steps": 20, "input_size": 9, "hidden_size": 17},
+    "all options": {
+        "steps": 9,
+        "input_size": 9,
+        "hidden_size": 33,
+        "layers": 2,
+        "directions": 2,
+        "masked_output": "hold",
+        **RAGGED,
+        **DROPOUT,
+    },
+    # More inputs and units than one part of any product sums at once.
+    "wide": {"steps": 3, "input_size": 300, "hidden_size": 137},
+}
+EVERY_NET = pytest.mark.parametrize("net", NETS)
 OF_A_STEP = ("x", "dy", "mask", "resets")
 OF_A_ROW = (*OF_A_STEP, "h0", "c0", "dh_n", "dc_n")
+
+
+def make(variant: str | None, cell: str, dtype: str, **words: Any) -> Problem:
+    """A problem for one instruction set of the C backend."""
+    return replace(make_problem(Spec(cell, **words), dtype), variant=variant)
 
 
 def bits(a: Array) -> Array:

@@ -1,6 +1,39 @@
-"""Settings shared by all tests: the same random numbers on every run."""
+"""Settings and fixtures shared by all tests: the same random numbers on every run, a text, the number of threads."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
+
+import rnnfast
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same for every test."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def number_of_threads_restored() -> Iterator[None]:
+    """Whatever a test sets."""
+    n = rnnfast.get_num_threads()
+    yield
+    rnnfast.set_num_threads(n)
+
+
+@pytest.fixture(scope="module")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sentences of random words: letters within a word can be learned, which word comes next cannot."""
+    rng = np.random.default_rng(3)
+    words = ["harbour", "lantern", "quietly", "seven", "bridge", "café", "orchard", "windows"]
+    path = tmp_path_factory.mktemp("text") / "words.txt"
+    path.write_text(" ".join(rng.choice(words, 4000)), encoding="utf-8")
+    return path

@@ -9,7 +9,8 @@ import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, MEDIUM, RAGGED, assert_agrees
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import LAYOUTS, Layout, Spec, copy_of, error, make_problem, run
+from layouts import LAYOUTS, Layout
+from support import Spec, copy_of, error, make_problem, run
 from targets import ON_EVERY_TARGET, REQUIRED, Target
 
 from rnnfast.backends import reference

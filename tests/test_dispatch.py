@@ -1,21 +1,20 @@
-"""Which backend is chosen: argument, context, environment, then the first in the table that can run; and its report."""
+"""Which backend is chosen: argument, context, environment, then the first in the table that can run."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import types
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from choices import chosen, forget
 
 import rnnfast
 from rnnfast import dispatch
-from rnnfast.backends import c, reference
+from rnnfast.backends import reference
 
 
 def stand_in(reasons: dict[str | None, str | None]) -> Any:
@@ -43,18 +42,6 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     forget()
     yield modules
     forget()
-
-
-def forget() -> None:
-    """Let the next call choose anew."""
-    dispatch._explicit.cache_clear()
-    dispatch._automatic.cache_clear()
-
-
-def chosen(argument: str | None = None) -> str:
-    """The name of the chosen backend and variant."""
-    choice = dispatch.select(argument)
-    return f"{choice.name}:{choice.variant}" if choice.variant else choice.name
 
 
 def test_order_of_requests(table: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,90 +150,7 @@ def test_context_ends_with_an_error(table: dict[str, Any]) -> None:
     assert chosen() == "first"
 
 
-@pytest.fixture
-def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The C library was not built."""
-    monkeypatch.setattr(c, "reason", lambda variant=None: "the C library was not built")
-    monkeypatch.setattr(c, "variants", lambda: ())
-    monkeypatch.delenv("RNNFAST_BACKEND", raising=False)
-    forget()
-    yield
-    forget()
-
-
-def test_falling_back_to_the_reference_warns_once(without_library: None) -> None:
-    with pytest.warns(RuntimeWarning, match="slow .* the C library was not built. Install .* pip") as caught:
-        assert chosen() == "reference"
-    assert len(caught) == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert chosen() == "reference"
-
-
-def test_asking_for_the_reference_does_not_warn(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNNFAST_BACKEND", "reference")
-    assert chosen() == "reference"  # warnings are errors in these tests
-
-
-def test_only_an_automatic_choice_falls_back(without_library: None) -> None:
-    with pytest.raises(RuntimeError, match="asks for backend 'c', which cannot run: the C library was not built"):
-        chosen("c")
-
-
-def test_threads_without_the_library(without_library: None) -> None:
-    assert rnnfast.get_num_threads() == 1
-    with pytest.raises(RuntimeError, match="the C library was not built"):
-        rnnfast.set_num_threads(2)
-
-
-@pytest.mark.parametrize(
-    "n, error", [(0, ValueError), (-3, ValueError), (2**31, ValueError), (1.5, TypeError), ("2", TypeError)]
-)
-def test_threads_that_cannot_be(n: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="^n "):
-        rnnfast.set_num_threads(n)
-
-
-@pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
-def test_threads_of_the_library() -> None:
-    before = rnnfast.get_num_threads()
-    try:
-        rnnfast.set_num_threads(3)
-        assert rnnfast.get_num_threads() == 3
-    finally:
-        rnnfast.set_num_threads(before)
-
-
-def test_config_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNNFAST_BACKEND", "reference")
-    rows = dict(line.split("  ", 1) for line in rnnfast.show_config().splitlines())
-    rows = {name.strip(): value.strip() for name, value in rows.items()}
-    assert rows["rnnfast"] == rnnfast.__version__
-    assert rows["backend"] == "reference (RNNFAST_BACKEND)"
-    assert rows["threads"] == str(rnnfast.get_num_threads())
-    for name, value in c.describe().items():
-        assert rows[f"C {name}"] == value.strip()
-    for name, reason in rnnfast.backends().items():
-        assert rows[f"backend {name}"] == (reason or "can run")
-
-
 def test_the_table_is_the_contract() -> None:
     order = [name for name in ("c", "numba", "cuda", "reference") if name in dispatch.TABLE]
     assert list(dispatch.TABLE) == order
     assert rnnfast.backends()["reference"] is None
-
-
-def test_import_brings_nothing_that_is_slow() -> None:
-    code = """
-import sys, rnnfast
-slow = {"matplotlib", "rich", "safetensors", "numba", "torch", "cffi", "hypothesis", "importlib.metadata"}
-print(*sorted(slow & set(sys.modules)), rnnfast.__version__)
-"""
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == [rnnfast.__version__] and not found.stderr
-
-
-def test_names() -> None:
-    assert set(rnnfast.__all__) <= set(dir(rnnfast)) | {"__version__"}
-    with pytest.raises(AttributeError, match="has no attribute 'lstm'"):
-        rnnfast.lstm  # noqa: B018

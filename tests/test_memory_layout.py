@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, MEDIUM, RAGGED, assert_agrees
-from support import LAYOUTS, Layout, Spec, after_guard_page, assert_same, before_guard_page, copy_of, make_problem
+from layouts import LAYOUTS, Layout, after_guard_page, before_guard_page
+from support import Spec, assert_same, copy_of, make_problem
 from targets import ON_EVERY_TARGET, TARGETS, Target
 
 

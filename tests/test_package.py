@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from programs import python
 
 import rnnfast
@@ -81,3 +84,19 @@ def test_the_reference_stands_in_where_the_library_was_not_built() -> None:
 def test_a_source_tree_imports_without_being_built() -> None:
     printed = python(f"import sys; sys.path.insert(0, {str(CLONE)!r}); import rnnfast; print(rnnfast.__file__)")
     assert Path(printed.strip()) == CLONE / "rnnfast" / "__init__.py"
+
+
+def test_import_brings_nothing_that_is_slow() -> None:
+    code = """
+import sys, rnnfast
+slow = {"matplotlib", "rich", "safetensors", "numba", "torch", "cffi", "hypothesis", "importlib.metadata"}
+print(*sorted(slow & set(sys.modules)), rnnfast.__version__)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [rnnfast.__version__] and not found.stderr
+
+
+def test_names() -> None:
+    assert set(rnnfast.__all__) <= set(dir(rnnfast)) | {"__version__"}
+    with pytest.raises(AttributeError, match="has no attribute 'lstm'"):
+        rnnfast.lstm  # noqa: B018

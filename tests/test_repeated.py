@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,13 @@ import rnnfast
 from rnnfast import repeated
 from rnnfast.problem import Array
 
+pytestmark = pytest.mark.usefixtures("number_of_threads_restored")
+
 NETS: dict[str, Any] = {
     "lstm": lambda **options: rnnfast.LSTM(5, 7, seed=1, **options),
     "gru, both directions": lambda **options: rnnfast.GRU(5, 7, num_layers=2, bidirectional=True, seed=1, **options),
     "rnn, batch first": lambda **options: rnnfast.RNN(5, 7, batch_first=True, seed=1, **options),
 }
-
-
-@pytest.fixture(autouse=True)
-def number_of_threads_restored() -> Iterator[None]:
-    n = rnnfast.get_num_threads()
-    yield
-    rnnfast.set_num_threads(n)
 
 
 def plain(*shape: int, seed: int = 0) -> Array:

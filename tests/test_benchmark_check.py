@@ -1,0 +1,101 @@
+"""The check and the clock of `rnnfast bench`: who is right is timed, who is wrong or cannot run is named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast
+from rnnfast.benchmark import check, peers, timing, worker
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.peer_rnnfast import Backend
+from rnnfast.benchmark.peers import Prepared
+
+SMALL = Case("lstm", 3, 2, 5)
+
+
+@pytest.mark.parametrize("kind", ["dense", "ragged", "subnormal"])
+@pytest.mark.parametrize("work", ["forward", "training", "step"])
+@pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
+def test_every_candidate_is_right(name: str, cell: Any, work: Any, kind: Any) -> None:
+    if why := rnnfast.backends()["c"] if name == "c" else peers.reason(name):
+        pytest.skip(why)
+    steps = 1 if work == "step" else 6
+    found = worker.measure(Case(cell, steps, 3, 17, work, inputs=5, kind=kind), [name], name, 0, probe=False)
+    assert not found.wrong
+    assert found.samples.keys() | found.skipped.keys() == {name}
+    assert "Error" not in found.skipped.get(name, "")
+
+
+class Planted:
+    """The reference with one result changed."""
+
+    def __init__(self, change: str) -> None:
+        self.change = change
+
+    def lacks(self, case: Case) -> str | None:
+        return None
+
+    def prepare(self, case: Case, data: Any) -> Prepared:
+        right = Backend("reference").prepare(case, data)
+
+        def arrays(result: Any) -> dict[str, Any]:
+            found = right.arrays(result)
+            found[self.change] = found[self.change] * 1.001
+            return found
+
+        return Prepared(right.work, arrays)
+
+
+@pytest.mark.parametrize("change", ["y", "x", "c0", "weight_hh_l0", "bias_ih_l0"])
+def test_a_wrong_result_gets_no_time(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "peer", lambda name: Planted(change) if name == "wrong" else peers.peer(name))
+    found = worker.measure(replace(SMALL, work="training"), ["reference", "wrong"], "reference", 0, probe=False)
+    assert found.samples.keys() == {"reference"}
+    assert re.search(rf"^{change} is off by 0\.001 of its norm", found.wrong["wrong"])
+
+
+def test_a_long_case_is_checked_on_its_first_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("lstm", 40, 2, 5)
+    monkeypatch.setattr(check, "MAX_FLOPS", case.flops / 4)
+    assert check.checked_case(case) == replace(case, steps=10)
+    assert not worker.measure(case, ["reference"], "reference", 0, probe=False).wrong
+    results = dict(check.truth(replace(case, steps=40)))
+    assert check.prefix_fault(case, results) is None
+    results["y"] = results["y"] * 1.001
+    assert "y is off" in (check.prefix_fault(case, results) or "")
+    results["h_n"] = results["h_n"] * np.nan
+    assert check.prefix_fault(case, results) == "h_n is not finite"
+
+
+def test_what_cannot_run_is_noted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def lacks(self, case: Case) -> str | None:
+            return "has no LSTM" if case.cell == "lstm" else None
+
+        def prepare(self, case: Case, data: Any) -> Prepared:
+            raise OSError("out of luck")
+
+    monkeypatch.setattr(worker, "peer", lambda name: peers.peer(name) if name == "reference" else Broken())
+    names = ["reference", "torch", "c"]
+    found = worker.measure(SMALL, names, "reference", 0, probe=False)
+    assert found.samples.keys() == {"reference"} and found.skipped == {"torch": "has no LSTM", "c": "has no LSTM"}
+    found = worker.measure(replace(SMALL, cell="gru"), names, "reference", 0, probe=False)
+    assert found.skipped == {"torch": "OSError: out of luck"}
+    assert found.wrong == {"c": "OSError: out of luck"}, "our own backends may not fail"
+
+
+def test_samples_are_taken_in_turn() -> None:
+    calls: list[str] = []
+    work = {name: timing.Sampler(lambda name=name: calls.append(name)) for name in "ab"}
+    calls.clear()
+    samples = timing.take_turns(work, seconds=0)
+    assert {name: len(times) for name, times in samples.items()} == {"a": timing.MIN_ROUNDS, "b": timing.MIN_ROUNDS}
+    assert all(0 < seconds < 1 for times in samples.values() for seconds in times)
+    changes = sum(one != other for one, other in zip(calls, calls[1:], strict=False))
+    assert timing.MIN_ROUNDS <= changes < 2 * timing.MIN_ROUNDS

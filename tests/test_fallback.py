@@ -1,0 +1,48 @@
+"""Where the C library was not built: the reference stands in with a warning, or an error says what is missing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from choices import chosen, forget
+
+import rnnfast
+from rnnfast.backends import c
+
+
+@pytest.fixture
+def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The C library was not built."""
+    monkeypatch.setattr(c, "reason", lambda variant=None: "the C library was not built")
+    monkeypatch.setattr(c, "variants", lambda: ())
+    monkeypatch.delenv("RNNFAST_BACKEND", raising=False)
+    forget()
+    yield
+    forget()
+
+
+def test_falling_back_to_the_reference_warns_once(without_library: None) -> None:
+    with pytest.warns(RuntimeWarning, match="slow .* the C library was not built. Install .* pip") as caught:
+        assert chosen() == "reference"
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert chosen() == "reference"
+
+
+def test_asking_for_the_reference_does_not_warn(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNFAST_BACKEND", "reference")
+    assert chosen() == "reference"  # warnings are errors in these tests
+
+
+def test_only_an_automatic_choice_falls_back(without_library: None) -> None:
+    with pytest.raises(RuntimeError, match="asks for backend 'c', which cannot run: the C library was not built"):
+        chosen("c")
+
+
+def test_threads_without_the_library(without_library: None) -> None:
+    assert rnnfast.get_num_threads() == 1
+    with pytest.raises(RuntimeError, match="the C library was not built"):
+        rnnfast.set_num_threads(2)

@@ -1,0 +1,73 @@
+"""The optimisers and clipping of rnnfast.nn: against the paper and PyTorch, and norms of gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnfast import nn
+from rnnfast.nn import optim
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_follows_the_paper(rng: np.random.Generator, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optim, "BLOCK", 7)  # several blocks and a shorter last one
+    parameters = {"weight": rng.standard_normal((5, 4)).astype(dtype), "bias": rng.standard_normal(3).astype(dtype)}
+    expected = {name: value.astype(np.float64) for name, value in parameters.items()}
+    first, second = ({name: np.zeros(value.shape) for name, value in parameters.items()} for _ in range(2))
+    adam = nn.Adam(parameters, lr=0.01, betas=(0.8, 0.95), eps=1e-4)
+    for step in range(1, 6):
+        grads = {name: rng.standard_normal(value.shape).astype(dtype) for name, value in parameters.items()}
+        adam.step(grads)
+        for name, grad in grads.items():
+            first[name] = 0.8 * first[name] + 0.2 * grad
+            second[name] = 0.95 * second[name] + 0.05 * np.square(grad, dtype=np.float64)
+            mean, square = first[name] / (1 - 0.8**step), second[name] / (1 - 0.95**step)
+            expected[name] -= 0.01 * mean / (np.sqrt(square) + 1e-4)
+    for name, value in parameters.items():
+        assert value.dtype == dtype
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def test_adam_agrees_with_pytorch(rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    ours = rng.standard_normal((6, 5))
+    theirs = torch.tensor(ours, requires_grad=True)
+    adam, reference = nn.Adam({"weight": ours}, lr=3e-3), torch.optim.Adam([theirs], lr=3e-3)
+    for scale in (1.0, 1e-3, 1e-9, 0.0, 10.0):
+        gradient = scale * rng.standard_normal(ours.shape)
+        theirs.grad = torch.tensor(gradient)
+        reference.step()
+        adam.step({"weight": gradient})
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_adam_learns() -> None:
+    parameters = {"at": np.array([3.0, -2.0])}
+    adam = nn.Adam(parameters, lr=0.1)
+    for _ in range(300):
+        adam.step({"at": 2 * (parameters["at"] - [1.0, 0.5])})
+    np.testing.assert_allclose(parameters["at"], [1.0, 0.5], atol=1e-2)
+
+
+def test_clip_scales_all_gradients_together() -> None:
+    grads = {"a": np.array([[3.0, 0.0]], np.float32), "b": np.array(4.0, np.float32)}
+    assert nn.clip_grad_norm(grads, 10.0) == 5.0
+    assert grads["b"] == 4.0
+    assert nn.clip_grad_norm(grads, 1.0) == 5.0
+    assert nn.grad_norm(grads) == pytest.approx(1.0)
+    np.testing.assert_allclose(grads["a"], [[0.6, 0.0]], rtol=1e-6)
+
+
+def test_norm_is_summed_in_float64() -> None:
+    assert nn.grad_norm({"large": np.full(4, 1e30, np.float32)}) == pytest.approx(2e30)
+    assert nn.grad_norm({"small": np.full((2, 2), 1e-30, np.float32)}) == pytest.approx(2e-30)
+    assert nn.grad_norm({}) == 0.0
+
+
+def test_a_norm_that_is_not_finite_shows() -> None:
+    grads = {"a": np.array([1.0, np.inf])}
+    with np.errstate(invalid="ignore"):
+        assert nn.clip_grad_norm(grads, 1.0) == np.inf
+    assert np.isnan(grads["a"][1])
+    assert np.isnan(nn.clip_grad_norm({"a": np.array([1.0, np.nan])}, 1.0))
