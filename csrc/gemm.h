@@ -32,9 +32,26 @@ struct rows {
 
 static inline int64_t rows_width(const struct rows *r) { return r->segments * r->size; }
 
+/* B: all of its panels packed before, or, where this product alone uses them, some at a time as their turn comes, which
+ * saves their way to memory and back. `pack` writes numbers [from, to) of every column of a panel. */
+struct panels {
+  const real *packed;
+  void (*pack)(const void *source, int64_t panel, int64_t from, int64_t to, real *room); /* NULL: packed before */
+  const void *source;
+  real *room; /* for room_numbers */
+};
+
+#define SUM_PART_MOST 64
+
 /* Numbers of a part, a power of two: short parts keep errors small, long ones are faster. With a sixth of a row, at most
  * 64, errors were measured to be those of libraries that sum in vectors and blocks. */
-static inline int64_t sum_part(int64_t width) { return width <= 96 ? 16 : width <= 192 ? 32 : 64; }
+static inline int64_t sum_part(int64_t width) { return width <= 96 ? 16 : width <= 192 ? 32 : SUM_PART_MOST; }
+
+/* A share of L2, and at least a part of the widest tile. */
+static inline int64_t room_numbers(const struct rf_cache *cache) {
+  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, share = cache->chunk_bytes / (int64_t)sizeof(real);
+  return share > least ? share : least;
+}
 
 /* Where a tile stands, and which numbers of its rows it sums: [from, to) of `segments` segments from `segment` on, cut
  * into parts of at most `part`, or, where segments are shorter, of `group` whole ones. */
@@ -42,6 +59,8 @@ struct tile {
   int64_t row, panel;
   int64_t segment, segments, from, to;
   int64_t part, group;
+  const real *b; /* its panels at the first of these numbers */
+  int64_t panel_size; /* numbers from one panel to the next */
   int64_t turn; /* which of the tiles this is that follow one another on these panels */
   int64_t fetch_share, fetch_step; /* bytes, see share_fetching */
   int first, last; /* the first or the last numbers of a row */
@@ -133,9 +152,10 @@ INLINE void tile_step(const int R, const int V, const int G, vec *acc, const rea
 
 /* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
 INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
-                          const struct rows *a, ptrdiff_t a_step, const real *b, ptrdiff_t panel_size) {
+                          const struct rows *a, ptrdiff_t a_step) {
   const real *row[TILE_ROWS_MOST];
-  b += at->panel * panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
+  const real *b = at->b;
+  const ptrdiff_t panel_size = at->panel_size;
   const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
   const real *const *from_rows = s->from;
   UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
@@ -190,31 +210,62 @@ struct tile_family {
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
-/* Runs a family over all of A and panels [first, end): a block of k at a time, panels outside, so that each, of about
- * cache->panel_bytes, stays in L1 while rows pass by. Rows are dealt evenly, because a lone last row would leave most
- * of the registers empty. */
-INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, int64_t first, int64_t end,
-                      const struct rf_cache *cache, const void *job) {
-  const int G = family->gates, most = TILE_ROWS(G);
-  const int64_t tiles = (a->count + most - 1) / most;
-  if (tiles == 0) return;
-  const int64_t rows = a->count / tiles, longer = a->count % tiles;
-  const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(a->count, G);
+/* Points `at` to `width` panels, packed by now. */
+INLINE void panels_ready(const struct panels *b, const struct rows *a, const int G, int64_t width, struct tile *at) {
+  const int64_t from = at->segment * a->size + at->from, count = at->segments * (at->to - at->from);
+  at->panel_size = (b->pack ? count : rows_width(a)) * G * VEC_LANES;
+  at->b = b->pack ? b->room : b->packed + at->panel * at->panel_size + from * G * VEC_LANES;
+  for (int64_t v = 0; v < width && b->pack; v++) {
+    b->pack(b->source, at->panel + v, from, from + count, b->room + v * at->panel_size);
+  }
+}
+
+/* Rows dealt evenly to tiles, because a lone last row would leave most of the registers empty, and panels to tiles as
+ * wide as fit, the last ones alone. */
+struct deal {
+  int64_t tiles, rows, longer; /* of `rows` each, the first `longer` of one more */
+  int64_t first, end;
+  int wide;
+};
+
+INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G) {
+  const int most = TILE_ROWS(G);
+  const int64_t tiles = (count + most - 1) / most, some = tiles > 0 ? tiles : 1;
+  const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(count, G);
+  return (struct deal){tiles, count / some, count % some, first, end, wide};
+}
+
+static inline int64_t tile_width(const struct deal *d, int64_t panel) {
+  return panel + d->wide <= d->end ? d->wide : 1;
+}
+
+INLINE void tile_run(const struct tile_family *family, const struct deal *d, struct tile *at, const void *job) {
+  at->row = at->turn * d->rows + (at->turn < d->longer ? at->turn : d->longer);
+  family->by_panels[tile_width(d, at->panel) - 1][d->rows + (at->turn < d->longer) - 1](job, at);
+}
+
+/* Runs a family over all of A and panels [first, end). Panels that are few stay in L2 while row by row is written as it
+ * lies; of others a tile's, a block of k of about cache->panel_bytes, stay in L1 while rows pass by. */
+INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
+                      int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
+  const int G = family->gates;
+  const struct deal d = tiles_deal(a->count, first, end, G);
   const int64_t row_bytes = G * VEC_LANES * (int64_t)sizeof(real), all = rows_width(a) * row_bytes * (end - first);
-  const int64_t block = cache->panel_bytes / (wide * row_bytes);
-  const int64_t turns = all > cache->chunk_bytes ? tiles : 1; /* what is in L2 comes into L1 by itself */
+  const int few = all <= cache->chunk_bytes / 4 && !b->pack;
+  const int64_t block = few ? rows_width(a) : cache->panel_bytes / (d.wide * row_bytes);
+  const int64_t turns = all > cache->chunk_bytes && !b->pack ? d.tiles : 1; /* what is in L2 comes into L1 by itself */
   struct tile at = tile_start(a, part);
-  while (next_block(a, tiles > 1 ? block : rows_width(a), &at)) {
+  while (d.tiles > 0 && next_block(a, d.tiles > 1 || b->pack ? block : rows_width(a), &at)) {
     share_fetching(&at, turns, row_bytes);
-    for (int64_t panel = first, width; panel < end; panel += width) {
-      width = panel + wide <= end ? wide : 1;
-      at.panel = panel;
-      at.row = 0;
-      for (at.turn = 0; at.turn < tiles; at.turn++) {
-        const int64_t count = rows + (at.turn < longer);
-        family->by_panels[width - 1][count - 1](job, &at);
-        at.row += count;
+    for (at.turn = 0; at.turn < d.tiles && few; at.turn++) {
+      for (at.panel = first; at.panel < end; at.panel += tile_width(&d, at.panel)) {
+        panels_ready(b, a, G, 0, &at);
+        tile_run(family, &d, &at, job);
       }
+    }
+    for (at.panel = first; at.panel < end && !few; at.panel += tile_width(&d, at.panel)) {
+      panels_ready(b, a, G, tile_width(&d, at.panel), &at);
+      for (at.turn = 0; at.turn < d.tiles; at.turn++) tile_run(family, &d, &at, job);
     }
   }
 }
@@ -224,7 +275,7 @@ struct product {
   struct rows a;
   ptrdiff_t a_step; /* between numbers of a row that follow one another */
   int64_t part; /* numbers that one chain sums */
-  const real *b; /* panels of one vector: [panel][k][lane] */
+  struct panels b; /* of one vector: [panel][k][lane] */
   real *const *c;
   int64_t first, columns;
   const struct rf_cache *cache;

@@ -80,6 +80,7 @@ struct rf_layer {
 
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
   void *packed; /* written by pack, read by forward */
+  int packs; /* this very call packs the weights: those of a single product when that comes */
 
   struct rf_view x; /* rows of x_segments stretches of input_size / x_segments numbers */
   int64_t x_segments, x_stride;

@@ -6,34 +6,23 @@
 #ifndef RF_LAYER_BACKWARD_H
 #define RF_LAYER_BACKWARD_H
 
-/* This worker's share of W's rows, (G * H, columns), in the order of a row of gates, as panels of columns: what
- * gradients are summed with. */
-static void pack_transposed(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
-                            int gates, real *to) {
-  const int64_t panels = (columns + VEC_LANES - 1) / VEC_LANES, size = gates_width(l, gates) * VEC_LANES;
+/* This worker's share of all panels: what gradients are summed with. */
+static void pack_all_transposed(const struct rf_layer *l, struct weights w, real *to) {
+  const int64_t panels = (w.columns + VEC_LANES - 1) / VEC_LANES, width = gates_width(l, w.gates);
   const int64_t first = rf_share(panels, l->worker, l->workers), end = rf_share(panels, l->worker + 1, l->workers);
   /* A block of units at a time over all panels, so that W is read as it lies. */
-  for (int64_t block = 0; block < hidden_blocks(l); block++, to += gates * UNITS * VEC_LANES) {
+  for (int64_t k = 0; k < width; k += w.gates * UNITS) {
     for (int64_t panel = first; panel < end; panel++) {
-      const int64_t column = panel * VEC_LANES, left = columns - column;
-      real *next = to + panel * size;
-      for (int g = slot; g < slot + gates; g++) {
-        const real *from = weight + (gate[g] * l->hidden_size + block * UNITS) * columns + column;
-        for (int64_t unit = block * UNITS; unit < (block + 1) * UNITS; unit++, next += VEC_LANES, from += columns) {
-          const int there = unit < l->hidden_size;
-          v_store(next, !there ? v_set1(0) : left >= VEC_LANES ? v_load(from) : v_load_n(from, left));
-        }
-      }
+      pack_transposed(&w, panel, k, k + w.gates * UNITS, to + (panel * width + k) * VEC_LANES);
     }
   }
 }
 
 static void backward_begin(const struct rf_layer *l, struct backward *b) {
   const int64_t stride = state_stride(l);
-  if (l->dx.base) pack_transposed(l, l->weight_ih, l->input_size, CELL_GATE_X, 0, CELL_GATES, b->shared.weight_x);
-  for (int p = 0; p < CELL_PHASES; p++) {
-    pack_transposed(l, l->weight_hh, l->hidden_size, CELL_GATE_H, CELL_PHASE[p].slot, CELL_PHASE[p].gates,
-                    b->shared.weight_h[p]);
+  if (l->dx.base && !dx_once(l)) pack_all_transposed(l, input_weights(l), b->shared.weight_x);
+  for (int p = 0; p < CELL_PHASES && !dh_once(l); p++) {
+    pack_all_transposed(l, state_weights(l, p), b->shared.weight_h[p]);
   }
   zero_reals(b->zeros, stride);
   states_in(l, &l->all, l->h0, b->h0); /* every row's: the weights' gradients are products with them */
@@ -174,11 +163,12 @@ INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const 
 /* to += (or =) gradients of a phase's pre-activations times its rows of W_hh */
 static void state_product(const struct rf_layer *l, const struct backward *b, int phase, int64_t rows,
                           const real **gates, real *const *to, int overwrite) {
+  const struct weights weights = state_weights(l, phase);
   const struct product p = {
       .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
       .a_step = 1,
       .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
-      .b = b->shared.weight_h[phase],
+      .b = {b->shared.weight_h[phase], dh_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = to,
       .first = own_first(l),
       .columns = own_end(l) * VEC_LANES,
@@ -225,18 +215,6 @@ static void block_norms(const struct rf_layer *l, const struct backward *b, int6
     }
     for (int k = 0; k < 2; k++) l->norms[t * l->norms_stride + k] = sqrt(sum[k]);
   }
-}
-
-/* The first visit of the block of which `end` - 1 is the last. */
-static int64_t block_first(const struct rf_plan *all, int64_t end) {
-  int64_t first = end - 1;
-  while (first > 0 && all->start[end] - all->start[first - 1] <= RF_BLOCK_ROWS) {
-    /* The steps' own numbering, so that a block does not depend on where a chunk starts. */
-    const int64_t boundary = rf_plan_step(all, all->reverse ? first - 1 : first);
-    if (boundary % RF_BLOCK_STEPS == 0) break;
-    first--;
-  }
-  return first;
 }
 
 /* One block of steps: this worker's rows through time, then its share of the gradients that sum over all rows. */

@@ -29,12 +29,24 @@ struct backward {
   const real **h_row, **h_dropped_row, **c_row, **c_next_row, **all_gates, **through_gates;
   real **through_to;
   double **squares_row;
-  real *packed_gates, *sums;
+  real *packed_gates, *sums, *room;
   int overwrite;       /* no gradient of a weight has been written yet, and what is there does not count */
   int64_t first_entry; /* of the block, among those of the plan of every row */
   const real **left;
   real **into;
 };
+
+/* The first visit of the block of which `end` - 1 is the last. */
+static int64_t block_first(const struct rf_plan *all, int64_t end) {
+  int64_t first = end - 1;
+  while (first > 0 && all->start[end] - all->start[first - 1] <= RF_BLOCK_ROWS) {
+    /* The steps' own numbering, so that a block does not depend on where a chunk starts. */
+    const int64_t boundary = rf_plan_step(all, all->reverse ? first - 1 : first);
+    if (boundary % RF_BLOCK_STEPS == 0) break;
+    first--;
+  }
+  return first;
+}
 
 static int64_t block_most_rows(const struct rf_layer *l) {
   const int64_t rows = (l->plan.t1 - l->plan.t0) * l->batch, most = l->batch > RF_BLOCK_ROWS ? l->batch : RF_BLOCK_ROWS;
@@ -71,6 +83,7 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   b.d_operand = take_reals(arena, l->recurrent_dropout.probability > 0 || CELL_PHASES > 1 ? batch * stride : 0);
   b.packed_gates = take_reals(arena, rows * PACKED_ROWS);
   b.sums = take_reals(arena, gates_width(l, CELL_SLOTS));
+  b.room = take_reals(arena, room_numbers(&l->cache)); /* of panels that are packed as they are used */
   b.left = take_pointers(arena, PACKED_ROWS);
   b.into = take_pointers(arena, PACKED_ROWS);
   b.gates = take_pointers(arena, rows);

@@ -3,12 +3,10 @@
 #ifndef RF_LAYER_FORWARD_H
 #define RF_LAYER_FORWARD_H
 
-#define CHUNK_ROWS_LEAST 32     /* rows for which weights are worth fetching from beyond L2 */
-
 /* Everything a tile needs of some rows: of a chunk for the input product, of one step for a phase. */
 struct step {
   struct rows operand;
-  const real *panels;
+  struct panels panels;
   const real *bias; /* input product only */
   int keep;         /* gates are wanted later */
   real *const *gates;
@@ -73,7 +71,7 @@ INLINE void gates_tile(const int phase, const int R, const int V, const void *jo
   const int from_bias = phase == INPUT_PRODUCT && at->first;
   struct sums sums = {from_bias ? bias : (const real *const *)gates, gates, .columns = V * G * VEC_LANES};
   UNROLL for (int n = 0; n < V * G; n++) sums.offset[n] = slot_offset(at->panel + n / G, slot + n % G);
-  tile_multiply(R, V, G, &sums, at, &s->operand, 1, s->panels, rows_width(&s->operand) * G * VEC_LANES);
+  tile_multiply(R, V, G, &sums, at, &s->operand, 1);
   if (!at->last) return;
   if (phase == INPUT_PRODUCT) {
     gates_begin(s, at, R, V);
@@ -101,13 +99,15 @@ static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
 INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
-  tiles_run(family, &s->operand, sum_part(rows_width(&s->operand)), own_first(l), own_end(l), &l->cache, s);
+  const int64_t part = sum_part(rows_width(&s->operand));
+  tiles_run(family, &s->operand, part, &s->panels, own_first(l), own_end(l), &l->cache, s);
 }
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
  * (`now_...`: where its state stands). */
 struct forward {
   struct packed packed;
+  real *room; /* of panels that are packed as they are used */
   struct inputs inputs;
   int64_t chunk_rows; /* that have room; at least the batch */
   real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
@@ -120,12 +120,9 @@ struct forward {
 
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l);
-  const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch;
-  int64_t most = l->cache.chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
-  if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
-  if (most < l->batch) most = l->batch;
-  if (most > all) most = all;
+  const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch, limit = chunk_rows(l), most = limit < all ? limit : all;
   struct forward f = {.chunk_rows = most};
+  f.room = take_reals(arena, room_numbers(&l->cache));
   if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
@@ -186,9 +183,10 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       input_drop(l, &f->inputs, t, b, (real *)f->x_row[n]);
     }
   }
+  const struct weights weights = input_weights(l);
   const struct step s = {
       .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
-      .panels = f->packed.x,
+      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room},
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
@@ -241,9 +239,10 @@ static void forward_step(const struct rf_layer *l, const struct forward *f, int6
   step_rows(l, f, visit);
   for (int phase = 0; phase < CELL_PHASES; phase++) {
     const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
+    const struct weights weights = state_weights(l, phase);
     const struct step s = {
         .operand = {operand, live, 1, l->hidden_size, 0},
-        .panels = f->packed.h[phase],
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
         .keep = l->gates.base != NULL,
         .gates = gates,
         .h = f->h_row,

@@ -7,6 +7,25 @@
 #define WEIGHT_PART 32
 #define BIAS_CHAIN 8
 
+/* Numbers [from, to) of a row of gates as rows of W, one panel of its columns: what gradients are summed with. */
+static void pack_transposed(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
+  const struct weights *w = source;
+  const int64_t column = panel * VEC_LANES, left = w->columns - column;
+  for (int64_t k = from, end; k < to; k = end) {
+    const int64_t slots = k / UNITS, unit = slots / w->gates * UNITS + k % UNITS;
+    const real *row = w->base + (w->gate[slots % w->gates] * w->hidden + unit) * w->columns + column;
+    end = (slots + 1) * UNITS < to ? (slots + 1) * UNITS : to;
+    for (int64_t i = 0; i < end - k; i++, room += VEC_LANES, row += w->columns) {
+      const int there = unit + i < w->hidden;
+      v_store(room, !there ? v_set1(0) : left >= VEC_LANES ? v_load(row) : v_load_n(row, left));
+    }
+  }
+}
+
+/* Whether a backward call has only one product with a matrix, and packs it then; as in layer_pack.h. */
+static int dh_once(const struct rf_layer *l) { return once(l) && l->plan.t1 - l->plan.t0 == 1; }
+static int dx_once(const struct rf_layer *l) { return once(l) && block_first(&l->all, l->plan.t1 - l->plan.t0) == 0; }
+
 /* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
 static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
   for (int64_t i = 0; i < count; i++) row[i] += slot * UNITS;
@@ -87,7 +106,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
       .a = {b->left, n, 1, rows, 0},
       .a_step = TILE_ROWS_MOST,
       .part = part,
-      .b = panels,
+      .b = {.packed = panels},
       .c = b->into,
       .columns = columns,
       .cache = &l->cache,
@@ -176,11 +195,12 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       }
     }
   }
+  const struct weights weights = input_weights(l);
   const struct product p = {
       .a = gates_operand(l, gates, n, 0, CELL_GATES),
       .a_step = 1,
       .part = sum_part(gates_width(l, CELL_GATES)),
-      .b = b->shared.weight_x,
+      .b = {b->shared.weight_x, dx_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = b->dx,
       .first = column / VEC_LANES,
       .columns = columns,

@@ -2,6 +2,40 @@
 #ifndef RF_LAYER_PACK_H
 #define RF_LAYER_PACK_H
 
+/* Some gates of a matrix as PyTorch has it, (G * H, columns), in the order of their slots. */
+struct weights {
+  const real *base;
+  int64_t hidden, columns;
+  const int *gate;
+  int gates;
+};
+
+static struct weights input_weights(const struct rf_layer *l) {
+  return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, CELL_GATES};
+}
+
+static struct weights state_weights(const struct rf_layer *l, int phase) {
+  const struct phase *f = &CELL_PHASE[phase];
+  return (struct weights){l->weight_hh, l->hidden_size, l->hidden_size, CELL_GATE_H + f->slot, f->gates};
+}
+
+#define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
+
+/* Rows that the input product takes at once: as many as L2 has room for their gates, and a step at least. */
+static int64_t chunk_rows(const struct rf_layer *l) {
+  int64_t most = l->cache.chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
+  if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
+  return most > l->batch ? most : l->batch;
+}
+
+/* Whether a forward call has only one product with a matrix, and packs it then. With rows shared out, each worker would
+ * pack it. */
+static int once(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
+static int state_once(const struct rf_layer *l) { return once(l) && l->plan.t1 - l->plan.t0 == 1; }
+static int input_once(const struct rf_layer *l) {
+  return once(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
+}
+
 /* Where the parts of a packed layer stand: W_ih, W_hh per phase, then the bias in the layout of a row of gates. */
 struct packed {
   const real *x;
@@ -41,27 +75,30 @@ INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int6
 /* Columns of W that are packed for all gates before the next ones: what is read and written meanwhile stays in L1. */
 #define PACK_COLUMNS 64
 
-/* This worker's share of W, (G * H, columns), to panels of `gates` slots from `slot` on; `gate` says which of its gates
- * a slot is. */
-static void pack_gates(const struct rf_layer *l, const real *weight, int64_t columns, const int *gate, int slot,
-                       int gates, real *to) {
-  const int64_t panels = hidden_panels(l), size = columns * gates * VEC_LANES;
-  const int64_t end = rf_share(panels, l->worker + 1, l->workers);
-  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
-    const int64_t unit = panel * VEC_LANES;
-    for (int64_t first = 0; first < columns; first += PACK_COLUMNS) {
-      const int64_t stop = first + PACK_COLUMNS < columns ? first + PACK_COLUMNS : columns;
-      for (int g = 0; g < gates; g++) {
-        const real *from = weight + (gate[slot + g] * l->hidden_size + unit) * columns;
-        for (int64_t k = first; k < stop; k += VEC_LANES) {
-          vec column[VEC_LANES];
-          load_transposed(from + k, columns, l->hidden_size - unit, columns - k, column);
-          real *next = to + panel * size + (k * gates + g) * VEC_LANES;
-          const int64_t count = columns - k < VEC_LANES ? columns - k : VEC_LANES;
-          for (int i = 0; i < count; i++) v_store(next + i * gates * VEC_LANES, column[i]);
-        }
+/* Numbers [from, to) of a panel of units: the gates of W in slots, each a product with that many numbers of a row. */
+static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
+  const struct weights *w = source;
+  const int64_t unit = panel * VEC_LANES;
+  for (int64_t first = from; first < to; first += PACK_COLUMNS) {
+    const int64_t stop = first + PACK_COLUMNS < to ? first + PACK_COLUMNS : to;
+    for (int g = 0; g < w->gates; g++) {
+      const real *rows = w->base + (w->gate[g] * w->hidden + unit) * w->columns;
+      for (int64_t k = first; k < stop; k += VEC_LANES) {
+        vec column[VEC_LANES];
+        load_transposed(rows + k, w->columns, w->hidden - unit, w->columns - k, column);
+        real *next = room + ((k - from) * w->gates + g) * VEC_LANES;
+        const int64_t count = stop - k < VEC_LANES ? stop - k : VEC_LANES;
+        for (int i = 0; i < count; i++) v_store(next + i * w->gates * VEC_LANES, column[i]);
       }
     }
+  }
+}
+
+/* This worker's share of all panels. */
+static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
+  const int64_t panels = hidden_panels(l), end = rf_share(panels, l->worker + 1, l->workers);
+  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
+    pack_gates(&w, panel, 0, w.columns, to + panel * w.columns * w.gates * VEC_LANES);
   }
 }
 
@@ -80,10 +117,9 @@ static void pack_bias(const struct rf_layer *l, real *to) {
 
 static void layer_pack(const struct rf_layer *l) {
   const struct packed p = packed_parts(l, l->packed);
-  pack_gates(l, l->weight_ih, l->input_size, CELL_GATE_X, 0, CELL_GATES, (real *)p.x);
-  for (int phase = 0; phase < CELL_PHASES; phase++) {
-    const struct phase *f = &CELL_PHASE[phase];
-    pack_gates(l, l->weight_hh, l->hidden_size, CELL_GATE_H, f->slot, f->gates, (real *)p.h[phase]);
+  if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
+  for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
+    pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
   }
   if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }

@@ -9,11 +9,12 @@ INLINE void product_tile(const int R, const int V, const void *job, const struct
   real *const *c = p->c + at->row;
   struct sums sums = {p->overwrite && at->first ? NULL : (const real *const *)c, c, .columns = p->columns - column};
   UNROLL for (int v = 0; v < V; v++) sums.offset[v] = column + v * VEC_LANES;
-  tile_multiply(R, V, 1, &sums, at, &p->a, p->a_step, p->b, rows_width(&p->a) * VEC_LANES);
+  tile_multiply(R, V, 1, &sums, at, &p->a, p->a_step);
 }
 
 TILE_FUNCTIONS(product_tile, 1)
 
 void RF_PRODUCT_NAME(const struct product *p) {
-  tiles_run(&product_tile_family, &p->a, p->part, p->first, (p->columns + VEC_LANES - 1) / VEC_LANES, p->cache, p);
+  const int64_t end = (p->columns + VEC_LANES - 1) / VEC_LANES;
+  tiles_run(&product_tile_family, &p->a, p->part, &p->b, p->first, end, p->cache, p);
 }

@@ -118,6 +118,7 @@ static struct rf_layer worker_layer(const struct worker *worker, int32_t layer, 
     l.unit_from = rf_share(blocks, l.worker, l.workers) * block;
     if (l.worker + 1 < l.workers) l.unit_to = rf_share(blocks, l.worker + 1, l.workers) * block;
   }
+  l.packs = !worker->call->net.p->packed;
   l.barrier = worker->call->w.barrier;
   l.scratch = worker->scratch;
   l.shared = worker->call->w.shared;

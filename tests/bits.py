@@ -36,6 +36,8 @@ NETS: dict[str, dict[str, Any]] = {
     },
     # More inputs and units than one part of any product sums at once.
     "wide": {"steps": 3, "input_size": 300, "hidden_size": 137},
+    # Weights that one product uses, and that it packs itself.
+    "one step": {"steps": 1, "input_size": 150, "hidden_size": 137},
 }
 EVERY_NET = pytest.mark.parametrize("net", NETS)
 OF_A_STEP = ("x", "dy", "mask", "resets")

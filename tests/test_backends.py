@@ -19,6 +19,8 @@ from rnnfast.problem import CELLS, Array
 # T, B, I, H: sizes around the widths of vectors and tiles, and two that are longer or wider than a block of anything.
 SHAPES = [
     (1, 1, 1, 1),
+    (1, 1, 70, 137),
+    (1, 9, 300, 33),
     (5, 1, 3, 7),
     (4, 2, 8, 8),
     (3, 5, 7, 15),
