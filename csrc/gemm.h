@@ -1,182 +1,8 @@
-/* gemm.h - packed matrix products: the register tile that all of them share, and C += A B over it (product.c).
- *
- * The order of summation, the same on every instruction set, whatever the tile: the numbers of a row of A are cut into
- * parts (sum_part); each is one chain of fused multiply-adds from zero, k ascending, and is added to the result in its
- * turn.
- *
- * B stands in panels, each for a few columns, [k][column]; A is read by rows, wherever they lie. */
+/* gemm.h - packed matrix products: tiles run over all rows and panels, and C += A B over them (product.c). */
 #ifndef RF_GEMM_H
 #define RF_GEMM_H
 
-#include <stddef.h>
-
-#include "compiler.h"
-#include "layer.h"
-
-#define CACHE_LINE 64
-
-/* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
- * take more panels, so that enough independent chains hide the latency of a multiply-add. */
-#define ACCUMULATORS (VEC_REGISTERS == 32 ? 24 : 12)
-#define TILE_ROWS_MOST 6
-#define TILE_ROWS(G) (ACCUMULATORS / (G) < TILE_ROWS_MOST ? ACCUMULATORS / (G) : TILE_ROWS_MOST)
-#define TILE_FITS(R, V, G) ((R) * (V) * (G) <= ACCUMULATORS)
-#define TILE_PANELS(R, G) (TILE_FITS(R, 8, G) ? 8 : TILE_FITS(R, 4, G) ? 4 : TILE_FITS(R, 2, G) ? 2 : 1)
-
-/* Rows of numbers somewhere in memory, each of `segments` stretches of `size` numbers, `stride` apart. */
-struct rows {
-  const real *const *row;
-  int64_t count;
-  int64_t segments, size, stride;
-};
-
-static inline int64_t rows_width(const struct rows *r) { return r->segments * r->size; }
-
-/* B: all of its panels packed before, or, where this product alone uses them, some at a time as their turn comes, which
- * saves their way to memory and back. `pack` writes numbers [from, to) of every column of a panel. */
-struct panels {
-  const real *packed;
-  void (*pack)(const void *source, int64_t panel, int64_t from, int64_t to, real *room); /* NULL: packed before */
-  const void *source;
-  real *room; /* for room_numbers */
-};
-
-#define SUM_PART_MOST 64
-
-/* Numbers of a part, a power of two: short parts keep errors small, long ones are faster. With a sixth of a row, at most
- * 64, errors were measured to be those of libraries that sum in vectors and blocks. */
-static inline int64_t sum_part(int64_t width) { return width <= 96 ? 16 : width <= 192 ? 32 : SUM_PART_MOST; }
-
-/* A share of L2, and at least a part of the widest tile. */
-static inline int64_t room_numbers(const struct rf_cache *cache) {
-  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, share = cache->chunk_bytes / (int64_t)sizeof(real);
-  return share > least ? share : least;
-}
-
-/* Where a tile stands, and which numbers of its rows it sums: [from, to) of `segments` segments from `segment` on, cut
- * into parts of at most `part`, or, where segments are shorter, of `group` whole ones. */
-struct tile {
-  int64_t row, panel;
-  int64_t segment, segments, from, to;
-  int64_t part, group;
-  const real *b; /* its panels at the first of these numbers */
-  int64_t panel_size; /* numbers from one panel to the next */
-  int64_t turn; /* which of the tiles this is that follow one another on these panels */
-  int64_t fetch_share, fetch_step; /* bytes, see share_fetching */
-  int first, last; /* the first or the last numbers of a row */
-};
-
-static inline struct tile tile_start(const struct rows *a, int64_t part) {
-  return (struct tile){.part = part, .group = a->size > 0 && a->size < part ? part / a->size : 1, .first = 1};
-}
-
-/* Moves `at` on to the next block of k: some whole segments, or some parts of one, of about `most` numbers. 0 when none
- * is left. */
-static inline int next_block(const struct rows *a, int64_t most, struct tile *at) {
-  const int within = at->to > 0 && at->to < a->size;
-  at->first = at->to == 0;
-  at->segment += within ? 0 : at->segments;
-  at->from = within ? at->to : 0;
-  const int64_t segments_left = a->segments - at->segment, left = a->size - at->from;
-  if (segments_left == 0 || a->size == 0) return 0;
-  const int64_t groups = most / (a->size * at->group), parts = most > at->part ? most / at->part : 1;
-  at->segments = groups > 0 && groups * at->group < segments_left ? groups * at->group : segments_left;
-  at->to = a->size;
-  if (groups == 0) {
-    at->segments = at->group < segments_left ? at->group : segments_left;
-    if (a->size > at->part && left > parts * at->part) at->to = at->from + parts * at->part;
-  }
-  at->last = at->to == a->size && at->segments == segments_left;
-  return 1;
-}
-
-/* How much of the panels that come next each tile fetches: its share, in steps, so that its own products hide how long that
- * takes. Once for a block of k, because it divides. */
-static inline void share_fetching(struct tile *at, int64_t turns, int64_t row_bytes) {
-  const int64_t rows = at->segments * (at->to - at->from), parts = (rows + at->part - 1) / at->part;
-  at->fetch_share = turns > 1 ? (rows * row_bytes / turns / CACHE_LINE + 1) * CACHE_LINE : 0;
-  at->fetch_step = turns > 1 ? (at->fetch_share / parts / CACHE_LINE + 1) * CACHE_LINE : 0;
-}
-
-/* Where a tile's sums stand: vector n of row r at to[r] + offset[n]. What the first part is added to comes from `from`
- * instead, and is nothing where that is NULL. Only the first `columns` numbers of a row are there. */
-struct sums {
-  const real *const *from;
-  real *const *to;
-  int64_t offset[ACCUMULATORS];
-  int64_t columns;
-};
-
-/* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
- * that a compiler knows, so each row's pointers are read once. */
-INLINE void sums_add(const int R, const int N, const struct sums *s, const real *const *from, const vec *acc) {
-  UNROLL for (int r = 0; r < R; r++) {
-    const real *row = from ? from[r] : NULL;
-    real *to = s->to[r];
-    if (s->columns >= N * VEC_LANES) {
-      UNROLL for (int n = 0; n < N; n++) {
-        v_store(to + s->offset[n], row ? v_add(v_load(row + s->offset[n]), acc[r * N + n]) : acc[r * N + n]);
-      }
-    } else {
-      UNROLL for (int n = 0; n < N; n++) {
-        const int64_t left = s->columns - n * VEC_LANES;
-        v_store_n(to + s->offset[n], left,
-                  row ? v_add(v_load_n(row + s->offset[n], left), acc[r * N + n]) : acc[r * N + n]);
-      }
-    }
-  }
-}
-
-/* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
- * while the other passes. */
-INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
-                      const real *b, ptrdiff_t panel_size) {
-  const int N = V * G;
-  vec kept[ACCUMULATORS];
-  if (N <= R) {
-    UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-    UNROLL for (int r = 0; r < R; r++) {
-      vec left = v_set1(row[r][k]);
-      if (N > 1) v_keep(&left);
-      UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
-    }
-  } else {
-    UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
-    UNROLL for (int n = 0; n < N; n++) {
-      vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
-      if (R > 1) v_keep(&right);
-      UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
-    }
-  }
-}
-
-/* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
-INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
-                          const struct rows *a, ptrdiff_t a_step) {
-  const real *row[TILE_ROWS_MOST];
-  const real *b = at->b;
-  const ptrdiff_t panel_size = at->panel_size;
-  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
-  const real *const *from_rows = s->from;
-  UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
-  for (int64_t segment = at->segment, last = segment + at->segments, end; segment < last; segment = end) {
-    end = segment + at->group < last ? segment + at->group : last;
-    for (int64_t from = at->from, to; from < at->to; from = to) {
-      to = from + at->part < at->to ? from + at->part : at->to;
-      for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
-        UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
-      }
-      vec acc[ACCUMULATORS];
-      UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
-      for (int64_t k = segment; k < end; k++) {
-        UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
-        for (int64_t i = from; i < to; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
-      }
-      sums_add(R, V * G, s, from_rows, acc);
-      from_rows = (const real *const *)s->to;
-    }
-  }
-}
+#include "tile.h"
 
 typedef void tile_function(const void *job, const struct tile *at);
 
@@ -209,6 +35,21 @@ struct tile_family {
   int gates;
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
+
+/* B: all of its panels packed before, or, where this product alone uses them, some at a time as their turn comes, which
+ * saves their way to memory and back. `pack` writes numbers [from, to) of every column of a panel. */
+struct panels {
+  const real *packed;
+  void (*pack)(const void *source, int64_t panel, int64_t from, int64_t to, real *room); /* NULL: packed before */
+  const void *source;
+  real *room; /* for room_numbers */
+};
+
+/* What tiles_run has packed at once: a tile's panels for one block of k, and that is a part at least. */
+static inline int64_t room_numbers(const struct rf_cache *cache) {
+  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, block = cache->panel_bytes / (int64_t)sizeof(real);
+  return block > least ? block : least;
+}
 
 /* Points `at` to `width` panels, packed by now. */
 INLINE void panels_ready(const struct panels *b, const struct rows *a, const int G, int64_t width, struct tile *at) {
@@ -244,28 +85,44 @@ INLINE void tile_run(const struct tile_family *family, const struct deal *d, str
   family->by_panels[tile_width(d, at->panel) - 1][d->rows + (at->turn < d->longer) - 1](job, at);
 }
 
-/* Runs a family over all of A and panels [first, end). Panels that are few stay in L2 while row by row is written as it
- * lies; of others a tile's, a block of k of about cache->panel_bytes, stay in L1 while rows pass by. */
+/* One block of k, row after row written as it lies. */
+INLINE void block_by_rows(const struct tile_family *family, const struct deal *d, const struct rows *a,
+                          const struct panels *b, struct tile *at, const void *job) {
+  for (at->turn = 0; at->turn < d->tiles; at->turn++) {
+    for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
+      panels_ready(b, a, family->gates, 0, at);
+      tile_run(family, d, at, job);
+    }
+  }
+}
+
+/* One block of k, a tile's panels in L1 while all rows pass by. */
+INLINE void block_by_panels(const struct tile_family *family, const struct deal *d, const struct rows *a,
+                            const struct panels *b, struct tile *at, const void *job) {
+  for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
+    panels_ready(b, a, family->gates, tile_width(d, at->panel), at);
+    for (at->turn = 0; at->turn < d->tiles; at->turn++) tile_run(family, d, at, job);
+  }
+}
+
+/* Runs a family over all of A and panels [first, end): where these are few enough to stay in L2, row by row, else for
+ * blocks of k of which a tile's panels take about cache->panel_bytes. */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
-  const int G = family->gates;
-  const struct deal d = tiles_deal(a->count, first, end, G);
-  const int64_t row_bytes = G * VEC_LANES * (int64_t)sizeof(real), all = rows_width(a) * row_bytes * (end - first);
-  const int few = all <= cache->chunk_bytes / 4 && !b->pack;
-  const int64_t block = few ? rows_width(a) : cache->panel_bytes / (d.wide * row_bytes);
+  const struct deal d = tiles_deal(a->count, first, end, family->gates);
+  const int64_t row_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
+  const int64_t all = width * row_bytes * (end - first);
+  const int by_rows = all <= cache->chunk_bytes / 4 && !b->pack;
+  const int whole = by_rows || (d.tiles == 1 && !b->pack);
+  const int64_t block = whole ? width : cache->panel_bytes / (d.wide * row_bytes);
   const int64_t turns = all > cache->chunk_bytes && !b->pack ? d.tiles : 1; /* what is in L2 comes into L1 by itself */
   struct tile at = tile_start(a, part);
-  while (d.tiles > 0 && next_block(a, d.tiles > 1 || b->pack ? block : rows_width(a), &at)) {
+  while (d.tiles > 0 && next_block(a, block, &at)) {
     share_fetching(&at, turns, row_bytes);
-    for (at.turn = 0; at.turn < d.tiles && few; at.turn++) {
-      for (at.panel = first; at.panel < end; at.panel += tile_width(&d, at.panel)) {
-        panels_ready(b, a, G, 0, &at);
-        tile_run(family, &d, &at, job);
-      }
-    }
-    for (at.panel = first; at.panel < end && !few; at.panel += tile_width(&d, at.panel)) {
-      panels_ready(b, a, G, tile_width(&d, at.panel), &at);
-      for (at.turn = 0; at.turn < d.tiles; at.turn++) tile_run(family, &d, &at, job);
+    if (by_rows) {
+      block_by_rows(family, &d, a, b, &at, job);
+    } else {
+      block_by_panels(family, &d, a, b, &at, job);
     }
   }
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VEC_REGISTERS 16 /* decides the tile sizes in gemm.h */
+#define VEC_REGISTERS 16 /* decides the tile sizes in tile.h */
 
 #if RF_REAL_BITS == 32
 typedef float real;
