@@ -17,7 +17,8 @@ from rnnfast.benchmark.deepbench import deepbench
 from rnnfast.benchmark.peer_rnnfast import Backend
 from rnnfast.benchmark.suites import BOTH, HIDDENS, STEPS, THREE
 
-BACKENDS = [name for name in rnnfast.backends() if ":" not in name]
+REASONS = rnnfast.backends()
+BACKENDS = [name for name in REASONS if ":" not in name]
 BATCH, MIDDLE_STEPS, MIDDLE_HIDDEN = 32, 128, 128
 """What stays the same while T, or H, is varied."""
 MAX_REFERENCE_GFLOP = 0.5
@@ -52,11 +53,11 @@ def test_deepbench(benchmark: Any, case: Case, backend: str) -> None:
 
 def run(benchmark: Any, case: Case, backend: str) -> None:
     """Check the backend on the case, then time it; GFLOP/s go into the extra information."""
-    if reason := rnnfast.backends()[backend]:
+    if reason := REASONS[backend]:
         pytest.skip(reason)
     if case.forward_flops > (MAX_REFERENCE_GFLOP if backend == "reference" else Filter().max_gflop) * 1e9:
         pytest.skip(f"{case.forward_flops / 1e9:.0f} GFLOP forward take this backend too long")
-    if rnnfast.backends().get("c") is None:
+    if REASONS["c"] is None:
         rnnfast.set_num_threads(case.threads)
     small = check.checked_case(case)
     checked = Backend(backend).prepare(small, make_data(small))

@@ -12,7 +12,11 @@ typedef void tile_function(const void *job, const struct tile *at);
   ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)))
 #define TILE_FUNCTION(name, G, R, V)                                                                                   \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
-    if (TILE_USED(R, V, G)) name(R, V, job, at);                                                                       \
+    if (TILE_USED(R, V, G)) {                                                                                          \
+      name(R, V, job, at);                                                                                             \
+    } else {                                                                                                           \
+      __builtin_trap();                                                                                                \
+    }                                                                                                                  \
   }
 #define TILE_FUNCTIONS_OF(name, G, V)                                                                                  \
   TILE_FUNCTION(name, G, 1, V)                                                                                         \
@@ -47,16 +51,22 @@ struct panels {
 
 /* What tiles_run has packed at once: a tile's panels for one block of k, and that is a part at least. */
 static inline int64_t room_numbers(const struct rf_cache *cache) {
-  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, block = cache->panel_bytes / (int64_t)sizeof(real);
+  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, block = cache->l1_share / (int64_t)sizeof(real);
   return block > least ? block : least;
 }
 
-/* Points `at` to `width` panels, packed by now. */
-INLINE void panels_ready(const struct panels *b, const struct rows *a, const int G, int64_t width, struct tile *at) {
+/* Points `at` to panels that were packed before. */
+INLINE void panels_at(const struct panels *b, const struct rows *a, const int G, struct tile *at) {
+  at->panel_size = rows_width(a) * G * VEC_LANES;
+  at->b = b->packed + at->panel * at->panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
+}
+
+/* Packs `width` panels for the block of k that `at` says, and points it to them. */
+INLINE void panels_pack(const struct panels *b, const struct rows *a, const int G, int64_t width, struct tile *at) {
   const int64_t from = at->segment * a->size + at->from, count = at->segments * (at->to - at->from);
-  at->panel_size = (b->pack ? count : rows_width(a)) * G * VEC_LANES;
-  at->b = b->pack ? b->room : b->packed + at->panel * at->panel_size + from * G * VEC_LANES;
-  for (int64_t v = 0; v < width && b->pack; v++) {
+  at->panel_size = count * G * VEC_LANES;
+  at->b = b->room;
+  for (int64_t v = 0; v < width; v++) {
     b->pack(b->source, at->panel + v, from, from + count, b->room + v * at->panel_size);
   }
 }
@@ -90,7 +100,7 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
                           const struct panels *b, struct tile *at, const void *job) {
   for (at->turn = 0; at->turn < d->tiles; at->turn++) {
     for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
-      panels_ready(b, a, family->gates, 0, at);
+      panels_at(b, a, family->gates, at);
       tile_run(family, d, at, job);
     }
   }
@@ -100,22 +110,26 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
 INLINE void block_by_panels(const struct tile_family *family, const struct deal *d, const struct rows *a,
                             const struct panels *b, struct tile *at, const void *job) {
   for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
-    panels_ready(b, a, family->gates, tile_width(d, at->panel), at);
+    if (b->pack) {
+      panels_pack(b, a, family->gates, tile_width(d, at->panel), at);
+    } else {
+      panels_at(b, a, family->gates, at);
+    }
     for (at->turn = 0; at->turn < d->tiles; at->turn++) tile_run(family, d, at, job);
   }
 }
 
 /* Runs a family over all of A and panels [first, end): where these are few enough to stay in L2, row by row, else for
- * blocks of k of which a tile's panels take about cache->panel_bytes. */
+ * blocks of k of which a tile's panels take about cache->l1_share. */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
   const struct deal d = tiles_deal(a->count, first, end, family->gates);
   const int64_t row_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
   const int64_t all = width * row_bytes * (end - first);
-  const int by_rows = all <= cache->chunk_bytes / 4 && !b->pack;
+  const int by_rows = all <= cache->l2_share / 4 && !b->pack;  /* the rest is for A and C */
   const int whole = by_rows || (d.tiles == 1 && !b->pack);
-  const int64_t block = whole ? width : cache->panel_bytes / (d.wide * row_bytes);
-  const int64_t turns = all > cache->chunk_bytes && !b->pack ? d.tiles : 1; /* what is in L2 comes into L1 by itself */
+  const int64_t block = whole ? width : cache->l1_share / (d.wide * row_bytes);
+  const int64_t turns = all > cache->l2_share && !b->pack ? d.tiles : 1; /* what is in L2 comes into L1 by itself */
   struct tile at = tile_start(a, part);
   while (d.tiles > 0 && next_block(a, block, &at)) {
     share_fetching(&at, turns, row_bytes);

@@ -13,6 +13,7 @@
 #include "dropout.h"
 #include "layer_rows.h"
 #include "layer_pack.h"
+#include "layer_forward_tiles.h"
 #include "layer_forward.h"
 #include "layer_backward_memory.h"
 #include "layer_gradients.h"

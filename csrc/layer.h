@@ -55,10 +55,10 @@ struct rf_dropout {
   int every_step;
 };
 
-/* Shares of the processor's caches: for packed weights that rows pass by, in L1, and for gates between the two products,
- * in L2. */
+/* Bytes of the processor's caches to reckon with: in L1 for packed weights that rows pass by, in L2 for the gates between
+ * two products or for the weights of one. */
 struct rf_cache {
-  int64_t panel_bytes, chunk_bytes;
+  int64_t l1_share, l2_share;
 };
 
 /* A layer is shared out by rows of the batch or by blocks of hidden units, but for weights and their gradients, by columns
@@ -80,7 +80,7 @@ struct rf_layer {
 
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
   void *packed; /* written by pack, read by forward */
-  int packs; /* this very call packs the weights: those of a single product when that comes */
+  int packs; /* this call rearranges the weights itself: those of a single product when that comes */
 
   struct rf_view x; /* rows of x_segments stretches of input_size / x_segments numbers */
   int64_t x_segments, x_stride;

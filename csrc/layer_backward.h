@@ -21,7 +21,7 @@ static void pack_all_transposed(const struct rf_layer *l, struct weights w, real
 static void backward_begin(const struct rf_layer *l, struct backward *b) {
   const int64_t stride = state_stride(l);
   if (l->dx.base && !dx_once(l)) pack_all_transposed(l, input_weights(l), b->shared.weight_x);
-  for (int p = 0; p < CELL_PHASES && !dh_once(l); p++) {
+  for (int p = 0; p < CELL_PHASES && !state_once(l); p++) {
     pack_all_transposed(l, state_weights(l, p), b->shared.weight_h[p]);
   }
   zero_reals(b->zeros, stride);
@@ -168,7 +168,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
       .a_step = 1,
       .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
-      .b = {b->shared.weight_h[phase], dh_once(l) ? pack_transposed : NULL, &weights, b->room},
+      .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = to,
       .first = own_first(l),
       .columns = own_end(l) * VEC_LANES,

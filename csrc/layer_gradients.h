@@ -22,9 +22,10 @@ static void pack_transposed(const void *source, int64_t panel, int64_t from, int
   }
 }
 
-/* Whether a backward call has only one product with a matrix, and packs it then; as in layer_pack.h. */
-static int dh_once(const struct rf_layer *l) { return once(l) && l->plan.t1 - l->plan.t0 == 1; }
-static int dx_once(const struct rf_layer *l) { return once(l) && block_first(&l->all, l->plan.t1 - l->plan.t0) == 0; }
+/* Whether a backward call has a single product with W_ih, and packs it then. */
+static int dx_once(const struct rf_layer *l) {
+  return packs_late(l) && block_first(&l->all, l->plan.t1 - l->plan.t0) == 0;
+}
 
 /* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
 static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
@@ -90,16 +91,15 @@ static void pack_gradients(const struct backward *b, int64_t rows, int64_t first
   }
 }
 
-/* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of [slot, slot + gates). */
+/* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of `w`; `to` has its gradient. */
 static void weight_product(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t first, int64_t end,
-                           const int *gate, int slot, int gates, const real *panels, int64_t columns, int64_t to_stride,
-                           real *to) {
+                           struct weights w, const real *panels, int64_t columns, real *to) {
   int64_t n = 0;
   for (int64_t m = first; m < end; m++) {
     const int64_t s = m / UNITS % CELL_SLOTS, unit = m / UNITS / CELL_SLOTS * UNITS + m % UNITS;
-    if (s < slot || s >= slot + gates || unit >= l->hidden_size) continue;
+    if (s < w.slot || s >= w.slot + w.gates || unit >= w.hidden) continue;
     b->left[n] = b->packed_gates + (m - first) / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + (m - first) % TILE_ROWS_MOST;
-    b->into[n++] = to + (gate[s] * l->hidden_size + unit) * to_stride;
+    b->into[n++] = to + (w.gate[s - w.slot] * w.hidden + unit) * w.columns;
   }
   const int64_t part = sum_part(rows) < WEIGHT_PART ? sum_part(rows) : WEIGHT_PART;
   const struct product p = {
@@ -124,12 +124,12 @@ static void weight_gradients(const struct rf_layer *l, const struct backward *b,
     end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
     pack_gradients(b, rows, first, end);
     for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
-      weight_product(l, b, rows, first, end, CELL_GATE_X, 0, CELL_GATES, b->shared.packed_x + s * x_panels, size,
-                     l->input_size, (real *)l->d_weight_ih + s * size);
+      weight_product(l, b, rows, first, end, input_weights(l), b->shared.packed_x + s * x_panels, size,
+                     (real *)l->d_weight_ih + s * size);
     }
     for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
-      weight_product(l, b, rows, first, end, CELL_GATE_H, CELL_PHASE[p].slot, CELL_PHASE[p].gates,
-                     b->shared.packed_h[p], l->hidden_size, l->hidden_size, l->d_weight_hh);
+      weight_product(l, b, rows, first, end, state_weights(l, p), b->shared.packed_h[p], l->hidden_size,
+                     l->d_weight_hh);
     }
   }
 }
@@ -175,13 +175,10 @@ static void no_gradients(const struct rf_layer *l) {
   if (l->d_bias_hh) zero_reals(l->d_bias_hh, rows);
 }
 
-/* dx of this worker's rows, or where units are shared out of its columns; zeros at steps that are not live. */
-static void input_gradients(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
-  const real **gates = b->x; /* the block's inputs are packed by now */
-  const int64_t blocks = rf_blocks(l->input_size, sizeof(real));
-  const int64_t column = l->by_units ? rf_share(blocks, l->worker, l->workers) * UNITS : 0;
-  int64_t columns = l->by_units ? rf_share(blocks, l->worker + 1, l->workers) * UNITS : l->input_size;
-  if (columns > l->input_size) columns = l->input_size;
+/* Pointers to this worker's live rows of visits [first, end): their gates, and dx from `column` on, which is zeros at steps
+ * that are not live. Returns how many. */
+static int64_t input_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end,
+                          int64_t column, int64_t columns, const real **gates) {
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
@@ -195,6 +192,29 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       }
     }
   }
+  return n;
+}
+
+/* The mask of input dropout on dx[column..columns) of visits [first, end). */
+static void input_gradients_drop(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end,
+                                 int64_t column, int64_t columns) {
+  for (int64_t visit = first, k = 0; visit < end; visit++) {
+    const int64_t t = rf_plan_step(&l->plan, visit);
+    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, k++) {
+      const real *mask = input_mask(l, &b->inputs, t, l->plan.row[i]);
+      multiply_row(b->dx[k] + column, b->dx[k] + column, mask + column, columns - column);
+    }
+  }
+}
+
+/* dx of this worker's rows, or where units are shared out of its columns. */
+static void input_gradients(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
+  const real **gates = b->x; /* the block's inputs are packed by now */
+  const int64_t blocks = rf_blocks(l->input_size, sizeof(real));
+  const int64_t column = l->by_units ? rf_share(blocks, l->worker, l->workers) * UNITS : 0;
+  int64_t columns = l->by_units ? rf_share(blocks, l->worker + 1, l->workers) * UNITS : l->input_size;
+  if (columns > l->input_size) columns = l->input_size;
+  const int64_t n = input_rows(l, b, first, end, column, columns, gates);
   const struct weights weights = input_weights(l);
   const struct product p = {
       .a = gates_operand(l, gates, n, 0, CELL_GATES),
@@ -208,14 +228,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .overwrite = l->dx_first,
   };
   product(&p);
-  if (l->input_dropout.probability == 0 || !l->dx_last) return;
-  for (int64_t visit = first, k = 0; visit < end; visit++) {
-    const int64_t t = rf_plan_step(&l->plan, visit);
-    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, k++) {
-      const real *mask = input_mask(l, &b->inputs, t, l->plan.row[i]);
-      multiply_row(b->dx[k] + column, b->dx[k] + column, mask + column, columns - column);
-    }
-  }
+  if (l->input_dropout.probability > 0 && l->dx_last) input_gradients_drop(l, b, first, end, column, columns);
 }
 
 #endif

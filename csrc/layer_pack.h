@@ -2,38 +2,39 @@
 #ifndef RF_LAYER_PACK_H
 #define RF_LAYER_PACK_H
 
-/* Some gates of a matrix as PyTorch has it, (G * H, columns), in the order of their slots. */
+/* Some gates of a matrix as PyTorch has it, (G * H, columns), in the order of their slots, the first of which is `slot`. */
 struct weights {
   const real *base;
   int64_t hidden, columns;
   const int *gate;
-  int gates;
+  int slot, gates;
 };
 
 static struct weights input_weights(const struct rf_layer *l) {
-  return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, CELL_GATES};
+  return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, 0, CELL_GATES};
 }
 
 static struct weights state_weights(const struct rf_layer *l, int phase) {
   const struct phase *f = &CELL_PHASE[phase];
-  return (struct weights){l->weight_hh, l->hidden_size, l->hidden_size, CELL_GATE_H + f->slot, f->gates};
+  return (struct weights){l->weight_hh, l->hidden_size, l->hidden_size, CELL_GATE_H + f->slot, f->slot, f->gates};
 }
 
 #define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
 
 /* Rows that the input product takes at once: as many as L2 has room for their gates, and a step at least. */
 static int64_t chunk_rows(const struct rf_layer *l) {
-  int64_t most = l->cache.chunk_bytes / (gates_stride(l) * (int64_t)sizeof(real));
+  int64_t most = l->cache.l2_share / (gates_stride(l) * (int64_t)sizeof(real));
   if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
   return most > l->batch ? most : l->batch;
 }
 
-/* Whether a forward call has only one product with a matrix, and packs it then. With rows shared out, each worker would
- * pack it. */
-static int once(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
-static int state_once(const struct rf_layer *l) { return once(l) && l->plan.t1 - l->plan.t0 == 1; }
+/* Whether panels may be packed as they are used: with rows shared out, each worker would pack them all. */
+static int packs_late(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
+
+/* Whether a call has a single product with W_hh, forward a single one with W_ih, and packs the matrix then. */
+static int state_once(const struct rf_layer *l) { return packs_late(l) && l->plan.t1 - l->plan.t0 == 1; }
 static int input_once(const struct rf_layer *l) {
-  return once(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
+  return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
 }
 
 /* Where the parts of a packed layer stand: W_ih, W_hh per phase, then the bias in the layout of a row of gates. */

@@ -1,4 +1,4 @@
-/* product.c - C += A B over gemm.h's tile; compiled per number type and instruction set. */
+/* product.c - C += A B; compiled per number type and instruction set. */
 #include RF_VEC_H
 
 #include "gemm.h"

@@ -118,7 +118,7 @@ static struct rf_layer worker_layer(const struct worker *worker, int32_t layer, 
     l.unit_from = rf_share(blocks, l.worker, l.workers) * block;
     if (l.worker + 1 < l.workers) l.unit_to = rf_share(blocks, l.worker + 1, l.workers) * block;
   }
-  l.packs = !worker->call->net.p->packed;
+  l.packs = 1;
   l.barrier = worker->call->w.barrier;
   l.scratch = worker->scratch;
   l.shared = worker->call->w.shared;
@@ -159,6 +159,7 @@ static void forward_layer(const struct worker *worker, int32_t layer, int32_t d)
   struct arena packed = {p->packed ? (char *)p->packed : w->packed, 0};
   struct rf_layer l = worker_layer(worker, layer, d);
   l.packed = net_packed(net, &packed, layer, d);
+  l.packs = !p->packed;
   l.h_n = net_offset(net, p->h_n, state);
   l.c_n = net_offset(net, p->c_n, state);
   if (layer > 0 && p->reserve) l.x = net_kept(net, layer - 1, 0).states;

@@ -64,6 +64,12 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
   at->from = within ? at->to : 0;
   const int64_t segments_left = a->segments - at->segment, left = a->size - at->from;
   if (segments_left == 0 || a->size == 0) return 0;
+  if (!within && most >= segments_left * a->size) {
+    at->segments = segments_left;
+    at->to = a->size;
+    at->last = 1;
+    return 1;
+  }
   const int64_t groups = most / (a->size * at->group), parts = most > at->part ? most / at->part : 1;
   at->segments = groups > 0 && groups * at->group < segments_left ? groups * at->group : segments_left;
   at->to = a->size;

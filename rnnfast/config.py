@@ -18,7 +18,7 @@ def version() -> str:
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads a call of the C backend may use, the caller's among them.
+    """How many threads a call of the C backend may use, the caller's among them; it never uses more than 256.
 
     Raises ValueError outside 1 to 2**31 - 1, TypeError unless n is a whole number, RuntimeError where the C library
     was not built.

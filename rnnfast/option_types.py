@@ -31,15 +31,15 @@ def not_negative(text: str) -> float:
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Whole numbers of at least 1 between commas."""
-    return tuple(count(part) for part in text.split(","))
+    """Whole numbers of at least 1 between commas, each counted once."""
+    return tuple(dict.fromkeys(count(part) for part in text.split(",")))
 
 
 def names_of(allowed: Collection[str] | None = None, *, none: bool = False) -> Callable[[str], tuple[str, ...]]:
     """A reader of names between commas, each one of these; None: of any. With `none`, "none" stands for no name."""
 
     def names(text: str) -> tuple[str, ...]:
-        found = () if none and text == "none" else tuple(text.split(","))
+        found = () if none and text == "none" else tuple(dict.fromkeys(text.split(",")))
         for name in found:
             if allowed is not None and name not in allowed:
                 raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(allowed)}")

@@ -50,7 +50,7 @@ class Parameters(Mapping[str, Array]):
         return self._arrays.items()
 
     def values(self) -> ValuesView[Array]:
-        """The arrays, as directly."""
+        """The arrays, without looking each up by its name."""
         return self._arrays.values()
 
     def __repr__(self) -> str:

@@ -33,8 +33,8 @@ class Stream(Generic[StateT]):
     def step(self, x: Any, *, out: Array | None = None) -> Array:
         """The output (batch, H) for one step's x (batch, I), or (H,) for (I,) where batch is 1; the state advances.
 
-        `out` takes the output and is returned: with it nothing is allocated. Raises ValueError for a wrong shape,
-        TypeError for a wrong dtype; the state is then as it was.
+        `out` takes the output and is returned: with it no array is allocated for a contiguous x apart from it. Raises
+        ValueError for a wrong shape, TypeError for a wrong dtype; the state is then as it was.
         """
         net, problem = self._net, self._problem
         x = as_array("x", x)

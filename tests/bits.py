@@ -13,6 +13,7 @@ from agreement import RAGGED
 from support import GRADIENTS, OUTPUTS, Results, Spec, copy_of, make_problem, outputs_of, pick, run, with_outputs
 
 from rnnfast.backends import c
+from rnnfast.backends.c_call import LibraryCall
 from rnnfast.backends.c_library import library
 from rnnfast.backends.c_memory import Block
 from rnnfast.problem import Array, Problem
@@ -120,12 +121,12 @@ def run_as_calls(problem: Problem, cuts: Sequence[int]) -> Results:
 def run_on_one_reserve(problem: Problem, cuts: Sequence[int]) -> Results:
     """The same by rf_forward and rf_backward on [t0, t1) of one problem, whose tape lies in one reserve."""
     chunks = list(pairwise([0, *cuts, problem.steps]))
-    reserve = Block(c._Call(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
+    reserve = Block(LibraryCall(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
     fresh = with_outputs(problem)
     whole = {name: getattr(fresh, name) for name in ("y", "dx", *GRADIENTS)}
 
     def call(i: int, part: Problem, function: str) -> None:
-        chunk = c._Call(replace(part, reserve=reserve))
+        chunk = LibraryCall(replace(part, reserve=reserve))
         chunk.record.t0, chunk.record.t1 = chunks[i]
         chunk.run(getattr(chunk.lib, function))
 

@@ -22,8 +22,10 @@ pytest.importorskip("matplotlib", reason="the benchmark needs matplotlib")
 
 from rich.console import Console
 
-from rnnfast.benchmark import command, plots, report, revision, session, summary
+from rnnfast.benchmark import command, peers, plots, report, revision, session, summary
 from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.planning import make_plan
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.roofline import Rates
 
@@ -133,8 +135,10 @@ def test_interrupted_it_shows_what_it_has(monkeypatch: pytest.MonkeyPatch, capsy
     ("arguments", "message"),
     [
         (["--threads", "100000"], "--threads 100000 is more than the"),
-        (["--backends", "fortran"], "--backends: .*no backend: 'fortran'"),
-        (["--steps", "17"], "no case of the suite 'grid' passes these filters"),
+        (["--backends", "fortran"], "--backends fortran: names no backend: 'fortran'"),
+        (["--suite", "step", "--steps", "17"], "no case of the suite 'step' passes these filters, it has .*T 1; B 1;"),
+        (["--json", "missing/run.json"], "cannot write missing/run.json: No such file"),
+        (["--plot", "file"], "cannot write file: File exists"),
         (["--base", "HEAD"], "--base builds a revision of a clone of rnnfast"),
     ],
 )
@@ -146,14 +150,36 @@ def test_what_cannot_be_done_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command.session, "run", None)  # it is found out before anything is measured
+    Path("file").touch()
     assert cli.main(["bench", "--peers", "none", *arguments]) == 1
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1 and re.search(f"^rnnfast: .*{message}", errors)
 
 
+def test_a_peer_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(peers, "REQUIRES", peers.REQUIRES | {"jax": ("no_such_package",)})
+    assert cli.main(["bench", "--peers", "jax", *TINY_RUN]) == 1
+    assert "--peers: no_such_package not installed: install or leave out jax" in capsys.readouterr().err
+    made = make_plan(Options(suite="quick"))
+    assert "jax" not in made.peers
+
+
+def test_the_grid_has_any_size() -> None:
+    made = make_plan(Options(steps=(3,), batch=(2, 7), hidden=(5,), cells=("gru",), work=("forward",)))
+    assert made.cases == (Case("gru", 3, 2, 5), Case("gru", 3, 7, 5))
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--suite", "none"], ["--peers", "caffe"], ["--threads", "0"], ["--cells", "lstm,elman"], ["--steps", "1;2"]],
+    [
+        ["--quick", "--suite", "step"],
+        ["--suite", "none"],
+        ["--peers", "caffe"],
+        ["--threads", "0"],
+        ["--cells", "lstm,elman"],
+        ["--steps", "1;2"],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -13,6 +13,7 @@ from support import OUTPUTS, copy_of, outputs_of, pick
 
 import rnnfast
 from rnnfast.backends import c
+from rnnfast.backends.c_call import LibraryCall
 from rnnfast.backends.c_library import library
 from rnnfast.problem import CELLS
 
@@ -69,7 +70,7 @@ def test_inference_in_chunks_that_hold_the_last_output(variant: str, cell: str, 
     whole, parts = copy_of(problem), copy_of(problem)
     c.forward(whole)
     for t0, t1 in ((0, 1), (1, 10), (10, 23), (23, 24)):
-        call = c._Call(parts)
+        call = LibraryCall(parts)
         call.record.t0, call.record.t1 = t0, t1
         call.run(call.lib.rf_forward)
         parts.h0, parts.c0 = (None if a is None else a.copy() for a in (parts.h_n, parts.c_n))

@@ -11,6 +11,7 @@ from bits import assert_same_bits, promised, run_on_one_reserve
 from support import GRADIENTS, OUTPUTS, Spec, assert_same, copy_of, make_problem, outputs_of, pick, with_outputs
 
 from rnnfast.backends import c, reference
+from rnnfast.backends.c_call import LibraryCall
 from rnnfast.backends.c_library import library
 from rnnfast.backends.c_memory import Block
 from rnnfast.problem import Problem
@@ -31,13 +32,13 @@ def block_steps() -> int:
 
 def reserve_of(problem: Problem) -> Block:
     """Room for its tape, filled with NaN."""
-    block = Block(c._Call(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
+    block = Block(LibraryCall(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
     block.bytes[:] = 0xFF
     return block
 
 
 def call(problem: Problem, reserve: Block, t0: int, t1: int, function: str) -> None:
-    chunk = c._Call(replace(problem, reserve=reserve))
+    chunk = LibraryCall(replace(problem, reserve=reserve))
     chunk.record.t0, chunk.record.t1 = t0, t1
     chunk.run(getattr(chunk.lib, function))
 
@@ -104,7 +105,7 @@ def test_backward_may_begin_at_any_chunk(block_steps: int) -> None:
 
 
 def test_a_negative_number_of_threads_is_refused() -> None:
-    record = c._Call(make_problem(HELD, "float32"))
+    record = LibraryCall(make_problem(HELD, "float32"))
     record.record.num_threads = -1
     with pytest.raises(ValueError, match="range"):
         record.run(record.lib.rf_forward)

@@ -12,7 +12,7 @@ from programs import python, run, tool
 from support import Spec, make_problem
 
 import rnnfast
-from rnnfast.backends import c
+from rnnfast.backends import c, c_call
 from rnnfast.backends.c_library import library
 from rnnfast.backends.c_memory import Block, workspace
 from rnnfast.problem import Problem
@@ -44,8 +44,8 @@ def test_every_field_of_the_record_is_filled() -> None:
     others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite workspace"
     filled = {
         *others.split(),
-        *(c._SIZES + c._NUMBERS + c._FORWARD + c._BACKWARD + c._BLOCKS + c._WEIGHTS),
-        *(f"d_{name}" for name in c._WEIGHTS),
+        *(c_call.SIZES + c_call.NUMBERS + c_call.FORWARD + c_call.BACKWARD + c_call.BLOCKS + c_call.WEIGHTS),
+        *(f"d_{name}" for name in c_call.WEIGHTS),
         *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),
     }
     assert filled == {name for name, _ in ffi.typeof("rf_problem").fields}

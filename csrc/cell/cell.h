@@ -10,7 +10,8 @@
  *   CELL_GATES, CELL_SLOTS, CELL_STATES (1: h; 2: h and c), CELL_PHASES, CELL_PHASE, CELL_STAGES
  *   CELL_GATE_X, CELL_GATE_H   slot -> row block of W_ih and of W_hh, in PyTorch's order of gates; -1: none
  *   cell_forward(phase, stage, slots, past, next)
- *       sets next->c in the first stage, and in the last one next->operand, or in the last phase next->h
+ *       sets next->c in the first stage of every phase, after which past->c is gone, and in the last stage next->operand,
+ *       or in the last phase next->h
  *   cell_backward(phase, slots, past, d)
  *       last phase first; in: d->h, d->c, the gradients of the new state. It leaves in d->h and d->c what reaches the
  *       old state without passing W_hh. In phase 0 of two, in: d->operand; out: the operand itself there and, in

@@ -52,11 +52,11 @@ def fault(case: Case, results: dict[str, Array]) -> str | None:
 def prefix_fault(case: Case, results: dict[str, Array]) -> str | None:
     """The same for the case itself as far as fewer steps tell: y of those steps, and that every number is finite."""
     checked = checked_case(case)
-    if case.kind == "ragged":  # other lengths, another y
-        return None
     for name, array in results.items():
         if not np.isfinite(array).all():
             return f"{name} is not finite"
+    if case.kind == "ragged":  # other lengths, another y
+        return None
     return _array_fault("y", results["y"][: checked.steps], truth(checked)["y"], case)
 
 

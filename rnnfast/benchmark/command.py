@@ -6,22 +6,18 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-import rnnfast
-from rnnfast import dispatch
 from rnnfast.benchmark import machine, peers, revision, session
-from rnnfast.benchmark.cases import Filter
 from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.planning import check_destinations, make_plan
 from rnnfast.benchmark.plots import save_plots
 from rnnfast.benchmark.report import print_setting, print_tables
 from rnnfast.benchmark.results import Measurement
-from rnnfast.benchmark.suites import SUITES
 from rnnfast.benchmark.summary import print_summary
 from rnnfast.examples.errors import UserError
 
@@ -32,8 +28,10 @@ WIDTH = 140
 def run(options: Options) -> int:
     """Time what the options ask for; 1 if any candidate was wrong, else 0. Raises UserError."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    plan = _plan(options)
-    setting = machine.describe([] if options.base else list(options.peers), plan.threads)
+    plan = make_plan(options)
+    check_destinations(options)
+    shown = plan.peers if options.peers is not None else peers.REQUIRES
+    setting = machine.describe([] if options.base else list(shown), plan.threads)
     print_setting(console, setting)
     found: list[Measurement] = []
     try:
@@ -50,43 +48,15 @@ def run(options: Options) -> int:
     return 1 if wrong else 0
 
 
-def _plan(options: Options) -> session.Plan:
-    session.check_threads(options.threads)
-    wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
-    cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in SUITES[options.suite]() if wanted(case))
-    plan = session.Plan(
-        cases=tuple(cases),
-        threads=options.threads,
-        backends=_backends(options),
-        peers=tuple(name for name in options.peers if peers.reason(name) is None),
-        seconds=options.seconds or (0.5 if options.suite == "quick" else 2.0),
-    )
-    if not plan.cases:
-        raise UserError(f"no case of the suite {options.suite!r} passes these filters: leave some of them out")
-    return plan
-
-
-def _backends(options: Options) -> tuple[str, ...]:
-    """Those asked for, else all that can run here but the reference; the first is what peers are held against."""
-    if options.backends is None:
-        able = [name for name, reason in rnnfast.backends().items() if reason is None and ":" not in name]
-        return tuple(name for name in able if name != "reference") or ("reference",)
-    for name in options.backends:
-        try:
-            dispatch.select(name)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"--backends: {error}") from None
-    return options.backends
-
-
 @contextmanager
 def _measurements(plan: session.Plan, base: str | None, console: Console) -> Iterator[Iterable[Measurement]]:
     """What is measured, one after another: beside peers, or beside the base revision, which is built first."""
     if base is None:
         yield session.run(plan)
         return
+    commit = revision.commit_of(base)
     console.print(f"building {base}, which takes a minute or two")
-    with revision.built(base) as (folder, label):
+    with revision.built(commit) as (folder, label):
         yield revision.run_against(plan, folder, label)
 
 
@@ -109,6 +79,7 @@ def _write(options: Options, content: dict[str, Any], found: list[Measurement], 
         if options.json is not None:
             content["cases"] = [measurement.record(backends) for measurement in found]
             options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            _announce(console, [options.json])
         if options.plot is not None:
             _announce(console, save_plots(options.plot, found, backends))
     except OSError as error:

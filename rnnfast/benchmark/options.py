@@ -28,7 +28,8 @@ class Options:
     dtype: tuple[str, ...] = ("float32",)
     threads: tuple[int, ...] = (1,)
     backends: tuple[str, ...] | None = None
-    peers: tuple[str, ...] = tuple(PEERS)
+    peers: tuple[str, ...] | None = None
+    """None: those that are installed."""
     seconds: float | None = None
     json: Path | None = None
     plot: Path | None = None
@@ -38,13 +39,16 @@ class Options:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare them all."""
     add, default = parser.add_argument, Options()
-    add("--suite", choices=SUITES, help=f"which cases to time (default: {default.suite})")
-    add("--quick", dest="suite", action="store_const", const="quick", help="a few cases of the grid, under two minutes")
+    which = parser.add_mutually_exclusive_group().add_argument
+    which("--suite", choices=SUITES, help=f"which cases to time (default: {default.suite})")
+    which(
+        "--quick", dest="suite", action="store_const", const="quick", help="a few cases of the grid, under two minutes"
+    )
     add("--cells", type=names_of(CELLS), metavar="NAME,...", help=f"only these: {', '.join(CELLS)}")
     add("--work", type=names_of(WORKS), metavar="NAME,...", help=f"only this: {', '.join(WORKS)}")
-    add("--steps", type=counts, metavar="T,...", help="only cases of so many time steps")
-    add("--batch", type=counts, metavar="B,...", help="only cases of so many rows")
-    add("--hidden", type=counts, metavar="H,...", help="only cases of so many hidden units")
+    add("--steps", type=counts, metavar="T,...", help="only so many time steps; of the grid any number")
+    add("--batch", type=counts, metavar="B,...", help="only so many rows; of the grid any number")
+    add("--hidden", type=counts, metavar="H,...", help="only so many hidden units; of the grid any number")
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
     add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")

@@ -12,10 +12,11 @@ from rich.table import Table
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.results import Measurement
 
+RATIO = "ratio: the best peer's time over that of {ours}; above 1, {ours} is faster. "
 LEGEND = (
-    "Medians. ratio: the best peer's time over that of {ours}; above 1, {ours} is faster. roofline: the least time "
-    "that this processor could need, from flops and bytes at rates measured in the same run, over the time of {ours}. "
-    "peak: flops of {ours} over the peak of fused multiply-adds."
+    "roofline: the least time that this processor could need, from flops and bytes at rates measured in the same run, "
+    "over the time of {ours}. peak: flops of {ours} over the peak of fused multiply-adds. On a busy machine "
+    "rates vary, and fractions may exceed 100%."
 )
 
 
@@ -32,7 +33,8 @@ def print_tables(console: Console, found: Sequence[Measurement], backends: tuple
         rows = list(group)
         console.print(table(rows, backends), "")
     if found:
-        console.print(LEGEND.format(ours=found[0].ours), soft_wrap=True, highlight=False)
+        ratio = RATIO if any(row.ratio(backends) for row in found) else ""
+        console.print(("Medians. " + ratio + LEGEND).format(ours=found[0].ours), soft_wrap=True, highlight=False)
     print_notes(console, found)
 
 

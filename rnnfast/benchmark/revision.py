@@ -53,20 +53,25 @@ def _add(found: Measurement, more: Measurement, name: str) -> None:
     found.skipped |= dict.fromkeys([name], more.skipped[found.ours]) if more.skipped else {}
 
 
-@contextmanager
-def built(revision: str) -> Iterator[tuple[Path, str]]:
-    """A folder from which that revision can be imported, and its short name; the folder goes afterwards.
-
-    Raises UserError outside a clone, for a revision that does not exist or that cannot be built.
-    """
+def commit_of(revision: str) -> str:
+    """Its short name. Raises UserError outside a clone, or for a revision that does not exist."""
     clone = _clone()
     commit = _git(clone, "rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}")
     if commit is None:
         raise UserError(f"--base {revision!r} is no revision of {clone}: name a commit, branch or tag")
+    return commit
+
+
+@contextmanager
+def built(commit: str) -> Iterator[tuple[Path, str]]:
+    """A folder from which that commit can be imported, and what to call it; the folder goes afterwards.
+
+    Raises UserError where it cannot be built.
+    """
     with tempfile.TemporaryDirectory(prefix="rnnfast-base-") as folder:
         source, target = Path(folder, "source"), Path(folder, "installed")
         archive = Path(folder, "source.zip")
-        _git(clone, "archive", f"--output={archive}", commit)
+        _git(_clone(), "archive", f"--output={archive}", commit)
         with zipfile.ZipFile(archive) as files:
             files.extractall(source)
         install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(source)]

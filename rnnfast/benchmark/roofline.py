@@ -10,7 +10,7 @@ bytes at the rate of reading:
   gates (and c of an LSTM) written and read back, the gradients of the weights. At the rate of a buffer of that size,
   writing being counted as fast as reading.
 
-Both are bounds from below, for no schedule: rows of a batch could share one reading of W_hh, as they do here.
+Both are bounds for a schedule that goes step by step and lets all rows of a step share one reading of W_hh.
 """
 
 from __future__ import annotations

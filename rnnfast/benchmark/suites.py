@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -15,10 +15,12 @@ THREE: tuple[Cell, ...] = ("rnn", "lstm", "gru")
 BOTH: tuple[Work, ...] = ("forward", "training")
 
 
-def grid() -> Iterator[Case]:
-    """Every cell, forward and training, over the axes above."""
-    for cell, work, steps, batch, hidden in product(THREE, BOTH, STEPS, BATCHES, HIDDENS):
-        yield Case(cell, steps, batch, hidden, work)
+def grid(
+    steps: Iterable[int] = STEPS, batches: Iterable[int] = BATCHES, hiddens: Iterable[int] = HIDDENS
+) -> Iterator[Case]:
+    """Every cell, forward and training, over these axes."""
+    for cell, work, t, b, h in product(THREE, BOTH, steps, batches, hiddens):
+        yield Case(cell, t, b, h, work)
 
 
 def quick() -> Iterator[Case]:

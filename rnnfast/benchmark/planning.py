@@ -1,0 +1,81 @@
+"""From the options of `rnnfast bench` to a plan: what is to be measured, and whether it can be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+
+import rnnfast
+from rnnfast import dispatch
+from rnnfast.benchmark import peers, session
+from rnnfast.benchmark.cases import Case, Filter
+from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.suites import BATCHES, HIDDENS, STEPS, SUITES, grid
+from rnnfast.examples.errors import UserError
+
+
+def make_plan(options: Options) -> session.Plan:
+    """What the options ask for. Raises UserError where that is nothing, or cannot be had here."""
+    session.check_threads(options.threads)
+    wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
+    suite = list(_suite(options))
+    cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case))
+    plan = session.Plan(
+        cases=tuple(cases),
+        threads=options.threads,
+        backends=_backends(options),
+        peers=_peers(options),
+        seconds=options.seconds or (0.5 if options.suite == "quick" else 2.0),
+    )
+    if not plan.cases:
+        raise UserError(
+            f"no case of the suite {options.suite!r} passes these filters, it has {_described(suite)}: "
+            "leave some filters out, or take the suite 'grid', which takes any --steps, --batch and --hidden"
+        )
+    return plan
+
+
+def _suite(options: Options) -> Iterable[Case]:
+    if options.suite == "grid":  # its axes can be anything
+        return grid(options.steps or STEPS, options.batch or BATCHES, options.hidden or HIDDENS)
+    return SUITES[options.suite]()
+
+
+def _described(cases: Iterable[Case]) -> str:
+    rows = [(case.work, f"T {case.steps}", f"B {case.batch}", f"H {case.hidden}") for case in cases]
+    return "; ".join(", ".join(dict.fromkeys(column)) for column in zip(*rows, strict=True))
+
+
+def _backends(options: Options) -> tuple[str, ...]:
+    """Those asked for, else all that can run here but the reference; the first is what peers are held against."""
+    if options.backends is None:
+        able = [name for name, reason in rnnfast.backends().items() if reason is None and ":" not in name]
+        return tuple(name for name in able if name != "reference") or ("reference",)
+    for name in options.backends:
+        try:
+            dispatch.select(name)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"--backends {name}: {str(error).removeprefix('backend= ')}") from None
+    return options.backends
+
+
+def _peers(options: Options) -> tuple[str, ...]:
+    """Those asked for, or all that are installed."""
+    missing = {name: reason for name in options.peers or () if (reason := peers.reason(name))}
+    if missing:
+        raise UserError(f"--peers: {', '.join(missing.values())}: install or leave out {', '.join(missing)}")
+    asked = peers.REQUIRES if options.peers is None else options.peers
+    return tuple(name for name in asked if peers.reason(name) is None)
+
+
+def check_destinations(options: Options) -> None:
+    """Raise UserError where results could not be written: before hours of measuring, not after."""
+    try:
+        if options.json is not None:
+            options.json.open("a").close()
+        if options.plot is not None:
+            options.plot.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=options.plot).close()
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename}: {error.strerror or error}") from None
