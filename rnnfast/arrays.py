@@ -113,7 +113,10 @@ def is_strided(array: Array) -> bool:
     size = array.itemsize
     if array.shape[-1] > 1 and array.strides[-1] != size:
         return False
-    return array.flags.aligned and all(stride % size == 0 for stride in array.strides)
+    for stride in array.strides:
+        if stride % size:
+            return False
+    return array.flags.aligned
 
 
 def strided(array: Array) -> Array:

@@ -32,13 +32,45 @@ def forward(
 ) -> tuple[Array, Any]:
     """Inference: y and the final state, h or (h, c). Arguments and errors as `prepare`."""
     plain = lengths is None and mask is None and resets is None and out is None
-    if plain and (done := repeated.forward(engine, x, state)) is not None:
-        return done[0], states.joined(done[1])
+    if plain and (done := repeated.run(engine, x, state)) is not None:
+        return done.y, states.joined(done.final)
     call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
     engine.backend.forward(call.problem)
     if plain:
-        repeated.remember(engine, x, call.problem, call.y, call.state if len(engine.net.states) > 1 else (call.state,))
+        repeated.remember(engine, x, call.problem, call.layout, call.y)
     return call.y, call.state
+
+
+def record(engine: Engine, x: Any, state: Any, *, train: bool, dropout_seed: int, **sequence: Any) -> Call:
+    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare`."""
+    how = "training" if train else "recorded"
+    plain = all(value is None for value in sequence.values())
+    if plain and (done := repeated.run(engine, x, state, how, dropout_seed)) is not None:
+        return _recorded_again(engine, x, done, train, dropout_seed)
+    call = prepare(engine, x, state, **sequence)
+    _set_recording(call.problem, engine.net, train, dropout_seed)
+    engine.backend.forward(call.problem)
+    if plain:
+        repeated.remember(engine, x, call.problem, call.layout, call.y, how)
+    return call
+
+
+def _recorded_again(engine: Engine, x: Array, done: repeated.Done, train: bool, dropout_seed: int) -> Call:
+    """The problem of a repeated call, as backward needs it."""
+    known = done.known
+    problem = engine.problem(known.steps, known.batch)
+    _set_recording(problem, engine.net, train, dropout_seed)
+    problem.x, problem.reserve = known.layout.sequence(x), done.reserve
+    if done.start:
+        problem.h0, problem.c0 = states.pair(done.start, known.layout)
+    return Call(problem, known.layout, done.y, states.joined(done.final))
+
+
+def _set_recording(problem: Problem, net: Net, train: bool, dropout_seed: int) -> None:
+    problem.record, problem.dropout_seed = True, dropout_seed
+    if train:
+        problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
+        problem.recurrent_dropout = net.recurrent_dropout
 
 
 def prepare(

@@ -21,8 +21,8 @@ class Engine:
     choice: Choice
     packed: Any = None
     cache: dict[str, Any] = field(default_factory=dict)
-    repeated: dict[tuple[int, ...], Any] = field(default_factory=dict)
-    """By the shape of x; see repeated.py."""
+    repeated: dict[tuple[str, tuple[int, ...]], Any] = field(default_factory=dict)
+    """By how and with what shape of x it was called; see repeated.py."""
 
     @property
     def backend(self) -> Backend:

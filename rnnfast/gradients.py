@@ -31,16 +31,27 @@ class Gradients(Generic[StateT]):
     """By the parameters, under their names."""
 
     @property
+    def states(self) -> tuple[Array, ...]:
+        """Those by the state: (h,) or (h, c)."""
+        return self.state if isinstance(self.state, tuple) else (self.state,)  # type: ignore[return-value]
+
+    @property
     def arrays(self) -> list[Array]:
         """All of them."""
-        state = self.state if isinstance(self.state, tuple) else (self.state,)
-        return [*([] if self.x is None else [self.x]), *state, *self.params.values()]
+        return [*([] if self.x is None else [self.x]), *self.states, *self.params.values()]
 
 
 def gradients_for(
     net: Net, parameters: Parameters, layout: Layout, problem: Problem, need_x: bool, out: Any
 ) -> Gradients[Any]:
     """Arrays to write into, taken from `out` where it has them, else new; none of them is changed yet."""
+    if out is None:
+        new_x = (
+            empty(layout.sequence_shape(problem.steps, problem.batch, net.input_size), net.dtype) if need_x else None
+        )
+        shape = states.shape_of(net, layout, problem.batch)
+        new_state = states.joined([empty(shape, net.dtype) for _ in net.states])
+        return Gradients(new_x, new_state, {name: empty(shape, net.dtype) for name, shape in net.shapes.items()})
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
     x_shape = layout.sequence_shape(problem.steps, problem.batch, net.input_size)
     x = result("out.x", given.x, x_shape, net) if need_x else None
@@ -49,9 +60,8 @@ def gradients_for(
     state = [result(label, part, state_shape, net, dense=True) for label, part in labelled]
     params = _params(given.params, net)
     grads = Gradients(x, states.joined(state), params)
-    if out is not None:
-        names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
-        check_all_apart(names, grads.arrays, parameters)
+    names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
+    check_all_apart(names, grads.arrays, parameters)
     return grads
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import dispatch, storage
-from rnnfast.calls import Call, prepare
+from rnnfast.calls import Call, record
 from rnnfast.checks import SEEDS, seed_or_none, truth, whole
 from rnnfast.engine import Engine
 from rnnfast.net import Net
@@ -77,14 +77,9 @@ class Module:
     ) -> tuple[Call, Tape[Any]]:
         train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
-        call = prepare(engine, x, state, **sequence)
-        problem, net = call.problem, self.net
-        problem.record = True
+        seed = self._dropout_seed if dropout_seed is None else dropout_seed
+        seed = whole("dropout_seed", seed, lowest=0, highest=SEEDS - 1)
+        call = record(engine, x, state, train=train, dropout_seed=seed, **sequence)
         if dropout_seed is None:
-            dropout_seed, self._dropout_seed = self._dropout_seed, (self._dropout_seed + 1) % SEEDS
-        problem.dropout_seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
-        if train:
-            problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
-            problem.recurrent_dropout = net.recurrent_dropout
-        engine.backend.forward(problem)
+            self._dropout_seed = (seed + 1) % SEEDS
         return call, Tape(engine, call, keep=keep)

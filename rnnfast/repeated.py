@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnfast import states
 from rnnfast.engine import Engine
+from rnnfast.layout import Layout
 from rnnfast.problem import Array, Problem
 
 SHAPES_KEPT = 64
 """Of x, for each net."""
 
 
-def forward(engine: Engine, x: Any, state: Any) -> tuple[Array, tuple[Array, ...]] | None:
-    """y and final states of a call with no more than x and a state, of a shape seen before; None for any other."""
-    if type(x) is not np.ndarray or (known := engine.repeated.get(x.shape)) is None:
+class Known(NamedTuple):
+    """What an earlier call settled."""
+
+    bound: Any
+    steps: int
+    batch: int
+    layout: Layout
+    y_shape: tuple[int, ...]
+    state_shape: tuple[int, ...]
+
+
+class Done(NamedTuple):
+    """What a call gave."""
+
+    known: Known
+    start: tuple[Array, ...]
+    y: Array
+    final: tuple[Array, ...]
+    reserve: Any
+
+
+def run(engine: Engine, x: Any, state: Any, how: str = "", dropout_seed: int = 0) -> Done | None:
+    """A call with no more than x and a state, of a shape seen before under the same `how`; None for any other."""
+    if type(x) is not np.ndarray or (known := engine.repeated.get((how, x.shape))) is None:
         return None
-    bound, y_shape, state_shape = known
     net = engine.net
-    if not x.flags.carray or x.dtype is not net.dtype or bound.is_stale():
+    if not x.flags.carray or x.dtype is not net.dtype or known.bound.is_stale():
         return None
     start = () if state is None else state if len(net.states) > 1 else (state,)
     if type(start) is not tuple or (state is not None and len(start) != len(net.states)):
         return None
     for array in start:
-        if type(array) is not np.ndarray or array.shape != state_shape:
+        if type(array) is not np.ndarray or array.shape != known.state_shape:
             return None
         if array.dtype is not net.dtype or not array.flags.carray:
             return None
     if engine.packed is None:
         engine.parameters.check()
-    y = np.empty(y_shape, net.dtype)
-    final = tuple([np.empty(state_shape, net.dtype) for _ in net.states])
-    bound.run(x, y, start, final)
-    return y, final
+    y = np.empty(known.y_shape, net.dtype)
+    final = tuple([np.empty(known.state_shape, net.dtype) for _ in net.states])
+    return Done(known, start, y, final, known.bound.run(x, y, start, final, dropout_seed))
 
 
-def remember(engine: Engine, x: Any, problem: Problem, y: Array, final: tuple[Array, ...]) -> None:
-    """Keep what a call did with a dense x, so that `forward` can serve the next one."""
+def remember(engine: Engine, x: Any, problem: Problem, layout: Layout, y: Array, how: str = "") -> None:
+    """Keep what a call did with a dense x, so that `run` can serve the next one."""
     if type(x) is not np.ndarray or not x.flags.carray or x.size == 0:
         return
     if (bound := engine.backend.bind(problem)) is not None:
         if len(engine.repeated) >= SHAPES_KEPT:
             engine.repeated.clear()
-        engine.repeated[x.shape] = bound, y.shape, final[0].shape
+        shape = states.shape_of(engine.net, layout, problem.batch)
+        engine.repeated[how, x.shape] = Known(bound, problem.steps, problem.batch, layout, y.shape, shape)

@@ -96,11 +96,13 @@ class Tape(Generic[StateT]):
         """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
         net, layout = self._engine.net, self._layout
         problem = replace(recorded, reserve=copy.deepcopy(recorded.reserve)) if self._keep else recorded
-        problem.dh0, problem.dc0 = states.pair([d for _, d in states.parts("state", grads.state, net)], layout)
+        problem.dh0, problem.dc0 = states.pair(grads.states, layout)
         problem.dx = None if grads.x is None else layout.sequence(grads.x)
-        inputs = given | {name: getattr(recorded, name) for name in ("x", "h0", "c0", "mask", "resets")}
-        for name, array in inputs.items():
-            setattr(problem, name, apart(array, written) if written else array)
+        for name, array in given.items():
+            setattr(problem, name, array)
+        if written:
+            for name in (*given, "x", "h0", "c0", "mask", "resets"):
+                setattr(problem, name, apart(getattr(problem, name), written))
         for name, table in net.tables(grads.params, prefix="d_").items():
             setattr(problem, name, table)
         return problem

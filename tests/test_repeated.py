@@ -54,6 +54,67 @@ class Sub(np.ndarray[Any, Any]):
     """Not a plain array: such calls are checked in full."""
 
 
+def training(net: Any, x: Array, state: Any, **options: Any) -> dict[str, Array]:
+    """Everything that one step of training gives."""
+    *result, tape = net.record(x, state, **options)
+    y, final = result if len(result) == 2 else (None, result[0])
+    gates = tape.gates()
+    given = {} if y is None else {"dy": y - 1}
+    grads = tape.backward(d_state=final, **given)
+    named = dict(enumerate([*flat((x if y is None else y, final)), *flat((grads.x, grads.state))]))
+    return {str(name): a for name, a in (named | gates | grads.params).items()}
+
+
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("name", [*NETS, "step cell"])
+@pytest.mark.parametrize("options", [{}, {"train": False}, {"keep": True}], ids=str)
+def test_repeated_training_gives_the_same(target: Target, name: str, options: dict[str, Any]) -> None:
+    target.skip_unless_able()
+    if name == "step cell":
+        net: Any = rnnfast.LSTMCell(5, 7, seed=1, backend=str(target))
+        options = {key: value for key, value in options.items() if key == "keep"}
+    else:
+        net = NETS[name](backend=str(target), input_dropout=0.3, recurrent_dropout=0.2)
+    seeds = ({},) if name == "step cell" else ({"dropout_seed": 3}, {"dropout_seed": 4})
+    for shape in [(3, 5), (6, 5)] * 2 if name == "step cell" else [(4, 3, 5), (2, 6, 5), (4, 5)] * 2:
+        x = plain(*shape)
+        state = (net if name == "step cell" else lambda x: net(x)[1])(plain(*shape, seed=2))
+        for start in (None, state):
+            for seed in seeds:
+                expected = training(net, x.view(Sub), start, **options, **seed)
+                for _ in range(2):
+                    got = training(net, x, start, **options, **seed)
+                    assert got.keys() == expected.keys()
+                    for key, value in expected.items():
+                        np.testing.assert_array_equal(got[key], value, err_msg=key)
+
+
+def test_every_record_has_the_next_dropout_seed() -> None:
+    net = rnnfast.LSTM(5, 7, input_dropout=0.5, seed=1)
+    x = plain(4, 3, 5)
+    seeds = [net.record(x)[2].dropout_seed for _ in range(4)]
+    assert seeds == [seeds[0] + n for n in range(4)]
+    ys = [net.record(x)[0] for _ in range(3)]
+    assert not np.array_equal(ys[0], ys[1]) and not np.array_equal(ys[1], ys[2])
+    again, _, tape = net.record(x, dropout_seed=seeds[0])
+    np.testing.assert_array_equal(again, net.record(x.view(Sub), dropout_seed=seeds[0])[0])
+    assert tape.dropout_seed == seeds[0]
+
+
+def test_the_number_of_threads_may_change_between_record_and_backward() -> None:
+    net = rnnfast.LSTM(60, 260, seed=1)
+    x = plain(12, 6, 60)
+    rnnfast.set_num_threads(1)
+    expected = training(net, x, None)
+    for before, after in ((1, 4), (3, 1), (4, 2)):
+        rnnfast.set_num_threads(before)
+        y, final, tape = net.record(x)
+        rnnfast.set_num_threads(after)
+        grads = tape.backward(y - 1, d_state=final)
+        for name, array in grads.params.items():
+            np.testing.assert_array_equal(array, expected[name])
+
+
 def test_new_numbers_and_new_weights_are_seen() -> None:
     net = NETS["lstm"]()
     x = plain(4, 3, 5)
@@ -83,9 +144,15 @@ def test_what_fits_no_longer_is_refused() -> None:
     for state in ((h,), ()):
         with pytest.raises(TypeError, match="one state"):
             gru(x, state)
+    net.record(x)
+    with pytest.raises(TypeError, match="float64"):
+        net.record(x.astype(np.float64))
+    with pytest.raises(TypeError, match=r"state\[1\] has dtype float64"):
+        net.record(x, (h, c))
     net.parameters["weight_hh_l0"].shape = (7, 28)
-    with pytest.raises(ValueError, match="weight_hh_l0 has shape"):
-        net(x)
+    for call in (net, net.record):
+        with pytest.raises(ValueError, match="weight_hh_l0 has shape"):
+            call(x)
 
 
 def test_the_number_of_threads_may_change_between() -> None:

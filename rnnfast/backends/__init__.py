@@ -22,8 +22,8 @@ class Backend(Protocol):
     def bind(self, problem: Problem) -> Any:
         """A forward of this problem to be repeated on other arrays of the same shapes and strides; None: no gain.
 
-        Its `run(x, y, start, final)` reads the states (h,) or (h, c) in start, zeros if it is empty, and writes y and
-        final; `is_stale()` says to make it anew.
+        Its `run(x, y, start, final, dropout_seed)` reads the states (h,) or (h, c) in start, zeros if it is empty,
+        writes y and final, and returns the reserve of a recorded problem; `is_stale()` says to make it anew.
         """
 
     def forward(self, problem: Problem) -> None:

@@ -63,6 +63,8 @@ def forward(problem: Problem) -> None:
         problem.reserve = Block(call.size(call.lib.rf_reserve_bytes))
         call.record.reserve = call.pointer(problem.reserve.bytes)
     call.run(call.lib.rf_forward)
+    if problem.record:
+        problem.reserve.made_by = call.record, call.tables
 
 
 def backward(problem: Problem) -> None:

@@ -24,27 +24,40 @@ class LibraryCall:
     def __init__(self, problem: Problem) -> None:
         self.ffi, self.lib = library()
         self.problem = problem
-        cache = {} if problem.cache is None else problem.cache
-        if "rf_problem" not in cache:
-            cache["rf_problem"] = self.of_net(problem)
-        net, *self.tables = cache["rf_problem"]
-        self.record = record = self.ffi.new("rf_problem *", net[0])  # what is None stays NULL
-        for name in NUMBERS:
-            setattr(record, name, getattr(problem, name))
-        record.t1 = problem.steps
-        record.num_threads = get_num_threads()
+        earlier = None if problem.reserve is None else problem.reserve.made_by
+        self.record, self.tables = self.of_call() if earlier is None else self.going_on(*earlier)
+        self.record.num_threads = get_num_threads()
         self.set_arrays(FORWARD)
         self.set_sequence("x", problem.x)
         self.set_sequence("y", problem.y)
         for name in BLOCKS:
             if (block := getattr(problem, name)) is not None:
-                setattr(record, name, self.pointer(block.bytes))
+                setattr(self.record, name, self.pointer(block.bytes))
         if problem.reserve is not None:
             self.set_gradients()
 
-    def of_net(self, problem: Problem) -> list[Any]:
+    def of_call(self) -> tuple[Any, list[Any]]:
+        """A record with a call's numbers, and the tables it refers to; what is None stays NULL."""
+        problem = self.problem
+        cache = {} if problem.cache is None else problem.cache
+        if "rf_problem" not in cache:
+            cache["rf_problem"] = self.of_net()
+        net, *tables = cache["rf_problem"]
+        record = self.ffi.new("rf_problem *", net[0])
+        for name in NUMBERS:
+            setattr(record, name, getattr(problem, name))
+        record.t1 = problem.steps
+        return record, tables
+
+    def going_on(self, earlier: Any, tables: list[Any]) -> tuple[Any, list[Any]]:
+        """The record of the forward before, without its outputs, which are the caller's by now."""
+        record = self.ffi.new("rf_problem *", earlier[0])
+        record.y = record.h_n = record.c_n = self.ffi.NULL
+        return record, [*tables]
+
+    def of_net(self) -> list[Any]:
         """A record with what all calls of a net with the same arrays of parameters have in common, and its tables."""
-        record = self.ffi.new("rf_problem *")
+        problem, record = self.problem, self.ffi.new("rf_problem *")
         record.struct_size = self.ffi.sizeof("rf_problem")
         record.cell = self.lib.rf_cell_id(problem.cell.encode())
         record.dtype = record.weight_dtype = dtype_id(problem.dtype)
@@ -59,7 +72,8 @@ class LibraryCall:
         """One pointer per layer and direction; what is returned must outlive the record's use."""
         if arrays is None:
             return None
-        pointers = [self.pointer(array) for array in arrays]
+        from_buffer = self.ffi.from_buffer
+        pointers = [from_buffer("void *", array) for array in arrays]
         table = self.ffi.new("void *[]", pointers)
         setattr(record, name, table)
         return table, pointers

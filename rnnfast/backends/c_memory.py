@@ -17,6 +17,9 @@ _this_thread = threading.local()
 class Block:
     """At least `size` uninitialised bytes that begin at a multiple of 64; MemoryError where they cannot be had."""
 
+    made_by: tuple[Any, list[Any]] | None = None
+    """Of a reserve: the record of the forward that filled it and what that refers to, for backward to go on from."""
+
     def __init__(self, size: int) -> None:
         if size > sys.maxsize - _ALIGNMENT:
             raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
@@ -27,7 +30,7 @@ class Block:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
         copy = Block(self.bytes.size)
-        copy.bytes[:] = self.bytes
+        copy.bytes[:], copy.made_by = self.bytes, self.made_by
         return copy
 
 
