@@ -10,6 +10,7 @@ from targets import ON_EVERY_TARGET, Target
 
 import rnnfast
 from rnnfast import repeated
+from rnnfast.backends.c_call import LibraryCall
 from rnnfast.problem import Array
 
 pytestmark = pytest.mark.usefixtures("number_of_threads_restored")
@@ -165,6 +166,18 @@ def test_the_number_of_threads_may_change_between() -> None:
         for _ in range(3):
             for got, one in zip(flat(net(x)), expected, strict=True):
                 np.testing.assert_array_equal(got, one)
+
+
+def test_the_number_of_threads_is_the_one_that_was_set_last() -> None:
+    Target("c").skip_unless_able()
+    net, x = NETS["lstm"](backend="c"), plain(4, 3, 5)
+    for n in (2, 1, 3):
+        rnnfast.set_num_threads(n)
+        net(x)
+        *_, tape = net.record(x)
+        assert {known.bound.record.num_threads for known in net._engine().repeated.values()} == {n}
+        rnnfast.set_num_threads(n + 1)
+        assert LibraryCall(tape._recorded()).record.num_threads == n + 1
 
 
 def test_only_so_many_shapes_are_kept() -> None:
