@@ -9,12 +9,13 @@ import pytest
 from choices import chosen, forget
 
 import rnnfast
-from rnnfast.backends import c
+from rnnfast.backends import c, numba_cpu
 
 
 @pytest.fixture
 def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The C library was not built."""
+    """Neither was the C library built nor is Numba installed."""
+    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None: "numba is not installed")
     monkeypatch.setattr(c, "reason", lambda variant=None: "the C library was not built")
     monkeypatch.setattr(c, "variants", lambda: ())
     monkeypatch.delenv("RNNFAST_BACKEND", raising=False)
@@ -30,6 +31,11 @@ def test_falling_back_to_the_reference_warns_once(without_library: None) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert chosen() == "reference"
+
+
+def test_numba_comes_before_the_reference(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None: None)
+    assert chosen() == "numba"  # warnings are errors in these tests
 
 
 def test_asking_for_the_reference_does_not_warn(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
