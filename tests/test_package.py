@@ -56,7 +56,7 @@ def test_importing_takes_nothing_but_numpy_and_cffi() -> None:
 
 WITHOUT_C = """
 import sys
-sys.modules["rnnfast._rnnfast"] = None
+sys.modules["rnnfast._rnnfast"] = sys.modules["numba"] = None
 import warnings, numpy, rnnfast
 print(rnnfast.backends()["c"])
 with warnings.catch_warnings(record=True) as caught:
@@ -72,7 +72,7 @@ except RuntimeError as error:
 """
 
 
-def test_the_reference_stands_in_where_the_library_was_not_built() -> None:
+def test_the_reference_stands_in_where_there_is_neither_library_nor_numba() -> None:
     reason, warned, values, refused = python(WITHOUT_C, RNNFAST_BACKEND="").splitlines()
     assert reason.startswith("the C library was not built: ")
     assert warned == "1 RuntimeWarning"
