@@ -12,7 +12,7 @@ class Options:
 
     seconds: float = 60.0
     text: Path | None = None
-    cell: str = "lstm"
+    cell: str = "gru"
     hidden: int = 256
     layers: int = 1
     backend: str | None = None

@@ -17,7 +17,7 @@ from rnnfast.examples.text_source import chunks
 from rnnfast.problem import Array
 
 BATCH, STEPS = 32, 64
-LEARNING_RATE = 6e-3
+LEARNING_RATE = 4e-3
 MAX_NORM = 1.0
 
 
