@@ -39,22 +39,22 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: rnnfast" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["rich", "matplotlib", "threadpoolctl"])
-def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
-    script = f"import sys; sys.modules[{missing!r}] = None; from rnnfast.cli import main; sys.exit(main(['demo']))"
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        ("demo", "rich"),
+        ("demo", "matplotlib"),
+        ("demo", "threadpoolctl"),
+        ("bench", "rich"),
+        ("bench", "matplotlib"),
+    ],
+)
+def test_a_missing_extra_is_named(command: str, missing: str, tmp_path: Path) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from rnnfast.cli import main; sys.exit(main([{command!r}]))"
     with python(tmp_path, "-c", script) as child:
         errors = child.communicate(timeout=60)[1]
     assert child.returncode == 1
-    assert_one_line(errors, rf"needs {missing}, .*pip install 'rnnfast\[demo\]'")
-
-
-@pytest.mark.parametrize("missing", ["rich", "matplotlib"])
-def test_a_missing_extra_of_bench_is_named(missing: str, tmp_path: Path) -> None:
-    script = f"import sys; sys.modules[{missing!r}] = None; from rnnfast.cli import main; sys.exit(main(['bench']))"
-    with python(tmp_path, "-c", script) as child:
-        errors = child.communicate(timeout=60)[1]
-    assert child.returncode == 1
-    assert_one_line(errors, rf"bench needs {missing}, .*pip install 'rnnfast\[bench\]'")
+    assert_one_line(errors, rf"{command} needs {missing}, .*pip install 'rnnfast\[{command}\]'")
 
 
 def test_comparing_with_what_is_not_installed(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.layers import half_of, weights_of, write_gradients, write_states
 from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -35,11 +36,12 @@ def bind(problem: Problem) -> None:
     """None: binding gains nothing here."""
 
 
+@np.errstate(all="ignore")
 def forward(problem: Problem) -> None:
     """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
     from rnnfast.numba_kernels import compiling
     from rnnfast.numba_kernels.entries import entries
-    from rnnfast.numba_kernels.layer import Layer, Weights
+    from rnnfast.numba_kernels.layer import Layer
 
     assert problem.x is not None and problem.y is not None
     compiling.announce()
@@ -52,23 +54,20 @@ def forward(problem: Problem) -> None:
         x_mask = input_mask(problem, number)
         for direction, live in enumerate(every):
             k = number * problem.num_directions + direction
-            biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]
-            weights = Weights(problem.weight_ih[k], problem.weight_hh[k], *biases)
-            layer = Layer(problem.cell, weights, live, recurrent_mask(problem, k))
+            layer = Layer(problem.cell, weights_of(problem, k), live, recurrent_mask(problem, k))
             if x_mask is not None:
                 layer.x_mask = live.of(x_mask)
             h, c = _states(problem, k, problem.h0, problem.c0)
             x_in = live.of(x) if layer.x_mask is None else live.of(x) * layer.x_mask
             h_after = layer.forward(x_in, h, c)
-            _write_output(problem, live, _half(problem, y, direction), h_after, hold=top)
-            for given, state in ((problem.h_n, h), (problem.c_n, c)):
-                if given is not None:
-                    given[k] = state
+            _write_output(problem, live, half_of(problem, y, direction), h_after, hold=top)
+            write_states((problem.h_n, problem.c_n), k, (h, c))
             tape.append(layer)
         x = y
     problem.reserve = tape if problem.record else None
 
 
+@np.errstate(all="ignore")
 def backward(problem: Problem) -> None:
     """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
     tape = problem.reserve
@@ -76,14 +75,14 @@ def backward(problem: Problem) -> None:
     shape = (problem.steps, problem.batch, problem.num_directions * problem.hidden_size)
     dy = np.zeros(shape, problem.dtype) if problem.dy is None else problem.dy
     for number in reversed(range(problem.num_layers)):
-        wanted = number > 0 or problem.dx is not None
+        top, wanted = number == problem.num_layers - 1, number > 0 or problem.dx is not None
         dx = np.zeros((*shape[:2], problem.input_size if number == 0 else shape[2]), problem.dtype)
         for direction in range(problem.num_directions):
             k = number * problem.num_directions + direction
             layer = tape[k]
             live = layer.entries
             dh, dc = _states(problem, k, problem.dh_n, problem.dc_n)
-            d = _output_gradient(problem, live, _half(problem, dy, direction), hold=number == problem.num_layers - 1)
+            d = _output_gradient(problem, live, half_of(problem, dy, direction), hold=top)
             norms = np.zeros((live.count if problem.state_grad_norms is not None else 0, 2))
             layer.backward(d, dh, dc, norms)
             if wanted:
@@ -118,12 +117,6 @@ def _states(problem: Problem, k: int, h: Array | None, c: Array | None) -> tuple
     return first, second
 
 
-def _half(problem: Problem, a: Array, direction: int) -> Array:
-    """The part of a (T, B, D·H) array that belongs to a direction."""
-    half: Array = a[:, :, direction * problem.hidden_size :][:, :, : problem.hidden_size]
-    return half
-
-
 def _write_output(problem: Problem, live: Any, y: Array, h_after: Array, *, hold: bool) -> None:
     if live.all_live:
         live.into(y, h_after)
@@ -148,14 +141,8 @@ def _output_gradient(problem: Problem, live: Any, dy: Array, *, hold: bool) -> A
 
 def _hand_out(problem: Problem, k: int, layer: Any, dh: Array, dc: Array, norms: Array) -> None:
     """Put one layer-direction's gradients where they are wanted."""
-    weights, biases = layer.weight_gradients(), layer.bias_gradients()
-    tables = (problem.d_weight_ih, problem.d_weight_hh, problem.d_bias_ih, problem.d_bias_hh)
-    for wanted, gradient in zip(tables, (*weights, *biases), strict=True):
-        if wanted is not None:
-            wanted[k][...] = gradient if problem.overwrite else wanted[k] + gradient
-    for given, state in ((problem.dh0, dh), (problem.dc0, dc)):
-        if given is not None:
-            given[k] = state
+    write_gradients(problem, k, (*layer.weight_gradients(), *layer.bias_gradients()))
+    write_states((problem.dh0, problem.dc0), k, (dh, dc))
     if problem.state_grad_norms is not None:
         live = layer.entries
         sums = np.zeros((problem.steps, 2))

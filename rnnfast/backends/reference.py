@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnfast.backends.reference_cells import FORMULAS, Named, Weights
+from rnnfast.backends.layers import half_of, schedule, visit, weights_of, write_gradients, write_states
+from rnnfast.backends.reference_cells import FORMULAS, Named
 from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
 from rnnfast.backends.reference_layer import Layer, LayerGradients
 from rnnfast.problem import CELLS, Array, Problem
@@ -45,10 +46,8 @@ def forward(problem: Problem) -> None:
                 layer = _layer(problem, number, direction)
                 k = number * problem.num_directions + direction
                 initial = _states(problem, k, problem.h0, problem.c0)
-                final = layer.forward(_visit(x, direction), _visit(_half(problem, y, direction), direction), initial)
-                for given, state in zip((problem.h_n, problem.c_n), final.values(), strict=False):
-                    if given is not None:
-                        given[k] = state
+                final = layer.forward(visit(x, direction), visit(half_of(problem, y, direction), direction), initial)
+                write_states((problem.h_n, problem.c_n), k, final.values())
                 tape.append(layer)
             x = y
     problem.reserve = tape if problem.record else None
@@ -66,8 +65,8 @@ def backward(problem: Problem) -> None:
             for direction in range(problem.num_directions):
                 k = number * problem.num_directions + direction
                 d_final = _states(problem, k, problem.dh_n, problem.dc_n)
-                dy_half = _visit(_half(problem, dy, direction), direction)
-                _hand_out(problem, k, tape[k].backward(dy_half, _visit(dx, direction), d_final))
+                dy_half = visit(half_of(problem, dy, direction), direction)
+                _hand_out(problem, k, tape[k].backward(dy_half, visit(dx, direction), d_final))
             dy = dx
     if problem.dx is not None:
         problem.dx[...] = dx
@@ -84,7 +83,7 @@ def activations(problem: Problem) -> dict[str, Array]:
     result = {name: np.zeros(shape, problem.dtype) for name in (*cell.gates, *cell.states[1:])}
     for name, values in result.items():
         for k, layer in enumerate(tape):
-            in_visit_order = _visit(values[k], k % problem.num_directions)
+            in_visit_order = visit(values[k], k % problem.num_directions)
             for t, step in enumerate(layer.steps):
                 in_visit_order[t, step.rows] = step.saved[name]
     return result
@@ -92,30 +91,17 @@ def activations(problem: Problem) -> dict[str, Array]:
 
 def _layer(problem: Problem, number: int, direction: int) -> Layer:
     k = number * problem.num_directions + direction
-    biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]
-    live, cut = _schedule(problem, direction)
+    live, cut = schedule(problem, direction)
     x_mask = input_mask(problem, number)
     return Layer(
         FORMULAS[problem.cell],
-        Weights(problem.weight_ih[k], problem.weight_hh[k], *biases),
+        weights_of(problem, k),
         live,
         cut,
         hold=problem.masked_output == "hold" and number == problem.num_layers - 1,
-        x_mask=None if x_mask is None else _visit(x_mask, direction),
+        x_mask=None if x_mask is None else visit(x_mask, direction),
         h_mask=recurrent_mask(problem, k),
     )
-
-
-def _schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
-    """Which steps are live and before which the state becomes zeros, (T, B) in the order of the visit."""
-    shape = (problem.steps, problem.batch)
-    lengths = problem.steps if problem.lengths is None else problem.lengths
-    inside = np.broadcast_to(np.arange(problem.steps)[:, None] < lengths, shape)
-    live = inside if problem.mask is None else inside & (problem.mask != 0)
-    cut = np.zeros(shape, bool) if problem.resets is None else inside & (problem.resets != 0)
-    if direction == 1:  # cut[t] parts t - 1 and t: going down it acts at t - 1, the visit after that of t
-        cut = np.concatenate([np.zeros_like(cut[:1]), cut[:0:-1]])
-    return _visit(live, direction), cut
 
 
 def _states(problem: Problem, k: int, h: Array | None, c: Array | None) -> Named:
@@ -124,30 +110,9 @@ def _states(problem: Problem, k: int, h: Array | None, c: Array | None) -> Named
     return {name: zeros if a is None else a[k] for name, a in zip(problem.states, (h, c), strict=False)}
 
 
-def _half(problem: Problem, a: Array, direction: int) -> Array:
-    """The part of a (T, B, D·H) array that belongs to a direction."""
-    half: Array = a[:, :, direction * problem.hidden_size :][:, :, : problem.hidden_size]
-    return half
-
-
-def _visit(a: Array, direction: int) -> Array:
-    """A (T, ...) array in the order in which a direction visits it: its own inverse."""
-    flipped: Array = a[::-1]
-    return flipped if direction == 1 else a
-
-
 def _hand_out(problem: Problem, k: int, gradients: LayerGradients) -> None:
     """Put one layer-direction's gradients where they are wanted."""
-    for wanted, gradient in (
-        (problem.d_weight_ih, gradients.weight_ih),
-        (problem.d_weight_hh, gradients.weight_hh),
-        (problem.d_bias_ih, gradients.bias_ih),
-        (problem.d_bias_hh, gradients.bias_hh),
-    ):
-        if wanted is not None:
-            wanted[k][...] = gradient if problem.overwrite else wanted[k] + gradient
-    for given, state in zip((problem.dh0, problem.dc0), gradients.states.values(), strict=False):
-        if given is not None:
-            given[k] = state
+    write_gradients(problem, k, (gradients.weight_ih, gradients.weight_hh, gradients.bias_ih, gradients.bias_hh))
+    write_states((problem.dh0, problem.dc0), k, gradients.states.values())
     if problem.state_grad_norms is not None:
-        problem.state_grad_norms[:, k] = _visit(gradients.norms, k % problem.num_directions)
+        problem.state_grad_norms[:, k] = visit(gradients.norms, k % problem.num_directions)

@@ -35,6 +35,37 @@ def bits_to_scale(typing_context, rounded):
     return rounded(rounded), codegen
 
 
+def polynomial(r: Any) -> Any:
+    """(exp(r) - 1 - r) / r^2."""
+
+
+@overload(polynomial)
+def _polynomial(r):
+    if r == types.float32:
+        a0, a1, a2 = F32(0.50000000464699553), F32(0.16666666806831725), F32(0.041666354394580260)
+        a3, a4, a5 = F32(0.0083332750989916), F32(0.0013941025300770), F32(0.00019913157943907)
+
+        def single(r):
+            s = r * r
+            return ((a5 * r + a4) * s + (a3 * r + a2)) * s + (a1 * r + a0)
+
+        return single
+    b0, b1, b2, b3 = 0.49999999999999999986, 0.16666666666666676478, 0.041666666666666698428, 0.0083333333333217182342
+    b4, b5, b6 = 0.0013888888888868459896, 0.00019841269885896314433, 2.4801587357317712041e-5
+    b7, b8 = 2.7557244443786094422e-6, 2.7557245474935526997e-7
+    b9, b10 = 2.5108955236089618993e-8, 2.0923629699413059678e-9
+
+    def double(r):
+        s = r * r
+        q = b10 * s + (b9 * r + b8)
+        q = q * s + (b7 * r + b6)
+        q = q * s + (b5 * r + b4)
+        q = q * s + (b3 * r + b2)
+        return q * s + (b1 * r + b0)
+
+    return double
+
+
 def exp_parts(x: Any) -> Any:
     """n as `bits_to_scale` takes it, r, and exp(r) - 1 - r with what r lost to rounding."""
 
@@ -42,44 +73,15 @@ def exp_parts(x: Any) -> Any:
 @overload(exp_parts)
 def _exp_parts(x):
     log2e, rounder, high, low = CONSTANTS[str(x)]
-    if x == types.float32:
-        a0, a1, a2 = F32(0.50000000464699553), F32(0.16666666806831725), F32(0.041666354394580260)
-        a3, a4, a5 = F32(0.0083332750989916), F32(0.0013941025300770), F32(0.00019913157943907)
 
-        def single(x):
-            rounded = x * log2e + rounder
-            n = rounded - rounder
-            near = x - n * high
-            r = near - n * low
-            lost = (near - r) - n * low
-            s = r * r
-            q = (a5 * r + a4) * s + (a3 * r + a2)
-            return rounded, r, (q * s + (a1 * r + a0)) * s + lost
-
-        return single
-    b0, b1, b2, b3 = 0.49999999999999999986, 0.16666666666666676478, 0.041666666666666698428, 0.0083333333333217182342
-    b4, b5, b6 = 0.0013888888888868459896, 0.00019841269885896314433, 2.4801587357317712041e-5
-    b7, b8, b9, b10 = (
-        2.7557244443786094422e-6,
-        2.7557245474935526997e-7,
-        2.5108955236089618993e-8,
-        2.0923629699413059678e-9,
-    )
-
-    def double(x):
+    def function(x):
         rounded = x * log2e + rounder
         n = rounded - rounder
         near = x - n * high
         r = near - n * low
-        lost = (near - r) - n * low
-        s = r * r
-        q = b10 * s + (b9 * r + b8)
-        q = q * s + (b7 * r + b6)
-        q = q * s + (b5 * r + b4)
-        q = q * s + (b3 * r + b2)
-        return rounded, r, (q * s + (b1 * r + b0)) * s + lost
+        return rounded, r, r * r * polynomial(r) + ((near - r) - n * low)
 
-    return double
+    return function
 
 
 def logistic(x: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnfast.backends.layers import schedule, visit
 from rnnfast.problem import Array, Problem
 
 
@@ -17,7 +18,7 @@ class Entries:
     """(T, B), as all with a time axis in the order of the visit."""
     cut: Array
     """(T, B): the state becomes zeros before the step."""
-    reverse: bool
+    direction: int
 
     def __post_init__(self) -> None:
         self.all_live = bool(self.live.all())
@@ -32,8 +33,7 @@ class Entries:
 
     def visit(self, a: Array) -> Array:
         """A (T, ...) array in the order of the visit, or back."""
-        flipped: Array = a[::-1]
-        return flipped if self.reverse else a
+        return visit(a, self.direction)
 
     def of(self, a: Array) -> Array:
         """A row of (T, B, ·) for each entry, C-contiguous."""
@@ -59,13 +59,6 @@ class Entries:
 
 
 def entries(problem: Problem, direction: int) -> Entries:
-    """Those of one direction of a net: steps within the length and under the mask."""
-    shape = (problem.steps, problem.batch)
-    lengths = problem.steps if problem.lengths is None else problem.lengths
-    inside = np.broadcast_to(np.arange(problem.steps)[:, None] < lengths, shape)
-    live = inside if problem.mask is None else inside & (problem.mask != 0)
-    cut = np.zeros(shape, bool) if problem.resets is None else inside & (problem.resets != 0)
-    if direction == 1:  # cut[t] parts t - 1 and t: going down it acts at t - 1, the visit after that of t
-        cut = np.concatenate([np.zeros_like(cut[:1]), cut[:0:-1]])
-        live = live[::-1]
-    return Entries(np.ascontiguousarray(live), np.ascontiguousarray(cut), direction == 1)
+    """Those of one direction of a net."""
+    live, cut = schedule(problem, direction)
+    return Entries(np.ascontiguousarray(live), np.ascontiguousarray(cut), direction)

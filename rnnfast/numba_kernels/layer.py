@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.reference_cells import Weights
 from rnnfast.numba_kernels import gemm, loops
 from rnnfast.numba_kernels.entries import Entries
 from rnnfast.numba_kernels.steps import CODES
@@ -35,16 +36,6 @@ SHAPES = {
 }
 
 
-@dataclass
-class Weights:
-    """Of one layer and direction, as in `Problem`."""
-
-    ih: Array
-    hh: Array
-    b_ih: Array | None
-    b_hh: Array | None
-
-
 class Layer:
     """A layer and direction in one call: what forward leaves is what backward needs."""
 
@@ -56,9 +47,9 @@ class Layer:
         self.hidden, self.dtype = weights.hh.shape[1], weights.hh.dtype
         self.mask = self.empty(0) if mask is None else mask
 
-    def empty(self, rows: int, width: int | None = None) -> Array:
-        """A new (rows, width or H) array."""
-        return np.empty((rows, self.hidden if width is None else width), self.dtype)
+    def empty(self, rows: int) -> Array:
+        """A new (rows, H) array."""
+        return np.empty((rows, self.hidden), self.dtype)
 
     def rows_of(self, gates: slice) -> slice:
         """Of a weight, those of these gates."""
