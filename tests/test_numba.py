@@ -73,3 +73,12 @@ def test_functions_at_their_ends(dtype: str) -> None:
     np.testing.assert_allclose(logistic, [np.nan, 1, 0, 0.5, 0.5], atol=np.finfo(dtype).tiny)
     np.testing.assert_array_equal(tanh, [np.nan, 1, -1, 0, 0])
     assert np.signbit(tanh[4])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_functions_run_as_plain_python_too(dtype: str) -> None:
+    x = np.array([-200, -7.5, -0.55, -1e-3, 0, 0.3, 0.6, 5, 200, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        plain = [[f(number) for number in x] for f in (functions.logistic, functions.tanh)]
+    assert {type(number) for number in plain[0] + plain[1]} == {x.dtype.type}
+    np.testing.assert_allclose(plain, values(x), rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
