@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnfast import dispatch
-from rnnfast.backends import c
+from rnnfast.backends import c, numba_cuda
 from rnnfast.checks import whole
 
 
@@ -47,6 +47,7 @@ def show_config() -> str:
         "backend": f"{dispatch.select().full_name} ({dispatch.request()[1]})",
         "threads": str(get_num_threads()),
         **{f"C {key}": value for key, value in c.describe().items()},
+        **{f"CUDA {key}": value for key, value in numba_cuda.describe().items()},
         **{f"backend {other}": reason or "can run" for other, reason in dispatch.backends().items()},
     }
     width = max(map(len, rows))

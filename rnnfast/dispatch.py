@@ -16,6 +16,7 @@ from rnnfast.backends import Backend
 TABLE = {
     "c": "rnnfast.backends.c",
     "numba": "rnnfast.backends.numba_cpu",
+    "cuda": "rnnfast.backends.numba_cuda",
     "reference": "rnnfast.backends.reference",
 }
 """Backends in the order in which the automatic choice tries them; a module is imported when first asked for."""

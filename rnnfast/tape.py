@@ -73,6 +73,12 @@ class Tape(Generic[StateT]):
         return grads
 
     @property
+    def ran_on(self) -> str:
+        """The backend, and where it has several ways which it took and why. Raises RuntimeError after `backward`."""
+        way = self._engine.backend.ran(self._recorded())
+        return f"{self._engine.choice.full_name}: {way}" if way else self._engine.choice.full_name
+
+    @property
     def cell_states(self) -> Array:
         """c of every step of an LSTM, (L·D, T, B, H), unbatched (L·D, T, H), of a step cell (B, H) or (H,).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import rnnfast
+from rnnfast import dispatch
+from rnnfast.backends import numba_cuda
+
+EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
@@ -19,6 +24,23 @@ settings.load_profile("repeatable")
 def rng() -> np.random.Generator:
     """Random numbers, the same for every test."""
     return np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def cuda_without_a_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests of the target "cuda" run in the emulator where there is no device."""
+    target = request.node.callspec.params.get("target") if hasattr(request.node, "callspec") else None
+    if str(target) != "cuda" or numba_cuda.reason() is None or not EMULATOR_CAN_RUN:
+        yield
+        return
+    from cuda_emulator import Emulator
+
+    emulator = Emulator()
+    dispatch._explicit.cache_clear()
+    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
+    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
+    yield
+    dispatch._explicit.cache_clear()
 
 
 @pytest.fixture

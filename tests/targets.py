@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from support import Results, run
 
-from rnnfast.backends import Backend
+from rnnfast.backends import Backend, numba_cuda
 from rnnfast.dispatch import TABLE
 from rnnfast.problem import Problem
 
@@ -39,7 +39,18 @@ class Target:
     def run(self, problem: Problem) -> Results:
         """Every result of a problem on this target, or the test is skipped with the reason why it cannot run."""
         self.skip_unless_able()
+        if not self.can_take(problem):
+            pytest.skip("the emulator would take too long: RNNFAST_TEST_EMULATED_WORK, in multiplications, lets it")
         return run(self.backend, replace(problem, variant=self.variant))
+
+    def can_take(self, problem: Problem) -> bool:
+        """Whether it has the time: there is only a little for what is emulated."""
+        return not self.emulated or work(problem) <= int(os.environ.get("RNNFAST_TEST_EMULATED_WORK", "70_000"))
+
+    @property
+    def emulated(self) -> bool:
+        """No device, but the emulator (conftest.py)."""
+        return self.name == "cuda" and self.reason is None and not numba_cuda.found()
 
     def skip_unless_able(self) -> None:
         """Skip the test if this target cannot run; test_backends.py fails where one that must run cannot."""
@@ -49,6 +60,12 @@ class Target:
 
 TARGETS = [Target(name, form) for name in TABLE for form in (Target(name).backend.variants() or (None,))]
 ON_EVERY_TARGET = pytest.mark.parametrize("target", TARGETS, ids=str)
+
+
+def work(problem: Problem) -> int:
+    """Multiplications of a forward, more or less."""
+    rows = problem.steps * problem.batch * problem.num_layers * problem.num_directions
+    return rows * problem.gates * problem.hidden_size * (problem.input_size + problem.hidden_size)
 
 
 def _names(variable: str) -> set[str]:

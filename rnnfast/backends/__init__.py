@@ -29,6 +29,9 @@ class Backend(Protocol):
     def forward(self, problem: Problem) -> None:
         """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
 
+    def ran(self, problem: Problem) -> str:
+        """Of a recorded problem, which of the backend's ways it took and why, in a few words; "" where there is one."""
+
     def backward(self, problem: Problem) -> None:
         """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
 

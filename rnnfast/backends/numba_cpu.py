@@ -94,6 +94,11 @@ def backward(problem: Problem) -> None:
         problem.dx[...] = dx
 
 
+def ran(problem: Problem) -> str:
+    """There is one way."""
+    return ""
+
+
 def activations(problem: Problem) -> dict[str, Array]:
     """From a recorded problem, before `backward`: post-activation gates by name, and "c" for cells that have it.
 

@@ -7,6 +7,7 @@ numbers: where a type decides, the Python body of a function says the same as wh
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +88,16 @@ def _scale(rounded):
     return lambda rounded: bits_to_scale(rounded)
 
 
+def signed(value: Any, x: Any) -> Any:
+    """|value| with the sign of x."""
+    return np.copysign(value, x)
+
+
+@overload(signed)
+def _signed(value, x):
+    return lambda value, x: math.copysign(value, x)
+
+
 @register_jitable
 def single_polynomial(r: Any) -> Any:
     """(exp(r) - 1 - r) / r^2 in float32."""
@@ -158,7 +169,7 @@ def tanh(x: Any) -> Any:
     lost = power * r + (constant - total)
     h = total + (power * tail + lost)
     first = one if y > number(0.55, x) else h
-    return np.copysign(first - first * (first / (h + one)), x)
+    return signed(first - first * (first / (h + one)), x)
 
 
 @register_jitable

@@ -1,0 +1,95 @@
+"""The Numba CUDA backend: NumPy arrays travel to the device and back, everything between happens there."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+from rnnfast.problem import Array, Problem
+
+
+def variants() -> tuple[str, ...]:
+    """There is one form."""
+    return ()
+
+
+@functools.cache
+def reason(variant: str | None = None) -> str | None:
+    """None where Numba CUDA finds a device."""
+    if variant is not None:
+        return f"the cuda backend has one form only, not {variant!r}"
+    if importlib.util.find_spec("numba") is None or importlib.util.find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed: pip install 'rnnfast[cuda]'"
+    return None if found() else "no CUDA device found, or no driver for it"
+
+
+@functools.cache
+def found() -> bool:
+    """Whether there is a device."""
+    from numba import cuda
+
+    return bool(cuda.is_available())
+
+
+@functools.cache
+def device() -> Any:
+    """The device that everything runs on."""
+    from rnnfast.cuda_kernels.device import Device
+
+    return Device()
+
+
+def describe() -> dict[str, str]:
+    """The device, and up to which hidden size each cell runs on which tier there; nothing where there is none."""
+    if reason() is not None:
+        return {}
+    from rnnfast.cuda_kernels.cells import CELLS as KERNELS
+    from rnnfast.cuda_kernels.tiers import reach
+
+    found = device()
+    cells = {"RNN": "rnn_tanh", "GRU": "gru", "LSTM": "lstm"}
+    return {"device": found.name} | {
+        f"tiers {name}": reach(found.limits, KERNELS[cell]) for name, cell in cells.items()
+    }
+
+
+def pack(problem: Problem) -> None:
+    """None: packing gains nothing here."""
+
+
+def bind(problem: Problem) -> None:
+    """None: binding gains nothing here."""
+
+
+@np.errstate(all="ignore")
+def forward(problem: Problem) -> None:
+    """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
+    from rnnfast.cuda_kernels.net import Net
+
+    net = Net(device(), problem)
+    net.forward(problem)
+    problem.reserve = net if problem.record else None
+
+
+@np.errstate(all="ignore")
+def backward(problem: Problem) -> None:
+    """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
+    net, problem.reserve = problem.reserve, None
+    net.backward(problem)
+
+
+def ran(problem: Problem) -> str:
+    """The tiers of its layers."""
+    return str(problem.reserve)
+
+
+def activations(problem: Problem) -> dict[str, Array]:
+    """From a recorded problem, before `backward`: post-activation gates by name, and "c" for cells that have it.
+
+    Each (L·D, T, B, H); zero at steps that are not live.
+    """
+    found: dict[str, Array] = problem.reserve.activations(problem)
+    return found

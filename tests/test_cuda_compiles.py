@@ -1,0 +1,72 @@
+"""Every CUDA kernel compiles, for devices that are not here, and weights stay in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support import Spec, make_problem, run
+
+from rnnfast.backends import numba_cuda
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+
+from cuda_compiler import Compiler, ptxas
+
+from rnnfast.cuda_kernels.cells import CELLS
+
+CAPABILITIES = pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids="sm_{0[0]}{0[1]}".format)
+RESIDENT = {"forward_kernel", "backward_kernel"}
+
+
+def compiled(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], spec: Spec, dtype: str) -> dict[str, Any]:
+    """Every kernel of a training step by name, its registers printed."""
+    compiler = Compiler(capability)
+    monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
+    run(numba_cuda, make_problem(spec, dtype))
+    kernels = {kernel.name: kernel for kernel in compiler.kernels.values()}
+    for name, kernel in kernels.items():
+        print(
+            f"sm_{capability[0]}{capability[1]} {dtype} {spec.cell} H {spec.hidden_size} {name}: "
+            f"{kernel.registers} registers, {kernel.spilled} bytes spilled"
+        )
+    return kernels
+
+
+def check(kernels: dict[str, Any], *, resident: bool) -> None:
+    """Compiled for all of a step, without memory of a thread's own where weights must stay in registers."""
+    assert (kernels.keys() >= RESIDENT) == resident
+    assert kernels.keys() >= {"product_kernel", "pick_kernel", "held_kernel", "operand_kernel", "scale_kernel"}
+    for kernel in kernels.values():
+        assert ".visible .entry" in kernel.ptx
+        assert "__local_depot" not in kernel.ptx
+        assert kernel.spilled == (0 if ptxas() else None)
+
+
+def spec_of(cell: str, size: int) -> Spec:
+    """With every option that brings a kernel of its own."""
+    return Spec(cell, 6, 4, 3, size, mask=True, masked_output="hold", input_dropout=0.5, recurrent_dropout=0.5)
+
+
+@CAPABILITIES
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_resident_kernels_keep_weights_in_registers(
+    cell: str, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(compiled(monkeypatch, capability, spec_of(cell, 256), "float32"), resident=True)
+
+
+@CAPABILITIES
+def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    check(compiled(monkeypatch, capability, spec_of("gru_before", 1100), "float64"), resident=False)
+
+
+@pytest.mark.slow
+@CAPABILITIES
+@pytest.mark.parametrize("size", [64, 100, 512])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru", "gru_before"])
+def test_resident_kernels_at_other_sizes(
+    cell: str, dtype: str, size: int, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(compiled(monkeypatch, capability, spec_of(cell, size), dtype), resident=True)
