@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,3 +133,12 @@ def test_no_device_is_the_reason() -> None:
     with pytest.raises(RuntimeError, match="'cuda', which cannot run: (no CUDA device|numba-cuda is not installed)"):
         dispatch.select("cuda")
     assert rnnfast.backends()["cuda"] == numba_cuda.reason()
+
+
+@pytest.mark.slow
+def test_the_script_for_a_device_runs_its_checks_in_the_emulator() -> None:
+    if numba_cuda.reason() is None:
+        pytest.skip("there is a device, which the script would measure for minutes")
+    script = Path(__file__).parents[1] / "bench" / "gpu.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert "small nets in the emulator" in done.stdout and "tier B: " in done.stdout
