@@ -1,8 +1,8 @@
-"""What runs here: version, chosen backend and why, threads, compiler; and how many threads the C library uses."""
+"""What runs here: version, chosen backend and why, threads, compiler; and how many threads a call uses."""
 
 from __future__ import annotations
 
-from rnnfast import dispatch
+from rnnfast import dispatch, threads
 from rnnfast.backends import c, numba_cuda
 from rnnfast.checks import whole
 
@@ -18,23 +18,19 @@ def version() -> str:
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads a call of the C backend may use, the caller's among them; it never uses more than 256.
+    """How many threads a call may use, the caller's among them; it never uses more than 256.
 
-    Raises ValueError outside 1 to 2**31 - 1, TypeError unless n is a whole number, RuntimeError where the C library
-    was not built.
+    Raises ValueError outside 1 to 2**31 - 1, TypeError unless n is a whole number.
     """
-    n = whole("n", n, highest=2**31 - 1)
-    if reason := c.reason():
-        raise RuntimeError(f"only the C backend has threads to set, and it cannot run: {reason}")
-    c.set_num_threads(n)
+    threads.set_num_threads(whole("n", n, highest=2**31 - 1))
 
 
 def get_num_threads() -> int:
-    """How many threads a call of the C backend may use; 1 where the C library was not built.
+    """How many threads a call may use: what was set, else RNNFAST_NUM_THREADS, else the processors available.
 
-    What was set, else RNNFAST_NUM_THREADS, else the processors available.
+    The reference always runs on one.
     """
-    return 1 if c.reason() else c.get_num_threads()
+    return threads.get_num_threads()
 
 
 def show_config() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 from choices import chosen, forget
 
 import rnnfast
+from rnnfast import threads
 from rnnfast.backends import c, numba_cpu
 
 
@@ -48,7 +50,34 @@ def test_only_an_automatic_choice_falls_back(without_library: None) -> None:
         chosen("c")
 
 
-def test_threads_without_the_library(without_library: None) -> None:
-    assert rnnfast.get_num_threads() == 1
-    with pytest.raises(RuntimeError, match="the C library was not built"):
-        rnnfast.set_num_threads(2)
+@pytest.fixture
+def undecided(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has set or asked for a number of threads yet."""
+    monkeypatch.setattr(threads, "_chosen", None)
+    monkeypatch.delenv("RNNFAST_NUM_THREADS", raising=False)
+
+
+def test_threads_without_the_library(undecided: None) -> None:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert rnnfast.get_num_threads() == min(available or 1, 256)
+    rnnfast.set_num_threads(3)
+    assert rnnfast.get_num_threads() == 3
+    rnnfast.set_num_threads(1_000_000)
+    assert rnnfast.get_num_threads() == 256
+    with pytest.raises(ValueError, match="^n "):
+        rnnfast.set_num_threads(0)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), ("5000", 256)])
+def test_the_variable_without_the_library(
+    undecided: None, monkeypatch: pytest.MonkeyPatch, value: str, expected: int
+) -> None:
+    monkeypatch.setenv("RNNFAST_NUM_THREADS", value)
+    assert rnnfast.get_num_threads() == expected
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "two", "3 threads", "1.5"])
+def test_a_wrong_variable_without_the_library(undecided: None, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("RNNFAST_NUM_THREADS", value)
+    with pytest.raises(ValueError, match="RNNFAST_NUM_THREADS"):
+        rnnfast.get_num_threads()
