@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Spec, copy_of, make_problem, run
+from digests import TIMEOUT, digest, digest_in_child
+from support import Spec, make_problem
 from targets import Target
 
 from rnnfast.backends import c
@@ -28,8 +26,6 @@ NETS = {
     "one row": Spec(steps=20, batch=1, input_size=64, hidden_size=256),
     "subnormal weights": Spec("rnn_linear", steps=4, batch=65, input_size=128, hidden_size=128, scale=1e-38),
 }
-TIMEOUT = 120
-"""Seconds after which a process hangs."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,34 +37,9 @@ def c_backend_with_its_number_of_threads_restored() -> Iterator[None]:
     c.set_num_threads(n)
 
 
-def digest(problem: Problem) -> str:
-    """A hash of every bit that forward and backward compute."""
-    results = run(c, copy_of(problem))
-    named = b"".join(name.encode() + a.tobytes() for name, a in sorted(results.items()))
-    return hashlib.sha256(named).hexdigest()
-
-
 def digest_on_one_thread(problem: Problem) -> str:
     c.set_num_threads(1)
-    return digest(problem)
-
-
-def digest_in_child(problem: Problem) -> str:
-    """The same, computed in a forked child; fails where the child hangs or dies."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, digest(problem).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    if not select.select([reader], [], [], TIMEOUT)[0]:
-        os.kill(child, signal.SIGKILL)
-    with open(reader, "rb") as pipe:
-        found = pipe.read().decode()
-    assert os.waitpid(child, 0)[1] == 0, "the child hung or was killed"
-    return found
+    return digest(c, problem)
 
 
 def python(code: str, **environment: str) -> str:
@@ -145,7 +116,7 @@ def test_the_same_bits_with_any_number_of_threads(net: str, dtype: str) -> None:
     expected = digest_on_one_thread(problem)
     for n in (2, 3, 7):
         c.set_num_threads(n)
-        assert digest(problem) == expected, f"{n} threads"
+        assert digest(c, problem) == expected, f"{n} threads"
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -158,7 +129,7 @@ def test_callers_at_once_get_the_same_bits(net: str) -> None:
 
     def call(_: int) -> list[str]:
         start.wait(TIMEOUT)
-        return [digest(problem) for _ in range(calls)]
+        return [digest(c, problem) for _ in range(calls)]
 
     with ThreadPoolExecutor(callers) as executor:
         assert list(executor.map(call, range(callers))) == [[expected] * calls] * callers
@@ -171,9 +142,9 @@ def test_a_forked_child_computes_the_same_bits(net: str) -> None:
     problem = make_problem(NETS[net], "float32")
     expected = digest_on_one_thread(problem)
     c.set_num_threads(3)
-    assert digest(problem) == expected
-    assert digest_in_child(problem) == expected
-    assert digest(problem) == expected
+    assert digest(c, problem) == expected
+    assert digest_in_child(c, problem) == expected
+    assert digest(c, problem) == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -187,13 +158,13 @@ def test_a_fork_in_the_midst_of_another_threads_call() -> None:
     def keep_calling() -> set[str]:
         found = set()
         while not stop.is_set():
-            found.add(digest(problem))
+            found.add(digest(c, problem))
         return found
 
     with ThreadPoolExecutor(1) as executor:
         busy = executor.submit(keep_calling)
         try:
-            assert [digest_in_child(problem) for _ in range(5)] == [expected] * 5
+            assert [digest_in_child(c, problem) for _ in range(5)] == [expected] * 5
         finally:
             stop.set()
         assert busy.result(TIMEOUT) <= {expected}

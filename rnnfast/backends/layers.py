@@ -29,8 +29,8 @@ def weights_of(problem: Problem, k: int) -> Weights:
 
 
 def half_of(problem: Problem, a: Array, direction: int) -> Array:
-    """The part of a (T, B, D·H) array that belongs to a direction."""
-    half: Array = a[:, :, direction * problem.hidden_size :][:, :, : problem.hidden_size]
+    """The part of a (…, D·H) array that belongs to a direction."""
+    half: Array = a[..., direction * problem.hidden_size :][..., : problem.hidden_size]
     return half
 
 

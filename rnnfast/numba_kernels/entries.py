@@ -1,64 +1,84 @@
-"""The live rows of all steps of one layer and direction, one after another: what the time loops run over."""
+"""The live rows of all steps, one after another in order of time: what layers run over, in either direction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rnnfast.backends.layers import schedule, visit
 from rnnfast.problem import Array, Problem
 
+Part = tuple[Array, Array, int, int]
+"""First and end entry of every step, first and last row of the batch: what a time loop runs over."""
+NO_CUT = np.zeros((0, 0), bool)
 
-@dataclass
+
 class Entries:
-    """Entry e is row `rows[e]` at visit `visits[e]`; those of a visit follow one another, by row."""
+    """Entry e is row `rows[e]` of the batch at some step; those of a step follow one another, by row."""
 
-    live: Array
-    """(T, B), as all with a time axis in the order of the visit."""
-    cut: Array
-    """(T, B): the state becomes zeros before the step."""
-    direction: int
-
-    def __post_init__(self) -> None:
-        self.all_live = bool(self.live.all())
-        self.visits, self.rows = np.nonzero(self.live)
+    def __init__(self, steps: int, batch: int, live: Array | None) -> None:
+        """`live` (T, B); None: all are."""
+        self.steps, self.batch, self.live = steps, batch, live
+        if live is None:
+            self.rows: Array = np.tile(np.arange(batch), steps)
+            self.start: Array = np.arange(steps + 1) * batch
+        else:
+            self.rows = np.nonzero(live)[1]
+            self.start = np.concatenate([[0], live.sum(axis=1).cumsum()])
         self.count = len(self.rows)
-        self.start = np.concatenate([[0], self.live.sum(axis=1).cumsum()])
 
-    def plan(self, from_row: int, to_row: int) -> tuple[Array, Array, Array, Array, int, int]:
-        """What a time loop takes for some rows of the batch."""
-        first = self.start[:-1] + self.live[:, :from_row].sum(axis=1)
-        return first, first + self.live[:, from_row:to_row].sum(axis=1), self.rows, self.cut, from_row, to_row
-
-    def visit(self, a: Array) -> Array:
-        """A (T, ...) array in the order of the visit, or back."""
-        return visit(a, self.direction)
+    def part(self, from_row: int, to_row: int) -> Part:
+        """Some rows of the batch."""
+        first = self.start[:-1]
+        if to_row - from_row == self.batch:
+            return first, self.start[1:], from_row, to_row
+        if self.live is None:
+            return first + from_row, first + to_row, from_row, to_row
+        first = first + self.live[:, :from_row].sum(axis=1)
+        return first, first + self.live[:, from_row:to_row].sum(axis=1), from_row, to_row
 
     def of(self, a: Array) -> Array:
-        """A row of (T, B, ·) for each entry, C-contiguous."""
-        visited = self.visit(a)
-        picked = visited.reshape(self.count, a.shape[2]) if self.all_live else visited[self.visits, self.rows]
-        return np.ascontiguousarray(picked)
+        """A row of (T, B, ·) for each entry: an array of its own unless `a` is dense, writeable and live throughout."""
+        picked = a.reshape(self.count, a.shape[2]) if self.live is None else a[self.live]
+        return picked if picked.flags.carray else picked.copy()
 
-    def into(self, a: Array, values: Array, *, add: bool = False) -> None:
-        """The inverse of `of`, at live steps; with `add` they are added to what is there."""
-        visited = self.visit(a)
-        if self.all_live:
-            values = values.reshape(a.shape)
-            visited[...] = visited + values if add else values
-        elif add:
-            visited[self.visits, self.rows] += values
+    def into(self, a: Array, values: Array) -> None:
+        """The inverse of `of`, zeros at steps that are not live."""
+        if self.live is None:
+            a[...] = values.reshape(a.shape)
         else:
-            visited[self.visits, self.rows] = values
+            a[...] = 0
+            a[self.live] = values
 
-    def held(self) -> Array:
+    def sums(self, values: Array) -> Array:
+        """(T, ·): over the entries of each step."""
+        total = np.zeros((self.steps, *values.shape[1:]))
+        np.add.at(total, np.repeat(np.arange(self.steps), np.diff(self.start)), values)
+        return total
+
+    def held(self, direction: int) -> Array:
         """(T, B): the entry whose output a step repeats, its own where it is live; -1: there is none."""
-        number = np.where(self.live, self.live.ravel().cumsum().reshape(self.live.shape) - 1, -1)
-        return np.maximum.accumulate(number, axis=0)
+        live = np.ones((self.steps, self.batch), bool) if self.live is None else self.live
+        number = visit(np.where(live, live.ravel().cumsum().reshape(live.shape) - 1, -1), direction)
+        latest = np.maximum.accumulate(np.where(number < 0, 0, np.arange(self.steps)[:, None]), axis=0)
+        return visit(np.take_along_axis(number, latest, axis=0), direction)
 
 
-def entries(problem: Problem, direction: int) -> Entries:
-    """Those of one direction of a net."""
-    live, cut = schedule(problem, direction)
-    return Entries(np.ascontiguousarray(live), np.ascontiguousarray(cut), direction)
+def entries_of(problem: Problem) -> Entries:
+    """Those of a call; the same again for a call of the same shape with every step live."""
+    steps, batch = problem.steps, problem.batch
+    if problem.lengths is not None or problem.mask is not None:
+        return Entries(steps, batch, np.ascontiguousarray(schedule(problem, 0)[0]))
+    cache: dict[str, Any] = {} if problem.cache is None else problem.cache
+    known = cache.get("entries")
+    if known is None or (known.steps, known.batch) != (steps, batch):
+        known = cache["entries"] = Entries(steps, batch, None)
+    return known
+
+
+def cut_of(problem: Problem, direction: int) -> Array:
+    """(T, B): the state becomes zeros before the step; none where it never does."""
+    if problem.resets is None:
+        return NO_CUT
+    return np.ascontiguousarray(visit(schedule(problem, direction)[1], direction))

@@ -1,86 +1,132 @@
-"""Matrix products over the register tile: B is packed into panels, C += A B runs tile after tile."""
+"""Matrix products over the register tile, and the panels that B is packed into."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
-from rnnfast.numba_kernels.tile import ROWS, tile1, tile2, tile3, tile4, tile5, tile6
+from rnnfast.numba_kernels.tile import ROWS, VECTORS, lanes, make_tile, transpose
 
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 """Of every kernel. Multiplication and addition may be fused; nothing is reordered."""
+INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of those that only kernels call: they compile sooner without what a call from Python takes."""
 PART = 64
 """Numbers that one chain sums, as in the C kernels: long chains add up more rounding."""
 BLOCK = 256
 """Rows of a panel that stay in L1 while rows of A pass by: 16 KB."""
 
+tile1, tile2, tile3, tile4, tile5, tile6 = (make_tile(rows, 1) for rows in range(1, ROWS + 1))
+# One row or two have too few sums in a panel to hide how long a multiply-add takes.
+tile1x2, tile1x4, tile2x2 = make_tile(1, 2), make_tile(1, 4), make_tile(2, 2)
+
 
 @njit(**OPTIONS)
 def pack_rows(weight, panels):
-    """weight (K, N) into panels (P, K, lanes), zeros behind its last column."""
-    count, lanes = weight.shape[1], panels.shape[2]
-    for p in range(panels.shape[0]):
-        for k in range(panels.shape[1]):
-            for j in range(lanes):
-                column = p * lanes + j
-                panels[p, k, j] = weight[k, column] if column < count else 0
+    """weight (K, N) into flat panels [panel][k][column], zeros behind its last column."""
+    depth, columns = weight.shape
+    width, flat = lanes(weight), weight.reshape(-1)
+    for start in range(0, depth, 8):  # a few rows at a time, as all of them are far apart
+        for first in range(0, columns, width):
+            for k in range(start, min(start + 8, depth)):
+                at, place = first * depth + k * width, k * columns + first
+                if first + width <= columns:
+                    for j in range(width):
+                        panels[at + j] = flat[place + j]
+                else:
+                    for j in range(width):
+                        panels[at + j] = flat[place + j] if first + j < columns else 0
 
 
-@njit(**OPTIONS)
-def pack_columns(weight, panels):
-    """The transpose of weight (N, K) into panels (P, K, lanes), zeros behind its last row."""
-    count, lanes = weight.shape[0], panels.shape[2]
-    for p in range(panels.shape[0]):
-        for j in range(lanes):
-            row = p * lanes + j
-            for k in range(panels.shape[1]):
-                panels[p, k, j] = weight[row, k] if row < count else 0
+@register_jitable
+def packed_size(depth: int, columns: int, width: int) -> int:
+    """Of a B of so many rows and columns."""
+    return (columns + width - 1) // width * width * depth
 
 
-@njit(**OPTIONS)
-def tile_part(rows, a, ai, a_row, a_step, b, bi, c, ci, c_row, count):
-    """The tile of so many rows."""
+@njit(**INNER)
+def pack_columns(weight, panels, place):
+    """The transpose of some rows of weight (N, K) into flat panels. `place`: first and end row, where panels begin."""
+    first, last, start = place
+    depth, flat = weight.shape[1], weight.reshape(-1)
+    width = lanes(weight)
+    block = width // VECTORS
+    for n in range(0, (last - first + width - 1) // width * width, block):
+        row, at = first + n, start + n // width * width * depth + n % width
+        whole = depth // block * block if row + block <= last else 0
+        for k in range(0, whole, block):
+            transpose(flat, row * depth + k, depth, panels, at + k * width, width)
+        for k in range(whole, depth):
+            for j in range(block):
+                panels[at + k * width + j] = flat[(row + j) * depth + k] if row + j < last else 0
+
+
+@njit(**INNER)
+def tile(rows, panels, a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep):
+    """The tile of so many rows and panels."""
     if rows == 6:
-        tile6(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile6(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
     elif rows == 5:
-        tile5(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile5(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
     elif rows == 4:
-        tile4(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile4(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
     elif rows == 3:
-        tile3(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile3(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
+    elif rows == 2 and panels == 2:
+        tile2x2(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
     elif rows == 2:
-        tile2(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile2(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
+    elif panels == 4:
+        tile1x4(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
+    elif panels == 2:
+        tile1x2(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
     else:
-        tile1(a, ai, a_row, a_step, b, bi, c, ci, c_row, count)
+        tile1(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
 
 
 @njit(**OPTIONS)
-def product(rows, a, ai, a_row, a_step, panels, c, ci, c_row, columns):
-    """C (rows, columns) += A (rows, K) B. A and C are flat arrays: where they begin, from row to row, A's k to k."""
-    depth, lanes = panels.shape[1], panels.shape[2]
-    b = panels.reshape(-1)
-    edge = np.zeros(ROWS * lanes, panels.dtype)
+def product(a, b, c, sizes, a_at, b_at, c_at):
+    """C = A B, or C += A B, of `sizes`: rows, depth, columns. B is flat, packed or whole panels side by side.
+
+    `a_at`, `b_at` and `c_at`: where each begins, counted in numbers, and how far it is from row to row; of A also from
+    k to k, of B from panel to panel; of C whether to add, 1 or 0.
+    """
+    (rows, depth, columns), (ai, a_row, a_step), (bi, b_row, b_panel), (ci, c_row, add) = sizes, a_at, b_at, c_at
+    width, flat_a, flat_c = lanes(b), a.reshape(-1), c.reshape(-1)
     tiles = (rows + ROWS - 1) // ROWS
+    most = 4 if rows == 1 else 2 if rows == 2 else 1
     for start in range(0, depth, BLOCK):
-        stop = min(start + BLOCK, depth)
-        for p in range(panels.shape[0]):
-            left = columns - p * lanes
+        p = 0
+        while p * width < columns:
+            rest, panels = columns - p * width, most
+            while panels * width > rest and panels > 1:
+                panels //= 2
             row = 0
             for n in range(tiles):
                 end = rows * (n + 1) // tiles
-                count = end - row
-                for k in range(start, stop, PART):
-                    part = min(PART, stop - k)
-                    place, bi = ai + row * a_row + k * a_step, (p * depth + k) * lanes
-                    if left >= lanes:
-                        tile_part(count, a, place, a_row, a_step, b, bi, c, ci + row * c_row + p * lanes, c_row, part)
-                    else:
-                        tile_part(count, a, place, a_row, a_step, b, bi, edge, 0, lanes, part)
-                if left < lanes:
-                    for r in range(count):
-                        for j in range(left):
-                            c[ci + (row + r) * c_row + p * lanes + j] += edge[r * lanes + j]
-                    edge[:] = 0
+                place, more = ci + row * c_row + p * width, add > 0 or start > 0
+                for k in range(start, min(start + BLOCK, depth), PART):
+                    at, bk, part = ai + row * a_row + k * a_step, bi + p * b_panel + k * b_row, min(PART, depth - k)
+                    tile(
+                        end - row,
+                        panels,
+                        flat_a,
+                        at,
+                        a_row,
+                        a_step,
+                        b,
+                        bk,
+                        b_row,
+                        b_panel,
+                        flat_c,
+                        place,
+                        c_row,
+                        part,
+                        rest,
+                        more,
+                    )
+                    more = True
                 row = end
+            p += panels

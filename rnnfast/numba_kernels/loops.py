@@ -8,121 +8,122 @@ from numba import njit
 from rnnfast.cells import lstm
 from rnnfast.cells.functions import tanh
 from rnnfast.numba_kernels import steps
-from rnnfast.numba_kernels.gemm import OPTIONS, product
+from rnnfast.numba_kernels.gemm import INNER, OPTIONS, packed_size, product
+from rnnfast.numba_kernels.rows import add_rows, add_through, cut_rows, gather, gather_masked, scatter
+from rnnfast.numba_kernels.tile import lanes
 
 
-@njit(**OPTIONS)
-def gather(first, end, rows, table, mask, before, masked):
-    """Rows of a state as they are before the step, and under recurrent dropout."""
-    for e in range(first, end):
-        b = rows[e]
-        before[e] = table[b]
-        if mask.shape[0] > 0:
-            for j in range(table.shape[1]):
-                masked[e, j] = table[b, j] * mask[b, j]
+@njit(**INNER)
+def recurrent_sums(shape, which, state, panels, gates):
+    """One of the two products with W_hh, of rows of a state, added to their entries' gates.
 
-
-@njit(**OPTIONS)
-def scatter(first, end, rows, values, table):
-    for e in range(first, end):
-        table[rows[e]] = values[e]
-
-
-@njit(**OPTIONS)
-def cut_rows(cut, from_row, to_row, table):
-    for b in range(from_row, to_row):
-        if cut[b]:
-            table[b] = 0
-
-
-@njit(**OPTIONS)
-def forward_loop(cell, plan, columns, panels, gates, h, c, mask, h_before, h_in, operand, c_before, c_after, h_after):
-    """`plan`: first and end entry of every visit, rows, cuts, first and last row of the batch.
-
-    `columns`: where in a row of gates each of the two recurrent products begins and how wide it is. h and c (B, H) are
-    the states, before and in the end after; the others have a row for each entry, none where they are not needed.
+    `which`: how many rows, the first of the state, their first entry, 1 for the second product or 0.
     """
-    first, end, rows, cut, from_row, to_row = plan
-    width, size = gates.shape[1], h.shape[1]
-    flat, flat_in, flat_operand = gates.reshape(-1), h_in.reshape(-1), operand.reshape(-1)
-    for v in range(first.shape[0]):
-        e, stop = first[v], end[v]
-        cut_rows(cut[v], from_row, to_row, h)
-        gather(e, stop, rows, h, mask, h_before, h_in)
-        if cell == steps.LSTM:
-            cut_rows(cut[v], from_row, to_row, c)
-            gather(e, stop, rows, c, mask[:0], c_before, c_before)
-        count = stop - e
-        product(count, flat_in, e * size, size, 1, panels[0], flat, e * width + columns[0], width, columns[1])
-        if cell == steps.GRU_BEFORE:
-            steps.gru_before_gates(e, stop, gates, h_in, operand)
-            product(count, flat_operand, e * size, size, 1, panels[1], flat, e * width + columns[2], width, columns[3])
-            steps.gru_before_forward(e, stop, gates, h_before, h_after)
-        elif cell == steps.GRU:
-            product(count, flat_in, e * size, size, 1, panels[1], flat, e * width + columns[2], width, columns[3])
-            steps.gru_forward(e, stop, gates, h_before, h_after)
-        elif cell == steps.LSTM:
-            steps.lstm_forward(e, stop, gates, c_before, c_after, h_after)
-            scatter(e, stop, rows, c_after, c)
-        else:
-            steps.rnn_forward(cell, e, stop, gates, h_after)
-        scatter(e, stop, rows, h_after, h)
+    count, at, e, second = which
+    size, width = shape.hidden, lanes(gates)
+    columns = shape.rows - shape.first if second else shape.first
+    start = packed_size(size, shape.first, width) if second else 0
+    to = e * shape.columns + (shape.second if second else 0), shape.columns, 1
+    product(state, panels, gates, (count, size, columns), (at * size, size, 1), (start, width, size * width), to)
 
 
 @njit(**OPTIONS)
-def squares(cell, first, end, rows, size, gates, c_after, dh, dc, found):
+def forward_loop(shape, part, rows, cut, panels, gates, h, c, mask, kept, h_after):
+    """The steps of some rows of the batch.
+
+    `part`: first and end entry of every step, first and last row, whether time runs backward, whether all is kept for
+    backward. `panels`: W_hh as packed for each of two products. h and c (B, H) are the states, before and in the end
+    after. `kept`: h before, h in the first product, the operand of the second, c before and after; a row for each
+    entry or, if backward will not follow, of the batch; none where they are not needed.
+    """
+    first, end, from_row, to_row, reverse, recorded = part
+    h_before, h_in, operand, c_before, c_after = kept
+    cell = shape.cell
+    for n in range(first.shape[0]):
+        v = first.shape[0] - 1 - n if reverse else n
+        e, count = first[v], end[v] - first[v]
+        at = e if recorded else from_row
+        cut_rows(cut, v, from_row, to_row, h)
+        gather(count, rows, e, h, h_before, at)
+        gather_masked(count, rows, e, h, mask, h_in, at)
+        recurrent_sums(shape, (count, at, e, 0), h_in, panels, gates)
+        if cell == steps.GRU_BEFORE:
+            steps.gru_before_gates(count, e, at, gates, h_in, operand)
+            recurrent_sums(shape, (count, at, e, 1), operand, panels, gates)
+            steps.gru_before_forward(count, e, at, gates, h_before, h_after)
+        elif cell == steps.GRU:
+            recurrent_sums(shape, (count, at, e, 1), h_in, panels, gates)
+            steps.gru_forward(count, e, at, gates, h_before, h_after)
+        elif cell == steps.LSTM:
+            cut_rows(cut, v, from_row, to_row, c)
+            gather(count, rows, e, c, c_before, at)
+            steps.lstm_forward(count, e, at, gates, c_before, c_after, h_after)
+            scatter(count, rows, e, c_after, at, c)
+        else:
+            steps.rnn_forward(cell, count, e, gates, h_after)
+        scatter(count, rows, e, h_after, e, h)
+
+
+@njit(**INNER)
+def squares(shape, count, e, gates, c_after, dh, dc, found):
     """Squared norms of dL/dh and dL/dc after the step, (entries, 2)."""
-    for e in range(first, end):
-        b = rows[e]
+    size = shape.hidden
+    for k in range(count):
         for j in range(size):
-            d = float(dh[b, j])
-            found[e, 0] += d * d
-            if cell == steps.LSTM:
-                d = float(lstm.cell_gradient(gates[e, 3 * size + j], tanh(c_after[e, j]), dh[b, j], dc[b, j]))
-                found[e, 1] += d * d
+            d = float(dh[k, j])
+            found[e + k, 0] += d * d
+            if shape.cell == steps.LSTM:
+                o, tanh_c = gates[e + k, 3 * size + j], tanh(c_after[e + k, j])
+                d = float(lstm.cell_gradient(o, tanh_c, dh[k, j], dc[k, j]))
+                found[e + k, 1] += d * d
+
+
+@njit(**INNER)
+def through_product(shape, which, gates, right, through):
+    """The gradient of a product's operand from its entries' gates. `which`: how many, the first, is it
+    the second product, is the gradient added; 1 or 0.
+    """
+    count, e, second, add = which
+    weight, row, panel = right
+    size, width = shape.hidden, shape.columns
+    depth, start = (shape.rows - shape.first, shape.first * row) if second else (shape.first, 0)
+    left = e * width + (shape.second if second else 0), width, 1
+    product(gates, weight, through, (count, depth, size), left, (start, row, panel), (0, size, add))
 
 
 @njit(**OPTIONS)
-def backward_loop(
-    cell, plan, columns, panels, gates, dy, dh, dc, mask, h_before, h_in, operand, c_before, c_after, norms
-):
-    """As `forward_loop`, in reverse: gates become gradients of their pre-activations, dh and dc those of the start."""
-    first, end, rows, cut, from_row, to_row = plan
-    width, size = gates.shape[1], dh.shape[1]
-    flat = gates.reshape(-1)
-    through = np.empty((to_row - from_row, size), dh.dtype)
-    flat_through = through.reshape(-1)
-    for v in range(first.shape[0] - 1, -1, -1):
-        e, stop = first[v], end[v]
-        count = stop - e
-        for k in range(e, stop):
-            d, more = dh[rows[k]], dy[k]
-            for j in range(size):
-                d[j] += more[j]
-        if norms.shape[0] > 0:
-            squares(cell, e, stop, rows, size, gates, c_after, dh, dc, norms)
-        through[:count] = 0
-        if cell == steps.GRU_BEFORE:
-            steps.gru_before_backward(e, stop, rows, gates, h_before, dh)
-            product(count, flat, e * width + columns[2], width, 1, panels[1], flat_through, 0, size, size)
-            steps.gru_before_gates_backward(e, stop, gates, h_in, through)
-        elif cell == steps.GRU:
-            steps.gru_backward(e, stop, rows, gates, h_before, dh)
-            product(count, flat, e * width + columns[2], width, 1, panels[1], flat_through, 0, size, size)
-        elif cell == steps.LSTM:
-            steps.lstm_backward(e, stop, rows, gates, c_before, c_after, dh, dc)
-        else:
-            steps.rnn_backward(cell, e, stop, rows, gates, dh)
-        product(count, flat, e * width + columns[0], width, 1, panels[0], flat_through, 0, size, size)
-        for k in range(count):
-            d, more = dh[rows[e + k]], through[k]
-            if mask.shape[0] > 0:
-                m = mask[rows[e + k]]
-                for j in range(size):
-                    d[j] += more[j] * m[j]
-            else:
-                for j in range(size):
-                    d[j] += more[j]
-        cut_rows(cut[v], from_row, to_row, dh)
+def backward_loop(shape, part, rows, cut, right, gates, dy, dh, dc, mask, kept, norms):
+    """As `forward_loop`, in reverse: gates become gradients of their pre-activations, dh and dc those of the start.
+
+    `right`: W_hh with the distances from row to row and from panel to panel.
+    """
+    first, end, from_row, to_row, reverse, _ = part
+    h_before, h_in, _, c_before, c_after = kept
+    cell, room = shape.cell, (to_row - from_row, shape.hidden)
+    d, d_c, through = np.empty(room, dh.dtype), np.empty(room, dh.dtype), np.empty(room, dh.dtype)
+    for n in range(first.shape[0]):
+        v = n if reverse else first.shape[0] - 1 - n
+        e, count = first[v], end[v] - first[v]
+        gather(count, rows, e, dh, d, 0)
+        add_rows(count, dy, e, d)
         if cell == steps.LSTM:
-            cut_rows(cut[v], from_row, to_row, dc)
+            gather(count, rows, e, dc, d_c, 0)
+        if norms.shape[0] > 0:
+            squares(shape, count, e, gates, c_after, d, d_c, norms)
+        if cell == steps.GRU_BEFORE:
+            steps.gru_before_backward(count, e, gates, h_before, d)
+            through_product(shape, (count, e, 1, 0), gates, right, through)
+            steps.gru_before_gates_backward(count, e, gates, h_in, through)
+        elif cell == steps.GRU:
+            steps.gru_backward(count, e, gates, h_before, d)
+            through_product(shape, (count, e, 1, 0), gates, right, through)
+        elif cell == steps.LSTM:
+            steps.lstm_backward(count, e, gates, c_before, c_after, d, d_c)
+            scatter(count, rows, e, d_c, 0, dc)
+            cut_rows(cut, v, from_row, to_row, dc)
+        else:
+            steps.rnn_backward(cell, count, e, gates, d)
+        through_product(shape, (count, e, 0, int(shape.rows > shape.first)), gates, right, through)
+        add_through(count, rows, e, through, mask, d)
+        scatter(count, rows, e, d, 0, dh)
+        cut_rows(cut, v, from_row, to_row, dh)

@@ -1,7 +1,8 @@
-"""The cells on the rows of one step: entries [first, end) of arrays that hold every live row of every step.
+"""The cells on the rows of one step.
 
-A row of gates is [slot][H]: pre-activations, after forward gates, after backward gradients of pre-activations. `dh` and
-`dc` hold a row for each row of the batch, found through `rows`.
+Gates and outputs have a row for every entry, this step's from `e` on; so has what is kept for backward, while forward
+without a record has room for one step only: its rows are from `at` on. A row of gates is [slot][H]: pre-activations,
+after forward gates, after backward gradients of pre-activations. `dh` and `dc` are the rows of this step alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from numba import njit
 
 from rnnfast.cells import gru, lstm, rnn
-from rnnfast.numba_kernels.gemm import OPTIONS
+from rnnfast.numba_kernels.gemm import INNER
 
 RNN_TANH, RNN_RELU, RNN_LINEAR, LSTM, GRU, GRU_BEFORE = range(6)
 CODES = {
@@ -22,25 +23,24 @@ CODES = {
 }
 
 
-@njit(**OPTIONS)
-def rnn_forward(cell, first, end, gates, h):
-    for e in range(first, end):
-        a, h_now = gates[e], h[e]
+@njit(**INNER)
+def rnn_forward(cell, count, e, gates, h):
+    for k in range(e, e + count):
         if cell == RNN_TANH:
             for j in range(h.shape[1]):
-                a[j] = h_now[j] = rnn.tanh_forward(a[j])
+                gates[k, j] = h[k, j] = rnn.tanh_forward(gates[k, j])
         elif cell == RNN_RELU:
             for j in range(h.shape[1]):
-                a[j] = h_now[j] = rnn.relu_forward(a[j])
+                gates[k, j] = h[k, j] = rnn.relu_forward(gates[k, j])
         else:
             for j in range(h.shape[1]):
-                h_now[j] = a[j]
+                h[k, j] = gates[k, j]
 
 
-@njit(**OPTIONS)
-def rnn_backward(cell, first, end, rows, gates, dh):
-    for e in range(first, end):
-        a, d = gates[e], dh[rows[e]]
+@njit(**INNER)
+def rnn_backward(cell, count, e, gates, dh):
+    for k in range(count):
+        a, d = gates[e + k], dh[k]
         if cell == RNN_TANH:
             for j in range(dh.shape[1]):
                 a[j] = rnn.tanh_backward(a[j], d[j])
@@ -53,28 +53,28 @@ def rnn_backward(cell, first, end, rows, gates, dh):
         d[:] = 0
 
 
-@njit(**OPTIONS)
-def lstm_forward(first, end, gates, c_before, c, h):
+@njit(**INNER)
+def lstm_forward(count, e, at, gates, c_before, c, h):
     size = h.shape[1]
-    for e in range(first, end):
-        i, f, g, o = gates[e, :size], gates[e, size : 2 * size], gates[e, 2 * size : 3 * size], gates[e, 3 * size :]
-        before, c_now, h_now = c_before[e], c[e], h[e]
+    for k in range(count):
+        g, before, c_now, h_now = gates[e + k], c_before[at + k], c[at + k], h[e + k]
+        i, f, u, o = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
         # Loop after loop: LLVM makes vectors of those in which few arrays might overlap.
         for j in range(size):
             i[j], f[j] = lstm.gate(i[j]), lstm.gate(f[j])
         for j in range(size):
-            g[j], o[j] = lstm.candidate(g[j]), lstm.gate(o[j])
+            u[j], o[j] = lstm.candidate(u[j]), lstm.gate(o[j])
         for j in range(size):
-            c_now[j] = lstm.cell(i[j], f[j], g[j], before[j])
+            c_now[j] = lstm.cell(i[j], f[j], u[j], before[j])
         for j in range(size):
             h_now[j] = lstm.output(o[j], c_now[j])
 
 
-@njit(**OPTIONS)
-def lstm_backward(first, end, rows, gates, c_before, c, dh, dc):
+@njit(**INNER)
+def lstm_backward(count, e, gates, c_before, c, dh, dc):
     size = dh.shape[1]
-    for e in range(first, end):
-        g, before, now, d, d_c = gates[e], c_before[e], c[e], dh[rows[e]], dc[rows[e]]
+    for k in range(count):
+        g, before, now, d, d_c = gates[e + k], c_before[e + k], c[e + k], dh[k], dc[k]
         for j in range(size):
             i, f, u, o = g[j], g[size + j], g[2 * size + j], g[3 * size + j]
             values = lstm.backward(i, f, u, o, before[j], now[j], d[j], d_c[j])
@@ -82,22 +82,22 @@ def lstm_backward(first, end, rows, gates, c_before, c, dh, dc):
         d[:] = 0
 
 
-@njit(**OPTIONS)
-def gru_forward(first, end, gates, h_before, h):
+@njit(**INNER)
+def gru_forward(count, e, at, gates, h_before, h):
     size = h.shape[1]
-    for e in range(first, end):
-        g, before, now = gates[e], h_before[e], h[e]
+    for k in range(count):
+        g, before, now = gates[e + k], h_before[at + k], h[e + k]
         for j in range(size):
             r, z = gru.gate(g[j]), gru.gate(g[size + j])
             n, now[j] = gru.update(g[2 * size + j] + r * g[3 * size + j], z, before[j])
             g[j], g[size + j], g[2 * size + j] = r, z, n
 
 
-@njit(**OPTIONS)
-def gru_backward(first, end, rows, gates, h_before, dh):
+@njit(**INNER)
+def gru_backward(count, e, gates, h_before, dh):
     size = dh.shape[1]
-    for e in range(first, end):
-        g, before, d = gates[e], h_before[e], dh[rows[e]]
+    for k in range(count):
+        g, before, d = gates[e + k], h_before[e + k], dh[k]
         for j in range(size):
             r, z, n, q = g[j], g[size + j], g[2 * size + j], g[3 * size + j]
             dn, dz, d[j] = gru.update_backward(n, z, before[j], d[j])
@@ -105,39 +105,39 @@ def gru_backward(first, end, rows, gates, h_before, dh):
             g[size + j], g[2 * size + j] = dz, dn
 
 
-@njit(**OPTIONS)
-def gru_before_gates(first, end, gates, h_in, operand):
+@njit(**INNER)
+def gru_before_gates(count, e, at, gates, h_in, operand):
     size = operand.shape[1]
-    for e in range(first, end):
-        g, h_now, to = gates[e], h_in[e], operand[e]
+    for k in range(count):
+        g, h_now, to = gates[e + k], h_in[at + k], operand[at + k]
         for j in range(size):
             r, z = gru.gate(g[j]), gru.gate(g[size + j])
             g[j], g[size + j], to[j] = r, z, r * h_now[j]
 
 
-@njit(**OPTIONS)
-def gru_before_forward(first, end, gates, h_before, h):
+@njit(**INNER)
+def gru_before_forward(count, e, at, gates, h_before, h):
     size = h.shape[1]
-    for e in range(first, end):
-        g, before, now = gates[e], h_before[e], h[e]
+    for k in range(count):
+        g, before, now = gates[e + k], h_before[at + k], h[e + k]
         for j in range(size):
             g[2 * size + j], now[j] = gru.update(g[2 * size + j], g[size + j], before[j])
 
 
-@njit(**OPTIONS)
-def gru_before_backward(first, end, rows, gates, h_before, dh):
+@njit(**INNER)
+def gru_before_backward(count, e, gates, h_before, dh):
     size = dh.shape[1]
-    for e in range(first, end):
-        g, before, d = gates[e], h_before[e], dh[rows[e]]
+    for k in range(count):
+        g, before, d = gates[e + k], h_before[e + k], dh[k]
         for j in range(size):
             g[2 * size + j], g[size + j], d[j] = gru.update_backward(g[2 * size + j], g[size + j], before[j], d[j])
 
 
-@njit(**OPTIONS)
-def gru_before_gates_backward(first, end, gates, h_in, d_operand):
-    """`d_operand` (n, H) becomes the gradient of h through the operand."""
+@njit(**INNER)
+def gru_before_gates_backward(count, e, gates, h_in, d_operand):
+    """`d_operand` becomes the gradient of h through the operand."""
     size = h_in.shape[1]
-    for e in range(first, end):
-        g, h_now, d = gates[e], h_in[e], d_operand[e - first]
+    for k in range(count):
+        g, h_now, d = gates[e + k], h_in[e + k], d_operand[k]
         for j in range(size):
             g[j], d[j] = gru.reset_backward(g[j], h_now[j], d[j])

@@ -1,7 +1,7 @@
-"""The register tile: some rows of A times one panel of B, written as vector instructions of LLVM.
+"""The register tile: some rows of A times a few panels of B, written as vector instructions of LLVM.
 
-A panel is as many columns of B as two vectors hold, [k][column]. The sums stay in registers while k passes by, which
-no loop over arrays brings LLVM to do.
+A panel is as many columns of B as two vectors hold. The sums stay in registers while k passes by, which no loop over
+arrays brings LLVM to do; nor does it transpose in registers, as packing wants.
 """
 
 from __future__ import annotations
@@ -12,71 +12,132 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 ROWS = 6
 VECTORS = 2
 BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
 """Of a vector."""
+BYTE, WORD = ir.IntType(8), ir.IntType(32)
 
 
-def lanes(itemsize: int) -> int:
-    """Columns of a panel."""
-    return VECTORS * BYTES // itemsize
+def lanes(a: Any) -> int:
+    """Columns of a panel of numbers like an array's."""
+    return VECTORS * BYTES // int(a.itemsize)
 
 
-def make_tile(rows: int) -> Any:
-    """c[ci + r * c_row + j] += sum over k of a[ai + r * a_row + k * a_step] * b[bi + k * lanes + j], r below `rows`.
+@overload(lanes)
+def _lanes(a):
+    count = VECTORS * BYTES * 8 // a.dtype.bitwidth  # a constant, which loops over a panel need to become vectors
+    return lambda a: count
 
-    k goes up to `count`. All arrays are flat; each sum is one chain of multiply-adds from zero.
+
+class Memory:
+    """The elements of arrays among an intrinsic's arguments, by address."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
+        self.real = context.get_data_type(signature.args[0].dtype)
+        self.size = context.get_abi_sizeof(self.real)
+        self.vector = ir.VectorType(self.real, BYTES // self.size)
+        self.index = arguments[1].type
+
+    def start(self, n: int, offset: Any) -> Any:
+        """The address of an element of argument n."""
+        array = self.context.make_array(self.signature.args[n])(self.context, self.builder, self.arguments[n])
+        return self.moved(self.builder.bitcast(array.data, BYTE.as_pointer()), offset)
+
+    def moved(self, start: Any, elements: Any) -> Any:
+        """An address so many elements on."""
+        elements = self.index(elements) if isinstance(elements, int) else elements
+        return self.builder.gep(start, [self.builder.mul(elements, self.index(self.size))], source_etype=BYTE)
+
+    def load(self, place: Any, kind: Any) -> Any:
+        """A number or a vector."""
+        return self.builder.load(self.builder.bitcast(place, kind.as_pointer()), align=self.size)
+
+    def store(self, value: Any, place: Any) -> None:
+        """A number or a vector."""
+        self.builder.store(value, self.builder.bitcast(place, value.type.as_pointer()), align=self.size)
+
+    def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
+        """Lanes of two vectors by their numbers, those of b after those of a."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(order)), [*map(WORD, order)]))
+
+
+def make_tile(rows: int, panels: int) -> Any:
+    """c[ci + r * c_row + j] = sum over k of a[ai + r * a_row + k * a_step] * b[bi + k * b_row + j], added if `keep`.
+
+    r is below `rows`, k below `count`, j below `columns`: where `panels` is 1 there may be fewer of them than lanes.
+    Column lanes of b is `b_panel` after column 0. All arrays are flat; each sum is one chain of multiply-adds.
     """
+    places = [(r, p, v) for r in range(rows) for p in range(panels) for v in range(VECTORS)]
 
     @intrinsic
-    def tile(typing_context, a, ai, a_row, a_step, b, bi, c, ci, c_row, count):
+    def tile(typing_context, a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep):
         def codegen(context, builder, signature, arguments):
-            _, ai, a_row, a_step, _, bi, _, ci, c_row, count = arguments
-            real = context.get_data_type(signature.args[0].dtype)
-            size = context.get_abi_sizeof(real)
-            vector, byte, word = ir.VectorType(real, BYTES // size), ir.IntType(8), ir.IntType(32)
-            index = count.type
+            m = Memory(context, builder, signature, arguments)
+            _, ai, a_row, a_step, _, bi, b_row, b_panel, _, ci, c_row, count, columns, keep = arguments
+            width, index = m.vector.count, m.index
+            zero, undefined = ir.Constant(m.vector, [m.real(0.0)] * width), ir.Constant(m.vector, ir.Undefined)
+            sums = {place: cgutils.alloca_once_value(builder, zero) for place in places}
+            few = cgutils.alloca_once(builder, m.real, VECTORS * width)
+            a_start, b_start, c_start = m.start(0, ai), m.start(4, bi), m.start(8, ci)
+            b_panels = [m.moved(b_start, builder.mul(b_panel, index(p))) for p in range(panels)]
 
-            def moved(start, distance, bytes_each=1):
-                distance = builder.mul(distance, index(bytes_each)) if bytes_each != 1 else distance
-                return builder.gep(start, [distance], source_etype=byte)
-
-            def start_of(n, offset):
-                array = context.make_array(signature.args[n])(context, builder, arguments[n])
-                return moved(builder.bitcast(array.data, byte.as_pointer()), offset, size)
-
-            def load(place, kind):
-                return builder.load(builder.bitcast(place, kind.as_pointer()), align=size)
-
-            a_start, b_start, c_start = start_of(0, ai), start_of(4, bi), start_of(6, ci)
-            zero, undefined = ir.Constant(vector, [real(0.0)] * vector.count), ir.Constant(vector, ir.Undefined)
-            first = ir.Constant(ir.VectorType(word, vector.count), [word(0)] * vector.count)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(VECTORS)] for _ in range(rows)]
             with cgutils.for_range(builder, count, intp=index) as loop:
-                b_now = moved(b_start, loop.index, VECTORS * BYTES)
-                a_now = moved(a_start, builder.mul(loop.index, a_step), size)
-                right = [load(moved(b_now, index(v * BYTES)), vector) for v in range(VECTORS)]
-                for r in range(rows):
-                    number = load(moved(a_now, builder.mul(a_row, index(r)), size), real)
-                    left = builder.shuffle_vector(builder.insert_element(undefined, number, word(0)), undefined, first)
-                    for v in range(VECTORS):
-                        product = builder.fmul(left, right[v], flags=("contract",))
-                        total = builder.fadd(builder.load(sums[r][v]), product, flags=("contract",))
-                        builder.store(total, sums[r][v])
-            for r in range(rows):
-                c_now = moved(c_start, builder.mul(c_row, index(r)), size)
-                for v in range(VECTORS):
-                    place = moved(c_now, index(v * BYTES))
-                    total = builder.fadd(load(place, vector), builder.load(sums[r][v]))
-                    builder.store(total, builder.bitcast(place, vector.as_pointer()), align=size)
+                a_now, b_at = m.moved(a_start, builder.mul(loop.index, a_step)), builder.mul(loop.index, b_row)
+                b_now = [m.moved(start, b_at) for start in b_panels]
+                right = [[m.load(m.moved(now, v * width), m.vector) for v in range(VECTORS)] for now in b_now]
+                numbers = [m.load(m.moved(a_now, builder.mul(a_row, index(r))), m.real) for r in range(rows)]
+                for r, p, v in places:
+                    left = m.shuffle(builder.insert_element(undefined, numbers[r], WORD(0)), undefined, [0] * width)
+                    product = builder.fmul(left, right[p][v], flags=("contract",))
+                    place = sums[r, p, v]
+                    builder.store(builder.fadd(builder.load(place), product, flags=("contract",)), place)
+
+            def put(value, place):
+                m.store(builder.select(keep, builder.fadd(m.load(place, value.type), value), value), place)
+
+            c_rows = [m.moved(c_start, builder.mul(c_row, index(r))) for r in range(rows)]
+            with builder.if_else(builder.icmp_signed(">=", columns, index(VECTORS * width))) as (whole, part):
+                with whole:
+                    for r, p, v in places:
+                        put(builder.load(sums[r, p, v]), m.moved(c_rows[r], (p * VECTORS + v) * width))
+                with part:
+                    buffer = builder.bitcast(few, BYTE.as_pointer())
+                    for r in range(rows):
+                        for v in range(VECTORS):
+                            m.store(builder.load(sums[r, 0, v]), m.moved(buffer, v * width))
+                        with cgutils.for_range(builder, columns, intp=index) as loop:
+                            put(m.load(m.moved(buffer, loop.index), m.real), m.moved(c_rows[r], loop.index))
             return context.get_dummy_value()
 
-        return types.void(a, ai, a_row, a_step, b, bi, c, ci, c_row, count), codegen
+        values = a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep
+        return types.void(*values), codegen
 
     return tile
 
 
-tile1, tile2, tile3, tile4, tile5, tile6 = (make_tile(rows) for rows in range(1, ROWS + 1))
+@intrinsic
+def transpose(typing_context, a, ai, a_row, c, ci, c_row):
+    """c[ci + k * c_row + j] = a[ai + j * a_row + k] for k and j below the numbers that a vector holds."""
+
+    def codegen(context, builder, signature, arguments):
+        m = Memory(context, builder, signature, arguments)
+        _, ai, a_row, _, ci, c_row = arguments
+        width = m.vector.count
+        a_start, c_start = m.start(0, ai), m.start(3, ci)
+        rows = [m.load(m.moved(a_start, builder.mul(a_row, m.index(j))), m.vector) for j in range(width)]
+        step = 1
+        while step < width:  # exchanges the blocks of `step` rows and lanes off the diagonal
+            for i in (i for i in range(width) if not i & step):
+                a, b = rows[i], rows[i | step]
+                rows[i] = m.shuffle(a, b, [width + (n ^ step) if n & step else n for n in range(width)])
+                rows[i | step] = m.shuffle(a, b, [width + n if n & step else n | step for n in range(width)])
+            step *= 2
+        for k in range(width):
+            m.store(rows[k], m.moved(c_start, builder.mul(c_row, m.index(k))))
+        return context.get_dummy_value()
+
+    return types.void(a, ai, a_row, c, ci, c_row), codegen

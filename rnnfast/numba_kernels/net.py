@@ -1,0 +1,132 @@
+"""A whole net on the Numba CPU backend: its layers and directions in turn, on rows of live steps between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnfast.backends.layers import half_of, weights_of
+from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
+from rnnfast.numba_kernels.entries import Entries, cut_of, entries_of
+from rnnfast.numba_kernels.gradients import bias_gradients, input_gradient, weight_gradients
+from rnnfast.numba_kernels.layer import Layer, States, shape_for
+from rnnfast.numba_kernels.operands import Packed, pack
+from rnnfast.problem import CELLS, Array, Problem
+
+NO_NORMS = np.empty((0, 2))
+
+
+def packed(problem: Problem) -> list[Packed]:
+    """The weights of every layer and direction as forward reads them."""
+    return [pack(shape_for(problem, k), weights_of(problem, k), keep=True) for k in range(len(problem.weight_ih))]
+
+
+def forward(problem: Problem, x: Array, y: Array, start: States, final: States) -> list[Layer] | None:
+    """Write y and the final states, which go before those of the problem; returns the layers if it is recorded."""
+    entries, directions = entries_of(problem), range(problem.num_directions)
+    cuts = [cut_of(problem, direction) for direction in directions]
+    tape: list[Layer] = []
+    rows = entries.of(x)
+    for number in range(problem.num_layers):
+        top, halves = number == problem.num_layers - 1, []
+        x_mask = _input_mask(problem, number, entries)
+        rows = _times(rows, x_mask)
+        for direction in directions:
+            k = number * len(directions) + direction
+            layer = Layer(problem, k, entries, cuts[direction], recurrent_mask(problem, k), x_mask)
+            in_place = top and entries.live is None and len(directions) == 1 and y.flags.carray
+            h_after = y.reshape(entries.count, -1) if in_place else layer.empty(entries.count)
+            layer.forward(rows, *layer.states(k, start, final), h_after, record=problem.record)
+            if top and not in_place:
+                _write_output(problem, entries, direction, y, h_after)
+            halves.append(h_after)
+            tape.append(layer)
+        rows = halves[0] if len(halves) == 1 else np.concatenate(halves, axis=1)
+    return tape if problem.record else None
+
+
+def backward(problem: Problem, tape: list[Layer]) -> None:
+    """Write dx, dh0, dc0 and add to the parameters' gradients."""
+    entries, given, wanted = tape[0].entries, (problem.dh_n, problem.dc_n), (problem.dh0, problem.dc0)
+    assert problem.x is not None
+    x = _times(entries.of(problem.x), tape[0].x_mask)  # again, as it may have been moved out of the way of results
+    d_x: Array | None = None
+    for number in reversed(range(problem.num_layers)):
+        d_y, d_x = d_x, None
+        for direction in range(problem.num_directions):
+            k = number * problem.num_directions + direction
+            layer = tape[k]
+            layer.x = layer.x if number else x
+            if d_y is None:
+                d = _output_gradient(problem, entries, direction)
+            else:
+                d = np.ascontiguousarray(half_of(problem, d_y, direction))
+            norms = NO_NORMS if problem.state_grad_norms is None else np.zeros((entries.count, 2))
+            layer.backward(d, *layer.states(k, given, wanted), norms)
+            if number > 0 or problem.dx is not None:
+                d_x = input_gradient(layer, d_x)
+            _hand_out(problem, k, layer, norms)
+        d_x = None if d_x is None else _times(d_x, tape[k].x_mask)
+    if problem.dx is not None and d_x is not None:
+        entries.into(problem.dx, d_x)
+
+
+def activations(problem: Problem, tape: list[Layer]) -> dict[str, Array]:
+    """Post-activation gates by name, and "c" if there is one: (L·D, T, B, H), zero at steps that are not live."""
+    cell, size = CELLS[problem.cell], problem.hidden_size
+    shape = (len(tape), problem.steps, problem.batch, size)
+    result = {name: np.empty(shape, problem.dtype) for name in (*cell.gates, *cell.states[1:])}
+    for k, layer in enumerate(tape):
+        for n, name in enumerate(cell.gates):
+            layer.entries.into(result[name][k], layer.gates[:, n * size : (n + 1) * size])
+        if "c" in result:
+            layer.entries.into(result["c"][k], layer.c_after)
+    return result
+
+
+def _input_mask(problem: Problem, number: int, entries: Entries) -> Array | None:
+    mask = input_mask(problem, number)
+    return None if mask is None else entries.of(mask)
+
+
+@np.errstate(all="ignore")
+def _masked(rows: Array, mask: Array) -> Array:
+    product: Array = rows * mask
+    return product
+
+
+def _times(rows: Array, mask: Array | None) -> Array:
+    """A layer's input, or its gradient, under dropout if there is any."""
+    return rows if mask is None else _masked(rows, mask)
+
+
+def _write_output(problem: Problem, entries: Entries, direction: int, y: Array, h_after: Array) -> None:
+    half = half_of(problem, y, direction)
+    if problem.masked_output == "hold" and entries.live is not None:
+        nothing = np.zeros((1, problem.hidden_size), problem.dtype)
+        half[...] = np.concatenate([h_after, nothing])[entries.held(direction)]
+    else:
+        entries.into(half, h_after)
+
+
+def _output_gradient(problem: Problem, entries: Entries, direction: int) -> Array:
+    """dL/dh' of every entry by way of y."""
+    if problem.dy is None:
+        return np.zeros((entries.count, problem.hidden_size), problem.dtype)
+    dy = half_of(problem, problem.dy, direction)
+    d = entries.of(dy)
+    if problem.masked_output == "hold" and entries.live is not None:
+        held = entries.held(direction)
+        repeats = ~entries.live & (held >= 0)
+        with np.errstate(all="ignore"):
+            np.add.at(d, held[repeats], dy[repeats])
+    return d
+
+
+def _hand_out(problem: Problem, k: int, layer: Layer, norms: Array) -> None:
+    """Put one layer-direction's gradients where they are wanted."""
+    weights, biases = (problem.d_weight_ih, problem.d_weight_hh), (problem.d_bias_ih, problem.d_bias_hh)
+    for gradients, tables in ((weight_gradients, weights), (bias_gradients, biases)):
+        d_ih, d_hh = (None if table is None else table[k] for table in tables)
+        gradients(layer, d_ih, d_hh, add=not problem.overwrite)
+    if problem.state_grad_norms is not None:
+        problem.state_grad_norms[:, k] = np.sqrt(layer.entries.sums(norms))
