@@ -108,3 +108,12 @@ def test_without_steps_or_rows_the_state_returns_unchanged(target: Target, cell:
         if got in results:
             np.testing.assert_array_equal(results[got], getattr(problem, given_state))
     assert not any(a.any() for a in pick(results, GRADIENTS).values())
+
+
+@ON_EVERY_TARGET
+def test_what_is_not_finite_passes_through_dropout_silently(target: Target) -> None:
+    spec = Spec(layers=2, dropout=0.5, input_dropout=0.5, recurrent_dropout=0.5)
+    problem = make_problem(spec, "float32")
+    for array in (problem.x, problem.dy):
+        array[0], array[1] = np.inf, np.nan
+    target.run(problem)  # warnings are errors in these tests
