@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, MEDIUM, RAGGED
 from support import GRADIENTS, Spec, assert_same, copy_of, live_and_cut, make_problem, outputs_of, pick
 from targets import ON_EVERY_TARGET, Target
+
+import rnnfast
 
 
 @ON_EVERY_TARGET
@@ -117,3 +120,34 @@ def test_what_is_not_finite_passes_through_dropout_silently(target: Target) -> N
     for array in (problem.x, problem.dy):
         array[0], array[1] = np.inf, np.nan
     target.run(problem)  # warnings are errors in these tests
+
+
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("cell", [rnnfast.LSTM, rnnfast.GRU])
+def test_a_tape_that_is_kept_serves_again(target: Target, cell: Any) -> None:
+    target.skip_unless_able()
+    net = cell(4, 5, num_layers=2, bidirectional=True, seed=0, backend=str(target))
+    y, _, tape = net.record(np.ones((3, 2, 4), np.float32), keep=True)
+    gates, first = tape.gates(), tape.backward(y)
+    for name, values in tape.backward(y).params.items():
+        np.testing.assert_array_equal(values, first.params[name])
+    for name, values in tape.gates().items():
+        np.testing.assert_array_equal(values, gates[name])
+
+
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("written", ["x", "weight_ih_l0", "weight_hh_l0"])
+def test_gradients_may_take_the_place_of_the_input(target: Target, written: str) -> None:
+    target.skip_unless_able()
+    net = rnnfast.RNN(6, 6, seed=0, backend=str(target))
+    x = np.random.default_rng(1).standard_normal((3, 2, 6)).astype(np.float32)
+    y, _, tape = net.record(x, keep=True)
+    expected, place = tape.backward(y), tape.backward(y)
+    if written == "x":
+        place = replace(place, x=x)
+    else:
+        place.params[written] = x.reshape(6, 6)
+    grads = tape.backward(y, out=place)
+    np.testing.assert_array_equal(grads.x, expected.x)
+    for name, values in expected.params.items():
+        np.testing.assert_array_equal(grads.params[name], values)

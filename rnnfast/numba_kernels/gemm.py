@@ -15,6 +15,8 @@ INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of those that only kernels call: they compile sooner without what a call from Python takes."""
 PART = 64
 """Numbers that one chain sums, as in the C kernels: long chains add up more rounding."""
+SMALL = 8192
+"""Numbers in a B that stays in L1 as a whole: C is then written in order, a few rows after another."""
 BLOCK = 256
 """Rows of a panel that stay in L1 while rows of A pass by: 16 KB."""
 
@@ -95,38 +97,26 @@ def product(a, b, c, sizes, a_at, b_at, c_at):
     """
     (rows, depth, columns), (ai, a_row, a_step), (bi, b_row, b_panel), (ci, c_row, add) = sizes, a_at, b_at, c_at
     width, flat_a, flat_c = lanes(b), a.reshape(-1), c.reshape(-1)
-    tiles = (rows + ROWS - 1) // ROWS
     most = 4 if rows == 1 else 2 if rows == 2 else 1
-    for start in range(0, depth, BLOCK):
-        p = 0
-        while p * width < columns:
-            rest, panels = columns - p * width, most
-            while panels * width > rest and panels > 1:
-                panels //= 2
-            row = 0
-            for n in range(tiles):
-                end = rows * (n + 1) // tiles
-                place, more = ci + row * c_row + p * width, add > 0 or start > 0
-                for k in range(start, min(start + BLOCK, depth), PART):
-                    at, bk, part = ai + row * a_row + k * a_step, bi + p * b_panel + k * b_row, min(PART, depth - k)
-                    tile(
-                        end - row,
-                        panels,
-                        flat_a,
-                        at,
-                        a_row,
-                        a_step,
-                        b,
-                        bk,
-                        b_row,
-                        b_panel,
-                        flat_c,
-                        place,
-                        c_row,
-                        part,
-                        rest,
-                        more,
-                    )
-                    more = True
-                row = end
-            p += panels
+    at_once = ROWS if depth * columns <= SMALL else rows
+    for top in range(0, rows, at_once):
+        bottom = min(top + at_once, rows)
+        for start in range(0, depth, BLOCK):
+            p = 0
+            while p * width < columns:
+                rest, panels = columns - p * width, most
+                while panels * width > rest and panels > 1:
+                    panels //= 2
+                row = top
+                while row < bottom:
+                    count = (bottom - row) // ((bottom - row + ROWS - 1) // ROWS)
+                    place, more = ci + row * c_row + p * width, add > 0 or start > 0
+                    for k in range(start, min(start + BLOCK, depth), PART):
+                        at, bk, part = ai + row * a_row + k * a_step, bi + p * b_panel + k * b_row, min(PART, depth - k)
+                        tile(
+                            count, panels, flat_a, at, a_row, a_step, b, bk, b_row, b_panel,
+                            flat_c, place, c_row, part, rest, more,
+                        )  # fmt: skip
+                        more = True
+                    row += count
+                p += panels

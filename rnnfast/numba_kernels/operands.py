@@ -14,8 +14,8 @@ from rnnfast.numba_kernels.shapes import Shape
 from rnnfast.numba_kernels.tile import ROWS, lanes
 from rnnfast.problem import Array
 
-SMALL = 8192
-"""Numbers that the fastest cache keeps however they lie."""
+FEW, SMALL = 2 * ROWS, 8192
+"""Rows that are read too few times to pay for packing; numbers that the fastest cache keeps however they lie."""
 
 
 class Packed(NamedTuple):
@@ -46,7 +46,7 @@ def right(matrix: Array, readers: int) -> tuple[Array, int, int]:
     """
     depth, columns = matrix.shape
     width = lanes(matrix)
-    if columns % width == 0 and (matrix.size <= SMALL or min(depth, readers) <= ROWS):
+    if columns % width == 0 and (matrix.size <= SMALL or min(depth, readers) <= FEW):
         return matrix.reshape(-1), columns, width
     panels = scratch("right", packed_size(depth, columns, width), matrix.dtype)
     pack_rows(matrix, panels)
