@@ -151,3 +151,17 @@ def test_gradients_may_take_the_place_of_the_input(target: Target, written: str)
     np.testing.assert_array_equal(grads.x, expected.x)
     for name, values in expected.params.items():
         np.testing.assert_array_equal(grads.params[name], values)
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("options", [{}, {**RAGGED, "layers": 2, "directions": 2, "masked_output": "hold"}], ids=str)
+def test_no_steps_or_no_rows(target: Target, cell: str, steps: int, batch: int, options: dict[str, Any]) -> None:
+    problem = make_problem(Spec(cell, steps=steps, batch=batch, **options))
+    results = target.run(problem)
+    np.testing.assert_array_equal(results["h_n"], problem.h0)
+    np.testing.assert_array_equal(results["dh0"], problem.dh_n)
+    assert results["y"].shape[:2] == results["dx"].shape[:2] == (steps, batch)
+    for name, values in pick(results, GRADIENTS).items():
+        assert not values.any(), name

@@ -34,7 +34,7 @@ def forward(problem: Problem, x: Array, y: Array, start: States, final: States) 
             k = number * len(directions) + direction
             layer = Layer(problem, k, entries, cuts[direction], recurrent_mask(problem, k), x_mask)
             in_place = top and entries.live is None and len(directions) == 1 and y.flags.carray
-            h_after = y.reshape(entries.count, -1) if in_place else layer.empty(entries.count)
+            h_after = y.reshape(entries.count, problem.hidden_size) if in_place else layer.empty(entries.count)
             layer.forward(rows, *layer.states(k, start, final), h_after, record=problem.record)
             if top and not in_place:
                 _write_output(problem, entries, direction, y, h_after)
