@@ -139,7 +139,7 @@ def test_a_tape_that_is_kept_serves_again(target: Target, cell: Any) -> None:
 @pytest.mark.parametrize("written", ["x", "weight_ih_l0", "weight_hh_l0"])
 def test_gradients_may_take_the_place_of_the_input(target: Target, written: str) -> None:
     target.skip_unless_able()
-    net = rnnfast.RNN(6, 6, seed=0, backend=str(target))
+    net = rnnfast.RNN(6, 6, bidirectional=True, seed=0, backend=str(target))
     x = np.random.default_rng(1).standard_normal((3, 2, 6)).astype(np.float32)
     y, _, tape = net.record(x, keep=True)
     expected, place = tape.backward(y), tape.backward(y)
