@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rnnfast.threads import MOST, get_num_threads
 
-LEAST = 2_000_000
-"""Multiply-adds that are worth another thread: about the time that it takes to wake one."""
+LEAST = 8_000_000
+"""Multiply-adds that are worth another thread: several times what it takes to wake one."""
 _pool: list[ThreadPoolExecutor] = []
 if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
     os.register_at_fork(after_in_child=_pool.clear)
