@@ -65,6 +65,26 @@ class Memory:
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(order)), [*map(WORD, order)]))
 
 
+def write(m: Memory, sums: dict[tuple[int, int, int], Any], c_rows: list[Any], columns: Any, keep: Any) -> None:
+    """Put the sums of (row, panel, vector) into rows of C or, if `keep`, add them; `columns` there are."""
+    builder, width = m.builder, m.vector.count
+
+    def put(value: Any, place: Any) -> None:
+        m.store(builder.select(keep, builder.fadd(m.load(place, value.type), value), value), place)
+
+    few = builder.bitcast(cgutils.alloca_once(builder, m.real, VECTORS * width), BYTE.as_pointer())
+    with builder.if_else(builder.icmp_signed(">=", columns, m.index(VECTORS * width))) as (whole, part):
+        with whole:
+            for (r, p, v), total in sums.items():
+                put(builder.load(total), m.moved(c_rows[r], (p * VECTORS + v) * width))
+        with part:
+            for r, row in enumerate(c_rows):
+                for v in range(VECTORS):
+                    m.store(builder.load(sums[r, 0, v]), m.moved(few, v * width))
+                with cgutils.for_range(builder, columns, intp=m.index) as loop:
+                    put(m.load(m.moved(few, loop.index), m.real), m.moved(row, loop.index))
+
+
 def make_tile(rows: int, panels: int) -> Any:
     """c[ci + r * c_row + j] = sum over k of a[ai + r * a_row + k * a_step] * b[bi + k * b_row + j], added if `keep`.
 
@@ -81,7 +101,6 @@ def make_tile(rows: int, panels: int) -> Any:
             width, index = m.vector.count, m.index
             zero, undefined = ir.Constant(m.vector, [m.real(0.0)] * width), ir.Constant(m.vector, ir.Undefined)
             sums = {place: cgutils.alloca_once_value(builder, zero) for place in places}
-            few = cgutils.alloca_once(builder, m.real, VECTORS * width)
             a_start, b_start, c_start = m.start(0, ai), m.start(4, bi), m.start(8, ci)
             b_panels = [m.moved(b_start, builder.mul(b_panel, index(p))) for p in range(panels)]
 
@@ -96,21 +115,8 @@ def make_tile(rows: int, panels: int) -> Any:
                     place = sums[r, p, v]
                     builder.store(builder.fadd(builder.load(place), product, flags=("contract",)), place)
 
-            def put(value, place):
-                m.store(builder.select(keep, builder.fadd(m.load(place, value.type), value), value), place)
-
             c_rows = [m.moved(c_start, builder.mul(c_row, index(r))) for r in range(rows)]
-            with builder.if_else(builder.icmp_signed(">=", columns, index(VECTORS * width))) as (whole, part):
-                with whole:
-                    for r, p, v in places:
-                        put(builder.load(sums[r, p, v]), m.moved(c_rows[r], (p * VECTORS + v) * width))
-                with part:
-                    buffer = builder.bitcast(few, BYTE.as_pointer())
-                    for r in range(rows):
-                        for v in range(VECTORS):
-                            m.store(builder.load(sums[r, 0, v]), m.moved(buffer, v * width))
-                        with cgutils.for_range(builder, columns, intp=index) as loop:
-                            put(m.load(m.moved(buffer, loop.index), m.real), m.moved(c_rows[r], loop.index))
+            write(m, sums, c_rows, columns, keep)
             return context.get_dummy_value()
 
         values = a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep
