@@ -45,7 +45,7 @@ class Target:
 
     def can_take(self, problem: Problem) -> bool:
         """Whether it has the time: there is only a little for what is emulated."""
-        return not self.emulated or work(problem) <= int(os.environ.get("RNNFAST_TEST_EMULATED_WORK", "70_000"))
+        return not self.emulated or work(problem) <= int(os.environ.get("RNNFAST_TEST_EMULATED_WORK", "20_000"))
 
     @property
     def emulated(self) -> bool:

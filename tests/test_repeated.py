@@ -31,11 +31,18 @@ def flat(result: tuple[Array, Any]) -> list[Array]:
     return [y, *(state if isinstance(state, tuple) else (state,))]
 
 
+def skip_unless_repeated(target: Target) -> None:
+    """Skip a target that cannot run, or for which every call is a first one while each takes long."""
+    target.skip_unless_able()
+    if target.emulated:
+        pytest.skip("the emulator is slow, and the backend keeps nothing from call to call")
+
+
 @ON_EVERY_TARGET
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_repeated_call_gives_the_same_in_new_arrays(target: Target, name: str, frozen: bool) -> None:
-    target.skip_unless_able()
+    skip_unless_repeated(target)
     net = NETS[name](backend=str(target))
     call = net.freeze() if frozen else net
     shapes = [(4, 3, 5), (2, 6, 5), (4, 5)]
@@ -70,7 +77,7 @@ def training(net: Any, x: Array, state: Any, **options: Any) -> dict[str, Array]
 @pytest.mark.parametrize("name", [*NETS, "step cell"])
 @pytest.mark.parametrize("options", [{}, {"train": False}, {"keep": True}], ids=str)
 def test_repeated_training_gives_the_same(target: Target, name: str, options: dict[str, Any]) -> None:
-    target.skip_unless_able()
+    skip_unless_repeated(target)
     if name == "step cell":
         net: Any = rnnfast.LSTMCell(5, 7, seed=1, backend=str(target))
         options = {key: value for key, value in options.items() if key == "keep"}
