@@ -84,7 +84,7 @@ class Cuda:
         """Where there are calls of syncthreads: file and line."""
         self.without: tuple[str, int] | None = None
         """One of those, to be left out."""
-        self.block_dim = self.grid_dim = SimpleNamespace(x=1, y=1)
+        self.block_dim = SimpleNamespace(x=1, y=1)
         self.shared = SimpleNamespace(array=self._shared_array)
         self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
         self.atomic = SimpleNamespace(add=self._atomic_add)
@@ -93,7 +93,10 @@ class Cuda:
     threadIdx = property(lambda self: SimpleNamespace(x=me().number))
     blockIdx = property(lambda self: me().block.index)
     blockDim = property(lambda self: self.block_dim)
-    gridDim = property(lambda self: self.grid_dim)
+
+    def grid(self, dimensions: int) -> int:
+        """The thread's number among those of all blocks of a row."""
+        return int(self.blockIdx.x * self.blockDim.x + self.threadIdx.x)
 
     def jit(self, **options: Any) -> Callable[[Any], Any]:
         """Device functions are themselves."""
@@ -179,7 +182,7 @@ class Emulator:
         """Run it to its end. Raises Deadlock where threads wait for ever."""
         width, height = blocks if isinstance(blocks, tuple) else (blocks, 1)
         cuda = self.cuda
-        cuda.grid_dim, cuda.block_dim = SimpleNamespace(x=width, y=height), SimpleNamespace(x=threads, y=1)
+        cuda.block_dim = SimpleNamespace(x=threads, y=1)
         warps = [min(WARP, threads - first) for first in range(0, threads, WARP)]
         alive: list[Thread] = []
 

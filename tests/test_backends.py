@@ -128,5 +128,6 @@ SPECS = st.builds(
 @given(spec=SPECS, dtype=st.sampled_from(["float32", "float64"]), layout=st.sampled_from(list(LAYOUTS.values())))
 def test_random_nets(target: Target, spec: Spec, dtype: str, layout: Layout) -> None:
     problem = copy_of(make_problem(spec, dtype), layout=layout)
-    assume(target.can_take(problem))
+    # What the emulator has time for is small, and in arrays of a few numbers rounding says little (agreement.py).
+    assume(not target.emulated or (target.can_take(problem) and spec.hidden_size > 3))
     assert_agrees(target.run(problem), spec, dtype)

@@ -23,7 +23,7 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_emulator import Deadlock, Emulator
 
-from rnnfast.cuda_kernels.cells import CELLS
+from rnnfast.cuda_kernels.shapes import CELLS
 from rnnfast.cuda_kernels.tiers import Limits, choose, reach
 
 SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5)

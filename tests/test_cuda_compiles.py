@@ -13,7 +13,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from cuda_compiler import Compiler, ptxas
 
-from rnnfast.cuda_kernels.cells import CELLS
+from rnnfast.cuda_kernels.shapes import CELLS
 
 CAPABILITIES = pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids="sm_{0[0]}{0[1]}".format)
 RESIDENT = {"forward_kernel", "backward_kernel"}
@@ -37,7 +37,9 @@ def check(kernels: dict[str, Any], *, resident: bool) -> None:
     """Compiled for all of a step, without memory of a thread's own where weights must stay in registers."""
     assert (kernels.keys() >= RESIDENT) == resident
     assert kernels.keys() >= {"product_kernel", "pick_kernel", "held_kernel", "operand_kernel", "scale_kernel"}
-    for kernel in kernels.values():
+    for name, kernel in kernels.items():
+        all_blocks_run_at_once = "cudaCGGetIntrinsicHandle" in kernel.ptx
+        assert all_blocks_run_at_once == (name in RESIDENT)
         assert ".visible .entry" in kernel.ptx
         assert "__local_depot" not in kernel.ptx
         assert kernel.spilled == (0 if ptxas() else None)

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import bits
 import pytest
-from agreement import ALL_CELLS, BOTH_DTYPES, RAGGED
+from agreement import ALL_CELLS, BOTH_DTYPES
 from bits import assert_same_bits, rows_of, rows_of_results
 from digests import TIMEOUT, digest, digest_in_child
 from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
@@ -26,18 +27,7 @@ from rnnfast.numba_kernels import threads
 NETS: dict[str, dict[str, Any]] = {
     "plain": {"steps": 4, "input_size": 9, "hidden_size": 70},
     "one step": {"steps": 1, "input_size": 64, "hidden_size": 32},
-    "all options": {
-        "steps": 9,
-        "input_size": 9,
-        "hidden_size": 33,
-        "layers": 2,
-        "directions": 2,
-        "masked_output": "hold",
-        "dropout": 0.5,
-        "input_dropout": 0.25,
-        "recurrent_dropout": 0.3,
-        **RAGGED,
-    },
+    "all options": bits.NETS["all options"],
 }
 EVERY_NET = pytest.mark.parametrize("net", NETS)
 

@@ -46,7 +46,7 @@ def describe() -> dict[str, str]:
     """The device, and up to which hidden size each cell runs on which tier there; nothing where there is none."""
     if reason() is not None:
         return {}
-    from rnnfast.cuda_kernels.cells import CELLS as KERNELS
+    from rnnfast.cuda_kernels.shapes import CELLS as KERNELS
     from rnnfast.cuda_kernels.tiers import reach
 
     found = device()

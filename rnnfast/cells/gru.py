@@ -9,7 +9,8 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-from rnnfast.cells.functions import logistic, logistic_slope, number, tanh, tanh_slope
+from rnnfast.cells.exp import number
+from rnnfast.cells.functions import logistic, logistic_slope, tanh, tanh_slope
 
 
 @register_jitable

@@ -6,7 +6,8 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-from rnnfast.cells.functions import number, tanh, tanh_slope
+from rnnfast.cells.exp import number
+from rnnfast.cells.functions import tanh, tanh_slope
 
 
 @register_jitable

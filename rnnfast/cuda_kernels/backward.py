@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.cuda_kernels.blocks import Block, multiplier, place, waiter
-from rnnfast.cuda_kernels.cells import Cell, Phase
 from rnnfast.cuda_kernels.gradients import beginning, ending, reset
+from rnnfast.cuda_kernels.shapes import Cell, Phase
 
 
 def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:

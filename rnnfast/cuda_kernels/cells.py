@@ -8,14 +8,10 @@ keeps for all its entries: gates (n, slots H), h0 and c0 (B, H), the factors of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from numba.extending import register_jitable
 
-from rnnfast.cells import gru, lstm, rnn
-from rnnfast.cells.functions import number
+from rnnfast.cells import gru, lstm
+from rnnfast.cells.exp import number
 
 FROM_START, FROM_ZEROS = -1, -2
 """What an entry's `previous` says where no entry comes before it."""
@@ -131,57 +127,3 @@ def gru_before_reset(e, j, b, previous, d_operand, state):
     h_in = dropped(past(h, h0, previous, b, j), mask, b, j)
     gates[e, j], through = gru.reset_backward(gates[e, j], h_in, d_operand)
     return through
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One product with rows of W_hh, of gates [first, first + count), and what it is followed by in forward.
-
-    Their gradients stand in a row of gates from slot `first` on, one slot further behind the first `unbroken` of them.
-    """
-
-    forward: Callable[..., Any]
-    first: int
-    count: int
-    unbroken: int
-
-    @property
-    def runs(self) -> tuple[tuple[int, int, int], ...]:
-        """Gates whose slots follow one another: the first gate, how many, the first one's slot."""
-        begin, rest = self.first + self.unbroken, self.count - self.unbroken
-        together = ((self.first, self.unbroken, self.first),)
-        return (*together, (begin, rest, begin + 1)) if rest else together
-
-
-@dataclass(frozen=True)
-class Cell:
-    """How the kernels run a cell: slots of a row of gates, those with a product of the input first."""
-
-    slots: int
-    inputs: int
-    phases: tuple[Phase, ...]
-    backward: Callable[..., Any]
-    """(..., dL/dh', dL/dc', state) -> what reaches h not by a product, and dL/dc."""
-    states: int = 1
-
-    @property
-    def runs(self) -> tuple[tuple[int, int, int], ...]:
-        """Those of all phases."""
-        return tuple(run for phase in self.phases for run in phase.runs)
-
-
-def _rnn(activation, derivative):
-    forward, backward = elman(activation, derivative)
-    return Cell(1, 1, (Phase(forward, 0, 1, 1),), backward)
-
-
-CELLS = {
-    "rnn_tanh": _rnn(rnn.tanh_forward, rnn.tanh_backward),
-    "rnn_relu": _rnn(rnn.relu_forward, rnn.relu_backward),
-    "rnn_linear": _rnn(rnn.linear_forward, rnn.linear_backward),
-    "lstm": Cell(4, 4, (Phase(lstm_forward, 0, 4, 4),), lstm_backward, states=2),
-    "gru": Cell(4, 3, (Phase(gru_forward, 0, 3, 2),), gru_backward),
-    "gru_before": Cell(
-        3, 3, (Phase(gru_before_gates, 0, 2, 2), Phase(gru_before_forward, 2, 1, 1)), gru_before_backward
-    ),
-}

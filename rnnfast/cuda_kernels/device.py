@@ -28,7 +28,8 @@ class Device:
         current = cuda.get_current_device()
         blocks = current.MULTIPROCESSOR_COUNT  # a block of resident weights fills one
         major, minor = current.compute_capability
-        self.name = f"{current.name.decode()}, compute capability {major}.{minor}, {blocks} multiprocessors"
+        name = current.name if isinstance(current.name, str) else current.name.decode()
+        self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
         self.limits = Limits(THREADS, 32, (64, 128), 48 << 10, blocks)
 
     @functools.cache  # noqa: B019 - there is one device, and it stays

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.cuda_kernels.blocks import Block, multiplier, place, waiter
-from rnnfast.cuda_kernels.cells import Cell, Phase, dropped, past
+from rnnfast.cuda_kernels.cells import dropped, past
+from rnnfast.cuda_kernels.shapes import Cell, Phase
 
 
 def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:

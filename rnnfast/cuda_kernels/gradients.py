@@ -12,8 +12,10 @@ from typing import Any
 from numba.extending import register_jitable
 
 from rnnfast.cells import lstm
-from rnnfast.cells.functions import number, tanh
-from rnnfast.cuda_kernels.cells import FROM_ZEROS, Cell, dropped, gru_before_reset
+from rnnfast.cells.exp import number
+from rnnfast.cells.functions import tanh
+from rnnfast.cuda_kernels.cells import FROM_ZEROS, dropped, gru_before_reset
+from rnnfast.cuda_kernels.shapes import Cell
 
 
 def beginning(cell: Cell) -> Any:

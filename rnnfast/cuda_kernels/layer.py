@@ -9,11 +9,11 @@ import numpy as np
 
 from rnnfast.backends.reference_cells import Weights
 from rnnfast.cuda_kernels import loops
-from rnnfast.cuda_kernels.cells import CELLS
 from rnnfast.cuda_kernels.device import launch_over, zeros
 from rnnfast.cuda_kernels.plan import Plan
 from rnnfast.cuda_kernels.product import Matrix, matrix, multiply
 from rnnfast.cuda_kernels.rows import fill_kernel, operand_kernel
+from rnnfast.cuda_kernels.shapes import CELLS
 from rnnfast.cuda_kernels.tiers import choose
 from rnnfast.problem import Array
 

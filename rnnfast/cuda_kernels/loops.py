@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnfast.cuda_kernels.backward import backward_kernel
-from rnnfast.cuda_kernels.cells import Phase
 from rnnfast.cuda_kernels.device import launch_over, zeros
 from rnnfast.cuda_kernels.forward import forward_kernel
 from rnnfast.cuda_kernels.product import Matrix, matrix, multiply
 from rnnfast.cuda_kernels.rows import begin_step_kernel, end_step_kernel, forward_step_kernel
+from rnnfast.cuda_kernels.shapes import Phase
 
 if TYPE_CHECKING:
     from rnnfast.cuda_kernels.layer import Layer

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.cuda_kernels.cells import Cell, Phase, dropped, past
+from rnnfast.cuda_kernels.cells import dropped, past
 from rnnfast.cuda_kernels.gradients import beginning, ending, reset
+from rnnfast.cuda_kernels.shapes import Cell, Phase
 
 
 def pick_kernel(cuda: Any, add: bool) -> Any:
     """to[i, column + j] (+)= source[index[i], from + j], j below `width`; zeros where the index is negative."""
 
     def kernel(source, first, index, to, column, width):
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // width, n % width
         if i < index.shape[0]:
             value = source[index[i], first + j] if index[i] >= 0 else source.dtype.type(0)
@@ -28,7 +29,7 @@ def held_kernel(cuda: Any) -> Any:
     """to[e, j] = sum of source[place, first + j] over an entry's place and those `step` apart where it is repeated."""
 
     def kernel(source, first, index, repeats, step, to):
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         e, j = n // to.shape[1], n % to.shape[1]
         if e < index.shape[0]:
             value = source.dtype.type(0)
@@ -43,7 +44,7 @@ def scale_kernel(cuda: Any) -> Any:
     """a *= factors, number by number."""
 
     def kernel(a, factors):
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // a.shape[1], n % a.shape[1]
         if i < a.shape[0]:
             a[i, j] *= factors[i, j]
@@ -55,7 +56,7 @@ def fill_kernel(cuda: Any) -> Any:
     """Every row of `to` becomes `row`."""
 
     def kernel(row, to):
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         if n < to.shape[0] * to.shape[1]:
             to[n // to.shape[1], n % to.shape[1]] = row[n % to.shape[1]]
 
@@ -68,7 +69,7 @@ def operand_kernel(cuda: Any) -> Any:
     def kernel(first, plan, table, to):
         _, rows, previous = plan
         start, after, mask = table
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // to.shape[1], n % to.shape[1]
         if i < to.shape[0]:
             b = rows[first + i]
@@ -84,7 +85,7 @@ def forward_step_kernel(cuda: Any, phase: Phase) -> Any:
     def kernel(first, count, plan, state, sums):
         _, rows, previous = plan
         size = state[6].shape[1]
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // size, n % size
         if i < count:
             e = first + i
@@ -100,7 +101,7 @@ def begin_step_kernel(cuda: Any, cell: Cell) -> Any:
     def kernel(first, count, plan, state, dy, grads):
         _, rows, previous = plan
         size = state[6].shape[1]
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // size, n % size
         if i < count:
             begin(first + i, j, rows[first + i], previous[first + i], dy, grads, state)
@@ -115,7 +116,7 @@ def end_step_kernel(cuda: Any, cell: Cell, phase: Phase) -> Any:
     def kernel(first, count, plan, state, grads, sums):
         _, rows, previous = plan
         size = state[6].shape[1]
-        n = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        n = cuda.grid(1)
         i, j = n // size, n % size
         if i < count:
             after(first + i, j, rows[first + i], previous[first + i], sums[i * size + j], grads, state)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnfast.cuda_kernels.blocks import FOUR, Block
-from rnnfast.cuda_kernels.cells import Cell
+from rnnfast.cuda_kernels.shapes import Cell
 
 ENTRIES_MOST = 8
 """Rows that a block takes at a time: enough to keep it busy between two barriers."""
