@@ -17,8 +17,7 @@ import numba.cuda
 import numba.cuda.dispatcher
 import numpy as np
 
-from rnnfast.cuda_kernels.device import THREADS
-from rnnfast.cuda_kernels.tiers import Limits
+from rnnfast.cuda_kernels.device import limits_of
 from rnnfast.problem import Array
 
 
@@ -48,7 +47,7 @@ class Compiler:
     side, each = 16, 4
 
     def __init__(self, capability: tuple[int, int], blocks: int = 132) -> None:
-        self.capability, self.limits = capability, Limits(THREADS, 32, (64, 128), 48 << 10, blocks)
+        self.capability, self.limits = capability, limits_of(capability, blocks)
         self.cuda, self.kernels = numba.cuda, dict[Any, Compiled]()
 
     def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:

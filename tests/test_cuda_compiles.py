@@ -71,4 +71,5 @@ def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monk
 def test_resident_kernels_at_other_sizes(
     cell: str, dtype: str, size: int, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(compiled(monkeypatch, capability, spec_of(cell, size), dtype), resident=True)
+    too_large = capability < (9, 0) and (dtype, size) == ("float64", 512) and cell != "rnn_tanh"
+    check(compiled(monkeypatch, capability, spec_of(cell, size), dtype), resident=not too_large)

@@ -15,6 +15,11 @@ THREADS = 256
 """Of every block but those of products."""
 
 
+def limits_of(capability: tuple[int, int], blocks: int) -> Limits:
+    """What is used of a device. Before 9.0 the rest needs so many registers that 128 words of a thread do not stay."""
+    return Limits(THREADS, 32, (64, 128) if capability >= (9, 0) else (64,), 48 << 10, blocks)
+
+
 class Device:
     """The current device of numba.cuda. The tests' emulator has the same methods."""
 
@@ -30,7 +35,7 @@ class Device:
         major, minor = current.compute_capability
         name = current.name if isinstance(current.name, str) else current.name.decode()
         self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
-        self.limits = Limits(THREADS, 32, (64, 128), 48 << 10, blocks)
+        self.limits = limits_of((major, minor), blocks)
 
     @functools.cache  # noqa: B019 - there is one device, and it stays
     def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
