@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.text_source import Alphabet, chunks, read_text
 from rnnfast.examples.training import Trainer
 
@@ -41,7 +41,7 @@ def test_evaluation_carries_the_state_through_its_pieces(monkeypatch: pytest.Mon
     model = CharModel(Alphabet.of("abcdef"), hidden=8, backend="reference")
     codes = np.random.default_rng(1).integers(0, 6, 300)
     whole = model.bits_per_character(codes)
-    monkeypatch.setattr("rnnfast.examples.char_text.EVALUATION_STEPS", 37)
+    monkeypatch.setattr("rnnfast.examples.char_model.EVALUATION_STEPS", 37)
     assert model.bits_per_character(codes) == pytest.approx(whole, rel=1e-5)
     loss, _, _ = model.gradients(codes[:-1, None], codes[1:, None])
     assert whole == pytest.approx(loss / np.log(2), rel=1e-5)

@@ -7,8 +7,8 @@ import textwrap
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from rnnfast.examples.char_text import CharModel
-from rnnfast.examples.command import chosen_backend, make_folder
+from rnnfast.examples.char_model import CharModel
+from rnnfast.examples.command import backend_name, make_folder
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.options import Options
 from rnnfast.examples.plotting import progress_bar, save_loss_curve
@@ -25,7 +25,7 @@ PROMPT, SAMPLE = 100, 400
 
 def run(options: Options) -> None:
     """Train, evaluate, sample and save as the options say, printing as it goes. Raises UserError."""
-    backend = chosen_backend(options.backend)
+    backend = backend_name(options.backend)
     if options.compare is not None and importlib.util.find_spec(options.compare) is None:
         raise UserError(f"--compare {options.compare} needs that package, which is not installed: pip install torch")
     text = read_text(options.text)

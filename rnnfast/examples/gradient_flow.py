@@ -4,24 +4,24 @@ The loss depends on the last output alone. For every step t the norm of its grad
 for the first and the last step, printed. In an RNN that gradient takes one product with the recurrent weights for every
 step: it vanishes or, where they are large, explodes (Bengio, Simard and Frasconi 1994). An LSTM's cell state c hands it
 on times the forget gate f, and adds what comes back by way of h. At f = 1/2, where the usual initial values begin,
-the first part halves at every step and the second does not make up for it: the gradient vanishes as an RNN's does. With
-a forget bias of 3 or more f is near 1, and little must be made up for at each. "f alone" is what the first part by itself would
-leave of the gradient after all steps, the mean of f to the power of T - 1.
+the first part halves at every step and the second does not make up for it: the gradient vanishes as an RNN's does.
+With a forget bias of 3 or more f is near 1, and at each step there is little to make up for. "f alone" is what the
+first part by itself would leave of the gradient after all steps, the mean of f to the power of T - 1.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import rnnfast
 from rnnfast.diagnostics import gate_statistics, plot_gradient_flow
-from rnnfast.examples import command
+from rnnfast.examples import command, pictures
 from rnnfast.option_types import count
 from rnnfast.problem import Array
 
@@ -90,24 +90,29 @@ def _verdict(ratio: float) -> str:
     return "vanishes" if ratio < 1e-6 else "explodes" if ratio > 1e6 else "survives"
 
 
-def _run(options: argparse.Namespace) -> None:
-    print(f"loss on output {options.steps} alone; norm of its gradient by the state; backend {options.backend}")
-    flows = measure(options.steps, options.hidden, seed=options.seed, backend=options.backend)
+def show(*, backend: str, seed: int, steps: int, hidden: int, output: Path) -> None:
+    """Measure, print and draw."""
+    pictures.prepare(output)
+    print(f"loss on output {steps} alone; norm of its gradient by the state; backend {backend}")
+    flows = measure(steps, hidden, seed=seed, backend=backend)
     _print(flows)
     # c for an LSTM: h's gradient is c's, as far as the output gates pass it on.
     figure = plot_gradient_flow({name: flow.norms.get("c", flow.norms["h"]) for name, flow in flows.items()})
-    command.make_folder(options.output)
-    picture = options.output / "gradient_flow.png"
+    picture = output / "gradient_flow.png"
     figure.savefig(picture, dpi=120)
     print(f"saved: {picture}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print and draw; the exit status."""
-    parser = command.parser("gradient_flow", __doc__, output=True)
-    parser.add_argument("--steps", type=count, metavar="T", default=500, help="time steps (default: 500)")
-    parser.add_argument("--hidden", type=count, metavar="H", default=64, help="hidden units (default: 64)")
-    return command.run(parser, argv, _run)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = command.parser("gradient_flow", __doc__ or "")
+    parser.add_argument("--steps", type=count, default=500, metavar="T", help="time steps (default: 500)")
+    parser.add_argument("--hidden", type=count, default=64, metavar="H", help="hidden units (default: 64)")
+    output = Path("rnnfast-gradient-flow")
+    parser.add_argument(
+        "--output", type=Path, default=output, metavar="DIR", help=f"for the picture (default: {output})"
+    )
+    return command.run(parser, arguments, show)
 
 
 if __name__ == "__main__":

@@ -40,16 +40,3 @@ def test_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     verdicts = re.findall(r"(vanishes|explodes|survives)$", printed, re.MULTILINE)
     assert verdicts[:4] == ["vanishes", "explodes", "vanishes", "vanishes"] and verdicts[-4:] == ["survives"] * 4
     assert (folder / "gradient_flow.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_what_cannot_be_done_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="plots need matplotlib")
-    assert gradient_flow.main(["--backend", "fortran"]) == 1
-    assert capsys.readouterr().err.startswith("gradient_flow: backend= names no backend: 'fortran', expected one of")
-    (tmp_path / "file").write_text("")
-    small = ["--steps", "2", "--hidden", "1", "--backend", BACKEND]
-    assert gradient_flow.main([*small, "--output", str(tmp_path / "file")]) == 1
-    assert "gradient_flow: cannot make the folder" in capsys.readouterr().err
-    for wrong in (["--steps", "0"], ["--seed", "-1"], ["--cell", "lstm"]):
-        with pytest.raises(SystemExit, match="2"):
-            gradient_flow.main(wrong)
