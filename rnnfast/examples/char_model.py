@@ -64,17 +64,31 @@ class CharModel:
 
     def generate(self, prompt: str, length: int, *, temperature: float = 1.0, seed: int = 0) -> str:
         """Text of so many characters that goes on from the prompt, drawn from softmax(logits / temperature)."""
-        rng, stream = np.random.default_rng(seed), self.recurrent.stream(batch=1)
-        for code in self.alphabet.encode(prompt):
-            y = stream.step(self.embedding(code[None]))
-        codes = np.empty(length, np.int64)
-        for i in range(length):
-            logits = self.head(y)[0].astype(np.float64)
+        *before, last = self.alphabet.encode(prompt)
+        stream = self.recurrent.stream(batch=1)
+        for code in before:
+            stream.step(self.embedding([code]))
+        rng = np.random.default_rng(seed)
+        return self.alphabet.decode(self.sample(stream.state, int(last), length, temperature=temperature, rng=rng))
+
+    def sample(
+        self, h: Any, seed: int, n: int, *, temperature: float = 1.0, rng: np.random.Generator | None = None
+    ) -> Array:
+        """The codes (n,) of characters drawn one by one from softmax(logits / temperature).
+
+        They follow the character whose code is `seed`, read in the state h (L, 1, H), for the LSTM (h, c): what stands
+        there after the text before it, None for zeros. `rng` draws; None: another sample every time.
+        """
+        rng, stream = np.random.default_rng() if rng is None else rng, self.recurrent.stream(batch=1)
+        if h is not None:
+            stream.state = h
+        codes, code = np.empty(n, np.int64), seed
+        for i in range(n):
+            logits = self.head(stream.step(self.embedding([code])))[0].astype(np.float64)
             with np.errstate(over="ignore"):  # near temperature 0: -inf, whose exp is 0
                 cumulative = np.cumsum(np.exp((logits - logits.max()) / temperature))
-            codes[i] = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
-            y = stream.step(self.embedding(codes[i, None]))
-        return self.alphabet.decode(codes)
+            codes[i] = code = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+        return codes
 
     def save(self, path: Path) -> None:
         """Write the parameters, the alphabet and what `load` needs to build the net again to one .npz file."""
