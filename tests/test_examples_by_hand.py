@@ -46,6 +46,7 @@ def test_softmax_cell_equals_its_equations(backend: str, rng: np.random.Generato
         outputs.append(expected_output)
     last = np.array([outputs[lengths[b] - 1][b] for b in range(5)])
     np.testing.assert_allclose(cell(x, lengths), last, **EXACT)
+    np.testing.assert_allclose(cell(x[:, :1], np.ones(5, int)), outputs[0], **EXACT)
 
 
 def test_softmax_cell_gradients(rng: np.random.Generator) -> None:
