@@ -22,7 +22,7 @@ class Net:
 
     def __init__(self, device: Any, problem: Problem) -> None:
         self.device, self.places = device, problem.steps * problem.batch
-        directions = range(problem.num_directions)
+        directions = [problem.direction(half) for half in range(problem.num_directions)]
         self.plans = [make_plan(problem, direction, hold=False) for direction in directions]
         held = problem.masked_output == "hold" and not all(plan.live.all() for plan in self.plans)
         self.top_plans = [make_plan(problem, d, hold=True) for d in directions] if held else self.plans
@@ -46,8 +46,8 @@ class Net:
             plans = self.top_plans if number == problem.num_layers - 1 else self.plans
             y = device.empty((self.places, problem.num_directions * size), problem.dtype)
             factors = input_mask(problem, number)
-            for direction, plan in enumerate(plans):
-                k = number * problem.num_directions + direction
+            for half, plan in enumerate(plans):
+                k = number * problem.num_directions + half
                 layer = Layer(device, problem.cell, weights_of(problem, k), plan, recurrent_mask(problem, k))
                 x_in = self.picked(x, 0, device.array(plan.places), x.shape[1])
                 if factors is not None:
@@ -64,7 +64,7 @@ class Net:
                     0,
                     shown,
                     y,
-                    direction * size,
+                    half * size,
                     size,
                 )
                 write_states((problem.h_n, problem.c_n), k, [device.host(s) for s in states if s is not None])
@@ -85,28 +85,29 @@ class Net:
         for number in reversed(range(problem.num_layers)):
             columns = problem.input_size if number == 0 else shape[1]
             dx = zeros(device, (self.places, columns), problem.dtype)
-            for direction in range(problem.num_directions):
-                k = number * problem.num_directions + direction
+            for half in range(problem.num_directions):
+                k = number * problem.num_directions + half
                 layer = self.layers[k]
                 self.layer_backward(problem, k, dy)
                 if number > 0 or problem.dx is not None:
                     d = layer.input_gradient()
                     if layer.x_mask is not None:
                         launch_over(device, layer.count * columns, scale_kernel, (), d, layer.x_mask)
-                    own = device.array(self.plans[direction].shown)
+                    own = device.array(self.plans[half].shown)
                     launch_over(device, self.places * columns, pick_kernel, (True,), d, 0, own, dx, 0, columns)
             dy = dx
         if problem.dx is not None:
-            problem.dx[...] = device.host(dy).reshape(problem.dx.shape)
+            dx = device.host(dy).reshape(problem.dx.shape)
+            problem.dx[...] = dx + problem.dx if problem.half == 2 else dx
 
     def layer_backward(self, problem: Problem, k: int, dy: Any) -> None:
         """All of one layer-direction's gradients but its input's."""
         layer, device, size = self.layers[k], self.device, problem.hidden_size
-        plan, direction = layer.plan, k % problem.num_directions
+        plan, half = layer.plan, k % problem.num_directions
         d = layer.empty(layer.count)
         index, repeats = device.array(plan.places), device.array(plan.repeats)
-        step = -problem.batch if direction else problem.batch
-        launch_over(device, layer.count * size, held_kernel, (), dy, direction * size, index, repeats, step, d)
+        step = -problem.batch if problem.direction(k) else problem.batch
+        launch_over(device, layer.count * size, held_kernel, (), dy, half * size, index, repeats, step, d)
         alive = (plan.last != FROM_ZEROS)[:, None]  # what became zeros in the end has no gradient
         states = [np.where(alive, a, a.dtype.type(0)) for a in _states(problem, k, problem.dh_n, problem.dc_n)]
         firsts = layer.backward(d, *states, found=problem.state_grad_norms is not None)
