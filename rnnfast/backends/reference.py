@@ -14,6 +14,9 @@ from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
 from rnnfast.backends.reference_layer import Layer, LayerGradients
 from rnnfast.problem import CELLS, Array, Problem
 
+SAVED = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_linear": 1, "lstm": 7, "gru": 7, "gru_before": 4}
+"""Numbers per unit and step that a cell's formulas keep; what is a part of a product keeps all of it."""
+
 
 def variants() -> tuple[str, ...]:
     """There is one form."""
@@ -71,6 +74,19 @@ def backward(problem: Problem) -> None:
             dy = dx
     if problem.dx is not None:
         problem.dx[...] = dx + problem.dx if problem.half == 2 else dx
+
+
+def reserve_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves in `reserve` where every step is live."""
+    entries, size, directions = problem.steps * problem.batch, problem.dtype.itemsize, problem.num_directions
+    dropped = problem.hidden_size if problem.recurrent_dropout else 0
+    states = problem.hidden_size * (len(problem.states) + SAVED[problem.cell]) + dropped
+    total = 0
+    for k, weight in enumerate(problem.weight_ih):
+        number = problem.first_layer + k // directions
+        mask = weight.shape[1] if number and problem.dropout and k % directions == 0 else 0
+        total += entries * (size * (weight.shape[1] + states + mask) + 10) + size * problem.batch * dropped
+    return total
 
 
 def ran(problem: Problem) -> str:

@@ -90,6 +90,7 @@ class Layer:
 
         share(project, n, n * shape.rows * shape.inputs)
         share(loop, entries.batch, n * shape.rows * shape.hidden)
+        self.packed = None  # backward reads the weights as they are
 
     def project(self, packed: Packed, first: int, last: int) -> None:
         """gates = biases + W_ih x, of the entries [first, last)."""

@@ -36,6 +36,8 @@ def forward(problem: Problem, x: Array, y: Array, start: States, final: States) 
             in_place = top and entries.live is None and len(halves) == 1 and y.flags.carray
             h_after = y.reshape(entries.count, problem.hidden_size) if in_place else layer.empty(entries.count)
             layer.forward(rows, *layer.states(k, start, final), h_after, record=problem.record)
+            if number == 0:
+                layer.x = layer.none  # backward has it from the problem
             if top and not in_place:
                 _write_output(problem, entries, half, y, h_after)
             outputs.append(h_after)
@@ -68,6 +70,21 @@ def backward(problem: Problem, tape: list[Layer]) -> None:
         d_x = None if d_x is None else _times(d_x, tape[k].x_mask)
     if problem.dx is not None and d_x is not None:
         entries.into(problem.dx, d_x + entries.of(problem.dx) if problem.half == 2 else d_x)
+
+
+def kept_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves where every step is live."""
+    count, hidden, batch = problem.steps * problem.batch, problem.hidden_size, problem.batch
+    lstm, before, dropped = problem.cell == "lstm", problem.cell == "gru_before", problem.recurrent_dropout > 0
+    rows, constant = 0, 0
+    for k, weight in enumerate(problem.weight_ih):
+        rows += shape_for(problem, k).columns + hidden * (1 + 2 * lstm + before + dropped)
+        constant += batch * hidden * dropped
+        if k % problem.num_directions == 0:
+            dropout = problem.dropout if problem.first_layer + k else problem.input_dropout
+            rows += weight.shape[1] * ((k > 0) + (dropout > 0))
+    flags = count * problem.num_directions * (problem.resets is not None)
+    return problem.dtype.itemsize * (count * rows + constant) + 8 * count + flags
 
 
 def activations(problem: Problem, tape: list[Layer]) -> dict[str, Array]:
