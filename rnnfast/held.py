@@ -31,8 +31,8 @@ class Held:
     def enter(self, piece: Problem) -> None:
         """Give the gradient to the last step visited, whose output it is: added in the order in which one call adds.
 
-        That order is the state's gradient from after the step, dy, what was held. A step that is not live holds the same
-        output in turn.
+        That order is the state's gradient from after the step, dy, what was held. A step that is not live holds the
+        same output in turn.
         """
         shape = (piece.steps, piece.batch, piece.hidden_size)
         piece.dy = np.zeros(shape, piece.dtype) if piece.dy is None else piece.dy.copy()

@@ -114,6 +114,8 @@ def _shorter(steps: int, chunk: int) -> Iterator[Plan]:
 def kept_bytes(backend: Runner, problem: Problem, plan: Plan) -> int:
     """Bytes that a tape holds at most: states between segments, outputs of the layers below one that sees all steps,
     and what backward needs of all its pieces or, recomputed, of those of one segment."""
+    if plan.piece == plan.steps:
+        return backend.reserve_bytes(problem)
     numbers, parts = problem.dtype.itemsize * problem.batch * problem.hidden_size, one_way(problem)
     longest = min(plan.segment, plan.steps)
     working = []

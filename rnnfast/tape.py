@@ -83,8 +83,8 @@ class Tape(Generic[StateT]):
     def nbytes(self) -> int:
         """Bytes that the tape keeps for `backward`, at most, where every step is live; 0 after it.
 
-        Of one that recomputes: the states between segments and all that one segment needs. x, y and their gradients,
-        arguments and the scratch memory of a single call are not counted.
+        Of one that recomputes: the states between segments and all that one segment needs. Arguments and results are
+        not counted, nor is memory that a call needs while it runs, such as gradients on their way between layers.
         """
         return 0 if self._problem is None else self._runner.reserve_bytes(self._problem)
 
