@@ -61,9 +61,15 @@ def test_the_same_bits(variant: str, cell: str, dtype: str, option: str) -> None
 @NEEDS_C
 @ALL_CELLS
 @pytest.mark.parametrize("directions", [1, 2])
-def test_the_same_bits_around_segments_without_live_steps(cell: str, directions: int) -> None:
-    """Segments at both ends and in the middle; weights' gradients begin at the first of those that have any."""
+@pytest.mark.parametrize("scale", [1, 1e-25])
+def test_the_same_bits_around_segments_without_live_steps(cell: str, directions: int, scale: float) -> None:
+    """Segments at both ends and in the middle. Gradients so small that they are zeros show their sign: it is that of
+    what replaces the array, which what is added to zeros would lose."""
     problem = make(None, cell, "float32", **LONG, directions=directions, masked_output="hold")
+    assert problem.x is not None and problem.dy is not None
+    problem.x, problem.dy = (a * np.float32(scale) for a in (problem.x, problem.dy))
+    if scale < 1:
+        problem.dh_n = problem.dc_n = None
     problem.mask = np.zeros((problem.steps, problem.batch), np.uint8)
     problem.mask[70:75], problem.mask[129:140, ::2] = 1, 1
     for overwrite in (False, True):

@@ -81,7 +81,7 @@ class Carried:
     def reset(self, mask: Any = None) -> None:
         """Start again from zeros: every row, or those where `mask` (B,), bool or uint8, is not zero.
 
-        Tapes keep the state that they started from.
+        The arrays that `state` held until now stay as they are.
         """
         if mask is None or self.state is None:
             self.state = None
