@@ -74,17 +74,16 @@ def choose(backend: Runner, problem: Problem, memory: Any, truncate: Any) -> Pla
     full = Plan(steps, steps, chunk)
     if memory == "full" or steps == 0:
         return full
-    sizes = {full: kept_bytes(backend, problem, full)}
-    sizes |= {plan: kept_bytes(backend, problem, plan) for plan in _shorter(steps, chunk)}
+    sizes = {plan: kept_bytes(backend, problem, plan) for plan in (full, *_shorter(steps, chunk))}
+    least = min(sizes.values())
     if budget is None:
-        return min(sizes, key=lambda plan: sizes[plan])
-    fitting = [plan for plan, size in sizes.items() if size <= budget]
-    if not fitting:
+        budget = least
+    if budget < least:
         raise ValueError(
-            f"memory is {budget} bytes, this call needs {min(sizes.values())} at least and {sizes[full]} in full: "
+            f"memory is {budget} bytes, this call needs {least} at least and {sizes[full]} in full: "
             "pass more, or cut the batch into parts"
         )
-    return max(fitting, key=lambda plan: plan.segment)
+    return max((plan for plan, size in sizes.items() if size <= budget), key=lambda plan: plan.segment)
 
 
 def _checked(memory: Any) -> int | None:

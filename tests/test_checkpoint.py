@@ -205,8 +205,7 @@ def test_as_many_bytes_as_are_allowed(kind: str) -> None:
     full, least = (net.record(x, memory=memory)[2].nbytes for memory in ("full", "checkpoint"))
     assert net.record(x, memory=full)[2].nbytes == full
     assert net.record(x, memory=np.int64(least))[2].nbytes == least
-    between = net.record(x, memory=full - 1)[2].nbytes
-    assert least < between < full
+    assert least < net.record(x, memory=full - 1)[2].nbytes < full
     with pytest.raises(ValueError, match=f"memory is {least - 1} bytes, this call needs {least} at least and {full}"):
         net.record(x, memory=least - 1)
 
