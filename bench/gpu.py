@@ -26,11 +26,11 @@ sys.path.append(str(HERE.parent / "tests"))
 from agreement import assert_agrees  # noqa: E402
 from support import Spec, make_problem, run  # noqa: E402
 
+import rnnfast  # noqa: E402
 from rnnfast.backends import numba_cuda  # noqa: E402
-from rnnfast.backends.layers import weights_of  # noqa: E402
 from rnnfast.cuda_kernels.device import Device  # noqa: E402
-from rnnfast.cuda_kernels.layer import Layer  # noqa: E402
-from rnnfast.cuda_kernels.plan import make_plan  # noqa: E402
+from rnnfast.cuda_kernels.shapes import CELLS as KERNELS  # noqa: E402
+from rnnfast.cuda_kernels.tiers import choose  # noqa: E402
 
 CELLS = ("rnn_tanh", "rnn_relu", "rnn_linear", "lstm", "gru", "gru_before")
 RAGGED = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.3, "directions": 2}
@@ -42,9 +42,9 @@ BUDGET = 400.0
 class Poisoned(Device):
     """A device whose new memory holds NaN: what a kernel should have written and did not is seen."""
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
         """As the name says."""
-        return self.array(np.full(shape, np.nan, dtype))
+        return self.upload(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype), stream)
 
 
 def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: int) -> list[str]:
@@ -59,16 +59,9 @@ def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: 
             different = [name for name, a in first.items() if not np.array_equal(a, second[name], equal_nan=True)]
             if different:
                 raise AssertionError(f"{spec} {dtype}: a second run gave other bits in {', '.join(different)}")
-        problem = make_problem(spec, dtype)
-        tier = layer_of(device, problem).tier
-        tiers[tier.name] = tiers.get(tier.name, 0) + 2
+        tier = choose(device.limits, KERNELS[cell], size, np.dtype(dtype).itemsize, batch).name
+        tiers[tier] = tiers.get(tier, 0) + 2
     return [f"tier {name}: {count} nets agree with the reference, twice" for name, count in sorted(tiers.items())]
-
-
-def layer_of(device: Any, problem: Any) -> Layer:
-    """The first layer and direction of a problem, on the device."""
-    plan = make_plan(problem, 0, hold=False)
-    return Layer(device, problem.cell, weights_of(problem, 0), plan, None)
 
 
 def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -> float:
@@ -85,25 +78,23 @@ def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -
     return statistics.median(times) / steps * 1e6
 
 
-def ours(device: Device, cell: str, size: int, batch: int, steps: int) -> tuple[str, float, float]:
-    """The tier, and microseconds a step forward and with backward, of float32 arrays on the device."""
-    problem = make_problem(Spec(cell, steps, batch, size, size), "float32")
-    layer = layer_of(device, problem)
-    x = device.array(problem.x.reshape(steps * batch, size))
-    dy = device.array(problem.dy.reshape(steps * batch, size))
-    zero = np.zeros((batch, size), np.float32)
-
-    def forward() -> None:
-        layer.forward(x, zero, zero)
+def ours(torch: Any, cell: str, size: int, batch: int, steps: int) -> tuple[str, float, float]:
+    """The tier, and microseconds a step forward and with backward, of float32 arrays of torch's, else of Numba's."""
+    net = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn_tanh": rnnfast.RNN}[cell](size, size, seed=1).to("cuda")
+    values = np.random.default_rng(0).normal(size=(2, steps, batch, size)).astype(np.float32)
+    x, dy = (torch.as_tensor(a, device="cuda") if torch else cuda().to_device(a) for a in values)
+    ran_on = net.record(x)[2].ran_on
 
     def both() -> None:
-        forward()
-        layer.backward(dy, zero, zero, found=False)
-        layer.input_gradient()
-        layer.weight_gradients()
+        net.record(x)[2].backward(dy)
 
-    wait = device.cuda.synchronize
-    return layer.tier.name, microseconds(forward, wait, steps), microseconds(both, wait, steps)
+    wait = cuda().synchronize
+    return ran_on[len("cuda: tier ")], microseconds(lambda: net(x), wait, steps), microseconds(both, wait, steps)
+
+
+def cuda() -> Any:
+    """numba.cuda."""
+    return numba_cuda.device().cuda
 
 
 def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -> tuple[float, float]:
@@ -126,7 +117,7 @@ def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -
     return microseconds(forward, wait, steps), microseconds(both, wait, steps)
 
 
-def table(device: Device, torch: Any) -> list[str]:
+def table(torch: Any) -> list[str]:
     """Microseconds a step; the ratio is that of cuDNN in float32, TF32 off, over ours."""
     kinds = ("fp32", "tf32", "fp16") if torch else ()
     columns = [f"{kind} {work}" for kind in ("ours", *kinds) for work in ("fwd", "f+b")]
@@ -135,7 +126,7 @@ def table(device: Device, torch: Any) -> list[str]:
     for cell, steps, size, batch in itertools.product(("lstm", "gru", "rnn_tanh"), STEPS, SIZES, BATCHES):
         if time.monotonic() - start > BUDGET:
             return [*lines, "out of time: the rest was not measured"]
-        tier, *times = ours(device, cell, size, batch, steps)
+        tier, *times = ours(torch, cell, size, batch, steps)
         for kind in kinds:
             times += cudnn(torch, cell, size, batch, steps, kind)
         ratios = f"   {times[2] / times[0]:.2f} {times[3] / times[1]:.2f}" if torch else ""
@@ -167,8 +158,9 @@ def main() -> None:
     lines = check(Poisoned(), (17, 64, 200, 512), (1, 5), 12)
     print("\n".join(lines), flush=True)
     device, torch = Device(), cuda_torch()
+    numba_cuda.device = lambda: device  # type: ignore[assignment]
     peer = f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "no torch with CUDA here"
-    lines = [device.name, peer, *lines, "", *table(device, torch)]
+    lines = [device.name, peer, *lines, "", *table(torch)]
     output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast import repeated, states
-from rnnfast.arrays import apart, as_array, as_flags, check_dtype, check_output, check_shape, dense, empty, strided
+from rnnfast import arrays, repeated, states
+from rnnfast.arrays import Memory, as_array, as_flags, check_dtype, check_shape, dense
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
 from rnnfast.net import Net
@@ -25,6 +25,7 @@ class Call:
     y: Array
     state: Any
     """h, or (h, c) where the cell has both."""
+    memory: Memory = arrays
 
 
 def forward(
@@ -88,8 +89,8 @@ def prepare(
     Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
     beyond memory; every message names the argument.
     """
-    net = engine.net
-    given = as_array("x", x)
+    net, memory = engine.net, engine.memory(x)
+    given = memory.as_array("x", x)
     check_dtype("x", given, net.dtype, net.name)
     layout = net.layout(given)
     sequence = layout.sequence(given)
@@ -97,35 +98,41 @@ def prepare(
     problem = engine.problem(steps, batch)
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
-    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net)
+    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net, memory)
     if out is not None:
-        check_apart("out", y, engine.parameters)
-    finals = [empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
-    problem.y = layout.sequence(y)
-    problem.h_n, problem.c_n = states.pair(finals, layout)
+        check_apart("out", memory.frame(y), engine.parameters.frames)
+    finals = [memory.empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
+    problem.y = layout.sequence(memory.as_array("y", y))
+    problem.h_n, problem.c_n = states.pair([memory.as_array("state", final) for final in finals], layout)
 
     written = [] if out is None else [problem.y]
-    problem.x = apart(strided(sequence), written)
-    problem.h0, problem.c0 = (apart(a, written) for a in states.read("state", state, net, layout, batch))
-    problem.lengths = _lengths(lengths, layout, steps, batch)
-    problem.mask = apart(_flags("mask", mask, layout, steps, batch), written)
-    problem.resets = apart(_flags("resets", resets, layout, steps, batch), written)
-    return Call(problem, layout, y, states.joined(finals))
+    problem.x = memory.apart(memory.strided(sequence), written)
+    problem.h0, problem.c0 = (memory.apart(a, written) for a in states.read("state", state, net, layout, batch, memory))
+    problem.lengths = _lengths(memory.on_host("lengths", lengths), layout, steps, batch)
+    problem.mask = memory.apart(_flags("mask", memory.on_host("mask", mask), layout, steps, batch), written)
+    problem.resets = memory.apart(_flags("resets", memory.on_host("resets", resets), layout, steps, batch), written)
+    problem.library = memory.library
+    return Call(problem, layout, y, states.joined(finals), memory)
 
 
-def result(name: str, out: Any, shape: tuple[int, ...], net: Net, *, dense: bool = False) -> Array:
+def result(
+    name: str, out: Any, shape: tuple[int, ...], net: Net, memory: Memory = arrays, *, dense: bool = False
+) -> Any:
     """An array for a result: a new one if `out` is None, else `out`, which must fit as it is."""
     if out is None:
-        return empty(shape, net.dtype)
-    return check_output(name, out, shape, net.dtype, net.name, dense=dense)
+        return memory.empty(shape, net.dtype)
+    return memory.check_output(name, out, shape, net.dtype, net.name, dense=dense)
 
 
-def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout) -> Array:
+def read_sequence(
+    name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout, memory: Memory = arrays
+) -> Array:
     """A caller's sequence of known shape as a time-major view that backends can walk."""
-    array = as_array(name, value)
+    array = memory.as_array(name, value)
     check_dtype(name, array, net.dtype, net.name)
     check_shape(name, array, shape)
-    return strided(layout.sequence(array))
+    walked: Array = memory.strided(layout.sequence(array))
+    return walked
 
 
 def _lengths(value: Any, layout: Layout, steps: int, batch: int) -> Array | None:

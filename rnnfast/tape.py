@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
 from rnnfast import states
-from rnnfast.arrays import apart
 from rnnfast.calls import Call, read_sequence
 from rnnfast.checks import truth
 from rnnfast.engine import Engine
@@ -24,8 +23,8 @@ class Tape(Generic[StateT]):
     """
 
     def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
-        self._engine, self._layout, self._keep = engine, call.layout, keep
-        self._y_shape = call.y.shape
+        self._engine, self._layout, self._keep, self._memory = engine, call.layout, keep, call.memory
+        self._y_shape = tuple(call.y.shape)
         # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
         # another shape in place.
         problem = call.problem
@@ -61,9 +60,10 @@ class Tape(Generic[StateT]):
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
         parameters, net, layout = self._engine.parameters, self._engine.net, self._layout
         parameters.check()
-        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout)
-        d_final = states.read("d_state", d_state, net, layout, recorded.batch)
-        grads = gradients_for(net, parameters, layout, recorded, need_x, out)
+        memory = self._memory
+        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout, memory)
+        d_final = states.read("d_state", d_state, net, layout, recorded.batch, memory)
+        grads = gradients_for(net, parameters, layout, recorded, need_x, out, memory)
         given = {"dy": dy, "dh_n": d_final[0], "dc_n": d_final[1]}
         if not self._keep:
             self._spend()
@@ -100,16 +100,17 @@ class Tape(Generic[StateT]):
         self, recorded: Problem, given: dict[str, Array | None], grads: Gradients[StateT], written: Sequence[Array]
     ) -> Problem:
         """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
-        net, layout = self._engine.net, self._layout
+        net, layout, memory = self._engine.net, self._layout, self._memory
         problem = replace(recorded, reserve=copy.deepcopy(recorded.reserve)) if self._keep else recorded
-        problem.dh0, problem.dc0 = states.pair(grads.states, layout)
-        problem.dx = None if grads.x is None else layout.sequence(grads.x)
+        problem.dh0, problem.dc0 = states.pair([memory.as_array("out.state", a) for a in grads.states], layout)
+        problem.dx = None if grads.x is None else layout.sequence(memory.as_array("out.x", grads.x))
         for name, array in given.items():
             setattr(problem, name, array)
         if written:
             for name in (*given, "x", "h0", "c0", "mask", "resets"):
-                setattr(problem, name, apart(getattr(problem, name), written))
-        for name, table in net.tables(grads.params, prefix="d_").items():
+                setattr(problem, name, memory.apart(getattr(problem, name), written))
+        params = {name: memory.as_array(name, array) for name, array in grads.params.items()}
+        for name, table in net.tables(params, prefix="d_").items():
             setattr(problem, name, table)
         return problem
 

@@ -1,4 +1,4 @@
-"""The Numba CUDA backend: NumPy arrays travel to the device and back, everything between happens there."""
+"""The Numba CUDA backend: arrays of the device stay there, NumPy's travel to it and their results back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def forward(problem: Problem) -> None:
     """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
     from rnnfast.cuda_kernels.net import Net
 
-    net = Net(device(), problem)
+    net = Net(device().on(problem.library), problem)
     net.forward(problem)
     problem.reserve = net if problem.record else None
 
@@ -78,6 +78,7 @@ def forward(problem: Problem) -> None:
 def backward(problem: Problem) -> None:
     """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
     net, problem.reserve = problem.reserve, None
+    net.continue_on(net.work.again())
     net.backward(problem)
 
 

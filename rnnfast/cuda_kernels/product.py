@@ -88,10 +88,13 @@ def matrix(a: Any, column: int = 0) -> Matrix:
     return Matrix(a.reshape(-1), column, a.shape[1], 1)
 
 
-def multiply(device: Any, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
-    """C (m, n) += A (m, depth) B."""
+def multiply(work: Any, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
+    """C (m, n) += A (m, depth) B, by the library that the call's arrays come from, if that has a product."""
+    device = work.device
     tile = device.side * device.each
-    if m > 0 and n > 0 and depth > 0:
+    if m <= 0 or n <= 0 or depth <= 0:
+        return
+    if work.library is None or not work.library.add_product(a, b, c, m, n, depth):
         kernel = device.kernel(product_kernel, c.array.dtype.type, device.side, device.each)
         grid = (-(-n // tile), -(-m // tile))
-        device.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)
+        work.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)
