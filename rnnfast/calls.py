@@ -18,14 +18,18 @@ from rnnfast.problem import Array, Problem
 
 @dataclass(slots=True)
 class Call:
-    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in."""
+    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in.
 
-    problem: Problem
+    Of a repeated call, which has run, `recorded` stands for the problem.
+    """
+
+    problem: Problem | None
     layout: Layout
     y: Array
     state: Any
     """h, or (h, c) where the cell has both."""
     memory: Memory = arrays
+    recorded: repeated.Recorded | None = None
 
 
 def forward(
@@ -35,10 +39,10 @@ def forward(
     plain = lengths is None and mask is None and resets is None and out is None
     if plain and (done := repeated.run(engine, x, state)) is not None:
         return done.y, states.joined(done.final)
-    call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
-    engine.backend.forward(call.problem)
+    call, problem = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+    engine.backend.forward(problem)
     if plain:
-        repeated.remember(engine, x, call.problem, call.layout, call.y)
+        repeated.remember(engine, x, problem, call.layout, call.y)
     return call.y, call.state
 
 
@@ -47,29 +51,30 @@ def record(engine: Engine, x: Any, state: Any, *, train: bool, dropout_seed: int
     how = "training" if train else "recorded"
     plain = all(value is None for value in sequence.values())
     if plain and (done := repeated.run(engine, x, state, how, dropout_seed)) is not None:
-        return _recorded_again(engine, x, done, train, dropout_seed)
-    call = prepare(engine, x, state, **sequence)
-    _set_recording(call.problem, engine.net, train, dropout_seed)
-    engine.backend.forward(call.problem)
+        recorded = repeated.recorded(done, how, dropout_seed, x)
+        return Call(None, done.known.layout, done.y, states.joined(done.final), recorded=recorded)
+    call, problem = prepare(engine, x, state, **sequence)
+    _set_recording(problem, engine.net, how, dropout_seed)
+    engine.backend.forward(problem)
     if plain:
-        repeated.remember(engine, x, call.problem, call.layout, call.y, how)
+        repeated.remember(engine, x, problem, call.layout, call.y, how)
     return call
 
 
-def _recorded_again(engine: Engine, x: Array, done: repeated.Done, train: bool, dropout_seed: int) -> Call:
-    """The problem of a repeated call, as backward needs it."""
-    known = done.known
+def problem_again(engine: Engine, recorded: repeated.Recorded) -> Problem:
+    """The problem of a repeated call as backward needs it."""
+    known = recorded.known
     problem = engine.problem(known.steps, known.batch)
-    _set_recording(problem, engine.net, train, dropout_seed)
-    problem.x, problem.reserve = known.layout.sequence(x), done.reserve
-    if done.start:
-        problem.h0, problem.c0 = states.pair(done.start, known.layout)
-    return Call(problem, known.layout, done.y, states.joined(done.final))
+    _set_recording(problem, engine.net, recorded.how, recorded.dropout_seed)
+    problem.x, problem.reserve = known.layout.sequence(recorded.x), recorded.reserve
+    if recorded.start:
+        problem.h0, problem.c0 = states.pair(recorded.start, known.layout)
+    return problem
 
 
-def _set_recording(problem: Problem, net: Net, train: bool, dropout_seed: int) -> None:
+def _set_recording(problem: Problem, net: Net, how: str, dropout_seed: int) -> None:
     problem.record, problem.dropout_seed = True, dropout_seed
-    if train:
+    if how == "training":
         problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
         problem.recurrent_dropout = net.recurrent_dropout
 
@@ -83,8 +88,8 @@ def prepare(
     mask: Any = None,
     resets: Any = None,
     out: Any = None,
-) -> Call:
-    """Check the arguments of a forward call and allocate its results.
+) -> tuple[Call, Problem]:
+    """Check the arguments of a forward call and allocate its results; the call's problem, too.
 
     Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
     beyond memory; every message names the argument.
@@ -112,7 +117,7 @@ def prepare(
     problem.mask = memory.apart(_flags("mask", memory.on_host("mask", mask), layout, steps, batch), written)
     problem.resets = memory.apart(_flags("resets", memory.on_host("resets", resets), layout, steps, batch), written)
     problem.library = memory.library
-    return Call(problem, layout, y, states.joined(finals), memory)
+    return Call(problem, layout, y, states.joined(finals), memory), problem
 
 
 def result(

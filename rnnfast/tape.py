@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
-from rnnfast import states
-from rnnfast.calls import Call, read_sequence
+from rnnfast import repeated_backward, states
+from rnnfast.calls import Call, problem_again, read_sequence
 from rnnfast.checks import truth
 from rnnfast.engine import Engine
 from rnnfast.gradients import Gradients, StateT, gradients_for
@@ -24,17 +24,19 @@ class Tape(Generic[StateT]):
 
     def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
         self._engine, self._layout, self._keep, self._memory = engine, call.layout, keep, call.memory
-        self._y_shape = tuple(call.y.shape)
+        self._y_shape = call.y.shape
         # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
         # another shape in place.
-        problem = call.problem
-        problem.y = problem.h_n = problem.c_n = None
-        for name in ("x", "h0", "c0"):
-            if (array := getattr(problem, name)) is not None:
-                setattr(problem, name, array.view())
-        self._problem: Problem | None = problem
+        self._problem, self._again, self._is_spent = call.problem, call.recorded, False
+        if call.recorded is not None:
+            self.dropout_seed = call.recorded.dropout_seed
+        elif (problem := call.problem) is not None:
+            problem.y = problem.h_n = problem.c_n = None
+            for name in ("x", "h0", "c0"):
+                if (array := getattr(problem, name)) is not None:
+                    setattr(problem, name, array.view())
+            self.dropout_seed = problem.dropout_seed
         self._lock = threading.Lock()
-        self.dropout_seed = problem.dropout_seed
 
     def backward(
         self,
@@ -54,10 +56,16 @@ class Tape(Generic[StateT]):
         Raises RuntimeError on a second call without `keep`, ValueError and TypeError for arrays that do not fit;
         after those the tape is as it was.
         """
-        recorded = self._recorded()
+        if self._is_spent:
+            self._refuse()
         need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
         if accumulate and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
+        if (again := self._again) is not None and out is None and not self._keep:
+            found = repeated_backward.run(self._engine, again, self._spend, dy, d_state, need_x)
+            if found is not None:
+                return found
+        recorded = self._recorded()
         parameters, net, layout = self._engine.parameters, self._engine.net, self._layout
         parameters.check()
         memory = self._memory
@@ -115,12 +123,20 @@ class Tape(Generic[StateT]):
         return problem
 
     def _recorded(self) -> Problem:
+        if self._is_spent:
+            self._refuse()
         if self._problem is None:
-            raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
+            assert self._again is not None
+            self._problem = problem_again(self._engine, self._again)
         return self._problem
 
     def _spend(self) -> None:
         """For one caller only: of several threads the others get what a second call gets."""
         with self._lock:
-            self._recorded()
-            self._problem = None
+            if self._is_spent:
+                self._refuse()
+            self._problem, self._again, self._is_spent = None, None, True
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
