@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rnnfast.backends import numba_cuda
 from rnnfast.checks import one_of
 from rnnfast.parameters import Parameters
 
@@ -19,8 +18,6 @@ def moved(parameters: Parameters, place: str) -> Parameters:
         return parameters
     if place == "cpu":
         return Parameters(parameters.on_host(), parameters.net)
-    if (reason := numba_cuda.reason()) is not None:
-        raise RuntimeError(f"the parameters cannot move to a CUDA device: {reason}")
     from rnnfast.device.parameters import on_device_with
 
     return on_device_with(parameters.on_host(), parameters.net)

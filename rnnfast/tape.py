@@ -90,14 +90,15 @@ class Tape(Generic[StateT]):
     def cell_states(self) -> Array:
         """c of every step of an LSTM, (L·D, T, B, H), unbatched (L·D, T, H), of a step cell (B, H) or (H,).
 
-        Time-major whatever the layout of x; zero at steps that are not live. Raises RuntimeError after `backward`.
+        Time-major whatever the layout of x, in host memory wherever x is; zero at steps that are not live. Raises
+        RuntimeError after `backward`.
         """
         if "c" not in self._engine.net.states:
             raise AttributeError(f"a {self._engine.net.name} has no cell states")
         return self._layout.activations(self._engine.backend.activations(self._recorded())["c"])
 
     def gates(self) -> dict[str, Array]:
-        """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; shapes as `cell_states`."""
+        """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; as `cell_states`."""
         values = self._engine.backend.activations(self._recorded())
         return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,3 +112,10 @@ class Compiler:
 
     def wait(self, stream: int) -> None:
         """Nothing."""
+
+    def wait_for_all(self) -> None:
+        """Nothing."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """There is no other."""
+        return nullcontext()

@@ -12,6 +12,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -177,7 +178,8 @@ class EmulatedArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        return {**self.memory.__array_interface__, "version": 3, "stream": self.stream}
+        described = {**self.memory.__array_interface__, "version": 3, "stream": self.stream}
+        return described | ({} if self.memory.size else {"data": (0, False)})  # as of a device's empty arrays
 
 
 class Emulator:
@@ -264,3 +266,10 @@ class Emulator:
 
     def wait(self, stream: int) -> None:
         """Everything is done."""
+
+    def wait_for_all(self) -> None:
+        """Everything is done."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """There is no other."""
+        return nullcontext()

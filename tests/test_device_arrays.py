@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import rnnfast
 from rnnfast import dispatch
 from rnnfast.backends import numba_cuda
+from rnnfast.gradients import Gradients
 from rnnfast.problem import Array
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -113,6 +116,24 @@ def test_inputs_that_results_overwrite_are_copied_first(upload: Upload, rng: np.
     np.testing.assert_allclose(memory, right, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_gradients_may_overwrite_what_was_recorded(
+    bidirectional: bool, upload: Upload, rng: np.random.Generator
+) -> None:
+    here = rnnfast.LSTM(4, 4, bidirectional=bidirectional, seed=1, backend="reference")
+    there = rnnfast.LSTM(4, 4, bidirectional=bidirectional, seed=1).to("cuda")
+    count = here.net.num_directions
+    x, dy = (rng.normal(size=(5, 2, n)).astype(np.float32) for n in (4, 4 * count))
+    states, d_final = (tuple(rng.normal(size=(2, count, 2, 4)).astype(np.float32)) for _ in range(2))
+    right = here.record(x, states)[2].backward(dy, d_final)
+    on_device, first, last = upload(x), tuple(map(upload, states)), tuple(map(upload, d_final))
+    empty = {name: upload(np.empty_like(a)) for name, a in right.params.items()}
+    out: Any = Gradients(on_device, (first[0], last[1]), empty)
+    found = there.record(on_device, first)[2].backward(upload(dy), last, out=out)
+    for a, b in zip(found.arrays, right.arrays, strict=True):
+        close(a, b)
+
+
 def test_step_cells_and_frozen_nets(upload: Upload, rng: np.random.Generator) -> None:
     x = rng.normal(size=(2, 3)).astype(np.float32)
     here, there = (rnnfast.GRUCell(3, 4, seed=2, backend=backend) for backend in ("reference", None))
@@ -123,6 +144,8 @@ def test_step_cells_and_frozen_nets(upload: Upload, rng: np.random.Generator) ->
     close(frozen(upload(x[None]))[0], right)
     with pytest.raises(TypeError, match="a stream steps in host memory"):
         frozen.stream()
+    with pytest.raises(ValueError, match="bias_ih_l0 is read-only"):
+        frozen.parameters["bias_ih_l0"] = np.ones(16, np.float32)
 
 
 def test_parameters_move_there_and_back(upload: Upload) -> None:
@@ -196,21 +219,85 @@ def test_bad_device_arrays_are_refused(upload: Upload) -> None:
 def test_empty_batches(upload: Upload) -> None:
     _, there = nets()
     for shape in ((0, 2, 3), (3, 0, 3)):
-        y, (h, _), tape = there.record(upload(np.zeros(shape, np.float32)))
+        out = upload(np.zeros((*shape[:2], 4), np.float32))
+        assert there(upload(np.zeros(shape, np.float32)), out=out)[0] is out
+        y, (h, _), tape = there.record(upload(np.zeros(shape, np.float32)), keep=True)
+        first = tape.backward(y)
+        assert tape.backward(y, out=first) is not None
         assert y.shape == (*shape[:2], 4) and h.shape == (1, shape[1], 4)
         assert host(tape.backward(y).params["bias_ih_l0"]).tolist() == [0] * 16
 
 
+def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
+    """The call, its name and the argument at this position noted first."""
+
+    def noted(*arguments: Any) -> Any:
+        streams.add((name, arguments[position]))
+        return call(*arguments)
+
+    return noted
+
+
 def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, there = nets()
-    emulator, streams, waited = numba_cuda.device(), set[int](), list[int]()
-    run = emulator.run
-    monkeypatch.setattr(emulator, "run", lambda *a: (streams.add(a[3]), run(*a)))
+    _, there = nets(recurrent_dropout=0.5)
+    emulator, streams, waited = numba_cuda.device(), set[tuple[str, int]](), list[int]()
     monkeypatch.setattr(emulator, "wait", waited.append)
+    for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1, "clear": 1}.items():
+        monkeypatch.setattr(emulator, name, noting(getattr(emulator, name), name, position, streams))
     x = EmulatedArray(np.zeros((2, 1, 3), np.float32), stream=7)
     _, _, tape = there.record(x)
     tape.backward(EmulatedArray(np.zeros((2, 1, 4), np.float32), stream=9))
-    assert streams == {7} and set(waited) == {7, 9}  # what another stream makes ready is waited for
+    assert streams == {(name, 7) for name in ("run", "new", "upload", "clear")}
+    assert set(waited) == {7, 9}  # what another stream makes ready is waited for
+
+
+def test_backward_on_another_stream_waits_for_both(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, there = nets()
+    emulator, waited, stream = numba_cuda.device(), list[int](), [5]
+    monkeypatch.setattr("rnnfast.device.libraries.Plain.stream", lambda self: stream[0])
+    _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)))
+    monkeypatch.setattr(emulator, "wait", waited.append)
+    stream[0] = 6
+    tape.backward(upload(np.zeros((2, 1, 4), np.float32)))
+    assert waited[0] == 5 and waited[-1] == 6
+
+
+def test_a_spent_tape_holds_nothing_of_x(upload: Upload) -> None:
+    _, there = nets()
+    x = upload(np.zeros((2, 1, 3), np.float32))
+    alive = weakref.ref(x)
+    _, _, tape = there.record(x)
+    tape.backward()
+    del x
+    assert alive() is None and tape is not None
+
+
+def test_a_pickle_without_a_device_says_why(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    pickled = pickle.dumps(nets()[1])
+    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: "there is none")
+    with pytest.raises(RuntimeError, match="cannot move to a CUDA device: there is none"):
+        pickle.loads(pickled)
+
+
+def test_where_a_value_is_that_will_not_say() -> None:
+    class Nowhere:
+        def __dlpack_device__(self) -> tuple[int, int]:
+            raise ValueError("unknown device type")
+
+        def __dlpack__(self, **options: Any) -> Any:
+            raise BufferError("no memory")
+
+    with pytest.raises(TypeError, match="x, a Nowhere, cannot be viewed as a NumPy array"):
+        rnnfast.LSTM(3, 4)(Nowhere())
+
+
+def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
+    tensor = type("Tensor", (EmulatedArray,), {"__module__": "torch", "device": SimpleNamespace(index=3)})
+    own = type("Own", (tensor,), {"__module__": "mine"})
+    pytest.importorskip("torch", reason="torch is not installed")
+    x = own(np.zeros((2, 1, 3), np.float32))
+    with pytest.raises(ValueError, match="x is on CUDA device 3, this LSTM on device 0"):
+        nets()[1](x)
 
 
 def test_without_a_device_moving_says_why() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,15 +68,24 @@ class Device:
 
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Start it on so many blocks, a number or (x, y)."""
-        kernel[blocks, threads, self._stream(stream)](*arguments)
+        self._configured(kernel, blocks, threads, stream)(*arguments)
+
+    @functools.lru_cache(maxsize=1024)  # noqa: B019
+    def _configured(self, kernel: Any, blocks: Any, threads: int, stream: int) -> Any:
+        """Numba warns of few blocks, which small nets have; once for each is enough to look away from."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kernel[blocks, threads, self._stream(stream)]
 
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
         """An array of Numba's with anything in it."""
         return self.cuda.device_array(shape, dtype, stream=self._stream(stream))
 
     def view(self, a: Any) -> Any:
-        """An array with `__cuda_array_interface__` as kernels take it."""
-        return a if hasattr(a, "__cuda_ndarray__") else self.cuda.as_cuda_array(a, sync=False)
+        """An array with `__cuda_array_interface__` as kernels take it, and libraries without waiting for a stream."""
+        if hasattr(a, "__cuda_ndarray__"):
+            return a
+        return self.cuda.as_cuda_array(a if isinstance(a, DeviceArray) else DeviceArray.of(a), sync=False)
 
     def upload(self, a: Array, stream: int) -> Any:
         """A C-contiguous copy as kernels take it."""
@@ -97,6 +108,15 @@ class Device:
         """Until all that was started on it is done."""
         (self._stream(stream) or self.cuda.default_stream()).synchronize()
 
+    def wait_for_all(self) -> None:
+        """Until all that was started on any stream is done."""
+        self.cuda.synchronize()
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Within it this is the current device of this thread."""
+        context: AbstractContextManager[Any] = self.cuda.gpus[self.number]
+        return context
+
 
 class Work:
     """What one call does on a device: on the caller's stream, in memory from the library that x comes from."""
@@ -106,8 +126,15 @@ class Work:
         self.stream = 0 if library is None else library.stream()
 
     def again(self) -> Work:
-        """The same on the caller's stream of now."""
-        return Work(self.device, self.library)
+        """The same on the caller's stream of now, once what was started on this one is done if that is another."""
+        work = Work(self.device, self.library)
+        if work.stream != self.stream:
+            self.wait()
+        return work
+
+    def wait(self) -> None:
+        """Until all that was started is done."""
+        self.device.wait(self.stream)
 
     def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
         """As the device's."""

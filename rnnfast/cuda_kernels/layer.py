@@ -22,6 +22,8 @@ class Layer:
 
     x_mask: Any = None
     """(n, I): factors of dropout on the input."""
+    is_on_x: bool = False
+    """Whether its input is the caller's x itself."""
 
     def __init__(self, work: Work, name: str, weights: Weights, plan: Plan, mask: Any) -> None:
         """`mask` (B, H): factors of recurrent dropout, on the device, or None."""
@@ -34,9 +36,10 @@ class Layer:
         self.mask = self.empty(0) if mask is None else mask
         self.device_plan = plan.bounds_on(work, self.tier.groups), plan.on(work, "rows"), plan.on(work, "previous")
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
-        twin = copy.copy(self)  # backward changes nothing but the gates
-        twin.state = (self.work.copy(self.state[0]), *self.state[1:])
+    def twin(self, work: Work) -> Layer:
+        """One that backward can consume: it changes nothing but the gates."""
+        twin = copy.copy(self)
+        twin.work, twin.state = work, (work.copy(self.state[0]), *self.state[1:])
         return twin
 
     def empty(self, rows: int) -> Any:

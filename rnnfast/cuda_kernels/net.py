@@ -30,19 +30,29 @@ class Net:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Net:
         twin = copy.copy(self)
-        twin.continue_on(self.work.again())
-        twin.layers = copy.deepcopy(self.layers)
+        twin.work = self.work.again()
+        twin.layers = [layer.twin(twin.work) for layer in self.layers]
         return twin
 
     def __str__(self) -> str:
         """Which tiers its layers run on, and why."""
         return "; ".join(dict.fromkeys(f"tier {layer.tier.name}: {layer.tier.reason}" for layer in self.layers))
 
-    def continue_on(self, work: Work) -> None:
-        """Do what follows on another stream: the caller's may have changed since forward."""
+    def continue_on(self, work: Work, problem: Problem) -> None:
+        """Go on with the caller's stream of now, and where x and first states lie now: out of the way of results."""
         self.work = work
-        for layer in self.layers:
+        x = work.array(problem.x) if isinstance(problem.x, DeviceArray) else None
+        for k, layer in enumerate(self.layers):
             layer.work = work
+            if x is not None and layer.is_on_x:
+                layer.x = x.reshape(layer.x.shape)
+            layer.state = (layer.state[0], *self.first_states(problem, k, layer), *layer.state[3:])
+
+    def first_states(self, problem: Problem, k: int, layer: Layer) -> list[Any]:
+        """The states that a layer began with."""
+        given = (problem.h0, problem.c0)
+        moved = [self.work.dense(a[k]) if isinstance(a, DeviceArray) else None for a in given]
+        return [known if a is None else a for a, known in zip(moved, layer.state[1:3], strict=True)]
 
     def forward(self, problem: Problem) -> None:
         """Write y and final states."""
@@ -70,6 +80,7 @@ class Net:
         """What of x (T, B, I) the layer's entries see (n, I); `walked`: x is contiguous and may be seen as it is."""
         width = x.shape[2]
         if walked and layer.plan.is_all and layer.x_mask is None:
+            layer.is_on_x = len(self.layers) < len(self.plans)
             return x.reshape(layer.count, width)
         rows = self.work.empty((layer.count, width), x.dtype)
         pick(self.work, x, layer.plan.on(self.work, "places"), rows)

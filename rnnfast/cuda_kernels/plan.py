@@ -89,11 +89,12 @@ def plan_for(work: Work, problem: Problem, direction: int) -> Plan:
     if any(a is not None for a in (problem.lengths, problem.mask, problem.resets)):
         return make_plan(problem, direction, hold=False)
     plans, key = work.device.plans, (problem.steps, problem.batch, direction)
-    if key not in plans:
-        if len(plans) >= PLANS_KEPT:
-            plans.clear()
-        plans[key] = make_plan(problem, direction, hold=False, kept=True)
-    return plans[key]
+    if (known := plans.get(key)) is not None:
+        return known
+    if len(plans) >= PLANS_KEPT:
+        plans.clear()
+    plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
+    return made
 
 
 def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:

@@ -87,9 +87,12 @@ class _Described:
 
 def on_device(value: Any) -> bool:
     """Whether `value` says that it lies on a CUDA device."""
-    if getattr(value, "requires_grad", False) is True and hasattr(value, "is_cuda"):
-        return bool(value.is_cuda)  # a tensor of torch, which says no more than that of those
+    if isinstance(is_cuda := getattr(value, "is_cuda", None), bool):
+        return is_cuda  # a tensor of torch: of one that requires grad the rest says nothing
     if hasattr(value, "__cuda_array_interface__"):
         return True
     device = getattr(value, "__dlpack_device__", None)
-    return device is not None and device()[0] in ON_CUDA
+    try:
+        return device is not None and device()[0] in ON_CUDA
+    except (BufferError, RuntimeError, TypeError, ValueError):  # it is nowhere that DLPack knows
+        return False

@@ -103,9 +103,15 @@ class Plain:
 
 def library_of(device: Any, x: Any) -> Library:
     """That of an array on the device."""
-    maker = type(x).__module__.partition(".")[0]
-    if maker == "torch":
+    makers = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+    if "torch" in makers:
         return Torch(x.device)
-    if maker == "cupy":
+    if "cupy" in makers:
         return CuPy(x.device)
-    return Plain(device, x.__cuda_array_interface__.get("stream"))
+    return Plain(device, stream_of(x))
+
+
+def stream_of(x: Any) -> int | None:
+    """The stream on which an array becomes ready, None if that does not matter; 0 the default one, which is also 1."""
+    handle = x.__cuda_array_interface__.get("stream")
+    return 0 if handle == 1 else handle

@@ -11,7 +11,7 @@ import numpy as np
 from rnnfast.arrays import check_target
 from rnnfast.backends import numba_cuda
 from rnnfast.device.array import DeviceArray, on_device
-from rnnfast.device.libraries import Library, library_of
+from rnnfast.device.libraries import Library, library_of, stream_of
 from rnnfast.problem import Array
 
 
@@ -21,8 +21,7 @@ class DeviceMemory:
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
         self.owner = owner
-        self.x = self._device_value("x", x)
-        self.library: Library = library_of(numba_cuda.device(), self.x)
+        self.library: Library = library_of(numba_cuda.device(), self._device_value("x", x))
         given, used = self.library.number, numba_cuda.device().number
         if given not in (None, used):
             raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
@@ -32,7 +31,7 @@ class DeviceMemory:
         if isinstance(value, DeviceArray):
             return value
         value = self._device_value(name, value)
-        ready = value.__cuda_array_interface__.get("stream")
+        ready = stream_of(value)
         if ready not in (None, self.library.stream()):
             numba_cuda.device().wait(ready)
         return DeviceArray.of(value)
@@ -41,8 +40,9 @@ class DeviceMemory:
         """`value`, copied to the host if it is on the device, for which the stream is waited for."""
         if value is None or not on_device(value):
             return value
-        work = numba_cuda.device().on(self.library)
-        return work.host(work.dense(self.as_array(name, value)))
+        with numba_cuda.device().current():
+            work = numba_cuda.device().on(self.library)
+            return work.host(work.dense(self.as_array(name, value)))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """A new array of the library."""
@@ -68,8 +68,9 @@ class DeviceMemory:
         if not any(np.may_share_memory(array.frame, self.frame(out)) for out in outputs):
             return array
         copy = DeviceArray.of(self.empty(array.shape, array.dtype))
-        work = numba_cuda.device().on(self.library)
-        work.put(work.array(array), copy, add=False)
+        with numba_cuda.device().current():
+            work = numba_cuda.device().on(self.library)
+            work.put(work.array(array), copy, add=False)
         return copy
 
     def frame(self, array: Any) -> Array:
@@ -83,9 +84,14 @@ class DeviceMemory:
                 f"{name}, a {type(value).__name__}, is in host memory, while this {self.owner}'s parameters are on the "
                 'CUDA device: copy it there, or move the parameters back with .to("cpu")'
             )
-        if getattr(value, "requires_grad", False) is True:
-            value = value.detach()
-        return value if hasattr(value, "__cuda_array_interface__") else _imported(name, value)
+        return device_value(name, value)
+
+
+def device_value(name: str, value: Any) -> Any:
+    """What is on the device as something with `__cuda_array_interface__`, without its part in a graph of torch's."""
+    if getattr(value, "requires_grad", False) is True:
+        value = value.detach()
+    return value if hasattr(value, "__cuda_array_interface__") else _imported(name, value)
 
 
 def _imported(name: str, value: Any) -> Any:
