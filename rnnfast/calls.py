@@ -9,11 +9,13 @@ import numpy as np
 
 from rnnfast import arrays, repeated, states
 from rnnfast.arrays import Memory, as_array, as_flags, check_dtype, check_shape, dense
+from rnnfast.backends import Runner
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
 from rnnfast.net import Net
 from rnnfast.overlap import check_apart
 from rnnfast.problem import Array, Problem
+from rnnfast.segmented import runner
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Call:
     """h, or (h, c) where the cell has both."""
     memory: Memory = arrays
     recorded: repeated.Recorded | None = None
+    runner: Runner | None = None
+    """What ran it and goes backward, where that is not the engine's backend."""
 
 
 def forward(
@@ -46,16 +50,29 @@ def forward(
     return call.y, call.state
 
 
-def record(engine: Engine, x: Any, state: Any, *, train: bool, dropout_seed: int, **sequence: Any) -> Call:
-    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare`."""
+def record(
+    engine: Engine,
+    x: Any,
+    state: Any,
+    *,
+    train: bool,
+    dropout_seed: int,
+    memory: Any = "full",
+    truncate: Any = None,
+    **sequence: Any,
+) -> Call:
+    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare` and `choose`."""
     how = "training" if train else "recorded"
-    plain = all(value is None for value in sequence.values())
+    whole = type(memory) is str and memory == "full" and truncate is None
+    plain = whole and all(value is None for value in sequence.values())
     if plain and (done := repeated.run(engine, x, state, how, dropout_seed)) is not None:
         recorded = repeated.recorded(done, how, dropout_seed, x)
         return Call(None, done.known.layout, done.y, states.joined(done.final), recorded=recorded)
     call, problem = prepare(engine, x, state, **sequence)
     _set_recording(problem, engine.net, how, dropout_seed)
-    engine.backend.forward(problem)
+    if not whole:
+        call.runner = runner(engine.backend, problem, memory, truncate)
+    (call.runner or engine.backend).forward(problem)
     if plain:
         repeated.remember(engine, x, problem, call.layout, call.y, how)
     return call

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from typing import Any, Generic, Literal
 
 from rnnfast import dispatch
 from rnnfast.calls import forward
@@ -48,14 +48,27 @@ class Recurrent(Module, Generic[StateT]):
         train: bool = True,
         dropout_seed: int | None = None,
         keep: bool = False,
+        memory: Literal["full", "checkpoint"] | int = "full",
+        truncate: int | None = None,
     ) -> tuple[Array, StateT, Tape[StateT]]:
         """As a call, and a tape for `backward`. Dropout applies if `train`.
 
         The tape refers to the arguments' arrays and the parameters: change none of them before `backward`.
         `dropout_seed`, 0 to 2**64 - 1, fixes the dropout masks; without it every record has the module's next seed.
         `keep` lets the tape serve any number of backwards, each at the price of a copy of what it holds.
+
+        `memory`: "full" keeps what backward needs of every step. "checkpoint" keeps the states between segments of
+        some 64 to 256 steps and in backward runs each segment forward again (Chen, Xu, Zhang and Guestrin 2016), which
+        takes about a third longer; a number of bytes chooses between the two and the segments' length so that the tape,
+        `tape.nbytes`, stays within it. Gradients are the same, on the C backend bit by bit. The layers of a
+        bidirectional net, each of which sees all steps of the one below it, keep their outputs in any case.
+
+        `truncate`: no gradient flows back over steps truncate, 2·truncate and so on, while y and states are as without:
+        gradients are those of calls of so many steps, the state carried from one to the next, summed (truncated
+        back-propagation through time, Williams and Peng 1990). Every layer and direction is cut at the same steps: a
+        forward direction between step k - 1 and k, a backward direction between k and k - 1.
         """
-        sequence = {"lengths": lengths, "mask": mask, "resets": resets}
+        sequence = {"lengths": lengths, "mask": mask, "resets": resets, "memory": memory, "truncate": truncate}
         call, tape = self._record(x, state, train=train, dropout_seed=dropout_seed, keep=keep, **sequence)
         return call.y, call.state, tape
 

@@ -24,6 +24,7 @@ class Tape(Generic[StateT]):
 
     def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
         self._engine, self._layout, self._keep, self._memory = engine, call.layout, keep, call.memory
+        self._runner = call.runner or engine.backend
         self._y_shape = call.y.shape
         # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
         # another shape in place.
@@ -77,14 +78,23 @@ class Tape(Generic[StateT]):
             self._spend()
         problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         problem.overwrite = not accumulate
-        self._engine.backend.backward(problem)
+        self._runner.backward(problem)
         return grads
 
     @property
     def ran_on(self) -> str:
         """The backend, and where it has several ways which it took and why. Raises RuntimeError after `backward`."""
-        way = self._engine.backend.ran(self._recorded())
+        way = self._runner.ran(self._recorded())
         return f"{self._engine.choice.full_name}: {way}" if way else self._engine.choice.full_name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tape keeps for `backward`, at most, where every step is live; 0 after it.
+
+        Of one that recomputes: the states between segments and all that one segment needs. Arguments and results are
+        not counted, nor is memory that a call needs while it runs, such as gradients on their way between layers.
+        """
+        return 0 if self._is_spent else self._runner.reserve_bytes(self._recorded())
 
     @property
     def cell_states(self) -> Array:
@@ -95,11 +105,11 @@ class Tape(Generic[StateT]):
         """
         if "c" not in self._engine.net.states:
             raise AttributeError(f"a {self._engine.net.name} has no cell states")
-        return self._layout.activations(self._engine.backend.activations(self._recorded())["c"])
+        return self._layout.activations(self._runner.activations(self._recorded())["c"])
 
     def gates(self) -> dict[str, Array]:
         """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; as `cell_states`."""
-        values = self._engine.backend.activations(self._recorded())
+        values = self._runner.activations(self._recorded())
         return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
 
     def __reduce__(self) -> NoReturn:

@@ -87,6 +87,20 @@ def backward(problem: Problem) -> None:
             work.wait()
 
 
+def reserve_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves on the device where every step is live."""
+    from rnnfast.cuda_kernels.shapes import CELLS as KERNELS
+
+    cell, entries, numbers = KERNELS[problem.cell], problem.steps * problem.batch, 0
+    units = problem.hidden_size * (cell.slots + cell.states + len(cell.phases) - 1)
+    first = problem.batch * problem.hidden_size * (cell.states + (problem.recurrent_dropout > 0))
+    for k, (ih, hh) in enumerate(zip(problem.weight_ih, problem.weight_hh, strict=True)):
+        above = problem.first_layer + k // problem.num_directions > 0
+        masks = (problem.dropout if above else problem.input_dropout) > 0
+        numbers += entries * (units + ih.shape[1] * (1 + masks)) + ih.size + hh.size + first
+    return problem.dtype.itemsize * numbers + 8 * entries * len(problem.weight_ih)
+
+
 def ran(problem: Problem) -> str:
     """The tiers of its layers."""
     return str(problem.reserve)

@@ -31,17 +31,17 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 def mask_kernel(cuda: Any) -> Any:
     """to[i, j] = kept, or 0 where the word of unit j at place[i] = t B + b is below `least`; t counts as 0 unless
-    `each_step`. A thread makes the factors of four units. `key`: tag, first row, and the seed's two words."""
+    `each_step`. A thread makes the factors of four units. `key`: tag, first row, first step, the seed's two words."""
 
     def kernel(place, batch, each_step, key, least, kept, to):
-        tag, first_row, k0, k1 = key
+        tag, first_row, first_step, k0, k1 = key
         quads = (to.shape[1] + 3) // 4
         n = cuda.grid(1)
         i, quad = n // quads, n % quads
         if i < to.shape[0]:
             row = np.uint64(first_row) + np.uint64(place[i] % batch)
-            step = np.uint64(place[i] // batch) if each_step else np.uint64(0)
-            words = philox(row & LOW, np.uint64(quad), step, np.uint64(tag), np.uint64(k0), np.uint64(k1))
+            step = np.uint64(first_step) + np.uint64(place[i] // batch) if each_step else np.uint64(0)
+            words = philox(row & LOW, np.uint64(quad), step & LOW, np.uint64(tag), np.uint64(k0), np.uint64(k1))
             for k in range(4):
                 if 4 * quad + k < to.shape[1]:
                     to[i, 4 * quad + k] = kept if words[k] >= np.uint64(least) else to.dtype.type(0)
@@ -51,14 +51,13 @@ def mask_kernel(cuda: Any) -> Any:
 
 def input_factors(work: Any, problem: Problem, k: int, plan: Plan) -> Any:
     """Factors (n, I) on the input of the plan's entries, for layer-direction k; None where it is off."""
-    layer = k // problem.num_directions
-    if not (problem.dropout if layer > 0 else problem.input_dropout):
+    first = problem.first_layer + k // problem.num_directions == 0
+    if not (problem.input_dropout if first else problem.dropout):
         return None
-    own = layer * problem.num_directions  # the directions of a layer share them
-    if layer > 0:
-        units = problem.num_directions * problem.hidden_size
-        return _factors(work, problem, problem.dropout, own, BETWEEN, plan.on(work, "places"), units)
-    return _factors(work, problem, problem.input_dropout, own, INPUT, plan.on(work, "places"), problem.input_size)
+    place, units = plan.on(work, "places"), problem.weight_ih[k].shape[1]
+    if first:
+        return _factors(work, problem, problem.input_dropout, k, INPUT, place, units)
+    return _factors(work, problem, problem.dropout, k, BETWEEN, place, units)
 
 
 def recurrent_factors(work: Any, problem: Problem, k: int) -> Any:
@@ -70,9 +69,11 @@ def recurrent_factors(work: Any, problem: Problem, k: int) -> Any:
 
 
 def _factors(work: Any, problem: Problem, probability: float, k: int, kind: int, place: Any, units: int) -> Any:
-    layer, direction = divmod(k, problem.num_directions)
+    layer = problem.first_layer + k // problem.num_directions
+    direction = problem.direction(k) if kind == RECURRENT else 0  # those of a layer share the masks on its input
     seed, to = problem.dropout_seed, work.empty((place.shape[0], units), problem.dtype)
-    key = ((layer * 2 + direction) * 4 + kind, problem.first_row, seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
+    tag = (layer * 2 + direction) * 4 + kind
+    key = (tag, problem.first_row, problem.first_step, seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
     kept = problem.dtype.type(1.0 / (1.0 - probability))
     threads = place.shape[0] * -(-units // 4)
     least = int(probability * 2**32)

@@ -22,7 +22,7 @@ class Net:
 
     def __init__(self, work: Work, problem: Problem) -> None:
         self.work, self.places = work, problem.steps * problem.batch
-        directions = range(problem.num_directions)
+        directions = [problem.direction(half) for half in range(problem.num_directions)]
         self.plans = [plan_for(work, problem, direction) for direction in directions]
         held = problem.masked_output == "hold" and not all(plan.live.all() for plan in self.plans)
         self.top_plans = [make_plan(problem, d, hold=True) for d in directions] if held else self.plans
@@ -62,13 +62,13 @@ class Net:
         for number in range(problem.num_layers):
             top = number == problem.num_layers - 1
             y = self.target(problem.y if top else None, problem, problem.num_directions * problem.hidden_size)
-            for direction, plan in enumerate(self.top_plans if top else self.plans):
-                k = number * problem.num_directions + direction
+            for half, plan in enumerate(self.top_plans if top else self.plans):
+                k = number * problem.num_directions + half
                 layer = Layer(work, problem.cell, weights_of(problem, k), plan, recurrent_factors(work, problem, k))
                 layer.x_mask = input_factors(work, problem, k, plan)
                 states = self.states(problem, k, (problem.h0, problem.c0))
                 layer.forward(self.entries(x, layer, walked), *states)
-                pick(work, layer.state[6], plan.on(work, "shown"), y, direction * layer.size, layer.size)
+                pick(work, layer.state[6], plan.on(work, "shown"), y, half * layer.size, layer.size)
                 for n, final in enumerate((problem.h_n, problem.c_n)[: len(problem.states)]):
                     layer.final(n, None if final is None else final[k])
                 self.layers.append(layer)
@@ -103,26 +103,27 @@ class Net:
             columns = width if number else problem.input_size
             wanted = number > 0 or problem.dx is not None
             dx = self.target(None if number else problem.dx, problem, columns if wanted else 0)
-            for direction in range(problem.num_directions):
-                layer = self.layers[number * problem.num_directions + direction]
-                self.layer_backward(problem, number * problem.num_directions + direction, dy)
+            for half in range(problem.num_directions):
+                k = number * problem.num_directions + half
+                layer = self.layers[k]
+                self.layer_backward(problem, k, dy)
                 if wanted:
                     d = layer.input_gradient()
                     if layer.x_mask is not None:
                         work.launch_over(layer.count * columns, scale_kernel, (), d, layer.x_mask)
-                    pick(work, d, self.plans[direction].on(work, "shown"), dx, add=direction > 0)
+                    pick(work, d, self.plans[half].on(work, "shown"), dx, add=half > 0)
             dy = dx
         if problem.dx is not None and not isinstance(problem.dx, DeviceArray):
-            work.put(dy, problem.dx, add=False)
+            work.put(dy, problem.dx, add=problem.half == 2)
 
     def layer_backward(self, problem: Problem, k: int, dy: Any) -> None:
         """All of one layer-direction's gradients but its input's."""
         layer, work, size = self.layers[k], self.work, problem.hidden_size
-        plan, direction = layer.plan, k % problem.num_directions
+        plan, half = layer.plan, k % problem.num_directions
         d = layer.empty(layer.count)
         index, repeats = plan.on(work, "places"), plan.on(work, "repeats")
-        step = -problem.batch if direction else problem.batch
-        work.launch_over(layer.count * size, held_kernel, (), dy, direction * size, index, repeats, step, d)
+        step = -problem.batch if problem.direction(k) else problem.batch
+        work.launch_over(layer.count * size, held_kernel, (), dy, half * size, index, repeats, step, d)
         alive = plan.on(work, "alive")
         grads = []  # what became zeros in the end has none
         for final in self.states(problem, k, (problem.dh_n, problem.dc_n)):
