@@ -48,6 +48,16 @@ def positive(name: str, value: Any) -> float:
     return _number(name, value, "a finite number above 0", lambda number: 0 < number < math.inf)
 
 
+def not_negative(name: str, value: Any) -> float:
+    """`value` as a float. Raises TypeError unless it is a number, ValueError unless it is finite and at least zero."""
+    return _number(name, value, "a finite number of at least 0", lambda number: 0 <= number < math.inf)
+
+
+def fraction(name: str, value: Any) -> float:
+    """`value` as a float. Raises TypeError unless it is a number, ValueError unless it lies between 0 and 1."""
+    return _number(name, value, "a number above 0 and below 1", lambda number: 0 < number < 1)
+
+
 def _number(name: str, value: Any, expected: str, fits: Callable[[float], bool]) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {expected}, got {type(value).__name__}")

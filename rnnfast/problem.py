@@ -100,6 +100,9 @@ class Problem:
     cache: dict[str, Any] | None = None
     """Where the backend may keep things from call to call of this net with these very arrays of parameters."""
 
+    library: Any = None
+    """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
+
     dy: Array | None = None
     """(T, B, D·H); None: zeros."""
     dh_n: Array | None = None

@@ -29,16 +29,67 @@ def test_adam_follows_the_paper(rng: np.random.Generator, dtype: str, monkeypatc
         np.testing.assert_allclose(value, expected[name], rtol=1e-5 if dtype == "float32" else 1e-12)
 
 
-def test_adam_agrees_with_pytorch(rng: np.random.Generator) -> None:
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sgd_follows_its_equations(
+    rng: np.random.Generator, dtype: str, momentum: float, decay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optim, "BLOCK", 7)
+    parameters = {"weight": rng.standard_normal((5, 4)).astype(dtype), "bias": rng.standard_normal(3).astype(dtype)}
+    expected = {name: value.astype(np.float64) for name, value in parameters.items()}
+    velocity = {name: np.zeros(value.shape) for name, value in parameters.items()}
+    sgd = nn.SGD(parameters, lr=0.1, momentum=momentum, weight_decay=decay)
+    for _ in range(5):
+        grads = {name: rng.standard_normal(value.shape).astype(dtype) for name, value in parameters.items()}
+        kept = {name: grad.copy() for name, grad in grads.items()}
+        sgd.step(grads)
+        for name, grad in kept.items():
+            assert np.array_equal(grads[name], grad)
+            velocity[name] = momentum * velocity[name] + grad + decay * expected[name]
+            expected[name] -= 0.1 * velocity[name]
+    assert sgd.velocity.keys() == (parameters.keys() if momentum else set())
+    for name, value in parameters.items():
+        assert value.dtype == dtype
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def test_adamw_decays_apart_from_the_gradient(rng: np.random.Generator) -> None:
+    start, gradients = rng.standard_normal(6), rng.standard_normal((4, 6))
+    plain, decayed = {"w": start.copy()}, {"w": start.copy()}
+    adam, adamw = nn.Adam(plain, lr=0.05), nn.AdamW(decayed, lr=0.05, weight_decay=0.2)
+    for gradient in gradients:
+        before = plain["w"].copy()
+        adam.step({"w": gradient})
+        expected = decayed["w"] * (1 - 0.05 * 0.2) + (plain["w"] - before)
+        adamw.step({"w": gradient})
+        np.testing.assert_allclose(decayed["w"], expected, rtol=1e-12)
+
+
+OPTIMISERS = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "sgd L2": ("SGD", {"momentum": 0.8, "weight_decay": 0.1}),
+    "adam": ("Adam", {}),
+    "adam L2": ("Adam", {"weight_decay": 0.1, "betas": (0.8, 0.95), "eps": 1e-4}),
+    "adamw": ("AdamW", {}),
+    "adamw decay": ("AdamW", {"weight_decay": 0.3}),
+}
+
+
+@pytest.mark.parametrize("case", OPTIMISERS)
+def test_optimisers_agree_with_pytorch(rng: np.random.Generator, case: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    name, settings = OPTIMISERS[case]
     ours = rng.standard_normal((6, 5))
     theirs = torch.tensor(ours, requires_grad=True)
-    adam, reference = nn.Adam({"weight": ours}, lr=3e-3), torch.optim.Adam([theirs], lr=3e-3)
+    optimiser = getattr(nn, name)({"weight": ours}, lr=3e-3, **settings)
+    reference = getattr(torch.optim, name)([theirs], lr=3e-3, **settings)
     for scale in (1.0, 1e-3, 1e-9, 0.0, 10.0):
         gradient = scale * rng.standard_normal(ours.shape)
         theirs.grad = torch.tensor(gradient)
         reference.step()
-        adam.step({"weight": gradient})
+        optimiser.step({"weight": gradient})
     np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-12)
 
 
@@ -57,6 +108,13 @@ def test_clip_scales_all_gradients_together() -> None:
     assert nn.clip_grad_norm(grads, 1.0) == 5.0
     assert nn.grad_norm(grads) == pytest.approx(1.0)
     np.testing.assert_allclose(grads["a"], [[0.6, 0.0]], rtol=1e-6)
+
+
+def test_clip_by_value() -> None:
+    grads = {"a": np.array([[3.0, -0.5], [-9.0, np.nan]], np.float32), "b": np.array(-np.inf)}
+    nn.clip_grad_value(grads, 2.0)
+    np.testing.assert_array_equal(grads["a"], np.array([[2.0, -0.5], [-2.0, np.nan]], np.float32))
+    assert grads["b"] == -2.0
 
 
 def test_norm_is_summed_in_float64() -> None:

@@ -42,8 +42,9 @@ class Backend(Runner, Protocol):
         """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
 
     def bind(self, problem: Problem) -> Any:
-        """A forward of this problem to be repeated on other arrays of the same shapes and strides; None: no gain.
+        """This problem to be repeated on other arrays of the same shapes and strides; None: no gain.
 
         Its `run(x, y, start, final, dropout_seed)` reads the states (h,) or (h, c) in start, zeros if it is empty,
-        writes y and final, and returns the reserve of a recorded problem; `is_stale()` says to make it anew.
+        writes y and final, and returns the reserve of a recorded problem, for `backward(reserve, x, dy, d_final, dx,
+        d_start, tables)`, where dx may be None, and dy, and d_final empty: zeros. `is_stale()`: make it anew.
         """

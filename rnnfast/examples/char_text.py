@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,9 @@ class CharModel:
         self.embedding = nn.Embedding(len(alphabet), embedding, seed=seed)
         self.recurrent: Any = CELLS[cell](embedding, hidden, layers, seed=seed + 1, backend=backend)
         self.head = nn.Linear(hidden, len(alphabet), seed=seed + 2)
-        self.parameters = _named(self.embedding.parameters, self.recurrent.parameters, self.head.parameters)
+        self.parameters = nn.named(
+            embedding=self.embedding.parameters, recurrent=self.recurrent.parameters, head=self.head.parameters
+        )
 
     def gradients(self, inputs: Array, targets: Array, state: Any = None) -> tuple[float, Any, dict[str, Array]]:
         """Mean cross-entropy in nats of codes (T, B), the state after them, and the parameters' gradients by name."""
@@ -49,7 +50,7 @@ class CharModel:
         head = head_tape.backward(d_logits)
         recurrent = recurrent_tape.backward(head.x)
         embedding = embedding_tape.backward(recurrent.x)
-        return loss, state, _named(embedding.params, recurrent.params, head.params)
+        return loss, state, nn.named(embedding=embedding.params, recurrent=recurrent.params, head=head.params)
 
     def bits_per_character(self, codes: Array) -> float:
         """Mean bits that the model needs for each of these codes but the first, read as one sequence."""
@@ -93,10 +94,3 @@ class CharModel:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             raise UserError(f"{path} is not a model that the demo saved: name a model.npz") from None
         return model
-
-
-def _named(
-    embedding: Mapping[str, Array], recurrent: Mapping[str, Array], head: Mapping[str, Array]
-) -> dict[str, Array]:
-    parts = {"embedding": embedding, "recurrent": recurrent, "head": head}
-    return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}

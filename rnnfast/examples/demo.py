@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import textwrap
-from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from rnnfast import config, dispatch
 from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.command import backend_name, make_folder
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.options import Options
 from rnnfast.examples.plotting import progress_bar, save_loss_curve
@@ -26,14 +25,14 @@ PROMPT, SAMPLE = 100, 400
 
 def run(options: Options) -> None:
     """Train, evaluate, sample and save as the options say, printing as it goes. Raises UserError."""
-    backend = _backend(options)
+    backend = backend_name(options.backend)
     if options.compare is not None and importlib.util.find_spec(options.compare) is None:
         raise UserError(f"--compare {options.compare} needs that package, which is not installed: pip install torch")
     text = read_text(options.text)
     model = _model(options, text, backend)
     codes = model.alphabet.encode(text)
     training, held_out = split(codes)
-    _make_folder(options.output)
+    make_folder(options.output)
     net = f"{model.cell}, {model.layers} layer(s) of {model.recurrent.net.hidden_size}"
     print(f"{len(training):,} characters to learn from, {len(model.alphabet)} different ones; {net}; backend {backend}")
     _print_speed(model, backend)
@@ -83,14 +82,6 @@ def _train(model: CharModel, training: Array, seconds: float) -> History:
     return history
 
 
-def _backend(options: Options) -> str:
-    try:
-        config.get_num_threads()  # so that RNNFAST_NUM_THREADS is found wrong here
-        return dispatch.select(options.backend).full_name
-    except (ValueError, RuntimeError) as error:
-        raise UserError(str(error)) from None
-
-
 def _model(options: Options, text: str, backend: str) -> CharModel:
     if options.load is not None:
         return CharModel.load(options.load, backend=backend)
@@ -102,13 +93,6 @@ def _model(options: Options, text: str, backend: str) -> CharModel:
         seed=options.seed,
         backend=backend,
     )
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
 def _print_speed(model: CharModel, backend: str) -> None:

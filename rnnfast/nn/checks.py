@@ -18,6 +18,33 @@ def floats(name: str, value: Any, dtype: np.dtype[Any], owner: str) -> Array:
     return array
 
 
+def any_floats(name: str, value: Any) -> Array:
+    """`value` as an array of float32 or float64, native byte order. Raises TypeError for others."""
+    array = as_array(name, value)
+    if array.dtype not in DTYPES:
+        raise TypeError(f"{name} has dtype {array.dtype.str!r}, expected float32 or float64 in native byte order")
+    return array
+
+
+def floats_as(name: str, value: Any, other: str, dtype: np.dtype[Any]) -> Array:
+    """`value` as an array of the dtype that the argument called `other` has. Raises TypeError for another."""
+    array = as_array(name, value)
+    if array.dtype != dtype:
+        advice = f"convert it with .astype({dtype.name!r})"
+        raise TypeError(f"{name} has dtype {array.dtype.str!r}, expected {dtype.name} as {other} has: {advice}")
+    return array
+
+
+def counted(mask: Any, shape: tuple[int, ...]) -> Array:
+    """`mask` as a bool array of the leading axes of `shape`. Raises TypeError for another dtype, ValueError else."""
+    array = as_array("mask", mask)
+    if array.dtype != np.bool_:
+        raise TypeError(f"mask has dtype {array.dtype}, expected bool: convert it with .astype(bool)")
+    if array.shape != shape[: array.ndim]:
+        raise ValueError(f"mask has shape {array.shape}, expected the first axes of {shape}")
+    return array
+
+
 def indices(name: str, value: Any, size: int) -> Array:
     """`value` as an array of integers. Raises TypeError for another kind, ValueError for one outside 0..size-1."""
     array = as_array(name, value)

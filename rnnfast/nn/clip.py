@@ -1,4 +1,4 @@
-"""Gradient clipping by the norm of all gradients together."""
+"""Gradient clipping: by the norm of all gradients together, or number by number."""
 
 from __future__ import annotations
 
@@ -26,10 +26,26 @@ def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     """
     max_norm = positive("max_norm", max_norm)
     norm = grad_norm(grads)
-    for name, grad in grads.items():
-        if not grad.flags.writeable:
-            raise ValueError(f"grads[{name!r}] is read-only, expected an array to be scaled in place: pass a copy")
+    _check_writeable(grads)
     if not norm <= max_norm:
         for grad in grads.values():
             grad *= max_norm / norm
     return norm
+
+
+def clip_grad_value(grads: Mapping[str, Array], max_value: float) -> None:
+    """Move every number of the gradients that lies outside ±`max_value` to the nearer end, in place; NaN stays NaN.
+
+    Raises ValueError unless max_value is finite and above 0 and every gradient can be written.
+    """
+    max_value = positive("max_value", max_value)
+    checks.float_arrays("grads", grads)
+    _check_writeable(grads)
+    for grad in grads.values():
+        np.clip(grad, -max_value, max_value, out=grad)
+
+
+def _check_writeable(grads: Mapping[str, Array]) -> None:
+    for name, grad in grads.items():
+        if not grad.flags.writeable:
+            raise ValueError(f"grads[{name!r}] is read-only, expected an array to be changed in place: pass a copy")

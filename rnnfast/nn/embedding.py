@@ -31,6 +31,16 @@ class Embedding:
         table[...] = rng.standard_normal(table.shape)
         self.parameters: dict[str, Array] = {"weight": table}
 
+    @classmethod
+    def from_matrix(cls, weight: ArrayLike) -> Embedding:
+        """An embedding of this dtype that begins with a copy of weight (num_embeddings, embedding_dim)."""
+        weight = checks.any_floats("weight", weight)
+        if weight.ndim != 2:
+            raise ValueError(f"weight has shape {weight.shape}, expected (num_embeddings, embedding_dim)")
+        layer = cls(*weight.shape, dtype=weight.dtype)
+        layer.parameters["weight"][...] = weight
+        return layer
+
     def __call__(self, index: ArrayLike) -> Array:
         """Return the rows (..., embedding_dim) for integers (...)."""
         return np.take(self.parameters["weight"], checks.indices("index", index, self.num_embeddings), axis=0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.arrays import DTYPES, as_array, check_output, check_shape
+from rnnfast.arrays import as_array, check_output, check_shape
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 
@@ -23,21 +23,20 @@ def cross_entropy(
     (C-contiguous, like logits) receives the gradient and may be logits itself.
     Raises TypeError for dtypes and ValueError for shapes and targets that do not fit.
     """
-    logits = as_array("logits", logits)
-    if logits.dtype not in DTYPES:
-        raise TypeError(f"logits has dtype {logits.dtype.str!r}, expected float32 or float64 in native byte order")
+    logits = checks.any_floats("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits has shape {logits.shape}, expected (..., C) with at least one class")
     targets = as_array("targets", targets)
     check_shape("targets", targets, logits.shape[:-1])
     rows = logits.reshape(targets.size, logits.shape[-1])
-    if out is None:
-        out = np.empty(logits.shape, logits.dtype)
-    grad_rows = check_output("out", out, logits.shape, logits.dtype, "loss", dense=True).reshape(rows.shape)
+    out = _output(out, logits)
+    grad_rows = out.reshape(rows.shape)
     if mask is None:
         loss = _rowwise(rows, checks.indices("targets", targets, rows.shape[1]).reshape(-1), grad_rows)
     else:
-        counted = _mask(mask, targets)
+        counted = checks.counted(mask, targets.shape)
+        check_shape("mask", counted, targets.shape)
+        counted = counted.reshape(-1)
         live = rows[counted]
         live_targets = checks.indices("targets", targets.reshape(-1)[counted], rows.shape[1])
         loss = _rowwise(live, live_targets, live)
@@ -46,12 +45,35 @@ def cross_entropy(
     return loss, out
 
 
-def _mask(mask: ArrayLike, targets: Array) -> Array:
-    mask = as_array("mask", mask)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"mask has dtype {mask.dtype}, expected bool: convert it with .astype(bool)")
-    check_shape("mask", mask, targets.shape)
-    return mask.reshape(-1)
+def mse(
+    prediction: ArrayLike, target: ArrayLike, *, mask: ArrayLike | None = None, out: Array | None = None
+) -> tuple[float, Array]:
+    """Mean squared error, the mean of (prediction - target)**2 over all numbers that count.
+
+    prediction and target (...) of one shape and dtype, float32 or float64; mask bool, of the prediction's shape or of
+    its leading axes, such as (B, T) for (B, T, F), True where the numbers count. Returns the mean, summed in float64
+    (0.0 where nothing counts), and d loss / d prediction, zero where not counted. What is not counted is never read.
+    `out` (C-contiguous, like prediction) receives the gradient and may be prediction itself.
+    Raises TypeError for dtypes and ValueError for shapes that do not fit.
+    """
+    prediction = checks.any_floats("prediction", prediction)
+    target = checks.floats_as("target", target, "prediction", prediction.dtype)
+    check_shape("target", target, prediction.shape)
+    out = _output(out, prediction)
+    if mask is None:
+        return _squares(prediction, target, out), out
+    counted = checks.counted(mask, prediction.shape)
+    live = prediction[counted]
+    loss = _squares(live, target[counted], live)
+    out[...] = 0
+    out[counted] = live
+    return loss, out
+
+
+def _output(out: Array | None, prediction: Array) -> Array:
+    if out is None:
+        return np.empty(prediction.shape, prediction.dtype)
+    return check_output("out", out, prediction.shape, prediction.dtype, "loss", dense=True)
 
 
 def _rowwise(logits: Array, targets: Array, out: Array) -> float:
@@ -67,4 +89,15 @@ def _rowwise(logits: Array, targets: Array, out: Array) -> float:
     loss = math.fsum(np.log(total[:, 0]) - picked) / count
     out /= total * count
     out[row, targets] -= 1 / count
+    return loss
+
+
+def _squares(prediction: Array, target: Array, out: Array) -> float:
+    """The mean squared difference; `out` becomes its gradient, twice the difference over their number."""
+    if prediction.size == 0:
+        return 0.0
+    np.subtract(prediction, target, out=out)
+    errors = out.reshape(-1)
+    loss = float(np.einsum("i,i->", errors, errors, dtype=np.float64)) / errors.size
+    out *= 2 / errors.size
     return loss

@@ -1,0 +1,61 @@
+"""The command line of an example: its options, and errors on one line."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rnnfast import config, dispatch
+from rnnfast.examples.errors import UserError
+from rnnfast.option_types import seed
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser for `python -m rnnfast.examples.NAME`, with the options that all examples have."""
+    made = argparse.ArgumentParser(prog=f"python -m rnnfast.examples.{name}", description=description)
+    made.add_argument("--backend", metavar="NAME", help="e.g. c, numba or reference (default: the best here)")
+    made.add_argument("--seed", type=seed, default=0, metavar="N", help="of initial weights and data (default: 0)")
+    return made
+
+
+def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, show: Callable[..., None]) -> int:
+    """Call `show` with the options by name and return the exit status: 0 done, 1 it cannot be done, 130 interrupted."""
+    options = vars(parser.parse_args(arguments))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # there may be characters that this terminal cannot show
+    try:
+        options["backend"] = backend_name(options["backend"])
+        show(**options)
+    except UserError as error:
+        return _fail(parser, str(error), 1)
+    except KeyboardInterrupt:
+        return _fail(parser, "interrupted", INTERRUPTED)
+    return 0
+
+
+def backend_name(asked: str | None) -> str:
+    """The backend that runs, with its variant. UserError for one that cannot."""
+    try:
+        config.get_num_threads()  # so that RNNFAST_NUM_THREADS is found wrong here
+        return dispatch.select(asked).full_name
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error)) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for what an example writes, where there is none. UserError if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def _fail(parser: argparse.ArgumentParser, message: str, status: int) -> int:
+    print(f"{parser.prog}: {message}", file=sys.stderr)
+    return status
