@@ -14,9 +14,10 @@ import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -26,49 +27,79 @@ sys.path.append(str(HERE.parent / "tests"))
 from agreement import assert_agrees  # noqa: E402
 from support import Spec, make_problem, run  # noqa: E402
 
+import rnnfast  # noqa: E402
 from rnnfast.backends import numba_cuda  # noqa: E402
-from rnnfast.backends.layers import weights_of  # noqa: E402
 from rnnfast.cuda_kernels.device import Device  # noqa: E402
-from rnnfast.cuda_kernels.layer import Layer  # noqa: E402
-from rnnfast.cuda_kernels.plan import make_plan  # noqa: E402
+from rnnfast.cuda_kernels.shapes import CELLS as KERNELS  # noqa: E402
+from rnnfast.cuda_kernels.tiers import choose  # noqa: E402
 
 CELLS = ("rnn_tanh", "rnn_relu", "rnn_linear", "lstm", "gru", "gru_before")
 RAGGED = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.3, "directions": 2}
 SIZES, BATCHES, STEPS = (64, 128, 256, 512, 1024), (1, 8, 32, 128), (64, 512)
-BUDGET = 400.0
-"""Seconds after which no further case is timed."""
+BUDGET = 450.0
+"""Seconds from the beginning after which no further case is timed."""
 
 
-class Poisoned(Device):
-    """A device whose new memory holds NaN: what a kernel should have written and did not is seen."""
+class Checked(Device):
+    """A device whose new memory holds NaN while it is checked: what a kernel should have written is seen."""
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """As the name says."""
-        return self.array(np.full(shape, np.nan, dtype))
+    poisons = True
 
-
-def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: int) -> list[str]:
-    """Every cell, type and size, dense and ragged, against the reference and against itself; which tiers ran."""
-    numba_cuda.device = lambda: device  # type: ignore[assignment]
-    tiers: dict[str, int] = {}
-    for cell, dtype, size, batch in itertools.product(CELLS, ("float32", "float64"), sizes, batches):
-        for options in ({}, RAGGED):
-            spec = Spec(cell, steps, batch, 24, size, **options)
-            first, second = (run(numba_cuda, make_problem(spec, dtype)) for _ in range(2))
-            assert_agrees(first, spec, dtype)
-            different = [name for name, a in first.items() if not np.array_equal(a, second[name], equal_nan=True)]
-            if different:
-                raise AssertionError(f"{spec} {dtype}: a second run gave other bits in {', '.join(different)}")
-        problem = make_problem(spec, dtype)
-        tier = layer_of(device, problem).tier
-        tiers[tier.name] = tiers.get(tier.name, 0) + 2
-    return [f"tier {name}: {count} nets agree with the reference, twice" for name, count in sorted(tiers.items())]
+    def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
+        """As the class says."""
+        if not self.poisons:
+            return super().new(shape, dtype, stream)
+        return self.upload(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype), stream)
 
 
-def layer_of(device: Any, problem: Any) -> Layer:
-    """The first layer and direction of a problem, on the device."""
-    plan = make_plan(problem, 0, hold=False)
-    return Layer(device, problem.cell, weights_of(problem, 0), plan, None)
+def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: int) -> Iterator[str]:
+    """Every cell, type and size, dense and ragged, against the reference and against itself, on every tier."""
+    limits = device.limits
+    for cell, dtype, size in itertools.product(CELLS, ("float32", "float64"), sizes):
+        tier = choose(limits, KERNELS[cell], size, np.dtype(dtype).itemsize, max(batches)).name
+        nets = list(itertools.product([size], batches, ({}, RAGGED)))
+        yield f"tier {tier}: {cell} {dtype} H {size}: {agree(cell, dtype, nets, steps)} nets agree, twice"
+        if size == sizes[0]:
+            device.limits = replace(limits, words=(1,))
+            yield f"tier C: {cell} {dtype} H {size}: {agree(cell, dtype, nets, steps)} nets agree, twice"
+            device.limits = limits
+
+
+def agree(cell: str, dtype: str, nets: Sequence[tuple[int, int, dict[str, Any]]], steps: int) -> int:
+    """How many of these nets agree with the reference, and to the bit with themselves: all, or AssertionError."""
+    for size, batch, options in nets:
+        spec = Spec(cell, steps, batch, 24, size, **options)
+        first, second = (run(numba_cuda, make_problem(spec, dtype)) for _ in range(2))
+        assert_agrees(first, spec, dtype)
+        different = [name for name, a in first.items() if not np.array_equal(a, second[name], equal_nan=True)]
+        if different:
+            raise AssertionError(f"{spec} {dtype}: a second run gave other bits in {', '.join(different)}")
+    return len(nets)
+
+
+def check_tensors(torch: Any) -> str:
+    """Tensors in and out on streams of their own, forward on one and backward on another, against NumPy's arrays."""
+    rng, streams = np.random.default_rng(1), [torch.cuda.Stream() for _ in range(2)]
+    net = rnnfast.LSTM(24, 96, 2, bidirectional=True, batch_first=True, masked_output="hold", dropout=0.3, seed=1)
+    x, dy = (rng.normal(size=(9, 40, n)).astype(np.float32) for n in (24, 192))
+    lengths = rng.integers(0, 41, 9)
+    with rnnfast.use_backend("cuda"):
+        y, _, tape = net.record(x, lengths=lengths, dropout_seed=5)
+        right = tape.backward(dy)
+    net.to("cuda")
+    for _ in range(3):
+        with torch.cuda.stream(streams[0]):
+            there, d_there = (torch.as_tensor(a, device="cuda").mT.contiguous().mT for a in (x, dy))
+            found, _, tape = net.record(there, lengths=lengths, dropout_seed=5)
+        with torch.cuda.stream(streams[1]):
+            streams[1].wait_stream(streams[0])
+            grads = tape.backward(d_there)
+        torch.cuda.synchronize()
+        pairs = [(found, y), (grads.x, right.x), *((grads.params[name], a) for name, a in right.params.items())]
+        for tensor, array in pairs:
+            assert isinstance(tensor, torch.Tensor)
+            np.testing.assert_allclose(tensor.cpu().numpy(), array, rtol=1e-4, atol=1e-5)
+    return "tensors of torch: strided, on two streams, agree with NumPy's arrays, three times"
 
 
 def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -> float:
@@ -85,25 +116,23 @@ def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -
     return statistics.median(times) / steps * 1e6
 
 
-def ours(device: Device, cell: str, size: int, batch: int, steps: int) -> tuple[str, float, float]:
-    """The tier, and microseconds a step forward and with backward, of float32 arrays on the device."""
-    problem = make_problem(Spec(cell, steps, batch, size, size), "float32")
-    layer = layer_of(device, problem)
-    x = device.array(problem.x.reshape(steps * batch, size))
-    dy = device.array(problem.dy.reshape(steps * batch, size))
-    zero = np.zeros((batch, size), np.float32)
-
-    def forward() -> None:
-        layer.forward(x, zero, zero)
+def ours(torch: Any, cell: str, size: int, batch: int, steps: int) -> tuple[str, float, float]:
+    """The tier, and microseconds a step forward and with backward, of float32 arrays of torch's, else of Numba's."""
+    net = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn_tanh": rnnfast.RNN}[cell](size, size, seed=1).to("cuda")
+    values = np.random.default_rng(0).normal(size=(2, steps, batch, size)).astype(np.float32)
+    x, dy = (torch.as_tensor(a, device="cuda") if torch else cuda().to_device(a) for a in values)
+    ran_on = net.record(x)[2].ran_on
 
     def both() -> None:
-        forward()
-        layer.backward(dy, zero, zero, found=False)
-        layer.input_gradient()
-        layer.weight_gradients()
+        net.record(x)[2].backward(dy)
 
-    wait = device.cuda.synchronize
-    return layer.tier.name, microseconds(forward, wait, steps), microseconds(both, wait, steps)
+    wait = cuda().synchronize
+    return ran_on[len("cuda: tier ")], microseconds(lambda: net(x), wait, steps), microseconds(both, wait, steps)
+
+
+def cuda() -> Any:
+    """numba.cuda."""
+    return numba_cuda.device().cuda
 
 
 def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -> tuple[float, float]:
@@ -126,22 +155,20 @@ def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -
     return microseconds(forward, wait, steps), microseconds(both, wait, steps)
 
 
-def table(device: Device, torch: Any) -> list[str]:
-    """Microseconds a step; the ratio is that of cuDNN in float32, TF32 off, over ours."""
+def table(torch: Any, until: float) -> Iterator[str]:
+    """Microseconds a step, until the clock says so; the ratio is that of cuDNN in float32, TF32 off, over ours."""
     kinds = ("fp32", "tf32", "fp16") if torch else ()
     columns = [f"{kind} {work}" for kind in ("ours", *kinds) for work in ("fwd", "f+b")]
-    lines = [f"{'cell':9}{'T':>5}{'B':>5}{'H':>6} tier" + "".join(f"{c:>10}" for c in columns) + "   ratios"]
-    start = time.monotonic()
-    for cell, steps, size, batch in itertools.product(("lstm", "gru", "rnn_tanh"), STEPS, SIZES, BATCHES):
-        if time.monotonic() - start > BUDGET:
-            return [*lines, "out of time: the rest was not measured"]
-        tier, *times = ours(device, cell, size, batch, steps)
+    yield f"{'cell':9}{'T':>5}{'B':>5}{'H':>6} tier" + "".join(f"{c:>10}" for c in columns) + "   ratios"
+    for steps, cell, size, batch in itertools.product(STEPS, ("lstm", "gru", "rnn_tanh"), SIZES, BATCHES):
+        if time.monotonic() > until:
+            yield "out of time: the rest was not measured"
+            return
+        tier, *times = ours(torch, cell, size, batch, steps)
         for kind in kinds:
             times += cudnn(torch, cell, size, batch, steps, kind)
         ratios = f"   {times[2] / times[0]:.2f} {times[3] / times[1]:.2f}" if torch else ""
-        lines.append(f"{cell:9}{steps:5}{batch:5}{size:6} {tier:>4}" + "".join(f"{t:10.2f}" for t in times) + ratios)
-        print(lines[-1], flush=True)
-    return lines
+        yield f"{cell:9}{steps:5}{batch:5}{size:6} {tier:>4}" + "".join(f"{t:10.2f}" for t in times) + ratios
 
 
 def cuda_torch() -> Any:
@@ -162,14 +189,30 @@ def main() -> None:
         from cuda_emulator import Emulator
 
         print(f"{reason}: small nets in the emulator")
-        print("\n".join(check(Emulator(), (3, 9), (2,), 3)))
+        emulator = Emulator()
+        numba_cuda.device = lambda: emulator  # type: ignore[assignment,return-value]
+        for line in check(emulator, (3, 9), (2,), 3):
+            print(line)
         return
-    lines = check(Poisoned(), (17, 64, 200, 512), (1, 5), 12)
-    print("\n".join(lines), flush=True)
-    device, torch = Device(), cuda_torch()
+    start, device, torch = time.monotonic(), Checked(), cuda_torch()
+    numba_cuda.device = lambda: device  # type: ignore[assignment]
     peer = f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "no torch with CUDA here"
-    lines = [device.name, peer, *lines, "", *table(device, torch)]
-    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with output.open("w", encoding="utf-8") as file:  # line by line: what was found stays, whatever happens next
+        for line in (device.name, peer):
+            show(line, file)
+        for line in check(device, (17, 200), (1, 5), 12):
+            show(f"{time.monotonic() - start:5.0f} s  {line}", file)
+        if torch:
+            show(check_tensors(torch), file)
+        device.poisons = False
+        for line in table(torch, start + BUDGET):
+            show(line, file)
+
+
+def show(line: str, file: TextIO) -> None:
+    """On the terminal and in the file, at once."""
+    for to in (sys.stdout, file):
+        print(line, file=to, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "
                                "RNNFAST_ISA asks for; rf_isa_reason says why",
       [RF_ERROR_SHAPE] = "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
-                         "nor 2, or state_size differs from hidden_size",
-      [RF_ERROR_RANGE] = "steps t0..t1, a length, a dropout probability, first_row, masked_output, an index or the "
-                         "number of threads (environment variable RNNFAST_NUM_THREADS) is out of range, or a net of "
-                         "two directions was given fewer than all steps",
+                         "nor 2, state_size differs from hidden_size, or input_size from what the layer below gives",
+      [RF_ERROR_RANGE] = "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, half, "
+                         "masked_output, an index or the number of threads (environment variable "
+                         "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
+                         "than all steps",
       [RF_ERROR_NULL] = "an array that this call needs is NULL, or only one of the two biases is",
       [RF_ERROR_SIZE] = "the bytes of an array are more than can be addressed",
       [RF_ERROR_PACKED] = "packed was made for another net, number type or instruction set",
@@ -83,6 +84,18 @@ static int32_t check_ranges(const rf_problem *p) {
   return RF_OK;
 }
 
+/* What a part says of the net that it is cut from. Steps are 32-bit words of that counter too. */
+static int32_t check_part(const rf_problem *p) {
+  const bool whole = p->t0 == 0 && p->t1 == p->steps;
+  if (p->half < 0 || p->half > 2 || (p->half && p->num_directions == 2) || (p->half == 2 && !whole)) {
+    return RF_ERROR_RANGE;
+  }
+  if (p->first_layer < 0 || p->first_layer > INT32_MAX / 8 - p->num_layers) return RF_ERROR_RANGE;
+  if (p->first_step < 0 || p->first_step > (INT64_C(1) << 32) - p->steps) return RF_ERROR_RANGE;
+  const int64_t above = (p->half ? 2 : p->num_directions) * p->hidden_size;
+  return p->first_layer > 0 && p->input_size != above ? RF_ERROR_SHAPE : RF_OK;
+}
+
 /* A table of per-layer arrays is there and has no gaps. */
 static bool is_table(const rf_problem *p, const void *const *table) {
   if (table == NULL) return false;
@@ -130,6 +143,7 @@ int32_t rf_check_problem(const rf_problem *p, int32_t cells, enum rf_need need) 
   int32_t status = check_kind(p, cells);
   if (status == RF_OK) status = check_sizes(p);
   if (status == RF_OK) status = check_ranges(p);
+  if (status == RF_OK) status = check_part(p);
   if (status == RF_OK && !has_arrays(p, need)) status = RF_ERROR_NULL;
   return status;
 }

@@ -74,7 +74,7 @@ struct rf_layer {
   int64_t steps, batch, input_size, hidden_size;
   int hold; /* y of a step that is not live repeats the last live output */
   uint64_t seed;
-  int64_t first_row;
+  int64_t first_row, first_step;
   struct rf_cache cache;
   struct rf_dropout input_dropout, recurrent_dropout;
 

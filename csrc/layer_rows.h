@@ -98,7 +98,7 @@ static struct inputs inputs_make(const struct rf_layer *l, struct arena *arena) 
 
 static const real *input_mask(const struct rf_layer *l, const struct inputs *in, int64_t t, int64_t b) {
   if (in->masks) return in->masks + b * l->input_size;
-  dropout_mask(&l->input_dropout, l->seed, l->first_row + b, t, l->input_size, in->step_mask);
+  dropout_mask(&l->input_dropout, l->seed, l->first_row + b, l->first_step + t, l->input_size, in->step_mask);
   return in->step_mask;
 }
 

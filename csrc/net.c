@@ -100,6 +100,7 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
   const rf_problem *p = net->p;
   const int64_t k = layer * p->num_directions + direction, state = k * p->batch * p->hidden_size;
   const struct kept kept = net_kept(net, layer, direction);
+  const int32_t number = p->first_layer + layer;
   return (struct rf_layer){
       .plan = net->plan[direction],
       .all = net->plan[direction],
@@ -113,15 +114,18 @@ struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t directio
       .seed = p->dropout_seed,
       .cache = {rf_cpu_cache(1) / 2, rf_cpu_cache(2) / 2}, /* the other halves for rows and for weights */
       .first_row = p->first_row,
-      .input_dropout = {layer == 0 ? p->input_dropout : p->dropout, dropout_tag(layer, 0, layer == 0), layer > 0},
-      .recurrent_dropout = {p->recurrent_dropout, dropout_tag(layer, direction, 2), 0},
+      .first_step = p->first_step,
+      .input_dropout = {number == 0 ? p->input_dropout : p->dropout, dropout_tag(number, 0, number == 0), number > 0},
+      .recurrent_dropout = {p->recurrent_dropout, dropout_tag(number, net_direction(p, direction), 2), 0},
       .weight_ih = p->weight_ih ? p->weight_ih[k] : NULL,
       .weight_hh = p->weight_hh ? p->weight_hh[k] : NULL,
       .bias_ih = p->bias_ih ? p->bias_ih[k] : NULL,
       .bias_hh = p->bias_hh ? p->bias_hh[k] : NULL,
       .x = {(void *)p->x, p->x_stride_t, p->x_stride_b},
-      .x_segments = layer == 0 ? 1 : p->num_directions,
-      .x_stride = layer == 0 ? 0 : net->state_row,
+      .x_segments = number == 0 ? 1 : net_directions(p),
+      .x_stride = layer > 0    ? net->state_row
+                  : number > 0 ? p->hidden_size
+                               : 0,
       .h0 = net_offset(net, p->h0, state),
       .c0 = net_offset(net, p->c0, state),
       .gates = kept.gates,

@@ -34,6 +34,12 @@ struct net net_make(const struct rf_kernel *kernel, const rf_problem *p);
 /* Whether a buffer's bytes could overflow. */
 int net_too_large(const struct rf_kernel *kernel, const rf_problem *p);
 
+/* Directions of the net that this is, or is a half of; and which of them one here is: 1 goes back in time. */
+static inline int32_t net_directions(const rf_problem *p) { return p->half ? 2 : p->num_directions; }
+static inline int32_t net_direction(const rf_problem *p, int32_t direction) {
+  return p->half ? p->half - 1 : direction;
+}
+
 /* The layer's record as every call has it, for a single worker. */
 struct rf_layer net_layer(const struct net *net, int32_t layer, int32_t direction);
 

@@ -65,7 +65,7 @@ typedef struct rf_problem {
   int64_t input_size;
   int64_t hidden_size;
   int64_t state_size;       /* size of h; equal to hidden_size */
-  int64_t t0, t1;           /* chunk of steps; D = 2 takes [0, T) only */
+  int64_t t0, t1;           /* chunk of steps; D = 2 and half = 2 take [0, T) only */
   int32_t masked_output;    /* RF_MASKED_ZERO or RF_MASKED_HOLD */
   int32_t num_threads;      /* at most; the same when the workspace is measured and used. 0: rf_get_num_threads() */
   int32_t overwrite;        /* backward: 1: parameters' gradients replace what is there; 0: they are added to it */
@@ -74,6 +74,14 @@ typedef struct rf_problem {
   double dropout, input_dropout, recurrent_dropout;
   uint64_t dropout_seed;
   int64_t first_row;
+
+  /* A part of a larger net, so that its results are those of the whole, bit by bit: its steps count as those from
+   * first_step on, its layers as those from first_layer on. half, with num_directions = 1: 1 or 2 is the forward or the
+   * reverse direction alone of a net that has both, whose inputs above the first layer have 2*H features; dx is complete
+   * when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what first_step has cut off is
+   * visited after them. */
+  int64_t first_step;
+  int32_t first_layer, half;
 
   /* Parameters. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*H) for layers above the first */

@@ -20,7 +20,9 @@ struct workspace {
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static void plans_make(const struct net *net, int64_t from, int64_t to, struct arena *arena, struct rf_plan *plans) {
-  for (int32_t d = 0; d < net->p->num_directions; d++) plans[d] = rf_plan_make(net->p, d, from, to, arena);
+  for (int32_t d = 0; d < net->p->num_directions; d++) {
+    plans[d] = rf_plan_make(net->p, net_direction(net->p, d), from, to, arena);
+  }
 }
 
 static struct workspace workspace_make(struct net *net, struct arena *arena, int backward) {
@@ -203,8 +205,8 @@ static void backward_layer(const struct worker *worker, int32_t layer, int32_t d
   l.dy.base = net_offset(net, l.dy.base, d * p->hidden_size);
   l.dx = (struct rf_view){p->dx, p->dx_stride_t, p->dx_stride_b};
   if (layer > 0) l.dx = from_step(net, w->d_passed[(layer - 1) % 2]);
-  l.dx_first = d == 0;
-  l.dx_last = d == p->num_directions - 1;
+  l.dx_first = net_direction(p, d) == 0;
+  l.dx_last = net_direction(p, d) == net_directions(p) - 1;
   l.dh_n = net_offset(net, p->dh_n, state);
   l.dc_n = net_offset(net, p->dc_n, state);
   l.dh0 = net_offset(net, p->dh0, state);

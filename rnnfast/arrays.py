@@ -1,12 +1,16 @@
-"""Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast."""
+"""Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast.
+
+As a module it is the `Memory` of calls in host memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from rnnfast.device.array import on_device
 from rnnfast.overlap import overlaps_itself
 from rnnfast.problem import Array
 
@@ -17,6 +21,40 @@ UNFIT: dict[type, str] = {
     np.matrix: "a np.matrix, which stays 2-D whatever is taken from it: pass np.asarray of it",
 }
 """Kinds of NumPy array that do not behave as arrays do, and what to do instead."""
+library = None
+
+
+class Memory(Protocol):
+    """Where a call's arrays live: how they are seen there, and new ones made."""
+
+    library: Any
+    """Whose arrays they are on a device; None in host memory."""
+
+    def as_array(self, name: str, value: Any) -> Any:
+        """`value` as checks and backends see it. Raises TypeError where it lives elsewhere."""
+
+    def on_host(self, name: str, value: Any) -> Any:
+        """`value`, which may live here or in host memory, as something in host memory."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """A new array for a result, of the caller's kind."""
+
+    def check_output(
+        self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
+    ) -> Any:
+        """Return `out` if results can be written straight into it, else raise."""
+
+    def strided(self, array: Any) -> Any:
+        """`array` itself if backends can walk it, else a copy that they can."""
+
+    def dense(self, array: Any) -> Any:
+        """`array` itself if backends take it for a state, else a copy that they take."""
+
+    def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
+        """`array`, copied if it may overlap an output."""
+
+    def frame(self, array: Any) -> Array:
+        """What tells by address and strides where an array lies."""
 
 
 def as_array(name: str, value: Any) -> Array:
@@ -30,6 +68,11 @@ def as_array(name: str, value: Any) -> Array:
     check_kind(name, value)
     if value is None:
         raise TypeError(f"{name} is None, expected an array")
+    if on_device(value):
+        raise TypeError(
+            f"{name}, a {type(value).__name__}, is on a CUDA device, expected an array in host memory: copy it there, "
+            'or move the module to the device with .to("cuda")'
+        )
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
             return np.from_dlpack(value)
@@ -81,10 +124,20 @@ def check_output(
     """Return `out` if results can be written straight into it, else raise: a copy would never reach the caller."""
     if type(out) is np.ndarray and out.shape == shape and out.dtype is dtype and out.flags.carray:
         return out  # as nearly all are
+    if on_device(out):
+        return as_array(name, out)  # which raises
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
     if type(out) is not np.ndarray:
         check_kind(name, out)
+    check_target(name, out, shape, dtype, owner, dense=dense)
+    return out
+
+
+def check_target(
+    name: str, out: Array, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
+) -> None:
+    """Raise unless results can be written straight to where `out` lies."""
     check_dtype(name, out, dtype, owner)
     check_shape(name, out, shape)
     if not out.flags.writeable:
@@ -95,7 +148,6 @@ def check_output(
         raise ValueError(f"{name} has strides {out.strides}, expected an aligned array with a contiguous last axis")
     if overlaps_itself(out):
         raise ValueError(f"{name} has strides {out.strides}, which put several elements in one place: pass a copy")
-    return out
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -108,9 +160,21 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         ) from error
 
 
+def on_host(name: str, value: Any) -> Any:
+    """`value`: here there is nothing else."""
+    return value
+
+
+def frame(array: Array) -> Array:
+    """`array`."""
+    return array
+
+
 def is_strided(array: Array) -> bool:
     """Whether backends can walk `array`: aligned, strides of whole elements, last axis contiguous."""
     size = array.itemsize
+    if array.size == 0:  # whatever its strides, which on a device may be anything
+        return True
     if array.shape[-1] > 1 and array.strides[-1] != size:
         return False
     for stride in array.strides:

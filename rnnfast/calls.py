@@ -7,24 +7,33 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast import repeated, states
-from rnnfast.arrays import apart, as_array, as_flags, check_dtype, check_output, check_shape, dense, empty, strided
+from rnnfast import arrays, repeated, states
+from rnnfast.arrays import Memory, as_array, as_flags, check_dtype, check_shape, dense
+from rnnfast.backends import Runner
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
 from rnnfast.net import Net
 from rnnfast.overlap import check_apart
 from rnnfast.problem import Array, Problem
+from rnnfast.segmented import runner
 
 
 @dataclass(slots=True)
 class Call:
-    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in."""
+    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in.
 
-    problem: Problem
+    Of a repeated call, which has run, `recorded` stands for the problem.
+    """
+
+    problem: Problem | None
     layout: Layout
     y: Array
     state: Any
     """h, or (h, c) where the cell has both."""
+    memory: Memory = arrays
+    recorded: repeated.Recorded | None = None
+    runner: Runner | None = None
+    """What ran it and goes backward, where that is not the engine's backend."""
 
 
 def forward(
@@ -34,41 +43,57 @@ def forward(
     plain = lengths is None and mask is None and resets is None and out is None
     if plain and (done := repeated.run(engine, x, state)) is not None:
         return done.y, states.joined(done.final)
-    call = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
-    engine.backend.forward(call.problem)
+    call, problem = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+    engine.backend.forward(problem)
     if plain:
-        repeated.remember(engine, x, call.problem, call.layout, call.y)
+        repeated.remember(engine, x, problem, call.layout, call.y)
     return call.y, call.state
 
 
-def record(engine: Engine, x: Any, state: Any, *, train: bool, dropout_seed: int, **sequence: Any) -> Call:
-    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare`."""
+def record(
+    engine: Engine,
+    x: Any,
+    state: Any,
+    *,
+    train: bool,
+    dropout_seed: int,
+    memory: Any = "full",
+    truncate: Any = None,
+    lengths: Any = None,
+    mask: Any = None,
+    resets: Any = None,
+) -> Call:
+    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare` and `choose`."""
     how = "training" if train else "recorded"
-    plain = all(value is None for value in sequence.values())
+    whole = type(memory) is str and memory == "full" and truncate is None
+    plain = whole and lengths is None and mask is None and resets is None
     if plain and (done := repeated.run(engine, x, state, how, dropout_seed)) is not None:
-        return _recorded_again(engine, x, done, train, dropout_seed)
-    call = prepare(engine, x, state, **sequence)
-    _set_recording(call.problem, engine.net, train, dropout_seed)
-    engine.backend.forward(call.problem)
+        recorded = repeated.recorded(done, how, dropout_seed, x)
+        return Call(None, done.known.layout, done.y, states.joined(done.final), recorded=recorded)
+    call, problem = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets)
+    _set_recording(problem, engine.net, how, dropout_seed)
+    if not whole:
+        call.runner = runner(engine.backend, problem, memory, truncate)
+    (call.runner or engine.backend).forward(problem)
     if plain:
-        repeated.remember(engine, x, call.problem, call.layout, call.y, how)
+        repeated.remember(engine, x, problem, call.layout, call.y, how)
     return call
 
 
-def _recorded_again(engine: Engine, x: Array, done: repeated.Done, train: bool, dropout_seed: int) -> Call:
-    """The problem of a repeated call, as backward needs it."""
-    known = done.known
+def problem_again(engine: Engine, recorded: repeated.Recorded) -> Problem:
+    """The problem of a repeated call as backward needs it."""
+    known = recorded.known
     problem = engine.problem(known.steps, known.batch)
-    _set_recording(problem, engine.net, train, dropout_seed)
-    problem.x, problem.reserve = known.layout.sequence(x), done.reserve
-    if done.start:
-        problem.h0, problem.c0 = states.pair(done.start, known.layout)
-    return Call(problem, known.layout, done.y, states.joined(done.final))
+    _set_recording(problem, engine.net, recorded.how, recorded.dropout_seed)
+    problem.x, problem.reserve = known.layout.sequence(recorded.x), recorded.reserve
+    if recorded.start:
+        problem.h0, problem.c0 = states.pair(recorded.start, known.layout)
+    return problem
 
 
-def _set_recording(problem: Problem, net: Net, train: bool, dropout_seed: int) -> None:
+def _set_recording(problem: Problem, net: Net, how: str, dropout_seed: int) -> None:
     problem.record, problem.dropout_seed = True, dropout_seed
-    if train:
+    if how == "training":
         problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
         problem.recurrent_dropout = net.recurrent_dropout
 
@@ -82,14 +107,14 @@ def prepare(
     mask: Any = None,
     resets: Any = None,
     out: Any = None,
-) -> Call:
-    """Check the arguments of a forward call and allocate its results.
+) -> tuple[Call, Problem]:
+    """Check the arguments of a forward call and allocate its results; the call's problem, too.
 
     Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
     beyond memory; every message names the argument.
     """
-    net = engine.net
-    given = as_array("x", x)
+    net, memory = engine.net, engine.memory(x)
+    given = memory.as_array("x", x)
     check_dtype("x", given, net.dtype, net.name)
     layout = net.layout(given)
     sequence = layout.sequence(given)
@@ -97,35 +122,41 @@ def prepare(
     problem = engine.problem(steps, batch)
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
-    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net)
+    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net, memory)
     if out is not None:
-        check_apart("out", y, engine.parameters)
-    finals = [empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
-    problem.y = layout.sequence(y)
-    problem.h_n, problem.c_n = states.pair(finals, layout)
+        check_apart("out", memory.frame(y), engine.parameters.frames)
+    finals = [memory.empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
+    problem.y = layout.sequence(memory.as_array("y", y))
+    problem.h_n, problem.c_n = states.pair([memory.as_array("state", final) for final in finals], layout)
 
     written = [] if out is None else [problem.y]
-    problem.x = apart(strided(sequence), written)
-    problem.h0, problem.c0 = (apart(a, written) for a in states.read("state", state, net, layout, batch))
-    problem.lengths = _lengths(lengths, layout, steps, batch)
-    problem.mask = apart(_flags("mask", mask, layout, steps, batch), written)
-    problem.resets = apart(_flags("resets", resets, layout, steps, batch), written)
-    return Call(problem, layout, y, states.joined(finals))
+    problem.x = memory.apart(memory.strided(sequence), written)
+    problem.h0, problem.c0 = (memory.apart(a, written) for a in states.read("state", state, net, layout, batch, memory))
+    problem.lengths = _lengths(memory.on_host("lengths", lengths), layout, steps, batch)
+    problem.mask = memory.apart(_flags("mask", memory.on_host("mask", mask), layout, steps, batch), written)
+    problem.resets = memory.apart(_flags("resets", memory.on_host("resets", resets), layout, steps, batch), written)
+    problem.library = memory.library
+    return Call(problem, layout, y, states.joined(finals), memory), problem
 
 
-def result(name: str, out: Any, shape: tuple[int, ...], net: Net, *, dense: bool = False) -> Array:
+def result(
+    name: str, out: Any, shape: tuple[int, ...], net: Net, memory: Memory = arrays, *, dense: bool = False
+) -> Any:
     """An array for a result: a new one if `out` is None, else `out`, which must fit as it is."""
     if out is None:
-        return empty(shape, net.dtype)
-    return check_output(name, out, shape, net.dtype, net.name, dense=dense)
+        return memory.empty(shape, net.dtype)
+    return memory.check_output(name, out, shape, net.dtype, net.name, dense=dense)
 
 
-def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout) -> Array:
+def read_sequence(
+    name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout, memory: Memory = arrays
+) -> Array:
     """A caller's sequence of known shape as a time-major view that backends can walk."""
-    array = as_array(name, value)
+    array = memory.as_array(name, value)
     check_dtype(name, array, net.dtype, net.name)
     check_shape(name, array, shape)
-    return strided(layout.sequence(array))
+    walked: Array = memory.strided(layout.sequence(array))
+    return walked
 
 
 def _lengths(value: Any, layout: Layout, steps: int, batch: int) -> Array | None:

@@ -1,4 +1,4 @@
-"""Which backend runs a call: the argument, else `use_backend`, else RNNFAST_BACKEND, else the first that can run."""
+"""Which backend runs a call: the argument, else `use_backend`, else RNNFAST_BACKEND, else where the parameters are."""
 
 from __future__ import annotations
 
@@ -72,14 +72,27 @@ def request(argument: str | None = None) -> tuple[str | None, str]:
     return None, "the first that can run here"
 
 
-def select(argument: str | None = None) -> Choice:
-    """The backend for a call.
+def select(argument: str | None = None, place: str = "cpu") -> Choice:
+    """The backend for a call of a net whose parameters live in this place, "cpu" or "cuda".
 
     Raises TypeError unless the name is a string, ValueError for an unknown one, and RuntimeError, with the reason and
-    what can run, for a backend that was asked for and cannot run; only the automatic choice falls back.
+    what can run, for a backend that was asked for and cannot run; only the automatic choice falls back. TypeError too
+    where the backend asked for cannot reach the parameters.
     """
     name, source = request(argument)
+    if place == "cuda":
+        return _on_device(name, source)
     return _automatic() if name is None else _named(name, source)
+
+
+def _on_device(name: str | None, source: str) -> Choice:
+    choice = _named(name or "cuda", source)
+    if choice.name != "cuda":
+        raise TypeError(
+            f"{source} asks for backend {name!r}, which reads host memory, while the parameters are on the CUDA "
+            'device: move them back with .to("cpu"), or ask for no backend'
+        )
+    return choice
 
 
 def _named(name: str, source: str) -> Choice:

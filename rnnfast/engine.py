@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rnnfast.arrays import Memory
 from rnnfast.backends import Backend
 from rnnfast.dispatch import Choice
 from rnnfast.net import Net
@@ -28,6 +29,10 @@ class Engine:
     def backend(self) -> Backend:
         """The backend chosen."""
         return self.choice.backend
+
+    def memory(self, x: Any) -> Memory:
+        """Where the parameters live, and so what comes with x must. Raises TypeError where x lives elsewhere."""
+        return self.parameters.memory(x)
 
     def problem(self, steps: int, batch: int) -> Problem:
         """The record of a call of T steps and batch B, dropout off, its sequences and states still missing.

@@ -53,4 +53,4 @@ def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
 
 
 def _restored(net: Net, parameters: Parameters, backend: str) -> Frozen[Any]:
-    return freeze(net, parameters, dispatch.select(backend))
+    return freeze(net, parameters, dispatch.select(backend, parameters.place))

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from rnnfast import states
-from rnnfast.arrays import check_output, empty
+from rnnfast.arrays import Memory
 from rnnfast.calls import result
 from rnnfast.layout import Layout
 from rnnfast.net import Net
@@ -47,26 +47,25 @@ class Gradients(Generic[StateT]):
 
 
 def gradients_for(
-    net: Net, parameters: Parameters, layout: Layout, problem: Problem, need_x: bool, out: Any
+    net: Net, parameters: Parameters, layout: Layout, problem: Problem, need_x: bool, out: Any, memory: Memory
 ) -> Gradients[Any]:
     """Arrays to write into, taken from `out` where it has them, else new; none of them is changed yet."""
     if out is None:
-        new_x = (
-            empty(layout.sequence_shape(problem.steps, problem.batch, net.input_size), net.dtype) if need_x else None
-        )
+        empty, x_shape = memory.empty, layout.sequence_shape(problem.steps, problem.batch, net.input_size)
+        new_x = empty(x_shape, net.dtype) if need_x else None
         shape = states.shape_of(net, layout, problem.batch)
         new_state = states.joined([empty(shape, net.dtype) for _ in net.states])
         return Gradients(new_x, new_state, {name: empty(shape, net.dtype) for name, shape in net.shapes.items()})
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
     x_shape = layout.sequence_shape(problem.steps, problem.batch, net.input_size)
-    x = result("out.x", given.x, x_shape, net) if need_x else None
+    x = result("out.x", given.x, x_shape, net, memory) if need_x else None
     state_shape = states.shape_of(net, layout, problem.batch)
     labelled = states.parts("out.state", given.state, net)
-    state = [result(label, part, state_shape, net, dense=True) for label, part in labelled]
-    params = _params(given.params, net)
+    state = [result(label, part, state_shape, net, memory, dense=True) for label, part in labelled]
+    params = _params(given.params, net, memory)
     grads = Gradients(x, states.joined(state), params)
     names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
-    check_all_apart(names, grads.arrays, parameters)
+    check_all_apart(names, [memory.frame(array) for array in grads.arrays], parameters.frames)
     return grads
 
 
@@ -77,10 +76,10 @@ def state_norms_for(net: Net, problem: Problem) -> dict[str, Array]:
     return {name: norms[:, :, column] for column, name in enumerate(net.states)}
 
 
-def _params(params: Any, net: Net) -> dict[str, Array]:
+def _params(params: Any, net: Net, memory: Memory) -> dict[str, Array]:
     expected = net.shapes
     if params is None:
-        return {name: empty(shape, net.dtype) for name, shape in expected.items()}
+        return {name: memory.empty(shape, net.dtype) for name, shape in expected.items()}
     if not isinstance(params, dict):
         kind = type(params).__name__
         raise TypeError(f"out is of type {kind}, expected gradients or a dict of arrays by parameter name")
@@ -89,7 +88,7 @@ def _params(params: Any, net: Net) -> dict[str, Array]:
         unknown = [name for name in params if name not in expected]
         raise ValueError(f"out must have every parameter's name: missing {missing}, of no parameter {unknown}")
     for name, shape in expected.items():
-        check_output(_label(name), params[name], shape, net.dtype, net.name, dense=True)
+        memory.check_output(_label(name), params[name], shape, net.dtype, net.name, dense=True)
     return params
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from rnnfast.checks import SEEDS, seed_or_none, truth, whole
 from rnnfast.engine import Engine
 from rnnfast.net import Net
 from rnnfast.parameters import Parameters, initial
+from rnnfast.place import moved
 from rnnfast.problem import Array
 from rnnfast.tape import Tape
+
+ModuleT = TypeVar("ModuleT", bound="Module")
 
 
 class Module:
@@ -41,8 +44,8 @@ class Module:
         return self._parameters
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters by name, as PyTorch names and shapes them."""
-        return dict(self.parameters.copy())
+        """Copies of the parameters in host memory by name, as PyTorch names and shapes them."""
+        return self.parameters.on_host()
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
         """Copy parameters in, all or none; a `torch.nn` state dict fits as it is.
@@ -53,12 +56,26 @@ class Module:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to an .npz or, with safetensors installed, a .safetensors file."""
-        self.parameters.check()
-        storage.save(path, self.parameters)
+        storage.save(path, self.parameters.on_host())
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Read what `save`, or PyTorch through safetensors, wrote; raises as `load_state_dict`."""
         self.load_state_dict(storage.load(path))
+
+    @property
+    def place(self) -> str:
+        """Where the parameters are: "cpu", in host memory, or "cuda", on the device."""
+        return self.parameters.place
+
+    def to(self: ModuleT, place: str) -> ModuleT:
+        """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
+
+        On the device they are arrays of Numba, which CuPy and PyTorch see without a copy by `cupy.asarray` and
+        `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
+        give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
+        """
+        self._parameters, self._last_engine = moved(self._parameters, place), None
+        return self
 
     def __repr__(self) -> str:
         return str(self.net)
@@ -67,7 +84,7 @@ class Module:
         return self.__dict__ | {"_last_engine": None}  # which holds addresses
 
     def _engine(self) -> Engine:
-        choice, last = dispatch.select(self.backend), self._last_engine
+        choice, last = dispatch.select(self.backend, self._parameters.place), self._last_engine
         if last is None or last.choice is not choice:
             self._last_engine = last = Engine(self._net, self._parameters, choice)
         return last

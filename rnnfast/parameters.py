@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import apart, as_array, check_dtype, check_shape, empty
+from rnnfast import arrays as host_memory
+from rnnfast.arrays import Memory, apart, as_array, check_dtype, check_shape, empty
 from rnnfast.checks import finite
 from rnnfast.net import Net
 from rnnfast.problem import Array
@@ -20,6 +21,9 @@ class Parameters(Mapping[str, Array]):
     `parameters[name] = values` copies into the array, so `parameters[name] -= step` and `parameters[name] = new` do
     what they say while shape, dtype and identity of the arrays stay. Names can be neither added nor removed.
     """
+
+    place = "cpu"
+    """Where the arrays live, as `Module.to` names it."""
 
     def __init__(self, arrays: dict[str, Array], net: Net) -> None:
         self._arrays, self._net = arrays, net
@@ -37,7 +41,7 @@ class Parameters(Mapping[str, Array]):
         array = self[name]
         if values is not array:
             self.check()
-            array[...] = self._fitting(name, values)
+            self._write(name, self._fitting(name, values))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -60,6 +64,24 @@ class Parameters(Mapping[str, Array]):
         """The arrays as the lists that `Problem` holds. Raises as `check`."""
         self.check()
         return self._tables
+
+    @property
+    def net(self) -> Net:
+        """The net that they are of."""
+        return self._net
+
+    @property
+    def frames(self) -> Mapping[str, Array]:
+        """What tells where each of the arrays lies."""
+        return self._arrays
+
+    def memory(self, x: Any) -> Memory:
+        """Where what comes with x must live too."""
+        return host_memory
+
+    def on_host(self) -> dict[str, Array]:
+        """Copies in host memory, by name."""
+        return dict(self.copy())
 
     def check(self) -> None:
         """Raise ValueError or TypeError where an array is no longer what it was made as.
@@ -99,10 +121,11 @@ class Parameters(Mapping[str, Array]):
         self.check()
         faults = [f"missing {name}" for name in self if name not in values]
         faults += [f"unexpected {name}" for name in values if name not in self]
-        arrays, dtype_faults = {}, []
+        arrays: dict[str, Any] = {}
+        dtype_faults = []
         for name in (name for name in self if name in values):
             try:
-                arrays[name] = apart(self._fitting(name, values[name]), self.values())
+                arrays[name] = apart(self._fitting(name, values[name]), self.frames.values())
             except ValueError as error:
                 faults.append(str(error))
             except TypeError as error:
@@ -111,7 +134,10 @@ class Parameters(Mapping[str, Array]):
             text = f"these parameters do not fit this {self._net.name}: " + "; ".join(faults + dtype_faults)
             raise ValueError(text) if faults else TypeError(text)
         for name, array in arrays.items():
-            self[name][...] = array
+            self._write(name, array)
+
+    def _write(self, name: str, values: Array) -> None:
+        self[name][...] = values
 
     def _fitting(self, name: str, values: Any) -> Array:
         array = as_array(name, values)

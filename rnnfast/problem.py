@@ -55,6 +55,14 @@ class Problem:
     dropout_seed: int = 0
     first_row: int = 0
     """Row b of this batch counts as row `first_row + b` in the dropout masks."""
+    first_step: int = 0
+    """Step t of these counts as step `first_step + t` in the dropout masks."""
+    first_layer: int = 0
+    """Layer l counts as layer `first_layer + l` of a larger net: in the dropout masks, and above the first in
+    having `dropout` in place of `input_dropout`."""
+    half: int = 0
+    """With one direction, 1 or 2: the forward or the reverse one alone of a net that has both, whose layers above the
+    first have 2·H inputs. dx is complete when 2, which adds to it, has followed 1."""
 
     weight_ih: list[Array] = field(default_factory=list)
     """(G·H, I), for layers above the first (G·H, D·H)."""
@@ -92,6 +100,9 @@ class Problem:
     cache: dict[str, Any] | None = None
     """Where the backend may keep things from call to call of this net with these very arrays of parameters."""
 
+    library: Any = None
+    """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
+
     dy: Array | None = None
     """(T, B, D·H); None: zeros."""
     dh_n: Array | None = None
@@ -120,3 +131,7 @@ class Problem:
     def gates(self) -> int:
         """G, the number of gates."""
         return len(CELLS[self.cell].gates)
+
+    def direction(self, k: int) -> int:
+        """Of layer-direction k: 0 goes forward in time, 1 backward."""
+        return self.half - 1 if self.half else k % self.num_directions

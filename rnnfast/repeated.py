@@ -22,6 +22,7 @@ class Known(NamedTuple):
     steps: int
     batch: int
     layout: Layout
+    x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     state_shape: tuple[int, ...]
 
@@ -36,6 +37,17 @@ class Done(NamedTuple):
     reserve: Any
 
 
+class Recorded(NamedTuple):
+    """What a recorded call leaves for backward. Inputs as views: the caller's own arrays can get another shape."""
+
+    known: Known
+    how: str
+    dropout_seed: int
+    x: Array
+    start: tuple[Array, ...]
+    reserve: Any
+
+
 def run(engine: Engine, x: Any, state: Any, how: str = "", dropout_seed: int = 0) -> Done | None:
     """A call with no more than x and a state, of a shape seen before under the same `how`; None for any other."""
     if type(x) is not np.ndarray or (known := engine.repeated.get((how, x.shape))) is None:
@@ -43,19 +55,34 @@ def run(engine: Engine, x: Any, state: Any, how: str = "", dropout_seed: int = 0
     net = engine.net
     if not x.flags.carray or x.dtype is not net.dtype or known.bound.is_stale():
         return None
-    start = () if state is None else state if len(net.states) > 1 else (state,)
-    if type(start) is not tuple or (state is not None and len(start) != len(net.states)):
+    if (start := plain_state(engine, known, state)) is None:
         return None
-    for array in start:
-        if type(array) is not np.ndarray or array.shape != known.state_shape:
-            return None
-        if array.dtype is not net.dtype or not array.flags.carray:
-            return None
     if engine.packed is None:
         engine.parameters.check()
     y = np.empty(known.y_shape, net.dtype)
     final = tuple([np.empty(known.state_shape, net.dtype) for _ in net.states])
     return Done(known, start, y, final, known.bound.run(x, y, start, final, dropout_seed))
+
+
+def recorded(done: Done, how: str, dropout_seed: int, x: Array) -> Recorded:
+    """Of a call that was recorded."""
+    return Recorded(done.known, how, dropout_seed, x.view(), tuple([a.view() for a in done.start]), done.reserve)
+
+
+def plain_state(engine: Engine, known: Known, state: Any) -> tuple[Array, ...] | None:
+    """A state's arrays, () for None, if they can be used as they are; None where they need another look."""
+    net = engine.net
+    if state is None:
+        return ()
+    found = state if len(net.states) > 1 else (state,)
+    if type(found) is not tuple or len(found) != len(net.states):
+        return None
+    for array in found:
+        if type(array) is not np.ndarray or array.shape != known.state_shape:
+            return None
+        if array.dtype is not net.dtype or not array.flags.carray:
+            return None
+    return found
 
 
 def remember(engine: Engine, x: Any, problem: Problem, layout: Layout, y: Array, how: str = "") -> None:
@@ -66,4 +93,4 @@ def remember(engine: Engine, x: Any, problem: Problem, layout: Layout, y: Array,
         if len(engine.repeated) >= SHAPES_KEPT:
             engine.repeated.clear()
         shape = states.shape_of(engine.net, layout, problem.batch)
-        engine.repeated[how, x.shape] = Known(bound, problem.steps, problem.batch, layout, y.shape, shape)
+        engine.repeated[how, x.shape] = Known(bound, problem.steps, problem.batch, layout, x.shape, y.shape, shape)

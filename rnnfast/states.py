@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rnnfast.arrays import as_array, check_dtype, check_shape, dense
+from rnnfast import arrays
+from rnnfast.arrays import Memory, check_dtype, check_shape
 from rnnfast.layout import Layout
 from rnnfast.net import Net
 from rnnfast.problem import Array
@@ -43,20 +44,20 @@ def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
     return list(zip(labels, state, strict=True))
 
 
-def read(name: str, state: Any, net: Net, layout: Layout, batch: int) -> Pair:
-    """A caller's state as C-contiguous arrays for a problem; a part that is None stays None, for zeros."""
+def read(name: str, state: Any, net: Net, layout: Layout, batch: int, memory: Memory = arrays) -> Pair:
+    """A caller's state as arrays for a problem, in host memory C-contiguous ones; None stays None, for zeros."""
     if state is None:
         return None, None
-    arrays: list[Array | None] = []
+    found: list[Array | None] = []
     for label, value in parts(name, state, net):
         if value is None:
-            arrays.append(None)
+            found.append(None)
             continue
-        array = as_array(label, value)
+        array = memory.as_array(label, value)
         check_dtype(label, array, net.dtype, net.name)
         check_shape(label, array, shape_of(net, layout, batch))
-        arrays.append(dense(array))
-    return pair(arrays, layout)
+        found.append(memory.dense(array))
+    return pair(found, layout)
 
 
 def pair(arrays: Sequence[Array | None], layout: Layout) -> Pair:

@@ -26,8 +26,8 @@ class StepCell(Module, Generic[StateT]):
     def __call__(self, x: Any, state: Any = None) -> StateT:
         """The state after the step: h, for the LSTM (h, c). state=None: zeros."""
         engine = self._engine()
-        call = prepare(engine, x, state)
-        engine.backend.forward(call.problem)
+        call, problem = prepare(engine, x, state)
+        engine.backend.forward(problem)
         new_state: StateT = call.state
         return new_state
 

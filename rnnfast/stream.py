@@ -15,13 +15,21 @@ from rnnfast.problem import Array
 
 
 class Stream(Generic[StateT]):
-    """A frozen net and the state of `batch` sequences that advance together. Not for use by two threads at once."""
+    """A frozen net and the state of `batch` sequences that advance together, in host memory.
+
+    Not for use by two threads at once.
+    """
 
     def __init__(self, engine: Engine, batch: int = 1) -> None:
         net = engine.net
         if net.bidirectional:
             raise ValueError(
                 f"this {net.name} is bidirectional and must see a whole sequence: a stream has one direction"
+            )
+        if engine.parameters.place != "cpu":
+            raise TypeError(
+                f"this {net.name}'s parameters are on the CUDA device and a stream steps in host memory: move them "
+                'with .to("cpu"), or call the module with the state that its last call returned'
             )
         self._net, self._backend, self._engine = net, engine.backend, engine
         self._problem = engine.problem(steps=1, batch=whole("batch", batch))
@@ -44,7 +52,7 @@ class Stream(Generic[StateT]):
         if out is None:
             return self._fresh_step(x)
         layout = Layout(time=False, batch=x.ndim == 2)
-        y = result("out", out, (*x.shape[:-1], net.hidden_size), net)
+        y: Array = result("out", out, (*x.shape[:-1], net.hidden_size), net)
         x = apart(strided(x), [y])
         problem.x, problem.y = layout.sequence(x), layout.sequence(y)
         dense = x.flags.c_contiguous and y.flags.c_contiguous

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
-from rnnfast import states
-from rnnfast.arrays import apart
+from rnnfast import repeated_backward, states
 from rnnfast.backends.layers import schedule
-from rnnfast.calls import Call, read_sequence
+from rnnfast.calls import Call, problem_again, read_sequence
 from rnnfast.checks import truth
 from rnnfast.engine import Engine
 from rnnfast.gradients import Gradients, StateT, gradients_for, state_norms_for
@@ -25,18 +24,21 @@ class Tape(Generic[StateT]):
     """
 
     def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
-        self._engine, self._layout, self._keep = engine, call.layout, keep
+        self._engine, self._layout, self._keep, self._memory = engine, call.layout, keep, call.memory
+        self._runner = call.runner or engine.backend
         self._y_shape = call.y.shape
         # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
         # another shape in place.
-        problem = call.problem
-        problem.y = problem.h_n = problem.c_n = None
-        for name in ("x", "h0", "c0"):
-            if (array := getattr(problem, name)) is not None:
-                setattr(problem, name, array.view())
-        self._problem: Problem | None = problem
+        self._problem, self._again, self._is_spent = call.problem, call.recorded, False
+        if call.recorded is not None:
+            self.dropout_seed = call.recorded.dropout_seed
+        elif (problem := call.problem) is not None:
+            problem.y = problem.h_n = problem.c_n = None
+            for name in ("x", "h0", "c0"):
+                if (array := getattr(problem, name)) is not None:
+                    setattr(problem, name, array.view())
+            self.dropout_seed = problem.dropout_seed
         self._lock = threading.Lock()
-        self.dropout_seed = problem.dropout_seed
 
     def backward(
         self,
@@ -59,16 +61,23 @@ class Tape(Generic[StateT]):
         Raises RuntimeError on a second call without `keep`, ValueError and TypeError for arrays that do not fit;
         after those the tape is as it was.
         """
-        recorded = self._recorded()
+        if self._is_spent:
+            self._refuse()
         need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
         monitor = truth("monitor", monitor)
         if accumulate and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
+        if (again := self._again) is not None and out is None and not (self._keep or monitor):
+            found = repeated_backward.run(self._engine, again, self._spend, dy, d_state, need_x)
+            if found is not None:
+                return found
+        recorded = self._recorded()
         parameters, net, layout = self._engine.parameters, self._engine.net, self._layout
         parameters.check()
-        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout)
-        d_final = states.read("d_state", d_state, net, layout, recorded.batch)
-        grads = gradients_for(net, parameters, layout, recorded, need_x, out)
+        memory = self._memory
+        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout, memory)
+        d_final = states.read("d_state", d_state, net, layout, recorded.batch, memory)
+        grads = gradients_for(net, parameters, layout, recorded, need_x, out, memory)
         given = {"dy": dy, "dh_n": d_final[0], "dc_n": d_final[1]}
         if not self._keep:
             self._spend()
@@ -76,28 +85,38 @@ class Tape(Generic[StateT]):
         problem.overwrite = not accumulate
         if monitor:
             grads = replace(grads, state_norms=state_norms_for(net, problem))
-        self._engine.backend.backward(problem)
+        self._runner.backward(problem)
         return grads
 
     @property
     def ran_on(self) -> str:
         """The backend, and where it has several ways which it took and why. Raises RuntimeError after `backward`."""
-        way = self._engine.backend.ran(self._recorded())
+        way = self._runner.ran(self._recorded())
         return f"{self._engine.choice.full_name}: {way}" if way else self._engine.choice.full_name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tape keeps for `backward`, at most, where every step is live; 0 after it.
+
+        Of one that recomputes: the states between segments and all that one segment needs. Arguments and results are
+        not counted, nor is memory that a call needs while it runs, such as gradients on their way between layers.
+        """
+        return 0 if self._is_spent else self._runner.reserve_bytes(self._recorded())
 
     @property
     def cell_states(self) -> Array:
         """c of every step of an LSTM, (L·D, T, B, H), unbatched (L·D, T, H), of a step cell (B, H) or (H,).
 
-        Time-major whatever the layout of x; zero at steps that are not live. Raises RuntimeError after `backward`.
+        Time-major whatever the layout of x, in host memory wherever x is; zero at steps that are not live. Raises
+        RuntimeError after `backward`.
         """
         if "c" not in self._engine.net.states:
             raise AttributeError(f"a {self._engine.net.name} has no cell states")
-        return self._layout.activations(self._engine.backend.activations(self._recorded())["c"])
+        return self._layout.activations(self._runner.activations(self._recorded())["c"])
 
     def gates(self) -> dict[str, Array]:
-        """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; shapes as `cell_states`."""
-        values = self._engine.backend.activations(self._recorded())
+        """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; as `cell_states`."""
+        values = self._runner.activations(self._recorded())
         return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
 
     @property
@@ -115,26 +134,35 @@ class Tape(Generic[StateT]):
         self, recorded: Problem, given: dict[str, Array | None], grads: Gradients[StateT], written: Sequence[Array]
     ) -> Problem:
         """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
-        net, layout = self._engine.net, self._layout
+        net, layout, memory = self._engine.net, self._layout, self._memory
         problem = replace(recorded, reserve=copy.deepcopy(recorded.reserve)) if self._keep else recorded
-        problem.dh0, problem.dc0 = states.pair(grads.states, layout)
-        problem.dx = None if grads.x is None else layout.sequence(grads.x)
+        problem.dh0, problem.dc0 = states.pair([memory.as_array("out.state", a) for a in grads.states], layout)
+        problem.dx = None if grads.x is None else layout.sequence(memory.as_array("out.x", grads.x))
         for name, array in given.items():
             setattr(problem, name, array)
         if written:
             for name in (*given, "x", "h0", "c0", "mask", "resets"):
-                setattr(problem, name, apart(getattr(problem, name), written))
-        for name, table in net.tables(grads.params, prefix="d_").items():
+                setattr(problem, name, memory.apart(getattr(problem, name), written))
+        params = {name: memory.as_array(name, array) for name, array in grads.params.items()}
+        for name, table in net.tables(params, prefix="d_").items():
             setattr(problem, name, table)
         return problem
 
     def _recorded(self) -> Problem:
+        if self._is_spent:
+            self._refuse()
         if self._problem is None:
-            raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
+            assert self._again is not None
+            self._problem = problem_again(self._engine, self._again)
         return self._problem
 
     def _spend(self) -> None:
         """For one caller only: of several threads the others get what a second call gets."""
         with self._lock:
-            self._recorded()
-            self._problem = None
+            if self._is_spent:
+                self._refuse()
+            self._problem, self._again, self._is_spent = None, None, True
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise RuntimeError("this tape has served its backward: record again, or record with keep=True")

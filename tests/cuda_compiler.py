@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,11 @@ from unittest import mock
 import numba.cuda
 import numba.cuda.dispatcher
 import numpy as np
+from cuda_emulator import EmulatedArray
 
-from rnnfast.cuda_kernels.device import limits_of
+from rnnfast.cuda_kernels.device import Work, limits_of
+from rnnfast.cuda_kernels.plan import Plan
+from rnnfast.device.array import DeviceArray
 from rnnfast.problem import Array
 
 
@@ -48,22 +52,27 @@ class Compiler:
 
     def __init__(self, capability: tuple[int, int], blocks: int = 132) -> None:
         self.capability, self.limits = capability, limits_of(capability, blocks)
-        self.cuda, self.kernels = numba.cuda, dict[Any, Compiled]()
+        self.cuda, self.kernels, self.number = numba.cuda, dict[Any, Compiled](), 0
+        self.plans: dict[tuple[int, int, int], Plan] = {}
 
     def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
         """The kernel as a Python function, and what it was made with."""
         return make(numba.cuda, *constants), (make.__name__, *constants)
 
-    def launch(self, kernel: Any, blocks: Any, threads: int, *arguments: Any) -> None:
+    def on(self, library: Any) -> Work:
+        """As the device's."""
+        return Work(self, library)  # type: ignore[arg-type]
+
+    def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Compile it for these arguments."""
         function, key = kernel
-        if key in self.kernels:
-            return
         signature = tuple(numba.typeof(a) for a in arguments)
+        if (key, signature) in self.kernels:
+            return
         here = SimpleNamespace(compute_capability=self.capability)
         with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
             ptx, _ = numba.cuda.compile_ptx(function, signature, cc=self.capability)
-        self.kernels[key] = Compiled(key[0], ptx, *self._assemble(ptx))
+        self.kernels[key, signature] = Compiled(key[0], ptx, *self._assemble(ptx))
 
     def _assemble(self, ptx: str) -> tuple[int | None, int | None]:
         """Registers of a thread and bytes that did not fit in them."""
@@ -78,16 +87,35 @@ class Compiler:
         found = re.findall(r"(\d+) bytes spill stores.*?Used (\d+) registers", said, re.DOTALL)
         return max(int(used) for _, used in found), max(int(spilled) for spilled, _ in found)
 
-    def array(self, a: Array) -> Array:
+    def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> EmulatedArray:
+        """An array that nobody will write to."""
+        return EmulatedArray(np.zeros(shape, dtype))
+
+    def view(self, a: Any) -> Array:
+        """What lies there."""
+        return DeviceArray.of(a).frame
+
+    def upload(self, a: Array, stream: int) -> Array:
         """It itself."""
         return np.ascontiguousarray(a)
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """As NumPy's."""
-        return np.empty(shape, dtype)
-
-    def host(self, a: Array) -> Array:
+    def download(self, a: Array, stream: int) -> Array:
         """It itself."""
         return a
 
-    copy = host
+    def constant(self, values: tuple[Any, ...], dtype: Any) -> Array:
+        """An array of these."""
+        return np.array(values, dtype)
+
+    def clear(self, a: Array, stream: int) -> None:
+        """Nothing."""
+
+    def wait(self, stream: int) -> None:
+        """Nothing."""
+
+    def wait_for_all(self) -> None:
+        """Nothing."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """There is no other."""
+        return nullcontext()

@@ -98,12 +98,12 @@ def test_blocks_that_do_not_wait_for_one_another_are_found(
 
 def test_a_block_that_never_comes_is_a_deadlock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator.limits = LIMITS["B"]
-    launch = emulator.launch
+    run_all = emulator.run
 
-    def one_block_less(kernel: Any, blocks: Any, threads: int, *arguments: Any) -> None:
-        launch(kernel, blocks - 1 if emulator.launched[-1] == "forward_kernel" else blocks, threads, *arguments)
+    def one_block_less(kernel: Any, blocks: Any, *arguments: Any) -> None:
+        run_all(kernel, blocks - 1 if emulator.launched[-1] == "forward_kernel" else blocks, *arguments)
 
-    monkeypatch.setattr(emulator, "launch", one_block_less)
+    monkeypatch.setattr(emulator, "run", one_block_less)
     with pytest.raises(Deadlock, match="wait for ever: a counter, syncthreads"):
         run(numba_cuda, make_problem(small("lstm")))
 
@@ -116,7 +116,7 @@ def test_a_barrier_that_some_threads_miss_is_a_deadlock(emulator: Emulator) -> N
             cuda.syncthreads()
 
     with pytest.raises(Deadlock, match="3 threads wait for ever: syncthreads"):
-        emulator.launch(kernel, 1, 4)
+        emulator.run(kernel, 1, 4, 0)
 
 
 def test_tiers_by_hidden_size() -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from support import Spec, make_problem, run
 
+import rnnfast
+from rnnfast import dispatch
 from rnnfast.backends import numba_cuda
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
 from cuda_compiler import Compiler, ptxas
+from cuda_emulator import EmulatedArray
 
 from rnnfast.cuda_kernels.shapes import CELLS
 
@@ -24,10 +30,15 @@ def compiled(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], spec:
     compiler = Compiler(capability)
     monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
     run(numba_cuda, make_problem(spec, dtype))
+    return shown(compiler, f"{dtype} {spec.cell} H {spec.hidden_size}")
+
+
+def shown(compiler: Compiler, net: str) -> dict[str, Any]:
+    """Its kernels by name, printed."""
     kernels = {kernel.name: kernel for kernel in compiler.kernels.values()}
     for name, kernel in kernels.items():
         print(
-            f"sm_{capability[0]}{capability[1]} {dtype} {spec.cell} H {spec.hidden_size} {name}: "
+            f"sm_{compiler.capability[0]}{compiler.capability[1]} {net} {name}: "
             f"{kernel.registers} registers, {kernel.spilled} bytes spilled"
         )
     return kernels
@@ -36,7 +47,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], spec:
 def check(kernels: dict[str, Any], *, resident: bool) -> None:
     """Compiled for all of a step, without memory of a thread's own where weights must stay in registers."""
     assert (kernels.keys() >= RESIDENT) == resident
-    assert kernels.keys() >= {"product_kernel", "pick_kernel", "held_kernel", "operand_kernel", "scale_kernel"}
+    assert kernels.keys() >= {"product_kernel", "pick_kernel", "held_kernel", "operand_kernel", "mask_kernel"}
     for name, kernel in kernels.items():
         all_blocks_run_at_once = "cudaCGGetIntrinsicHandle" in kernel.ptx
         assert all_blocks_run_at_once == (name in RESIDENT)
@@ -61,6 +72,19 @@ def test_resident_kernels_keep_weights_in_registers(
 @CAPABILITIES
 def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     check(compiled(monkeypatch, capability, spec_of("gru_before", 1100), "float64"), resident=False)
+
+
+@CAPABILITIES
+def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = Compiler(capability)
+    monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
+    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
+    dispatch._explicit.cache_clear()
+    net = rnnfast.LSTM(3, 64, batch_first=True, masked_output="hold").to("cuda")
+    x, dy, state = (EmulatedArray(np.zeros(shape, np.float32)) for shape in ((4, 6, 3), (4, 6, 64), (1, 4, 64)))
+    net.record(x, (state, None), lengths=np.arange(4))[2].backward(dy, (None, state))
+    dispatch._explicit.cache_clear()
+    check(shown(compiler, "strided") | {"mask_kernel": next(iter(compiler.kernels.values()))}, resident=True)
 
 
 @pytest.mark.slow

@@ -115,6 +115,38 @@ def test_norms_are_zero_where_no_row_is_live(kind: str) -> None:
         assert_same(norms, np.zeros((steps, 1)))
 
 
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU])
+def test_repeated_calls_are_monitored_too(target: Target, kind: Any) -> None:
+    target.skip_unless_able()
+    net, x, dy = kind(3, 4, seed=0, dtype="float64", backend=str(target)), normal(3, 2, 3), normal(3, 2, 4)
+    first = net.record(x)[2].backward(dy, monitor=True)
+    for _ in range(3):
+        again = net.record(x)[2].backward(dy, monitor=True)
+        assert_same(again, first)
+        assert_same(again.state_norms, first.state_norms)
+        assert net.record(x)[2].backward(dy).state_norms is None
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_norms_of_recomputed_and_of_truncated_steps(kind: str, bidirectional: bool) -> None:
+    steps, options = 100, OPTIONS | {"num_layers": 2, "bidirectional": bidirectional}
+    net, x = KINDS[kind](I, H, **options), normal(steps, B, I)
+    dy = normal(steps, B, 2 * H if bidirectional else H)
+    lengths = np.array([100, 0, 37, 80])
+    whole = net.record(x, lengths=lengths)[2].backward(dy, monitor=True).state_norms
+    _, _, tape = net.record(x, lengths=lengths, memory="checkpoint")
+    assert_same(tape.backward(dy, monitor=True).state_norms, whole)
+    if bidirectional:
+        return
+    dy[:] = 0
+    dy[-1] = 1
+    cut = net.record(x, truncate=32)[2].backward(dy, monitor=True).state_norms
+    for values in cut.values():
+        assert (values[96:] > 0).all() and not values[:96].any()  # segments begin at multiples of 32
+
+
 @EVERY_KIND
 def test_a_step_cell_has_norms_of_one_step(kind: str) -> None:
     cell = CELLS[kind](I, H, **OPTIONS)

@@ -97,6 +97,33 @@ def test_repeated_training_gives_the_same(target: Target, name: str, options: di
                         np.testing.assert_array_equal(got[key], value, err_msg=key)
 
 
+@ON_EVERY_TARGET
+@pytest.mark.parametrize("name", NETS)
+def test_repeated_backward_of_parts_gives_the_same(target: Target, name: str) -> None:
+    skip_unless_repeated(target)
+    net, x = NETS[name](backend=str(target)), plain(4, 3, 5)
+    y, final, _ = net.record(x)
+    partial = (None, final[1]) if isinstance(final, tuple) else None
+    fortran = np.asfortranarray(y)
+    calls: list[tuple[Any, ...]] = [(y,), (None, final), (y, partial), (), (fortran, final), (y.view(Sub), final)]
+    for arguments in calls:
+        for need_x in (True, False):
+            expected = net.record(x.view(Sub))[2].backward(*arguments, need_x=need_x)
+            tape = net.record(x)[2]
+            got = tape.backward(*arguments, need_x=need_x)
+            assert (got.x is None) == (not need_x)
+            for a, b in zip(got.arrays, expected.arrays, strict=True):
+                np.testing.assert_array_equal(a, b)
+            with pytest.raises(RuntimeError, match="this tape has served its backward"):
+                tape.backward(*arguments)
+    tape = net.record(x)[2]
+    for wrong in (y[:-1], y.astype(np.float64)):
+        with pytest.raises((ValueError, TypeError), match="dy has"):
+            tape.backward(wrong)
+    out = tape.backward(y, final, out={name: np.empty_like(a) for name, a in net.parameters.items()})
+    assert out.x is not None and out.x.shape == x.shape
+
+
 def test_every_record_has_the_next_dropout_seed() -> None:
     net = rnnfast.LSTM(5, 7, input_dropout=0.5, seed=1)
     x = plain(4, 3, 5)

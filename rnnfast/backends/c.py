@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rnnfast.backends.c_bound import Bound
@@ -33,6 +35,7 @@ __all__ = [
     "ran",
     "read_loop",
     "reason",
+    "reserve_bytes",
     "set_num_threads",
     "variants",
 ]
@@ -73,6 +76,12 @@ def backward(problem: Problem) -> None:
     call = _recorded(problem)
     call.run(call.lib.rf_backward)
     problem.reserve = None
+
+
+def reserve_bytes(problem: Problem) -> int:
+    """Bytes that a recorded `forward` leaves in `reserve`."""
+    call = LibraryCall(replace(problem, reserve=None))
+    return call.size(call.lib.rf_reserve_bytes)
 
 
 def ran(problem: Problem) -> str:

@@ -1,4 +1,4 @@
-"""A forward of the C backend with all but its numbers settled, to be repeated."""
+"""Forward and backward of the C backend with all but their numbers settled, to be repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnfast.problem import Array, Problem
 
 
 class Bound:
-    """A forward of one problem, recorded or not, to be run on other x and y with the same shapes and strides."""
+    """One problem, recorded or not, to be run on other x and y with the same shapes and strides."""
 
     def __init__(self, problem: Problem) -> None:
         call = LibraryCall(replace(problem, reserve=None))
@@ -25,7 +25,9 @@ class Bound:
         self.record.h0 = self.record.c0 = call.ffi.NULL
         self.fields = ("h_n", "c_n", "h0", "c0") if len(problem.states) > 1 else ("h_n", "h0")
         self.threads = call.record.num_threads
-        self.new, self.from_buffer, self.forward = call.ffi.new, call.ffi.from_buffer, call.lib.rf_forward
+        self.new, self.from_buffer, self.null = call.ffi.new, call.ffi.from_buffer, call.ffi.NULL
+        self.rf_forward, self.rf_backward = call.lib.rf_forward, call.lib.rf_backward
+        self.rf_workspace_bytes, self.backward_bytes = call.lib.rf_workspace_bytes, 0
         self.bytes = call.size(call.lib.rf_workspace_bytes)
         self.reserve_bytes = call.size(call.lib.rf_reserve_bytes) if problem.record else None
 
@@ -49,5 +51,46 @@ class Bound:
             reserve = Block(self.reserve_bytes)
             reserve.made_by = record, self.tables
             record.reserve, record.dropout_seed = self.from_buffer("void *", reserve.bytes), dropout_seed
-        check(self.forward(record), self.variant)
+        check(self.rf_forward(record), self.variant)
         return reserve
+
+    def backward(
+        self,
+        reserve: Block,
+        x: Array,
+        dy: Array | None,
+        d_final: Sequence[Array],
+        dx: Array | None,
+        d_start: Sequence[Array],
+        tables: dict[str, list[Array]],
+    ) -> None:
+        """Write dx, d_start and the parameters' gradients, by table; dy and d_final are zeros where there is none."""
+        assert reserve.made_by is not None
+        record, pointer = self.new("rf_problem *", reserve.made_by[0][0]), self.from_buffer
+        record.y = record.h_n = record.c_n = self.null
+        record.overwrite, record.num_threads = True, get_num_threads()
+        if dy is not None:
+            record.dy, record.dy_stride_t, record.dy_stride_b = (
+                pointer("void *", dy),
+                record.y_stride_t,
+                record.y_stride_b,
+            )
+        if dx is not None:
+            record.dx, record.dx_stride_t, record.dx_stride_b = (
+                pointer("void *", dx),
+                record.x_stride_t,
+                record.x_stride_b,
+            )
+        for names, arrays in ((("dh0", "dc0"), d_start), (("dh_n", "dc_n"), d_final)):
+            for name, array in zip(names, arrays, strict=False):
+                setattr(record, name, pointer("void *", array))
+        kept = [self.new("void *[]", [pointer("void *", array) for array in arrays]) for arrays in tables.values()]
+        for name, table in zip(tables, kept, strict=True):
+            setattr(record, "d_" + name, table)
+        if self.backward_bytes == 0:
+            size = self.new("size_t *")
+            check(self.rf_workspace_bytes(record, size), self.variant)
+            self.backward_bytes = int(size[0])
+        scratch = workspace(self.backward_bytes).bytes
+        record.workspace = pointer("void *", scratch)
+        check(self.rf_backward(record), self.variant)

@@ -10,8 +10,9 @@ from rnnfast.backends.c_memory import workspace
 from rnnfast.problem import Array, Problem
 
 # What an rf_problem takes over from a Problem under the same name: what a net's calls share, then what each has.
-SIZES = ("num_layers", "num_directions", "input_size", "hidden_size")
-NUMBERS = ("steps", "batch", "dropout", "input_dropout", "recurrent_dropout", "dropout_seed", "first_row")
+SIZES = ("num_layers", "num_directions", "input_size", "hidden_size", "first_layer", "half")
+DROPOUT = ("dropout", "input_dropout", "recurrent_dropout", "dropout_seed", "first_row", "first_step")
+NUMBERS = ("steps", "batch", *DROPOUT)
 FORWARD = ("h0", "c0", "h_n", "c_n", "lengths", "mask", "resets")
 BACKWARD = ("dh_n", "dc_n", "dh0", "dc0", "state_grad_norms")
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

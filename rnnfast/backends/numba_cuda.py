@@ -1,4 +1,4 @@
-"""The Numba CUDA backend: NumPy arrays travel to the device and back, everything between happens there."""
+"""The Numba CUDA backend: arrays of the device stay there, NumPy's travel to it and their results back."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ def forward(problem: Problem) -> None:
     """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
     from rnnfast.cuda_kernels.net import Net
 
-    net = Net(device(), problem)
-    net.forward(problem)
+    with device().current():
+        net = Net(device().on(problem.library), problem)
+        net.forward(problem)
     problem.reserve = net if problem.record else None
 
 
@@ -78,7 +79,26 @@ def forward(problem: Problem) -> None:
 def backward(problem: Problem) -> None:
     """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
     net, problem.reserve = problem.reserve, None
-    net.backward(problem)
+    with device().current():
+        before, work = net.work, net.work.again()
+        net.continue_on(work, problem)
+        net.backward(problem)
+        if work.stream != before.stream:  # whose memory is given back now, for others to use
+            work.wait()
+
+
+def reserve_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves on the device where every step is live."""
+    from rnnfast.cuda_kernels.shapes import CELLS as KERNELS
+
+    cell, entries, numbers = KERNELS[problem.cell], problem.steps * problem.batch, 0
+    units = problem.hidden_size * (cell.slots + cell.states + len(cell.phases) - 1)
+    first = problem.batch * problem.hidden_size * (cell.states + (problem.recurrent_dropout > 0))
+    for k, (ih, hh) in enumerate(zip(problem.weight_ih, problem.weight_hh, strict=True)):
+        above = problem.first_layer + k // problem.num_directions > 0
+        masks = (problem.dropout if above else problem.input_dropout) > 0
+        numbers += entries * (units + ih.shape[1] * (1 + masks)) + ih.size + hh.size + first
+    return problem.dtype.itemsize * numbers + 8 * entries * len(problem.weight_ih)
 
 
 def ran(problem: Problem) -> str:
@@ -91,5 +111,6 @@ def activations(problem: Problem) -> dict[str, Array]:
 
     Each (L·D, T, B, H); zero at steps that are not live.
     """
-    found: dict[str, Array] = problem.reserve.activations(problem)
+    with device().current():
+        found: dict[str, Array] = problem.reserve.activations(problem)
     return found

@@ -14,6 +14,9 @@ from rnnfast.backends.reference_dropout import input_mask, recurrent_mask
 from rnnfast.backends.reference_layer import Layer, LayerGradients
 from rnnfast.problem import CELLS, Array, Problem
 
+SAVED = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_linear": 1, "lstm": 7, "gru": 7, "gru_before": 4}
+"""Numbers per unit and step that a cell's formulas keep; what is a part of a product keeps all of it."""
+
 
 def variants() -> tuple[str, ...]:
     """There is one form."""
@@ -42,11 +45,11 @@ def forward(problem: Problem) -> None:
         for number in range(problem.num_layers):
             top = number == problem.num_layers - 1
             y = problem.y if top else np.zeros(problem.y.shape, problem.dtype)
-            for direction in range(problem.num_directions):
-                layer = _layer(problem, number, direction)
-                k = number * problem.num_directions + direction
+            for half in range(problem.num_directions):
+                k = number * problem.num_directions + half
+                layer, direction = _layer(problem, k), problem.direction(k)
                 initial = _states(problem, k, problem.h0, problem.c0)
-                final = layer.forward(visit(x, direction), visit(half_of(problem, y, direction), direction), initial)
+                final = layer.forward(visit(x, direction), visit(half_of(problem, y, half), direction), initial)
                 write_states((problem.h_n, problem.c_n), k, final.values())
                 tape.append(layer)
             x = y
@@ -62,14 +65,28 @@ def backward(problem: Problem) -> None:
     with np.errstate(all="ignore"):
         for number in reversed(range(problem.num_layers)):
             dx = np.zeros((*shape[:2], problem.input_size if number == 0 else shape[2]), problem.dtype)
-            for direction in range(problem.num_directions):
-                k = number * problem.num_directions + direction
+            for half in range(problem.num_directions):
+                k = number * problem.num_directions + half
+                direction = problem.direction(k)
                 d_final = _states(problem, k, problem.dh_n, problem.dc_n)
-                dy_half = visit(half_of(problem, dy, direction), direction)
+                dy_half = visit(half_of(problem, dy, half), direction)
                 _hand_out(problem, k, tape[k].backward(dy_half, visit(dx, direction), d_final))
             dy = dx
     if problem.dx is not None:
-        problem.dx[...] = dx
+        problem.dx[...] = dx + problem.dx if problem.half == 2 else dx
+
+
+def reserve_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves in `reserve` where every step is live."""
+    entries, size, directions = problem.steps * problem.batch, problem.dtype.itemsize, problem.num_directions
+    dropped = problem.hidden_size if problem.recurrent_dropout else 0
+    states = problem.hidden_size * (len(problem.states) + SAVED[problem.cell]) + dropped
+    total = 0
+    for k, weight in enumerate(problem.weight_ih):
+        number = problem.first_layer + k // directions
+        mask = weight.shape[1] if number and problem.dropout and k % directions == 0 else 0
+        total += entries * (size * (weight.shape[1] + states + mask) + 10) + size * problem.batch * dropped
+    return total
 
 
 def ran(problem: Problem) -> str:
@@ -88,14 +105,14 @@ def activations(problem: Problem) -> dict[str, Array]:
     result = {name: np.zeros(shape, problem.dtype) for name in (*cell.gates, *cell.states[1:])}
     for name, values in result.items():
         for k, layer in enumerate(tape):
-            in_visit_order = visit(values[k], k % problem.num_directions)
+            in_visit_order = visit(values[k], problem.direction(k))
             for t, step in enumerate(layer.steps):
                 in_visit_order[t, step.rows] = step.saved[name]
     return result
 
 
-def _layer(problem: Problem, number: int, direction: int) -> Layer:
-    k = number * problem.num_directions + direction
+def _layer(problem: Problem, k: int) -> Layer:
+    number, direction = k // problem.num_directions, problem.direction(k)
     live, cut = schedule(problem, direction)
     x_mask = input_mask(problem, number)
     return Layer(
@@ -120,4 +137,4 @@ def _hand_out(problem: Problem, k: int, gradients: LayerGradients) -> None:
     write_gradients(problem, k, (gradients.weight_ih, gradients.weight_hh, gradients.bias_ih, gradients.bias_hh))
     write_states((problem.dh0, problem.dc0), k, gradients.states.values())
     if problem.state_grad_norms is not None:
-        problem.state_grad_norms[:, k] = visit(gradients.norms, k % problem.num_directions)
+        problem.state_grad_norms[:, k] = visit(gradients.norms, problem.direction(k))

@@ -32,15 +32,17 @@ def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units:
     """Factors (steps, B, units) of kind `kind` for layer-direction k: 0, or 1 / (1 - p) where a value is kept.
 
     Counter (row, unit // 4, step, tag) with tag = 4·(2·layer + direction) + kind, key = the seed; output word unit % 4.
-    A value is kept iff its word is at least floor(p·2³²).
+    A value is kept iff its word is at least floor(p·2³²). The directions of a layer share the masks on its input.
     """
-    layer, direction = divmod(k, problem.num_directions)
+    layer = problem.first_layer + k // problem.num_directions
+    direction = problem.direction(k) if kind == RECURRENT else 0
+    first_step = problem.first_step if kind == BETWEEN else 0
     seed = problem.dropout_seed
     words = philox4x32(
         (
             (problem.first_row + np.arange(problem.batch))[None, :, None],
             np.arange(-(-units // 4))[None, None, :],
-            np.arange(steps)[:, None, None],
+            (first_step + np.arange(steps))[:, None, None],
             (layer * 2 + direction) * 4 + kind,
         ),
         (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF),
@@ -54,8 +56,8 @@ def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units:
 def input_mask(problem: Problem, layer: int) -> Array | None:
     """Factors (T, B, input size of the layer) on a layer's input, or None where its dropout is off."""
     k, steps = layer * problem.num_directions, problem.steps
-    if layer > 0:
-        units = problem.num_directions * problem.hidden_size
+    if problem.first_layer + layer > 0:
+        units = problem.weight_ih[k].shape[1]
         return dropout_mask(problem, problem.dropout, k, BETWEEN, units, steps) if problem.dropout else None
     if not problem.input_dropout:
         return None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnfast.cuda_kernels.backward import backward_kernel
-from rnnfast.cuda_kernels.device import launch_over, zeros
 from rnnfast.cuda_kernels.forward import forward_kernel
 from rnnfast.cuda_kernels.product import Matrix, matrix, multiply
 from rnnfast.cuda_kernels.rows import begin_step_kernel, end_step_kernel, forward_step_kernel
@@ -21,11 +20,11 @@ def forward(layer: Layer) -> None:
     """Fill gates, r h, c and h of the layer's state."""
     tier, size, real = layer.tier, layer.size, layer.dtype.type
     if tier.block is None:
-        for start, stop in layer.ranges:
+        for start, stop in layer.plan.bounds(1):
             for phase in layer.cell.phases:
                 _forward_step(layer, phase, int(start), int(stop))
         return
-    kernel = layer.device.kernel(forward_kernel, real, layer.cell, tier.block, tier.block.depth(size))
+    kernel = layer.work.kernel(forward_kernel, real, layer.cell, tier.block, tier.block.depth(size))
     _launch(layer, kernel, layer.state)
 
 
@@ -33,45 +32,45 @@ def backward(layer: Layer, dy: Any, grads: tuple[Any, ...]) -> None:
     """Gates become gradients of their pre-activations, dh and dc those of the first states."""
     tier, real = layer.tier, layer.dtype.type
     if tier.block is None:
-        for start, stop in layer.ranges[::-1]:
+        for start, stop in layer.plan.bounds(1)[::-1]:
             _backward_step(layer, int(start), int(stop), dy, grads)
         return
     phases = layer.cell.phases
     depths = [tier.block.depth(phase.count * layer.size) for phase in (phases[0], phases[-1])]
-    kernel = layer.device.kernel(backward_kernel, real, layer.cell, tier.block, *depths)
+    kernel = layer.work.kernel(backward_kernel, real, layer.cell, tier.block, *depths)
     _launch(layer, kernel, layer.state, dy, grads)
 
 
 def _launch(layer: Layer, kernel: Any, *arguments: Any) -> None:
     tier = layer.tier
     assert tier.block is not None
-    counters = zeros(layer.device, (tier.groups,), np.int32)
+    counters = layer.work.zeros((tier.groups,), np.int32)
     blocks = tier.groups * tier.members
-    layer.device.launch(
+    layer.work.launch(
         kernel, blocks, tier.block.threads, layer.device_plan, layer.hh, *arguments, counters, tier.members
     )
 
 
 def _forward_step(layer: Layer, phase: Phase, start: int, stop: int) -> None:
     count, size, width = stop - start, layer.size, phase.count * layer.size
-    sums = zeros(layer.device, (count * width,), layer.dtype)
+    sums = layer.work.zeros((count * width,), layer.dtype)
     second = phase is not layer.cell.phases[0]
     left = matrix(layer.state[4][start:stop] if second else layer.operands(start, stop))
     weights = Matrix(layer.hh.reshape(-1), phase.first * size * size, size, 1).turned
-    multiply(layer.device, left, weights, Matrix(sums, 0, width, 1), count, width, size)
-    launch_over(
-        layer.device, count * size, forward_step_kernel, (phase,), start, count, layer.device_plan, layer.state, sums
+    multiply(layer.work, left, weights, Matrix(sums, 0, width, 1), count, width, size)
+    layer.work.launch_over(
+        count * size, forward_step_kernel, (phase,), start, count, layer.device_plan, layer.state, sums
     )
 
 
 def _backward_step(layer: Layer, start: int, stop: int, dy: Any, grads: tuple[Any, ...]) -> None:
-    count, size, device, cell = stop - start, layer.size, layer.device, layer.cell
+    count, size, work, cell = stop - start, layer.size, layer.work, layer.cell
     numbers, plan, state = count * size, layer.device_plan, layer.state
-    launch_over(device, numbers, begin_step_kernel, (cell,), start, count, plan, state, dy, grads)
+    work.launch_over(numbers, begin_step_kernel, (cell,), start, count, plan, state, dy, grads)
     for phase in reversed(cell.phases):
-        sums = zeros(device, (numbers,), layer.dtype)
+        sums = work.zeros((numbers,), layer.dtype)
         for gate, gates, slot in phase.runs:
             left = matrix(state[0][start:stop], slot * size)
             weights = Matrix(layer.hh.reshape(-1), gate * size * size, size, 1)
-            multiply(layer.device, left, weights, Matrix(sums, 0, size, 1), count, size, gates * size)
-        launch_over(device, numbers, end_step_kernel, (cell, phase), start, count, plan, state, grads, sums)
+            multiply(work, left, weights, Matrix(sums, 0, size, 1), count, size, gates * size)
+        work.launch_over(numbers, end_step_kernel, (cell, phase), start, count, plan, state, grads, sums)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnfast.backends.layers import schedule, visit
 from rnnfast.cuda_kernels.cells import FROM_START, FROM_ZEROS
 from rnnfast.problem import Array, Problem
+
+if TYPE_CHECKING:
+    from rnnfast.cuda_kernels.device import Work
+
+PLANS_KEPT = 64
+"""Of sizes without lengths, mask and resets, for each device."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,44 @@ class Plan:
     """(T B,): the entry whose output a place shows, -1: none. Unless output is held, its own."""
     repeats: Array
     """(n,): how many places in a row show an entry."""
+    kept: bool = False
+    """Whether all rows are live at all times, so that it serves calls on any stream."""
+    forward: bool = True
+    """Whether places are visited in their order."""
+    _on_device: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether entries are the places in their order."""
+        return self.kept and self.forward
+
+    @property
+    def everyone(self) -> Array:
+        """(B,): every row."""
+        return np.arange(self.live.shape[1], dtype=np.int32)
+
+    @property
+    def alive(self) -> Array:
+        """(B,): every row, but -1 for one whose state had become zeros in the end."""
+        return np.where(self.last != FROM_ZEROS, np.arange(len(self.last)), -1)
+
+    def on(self, work: Work, name: str) -> Any:
+        """One of its arrays on the device, where it is brought once."""
+        if name not in self._on_device:
+            self._on_device[name] = self._brought(work, getattr(self, name))
+        return self._on_device[name]
+
+    def bounds_on(self, work: Work, groups: int) -> Any:
+        """`bounds` on the device."""
+        if groups not in self._on_device:
+            self._on_device[groups] = self._brought(work, self.bounds(groups))
+        return self._on_device[groups]
+
+    def _brought(self, work: Work, array: Array) -> Any:
+        found = work.array(array)
+        if self.kept:
+            work.device.wait(work.stream)
+        return found
 
     def bounds(self, groups: int) -> Array:
         """(T, groups + 1): where each group's entries of a visit begin, when rows are dealt evenly, and their end."""
@@ -39,7 +84,20 @@ class Plan:
         return np.ascontiguousarray((first[:, None] + before[:, cuts]).astype(np.int32))
 
 
-def make_plan(problem: Problem, direction: int, *, hold: bool) -> Plan:
+def plan_for(work: Work, problem: Problem, direction: int) -> Plan:
+    """That of one direction of a net, made anew only where rows are ragged."""
+    if any(a is not None for a in (problem.lengths, problem.mask, problem.resets)):
+        return make_plan(problem, direction, hold=False)
+    plans, key = work.device.plans, (problem.steps, problem.batch, direction)
+    if (known := plans.get(key)) is not None:
+        return known
+    if len(plans) >= PLANS_KEPT:
+        plans.clear()
+    plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
+    return made
+
+
+def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:
     """That of one direction of a net; `hold`: steps that are not live repeat the last output."""
     live, cut = schedule(problem, direction)
     steps, batch = live.shape
@@ -62,4 +120,6 @@ def make_plan(problem: Problem, direction: int, *, hold: bool) -> Plan:
         places[visits, rows],
         np.ascontiguousarray(visit(shown, direction)).reshape(-1),
         np.bincount(shown[shown >= 0], minlength=len(rows)),
+        kept,
+        direction == 0,
     )

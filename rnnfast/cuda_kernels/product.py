@@ -13,7 +13,8 @@ def product_kernel(cuda: Any, real: Any, side: int, each: int) -> Any:
     """The kernel: blocks of side x side threads, each with each x each numbers of C.
 
     Operands are (flat array, where they begin, from row to row, from column to column); m, n, depth: C is (m, n), A
-    (m, depth). The grid is (ceil(n / tile), ceil(m / tile)) with tile = side * each.
+    (m, depth). The grid is (ceil(m / tile), ceil(n / tile)) with tile = side * each: its x axis is the one that can be
+    as long as rows are many.
     """
     tile, threads = side * each, side * side
     a_size = b_size = CHUNK * tile
@@ -31,7 +32,7 @@ def product_kernel(cuda: Any, real: Any, side: int, each: int) -> Any:
     def kernel(a, b, c, m, n, depth):
         a_tile, b_tile = cuda.shared.array(a_size, real), cuda.shared.array(b_size, real)
         total, part = cuda.local.array((each, each), real), cuda.local.array((each, each), real)
-        thread, row0, column0 = cuda.threadIdx.x, cuda.blockIdx.y * tile, cuda.blockIdx.x * tile
+        thread, row0, column0 = cuda.threadIdx.x, cuda.blockIdx.x * tile, cuda.blockIdx.y * tile
         y, x = thread // side, thread % side
         b_array, b_begin, b_row, b_column = b
         for i in range(each):
@@ -88,10 +89,13 @@ def matrix(a: Any, column: int = 0) -> Matrix:
     return Matrix(a.reshape(-1), column, a.shape[1], 1)
 
 
-def multiply(device: Any, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
-    """C (m, n) += A (m, depth) B."""
+def multiply(work: Any, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
+    """C (m, n) += A (m, depth) B, by the library that the call's arrays come from, if that has a product."""
+    device = work.device
     tile = device.side * device.each
-    if m > 0 and n > 0 and depth > 0:
+    if m <= 0 or n <= 0 or depth <= 0:
+        return
+    if work.library is None or not work.library.add_product(a, b, c, m, n, depth):
         kernel = device.kernel(product_kernel, c.array.dtype.type, device.side, device.each)
-        grid = (-(-n // tile), -(-m // tile))
-        device.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)
+        grid = (-(-m // tile), -(-n // tile))
+        work.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)

@@ -46,6 +46,12 @@ class Cell:
         """Those of all phases."""
         return tuple(run for phase in self.phases for run in phase.runs)
 
+    @property
+    def gate_of(self) -> tuple[int, ...]:
+        """Of every slot the gate whose recurrent product and bias it takes, -1: none."""
+        gates = {slot + n: gate + n for gate, count, slot in self.runs for n in range(count)}
+        return tuple(gates.get(slot, -1) for slot in range(self.slots))
+
 
 def _rnn(activation, derivative):
     forward, backward = cells.elman(activation, derivative)

@@ -54,13 +54,11 @@ class CharModel:
 
     def bits_per_character(self, codes: Array) -> float:
         """Mean bits that the model needs for each of these codes but the first, read as one sequence."""
-        net, state, nats = self.recurrent.freeze(), None, 0.0
-        inputs, targets = codes[:-1], codes[1:]
-        for start in range(0, len(targets), EVALUATION_STEPS):
-            part = slice(start, start + EVALUATION_STEPS)
-            y, state = net(self.embedding(inputs[part, None]), state)
-            nats += nn.cross_entropy(self.head(y[:, 0]), targets[part])[0] * len(targets[part])
-        return nats / len(targets) / math.log(2)
+        net, nats = nn.Carried(self.recurrent.freeze()), 0.0
+        for inputs, targets in nn.chunks(codes[:-1], codes[1:], steps=EVALUATION_STEPS):
+            y = net(self.embedding(inputs[:, None]))
+            nats += nn.cross_entropy(self.head(y[:, 0]), targets)[0] * len(targets)
+        return nats / (len(codes) - 1) / math.log(2)
 
     def generate(self, prompt: str, length: int, *, temperature: float = 1.0, seed: int = 0) -> str:
         """Text of so many characters that goes on from the prompt, drawn from softmax(logits / temperature)."""

@@ -4,10 +4,12 @@ Every layer keeps `parameters`, a dict from name to array that an optimiser chan
 modules' two calls: `layer(x)` for inference, `y, tape = layer.record(x)` for training, then
 `grads = tape.backward(dy)` with `grads.x` and `grads.params[name]`. A loss returns its value and its gradient.
 
-A model of several parts is one flat dict of parameters, and one of gradients with the same names, made by `named`.
+A model of several parts is one flat dict of parameters, and one of gradients with the same names, made by `named`. A
+sequence too long for one call comes in `chunks`, and a net `Carried` from one to the next.
 """
 
 from rnnfast.nn.adam import Adam, AdamW
+from rnnfast.nn.chunks import Carried, chunks
 from rnnfast.nn.clip import clip_grad_norm, clip_grad_value, grad_norm
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
@@ -27,6 +29,7 @@ from rnnfast.nn.stopping import EarlyStopping
 __all__ = [
     "Adam",
     "AdamW",
+    "Carried",
     "CosineLR",
     "Dropout",
     "EarlyStopping",
@@ -42,6 +45,7 @@ __all__ = [
     "SGD",
     "Schedule",
     "StepLR",
+    "chunks",
     "clip_grad_norm",
     "clip_grad_value",
     "cross_entropy",

@@ -1,20 +1,20 @@
-"""A forward of the Numba CPU backend with all but its numbers settled, to be repeated."""
+"""Forward and backward of the Numba CPU backend with all but their numbers settled, to be repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from rnnfast.numba_kernels.layer import Layer
-from rnnfast.numba_kernels.net import forward
+from rnnfast.numba_kernels.net import backward, forward
 from rnnfast.problem import Array, Problem
 
 
 class Bound:
-    """A forward of one problem, recorded or not, to be run on other x and y with the same shapes and strides."""
+    """One problem, recorded or not, to be run on other x and y with the same shapes and strides."""
 
     def __init__(self, problem: Problem) -> None:
         assert problem.x is not None and problem.y is not None
@@ -22,6 +22,7 @@ class Bound:
         self.state_shape = problem.num_layers * problem.num_directions, problem.batch, problem.hidden_size
         nothing: dict[str, Any] = dict.fromkeys(("x", "y", "h0", "c0", "h_n", "c_n", "reserve"))
         self.problem = replace(problem, **nothing)  # the first call's arrays belong to its caller
+        self.options = {field.name: getattr(self.problem, field.name) for field in fields(Problem)}
 
     def is_stale(self) -> bool:
         """Never: every call asks for the number of threads."""
@@ -31,7 +32,35 @@ class Bound:
         self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array], dropout_seed: int = 0
     ) -> list[Layer] | None:
         """The states before (none: zeros) and after the steps are (h,) or (h, c). Returns the reserve if recorded."""
-        (shape, dtype, strides), (y_shape, _, y_strides) = self.places
-        x, y = np.ndarray(shape, dtype, x, 0, strides), np.ndarray(y_shape, dtype, y, 0, y_strides)
-        states = [[state.reshape(self.state_shape) for state in part] for part in (start, final)]
-        return forward(self.problem, x, y, *states)
+        return forward(self.problem, self.seen(0, x), self.seen(1, y), self.states(start), self.states(final))
+
+    def backward(
+        self,
+        reserve: list[Layer],
+        x: Array,
+        dy: Array | None,
+        d_final: Sequence[Array],
+        dx: Array | None,
+        d_start: Sequence[Array],
+        tables: dict[str, list[Array]],
+    ) -> None:
+        """Write dx, d_start and the parameters' gradients, by table; dy and d_final are zeros where there is none.
+
+        x is the problem's (T, B, I), dy and dx have the shapes and strides of y and x that `run` is given.
+        """
+        arrays: dict[str, Any] = {"d_" + name: table for name, table in tables.items()}
+        arrays |= zip(("dh0", "dc0"), self.states(d_start), strict=False)
+        arrays |= zip(("dh_n", "dc_n"), self.states(d_final), strict=False)
+        dx, dy = None if dx is None else self.seen(0, dx), None if dy is None else self.seen(1, dy)
+        problem = Problem(**self.options | {"x": x, "dx": dx, "dy": dy, "overwrite": True} | arrays)
+        backward(problem, reserve)
+
+    def seen(self, number: int, array: Array) -> Array:
+        """An array like x (0) or y (1) as the problem has it, time first."""
+        shape, dtype, strides = self.places[number]
+        view: Array = np.ndarray(shape, dtype, array, 0, strides)
+        return view
+
+    def states(self, arrays: Sequence[Array]) -> list[Array]:
+        """As the problem has them."""
+        return [array.reshape(self.state_shape) for array in arrays]

@@ -37,7 +37,7 @@ class Layer:
     ) -> None:
         """`mask` (B, H) and `x_mask` (entries, I): factors of dropout."""
         self.weights, self.entries, self.cut, self.x_mask = weights_of(problem, k), entries, cut, x_mask
-        self.shape, self.dtype, self.reverse = shape_for(problem, k), problem.dtype, k % problem.num_directions == 1
+        self.shape, self.dtype, self.reverse = shape_for(problem, k), problem.dtype, problem.direction(k) == 1
         self.packed: Packed | None = None if problem.packed is None else problem.packed[k]
         self.none = self.empty(0)
         self.mask = self.none if mask is None else mask
@@ -90,6 +90,7 @@ class Layer:
 
         share(project, n, n * shape.rows * shape.inputs)
         share(loop, entries.batch, n * shape.rows * shape.hidden)
+        self.packed = None  # backward reads the weights as they are
 
     def project(self, packed: Packed, first: int, last: int) -> None:
         """gates = biases + W_ih x, of the entries [first, last)."""

@@ -22,25 +22,27 @@ def packed(problem: Problem) -> list[Packed]:
 
 def forward(problem: Problem, x: Array, y: Array, start: States, final: States) -> list[Layer] | None:
     """Write y and the final states, which go before those of the problem; returns the layers if it is recorded."""
-    entries, directions = entries_of(problem), range(problem.num_directions)
-    cuts = [cut_of(problem, direction) for direction in directions]
+    entries, halves = entries_of(problem), range(problem.num_directions)
+    cuts = [cut_of(problem, problem.direction(half)) for half in halves]
     tape: list[Layer] = []
     rows = entries.of(x)
     for number in range(problem.num_layers):
-        top, halves = number == problem.num_layers - 1, []
+        top, outputs = number == problem.num_layers - 1, []
         x_mask = _input_mask(problem, number, entries)
         rows = _times(rows, x_mask)
-        for direction in directions:
-            k = number * len(directions) + direction
-            layer = Layer(problem, k, entries, cuts[direction], recurrent_mask(problem, k), x_mask)
-            in_place = top and entries.live is None and len(directions) == 1 and y.flags.carray
+        for half in halves:
+            k = number * len(halves) + half
+            layer = Layer(problem, k, entries, cuts[half], recurrent_mask(problem, k), x_mask)
+            in_place = top and entries.live is None and len(halves) == 1 and y.flags.carray
             h_after = y.reshape(entries.count, problem.hidden_size) if in_place else layer.empty(entries.count)
             layer.forward(rows, *layer.states(k, start, final), h_after, record=problem.record)
+            if number == 0:
+                layer.x = layer.none  # backward has it from the problem
             if top and not in_place:
-                _write_output(problem, entries, direction, y, h_after)
-            halves.append(h_after)
+                _write_output(problem, entries, half, y, h_after)
+            outputs.append(h_after)
             tape.append(layer)
-        rows = halves[0] if len(halves) == 1 else np.concatenate(halves, axis=1)
+        rows = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
     return tape if problem.record else None
 
 
@@ -52,14 +54,14 @@ def backward(problem: Problem, tape: list[Layer]) -> None:
     d_x: Array | None = None
     for number in reversed(range(problem.num_layers)):
         d_y, d_x = d_x, None
-        for direction in range(problem.num_directions):
-            k = number * problem.num_directions + direction
+        for half in range(problem.num_directions):
+            k = number * problem.num_directions + half
             layer = tape[k]
             layer.x = layer.x if number else x
             if d_y is None:
-                d = _output_gradient(problem, entries, direction)
+                d = _output_gradient(problem, entries, half)
             else:
-                d = np.ascontiguousarray(half_of(problem, d_y, direction))
+                d = np.ascontiguousarray(half_of(problem, d_y, half))
             norms = NO_NORMS if problem.state_grad_norms is None else np.zeros((entries.count, 2))
             layer.backward(d, *layer.states(k, given, wanted), norms)
             if number > 0 or problem.dx is not None:
@@ -67,7 +69,22 @@ def backward(problem: Problem, tape: list[Layer]) -> None:
             _hand_out(problem, k, layer, norms)
         d_x = None if d_x is None else _times(d_x, tape[k].x_mask)
     if problem.dx is not None and d_x is not None:
-        entries.into(problem.dx, d_x)
+        entries.into(problem.dx, d_x + entries.of(problem.dx) if problem.half == 2 else d_x)
+
+
+def kept_bytes(problem: Problem) -> int:
+    """Bytes of the arrays that a recorded `forward` leaves where every step is live."""
+    count, hidden, batch = problem.steps * problem.batch, problem.hidden_size, problem.batch
+    lstm, before, dropped = problem.cell == "lstm", problem.cell == "gru_before", problem.recurrent_dropout > 0
+    rows, constant = 0, 0
+    for k, weight in enumerate(problem.weight_ih):
+        rows += shape_for(problem, k).columns + hidden * (1 + 2 * lstm + before + dropped)
+        constant += batch * hidden * dropped
+        if k % problem.num_directions == 0:
+            dropout = problem.dropout if problem.first_layer + k else problem.input_dropout
+            rows += weight.shape[1] * ((k > 0) + (dropout > 0))
+    flags = count * problem.num_directions * (problem.resets is not None)
+    return problem.dtype.itemsize * (count * rows + constant) + 8 * count + flags
 
 
 def activations(problem: Problem, tape: list[Layer]) -> dict[str, Array]:
@@ -99,23 +116,23 @@ def _times(rows: Array, mask: Array | None) -> Array:
     return rows if mask is None else _masked(rows, mask)
 
 
-def _write_output(problem: Problem, entries: Entries, direction: int, y: Array, h_after: Array) -> None:
-    half = half_of(problem, y, direction)
+def _write_output(problem: Problem, entries: Entries, half: int, y: Array, h_after: Array) -> None:
+    own = half_of(problem, y, half)
     if problem.masked_output == "hold" and entries.live is not None:
         nothing = np.zeros((1, problem.hidden_size), problem.dtype)
-        half[...] = np.concatenate([h_after, nothing])[entries.held(direction)]
+        own[...] = np.concatenate([h_after, nothing])[entries.held(problem.direction(half))]
     else:
-        entries.into(half, h_after)
+        entries.into(own, h_after)
 
 
-def _output_gradient(problem: Problem, entries: Entries, direction: int) -> Array:
+def _output_gradient(problem: Problem, entries: Entries, half: int) -> Array:
     """dL/dh' of every entry by way of y."""
     if problem.dy is None:
         return np.zeros((entries.count, problem.hidden_size), problem.dtype)
-    dy = half_of(problem, problem.dy, direction)
+    dy = half_of(problem, problem.dy, half)
     d = entries.of(dy)
     if problem.masked_output == "hold" and entries.live is not None:
-        held = entries.held(direction)
+        held = entries.held(problem.direction(half))
         repeats = ~entries.live & (held >= 0)
         with np.errstate(all="ignore"):
             np.add.at(d, held[repeats], dy[repeats])
