@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from rnnfast import states
 from rnnfast.arrays import Memory
 from rnnfast.calls import result
@@ -29,6 +31,9 @@ class Gradients(Generic[StateT]):
     """By the state before the first step: h, or (h, c)."""
     params: dict[str, Array]
     """By the parameters, under their names."""
+    state_norms: dict[str, Array] | None = None
+    """With `monitor=True`, by name of each state (h, for the LSTM also c), (T, L·D) float64: the norms ‖dL/dh_t‖ and
+    ‖dL/dc_t‖ over the units of all rows live at step t, 0 where none is. t is the time of x for both directions."""
 
     @property
     def states(self) -> tuple[Array, ...]:
@@ -37,7 +42,7 @@ class Gradients(Generic[StateT]):
 
     @property
     def arrays(self) -> list[Array]:
-        """All of them."""
+        """All of them, norms aside."""
         return [*([] if self.x is None else [self.x]), *self.states, *self.params.values()]
 
 
@@ -62,6 +67,13 @@ def gradients_for(
     names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
     check_all_apart(names, [memory.frame(array) for array in grads.arrays], parameters.frames)
     return grads
+
+
+def state_norms_for(net: Net, problem: Problem) -> dict[str, Array]:
+    """Give the problem the array that backward fills with norms; the norms by name of each state."""
+    norms = np.zeros((problem.steps, net.num_layers * net.num_directions, 2))
+    problem.state_grad_norms = norms
+    return {name: norms[:, :, column] for column, name in enumerate(net.states)}
 
 
 def _params(params: Any, net: Net, memory: Memory) -> dict[str, Array]:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
 from rnnfast import repeated_backward, states
+from rnnfast.backends.layers import schedule
 from rnnfast.calls import Call, problem_again, read_sequence
 from rnnfast.checks import truth
 from rnnfast.engine import Engine
-from rnnfast.gradients import Gradients, StateT, gradients_for
+from rnnfast.gradients import Gradients, StateT, gradients_for, state_norms_for
 from rnnfast.problem import Array, Problem
 
 
@@ -47,12 +48,15 @@ class Tape(Generic[StateT]):
         need_x: bool = True,
         out: Gradients[StateT] | dict[str, Array] | None = None,
         accumulate: bool = False,
+        monitor: bool = False,
     ) -> Gradients[StateT]:
         """Gradients of a loss L from dy = dL/dy and d_state = dL/d(final state), shaped like y and the state.
 
         None means zeros; either part of an LSTM's d_state may be None too. `need_x=False` saves the work for dx.
         `out` takes the results: earlier gradients, or arrays by parameter name (C-contiguous). With `accumulate` the
         parameters' gradients are added to what `out` holds; those of x and of the state are always overwritten.
+        `monitor` adds `state_norms`, the norm of the state's gradient at every step: see `Gradients` and
+        `rnnfast.diagnostics`.
 
         Raises RuntimeError on a second call without `keep`, ValueError and TypeError for arrays that do not fit;
         after those the tape is as it was.
@@ -60,9 +64,10 @@ class Tape(Generic[StateT]):
         if self._is_spent:
             self._refuse()
         need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
+        monitor = truth("monitor", monitor)
         if accumulate and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
-        if (again := self._again) is not None and out is None and not self._keep:
+        if (again := self._again) is not None and not (monitor or self._keep or out is not None):
             found = repeated_backward.run(self._engine, again, self._spend, dy, d_state, need_x)
             if found is not None:
                 return found
@@ -78,6 +83,8 @@ class Tape(Generic[StateT]):
             self._spend()
         problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
         problem.overwrite = not accumulate
+        if monitor:
+            grads = replace(grads, state_norms=state_norms_for(net, problem))
         self._runner.backward(problem)
         return grads
 
@@ -111,6 +118,14 @@ class Tape(Generic[StateT]):
         """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; as `cell_states`."""
         values = self._runner.activations(self._recorded())
         return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
+
+    @property
+    def live(self) -> Array:
+        """Which steps are live, (T, B) bool, time-major whatever the layout of x; an axis that x lacks counts 1.
+
+        Raises RuntimeError after `backward`.
+        """
+        return schedule(self._recorded(), direction=0)[0]
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tape can be neither copied nor pickled: it refers to the live parameters and to x")

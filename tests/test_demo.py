@@ -14,7 +14,7 @@ from commands import SMALL, assert_one_line, python
 
 import rnnfast
 from rnnfast import cli
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.text_source import read_text, split, unigram_bits
 
 pytest.importorskip("rich", reason="the demo needs rich")

@@ -7,7 +7,7 @@ import textwrap
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.command import backend_name, make_folder
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.options import Options

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.training import BATCH, STEPS
 from rnnfast.problem import Array
 

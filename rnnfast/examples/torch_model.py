@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.training import LEARNING_RATE, MAX_NORM
 from rnnfast.problem import Array
 

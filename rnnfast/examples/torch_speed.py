@@ -11,7 +11,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import rnnfast
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.text_source import chunks
 from rnnfast.examples.torch_model import TorchTrainer
 from rnnfast.examples.training import BATCH, STEPS, Trainer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from rnnfast import nn
-from rnnfast.examples.char_text import CharModel
+from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.text_source import chunks
 from rnnfast.problem import Array
 

@@ -1,0 +1,63 @@
+"""Statistics of gates: where they stand on average and how many are saturated, at every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnfast.problem import Array
+from rnnfast.tape import Tape
+
+LOW, HIGH = 0.1, 0.9
+"""A logistic gate below or above these is saturated; a tanh gate below -HIGH or above HIGH."""
+TANH_GATES = ("g", "n")
+"""The candidates of LSTM and GRU; all their other gates are logistic."""
+
+
+@dataclass(frozen=True)
+class GateStatistics:
+    """One gate at every step, over the units of all live rows: arrays (T, L·D) float64, NaN where no row is live."""
+
+    mean: Array
+    """Of the gate's value after its activation."""
+    low: Array
+    """The share, 0 to 1, of values below 0.1 (tanh gates: below -0.9)."""
+    high: Array
+    """The share of values above 0.9."""
+
+    @property
+    def saturated(self) -> Array:
+        """The share at either end, where the activation passes on little gradient."""
+        return self.low + self.high
+
+
+def gate_statistics(tape: Tape[Any]) -> dict[str, GateStatistics]:
+    """Statistics of the gates of a recorded LSTM (i f g o) or GRU (r z n), by name.
+
+    Raises TypeError for another net's tape, RuntimeError after a `backward` that spent the tape.
+    """
+    gates, live = tape.gates(), tape.live
+    if "h" in gates:
+        raise TypeError("this is the tape of an RNN, which has no gates: pass that of an LSTM or a GRU")
+    return {name: _statistics(name, values, live) for name, values in gates.items()}
+
+
+def _statistics(name: str, values: Array, live: Array) -> GateStatistics:
+    layers = len(values) if values.ndim > 2 else 1  # a step cell's are (B, H) or (H,)
+    values = values.reshape(layers, *live.shape, values.shape[-1])
+    shown, count = live[:, :, None], np.count_nonzero(live, axis=1)[:, None] * values.shape[-1]
+
+    def share(chosen: Array) -> Array:
+        return _over(np.count_nonzero(chosen & shown, axis=(2, 3)).T, count)
+
+    total = np.sum(values, axis=(2, 3), where=shown, dtype=np.float64).T
+    low = values < (-HIGH if name in TANH_GATES else LOW)
+    return GateStatistics(_over(total, count), share(low), share(values > HIGH))
+
+
+def _over(total: Array, count: Array) -> Array:
+    """total (T, L·D) / count (T, 1), NaN where nothing was counted."""
+    result: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return result
