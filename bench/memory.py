@@ -81,7 +81,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="where the table goes too")
     options = parser.parse_args()
     rnnfast.set_num_threads(options.threads)
-    setting = machine.describe([], (options.threads,))
+    setting = machine.describe([], (options.threads,)) | {"threads": str(options.threads)}
     lines = [f"{name:19}{text}" for name, text in setting.items()]
     lines += ["", f"T {options.steps}, B {options.batch}, I = H {options.hidden}, {options.backend}, float32", HEAD]
     print("\n".join(lines), flush=True)

@@ -67,7 +67,7 @@ class Tape(Generic[StateT]):
         monitor = truth("monitor", monitor)
         if accumulate and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
-        if (again := self._again) is not None and out is None and not (self._keep or monitor):
+        if (again := self._again) is not None and not (monitor or self._keep or out is not None):
             found = repeated_backward.run(self._engine, again, self._spend, dy, d_state, need_x)
             if found is not None:
                 return found
