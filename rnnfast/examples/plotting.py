@@ -1,8 +1,8 @@
-"""What a training run shows: a progress bar while it lasts, and its loss curve as a picture."""
+"""What a training run shows: a progress bar while it lasts, and curves as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnfast.examples.training import History
+from rnnfast.problem import Array
 
 
 @contextmanager
@@ -38,6 +39,18 @@ def save_loss_curve(path: Path, history: History, *, unigram: float, held_out: f
     axes.axhline(held_out, color="tab:red", linestyle="--", label=f"held out, this model: {held_out:.2f}")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def save_curves(path: Path, x: Array, curves: Mapping[str, Array], *, title: str, ylabel: str) -> None:
+    """Draw curves (T,) over x (T,) as a PNG, the first one, what the others are held against, in black."""
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.add_subplot(ylabel=ylabel, title=title)
+    for k, (name, values) in enumerate(curves.items()):
+        color, width = (f"C{k - 1}", 1.1) if k else ("black", 1.8)
+        axes.plot(x, values, label=name, color=color, linewidth=width)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)

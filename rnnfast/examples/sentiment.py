@@ -19,6 +19,7 @@ import numpy as np
 import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
+from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.opinions import encode, opinions, vocabulary
 from rnnfast.examples.word_vectors import read_vectors
 from rnnfast.option_types import count
@@ -78,6 +79,7 @@ def _share(values: Any, words: nn.Padded) -> Array:
     return shares
 
 
+@one_blas_thread()
 def train(
     model: SentimentModel, sentences: Sequence[Array], favours: Array, *, epochs: int, seed: int = 0
 ) -> nn.History:
@@ -88,6 +90,7 @@ def train(
     return nn.fit(model.step, batches, adam, epochs=epochs, max_norm=1.0, schedule=schedule)
 
 
+@one_blas_thread()
 def bag_of_words(sentences: Sequence[Array], favours: Array, *, epochs: int = 30, seed: int = 0) -> nn.Linear:
     """Logistic regression on `word_counts`, logits (..., 2) against and in favour, trained on these sentences."""
     counts = word_counts(sentences)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 import zlib
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ MARK = len(LETTERS)
 """The code that stands before a translation and after it; a letter's is its place in LETTERS."""
 HELD_OUT_SHARE = 10
 """One string in so many is never learned from."""
+_LETTERS = np.frombuffer(LETTERS.encode(), np.uint8)
 
 
 def translation(text: str) -> str:
@@ -32,8 +34,8 @@ def random_strings(count: int, rng: np.random.Generator, *, held_out: bool = Fal
     """So many different strings that are, or are not, held out; lengths are drawn evenly from 1 to LONGEST."""
     found: dict[str, None] = {}
     while len(found) < count:
-        codes, lengths = rng.integers(len(LETTERS), size=(count, LONGEST)), rng.integers(1, LONGEST + 1, count)
-        texts = (decode(row[:length]) for row, length in zip(codes, lengths, strict=True))
+        letters, lengths = rng.choice(_LETTERS, (count, LONGEST)), rng.integers(1, LONGEST + 1, count)
+        texts = (row[:length].tobytes().decode() for row, length in zip(letters, lengths, strict=True))
         found |= dict.fromkeys(text for text in texts if is_held_out(text) == held_out)
     return list(found)[:count]
 
@@ -44,8 +46,8 @@ def encode(text: str) -> Array:
 
 
 def decode(codes: Array) -> str:
-    """The letters of codes, up to the first mark."""
-    return "".join(LETTERS[code] for code in codes[: np.argmax(np.append(codes, MARK) == MARK)])
+    """The letters of codes (N,), up to the first mark."""
+    return "".join(LETTERS[code] for code in itertools.takewhile(lambda code: code != MARK, codes))
 
 
 def pairs(texts: Sequence[str]) -> tuple[list[Array], list[Array], list[Array]]:

@@ -20,11 +20,12 @@ import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
 from rnnfast.examples.beam import State, beam_search
+from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.strings import LETTERS, LONGEST, MARK, decode, encode, pairs, random_strings, translation
 from rnnfast.option_types import count
 from rnnfast.problem import Array
 
-EMBEDDING, HIDDEN = 32, 128
+EMBEDDING, HIDDEN = 16, 128
 LEARNING_RATE, BETAS = 1.5e-2, (0.9, 0.98)
 BATCH, BATCHES = 64, 100
 """Strings in a batch, and batches in an epoch; every epoch has new strings."""
@@ -99,6 +100,7 @@ class FreshStrings:
         return iter(nn.Loader(*pairs(texts), batch_size=BATCH, buckets=4, seed=seed))
 
 
+@one_blas_thread()
 def train(model: Translator, *, epochs: int, batches: int = BATCHES, seed: int = 0) -> nn.History:
     """Change the model's parameters: Adam, clipped gradients, a rate that falls to zero."""
     adam = nn.Adam(model.parameters, LEARNING_RATE, betas=BETAS)
@@ -134,7 +136,7 @@ def run(options: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m rnnfast.examples.translate`; see --help."""
     parser = command.parser("translate", __doc__)
-    parser.add_argument("--epochs", type=count, metavar="N", default=24, help="of 6,400 strings each (default: 24)")
+    parser.add_argument("--epochs", type=count, metavar="N", default=22, help="of 6,400 strings each (default: 22)")
     parser.add_argument("--width", type=count, metavar="N", default=4, help="candidates of the beam (default: 4)")
     return command.run(parser, argv, run)
 
