@@ -12,87 +12,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command, sea_temperature
 from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.errors import UserError
+from rnnfast.examples.forecaster import Forecaster, forecast, windows
 from rnnfast.examples.sea_temperature import YEAR, Series
 from rnnfast.option_types import count
 from rnnfast.problem import Array
 
-HIDDEN, LAYERS = 32, 2
-DROPOUT = {"input_dropout": 0.1, "dropout": 0.2, "recurrent_dropout": 0.1}
 LEARNING_RATE, L2, MAX_NORM, BATCH = 3e-3, 1e-4, 1.0, 16
 EPOCHS, PATIENCE = 100, 15
-WINDOW, WARM_UP, STRIDE = 48, 12, 3
-"""Months of a training window, those at its start that do not count in the loss, and those between two starts."""
 SEEDS = 5
 TOLERANCE = 1.05
-
-Batch = tuple[Array, Array]
-
-
-class Forecaster:
-    """How far a month's anomaly is from the next, in standard deviations. `parameters` maps names to live arrays.
-
-    The anomaly is the temperature's difference from what is usual in that month over the training years.
-    """
-
-    def __init__(
-        self, *, hidden: int = HIDDEN, dtype: DTypeLike = "float32", seed: int = 0, backend: str | None = None
-    ) -> None:
-        options: Any = {"batch_first": True, "forget_bias": 1.0, "dtype": dtype, "backend": backend} | DROPOUT
-        self.lstm: Any = rnnfast.LSTM(3, hidden, LAYERS, seed=seed, **options)
-        self.head = nn.Linear(hidden, 1, dtype=dtype, seed=seed + 1)
-        self.parameters = nn.named(lstm=self.lstm.parameters, head=self.head.parameters)
-
-    def __call__(self, x: Array) -> Array:
-        """Changes (B, T, 1) that follow months (B, T, 3), columns as `features` has them."""
-        return self.head(self.lstm(x)[0])
-
-    def step(self, batch: Batch, *, dropout_seed: int | None = None) -> tuple[float, dict[str, Array]]:
-        """Mean squared error of the changes after all months but the first WARM_UP, and the parameters' gradients."""
-        x, changes = batch
-        y, _, recurrent = self.lstm.record(x, dropout_seed=dropout_seed)
-        predicted, tape = self.head.record(y)
-        counted = np.broadcast_to(np.arange(x.shape[1]) >= WARM_UP, x.shape[:2])
-        loss, d_predicted = nn.mse(predicted, changes, mask=counted, out=predicted)
-        head = tape.backward(d_predicted)
-        lstm = recurrent.backward(head.x, need_x=False)
-        return loss, nn.named(lstm=lstm.params, head=head.params)
-
-
-def features(series: Series) -> Array:
-    """Every month's anomaly in standard deviations of the training years, and where in the year it is: (T, 3)."""
-    anomaly = series.degrees - series.climate
-    angle = 2 * np.pi * np.arange(len(anomaly)) / YEAR
-    columns = [anomaly / anomaly[: series.validation].std(), np.sin(angle), np.cos(angle)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def change_scale(series: Series) -> float:
-    """The standard deviation in degrees of the anomaly's changes from month to month over the training years."""
-    return float(np.diff(series.degrees - series.climate)[: series.validation - 1].std())
-
-
-def windows(series: Series) -> Batch:
-    """Features (N, WINDOW, 3) of training months in a row, and the scaled changes (N, WINDOW, 1) that follow them."""
-    changes = (np.diff(series.degrees - series.climate) / change_scale(series)).astype(np.float32)[:, None]
-    rows = np.arange(0, series.validation - WINDOW, STRIDE)[:, None] + np.arange(WINDOW)
-    return features(series)[rows], changes[rows]
-
-
-def forecast(model: Forecaster, series: Series) -> Array:
-    """Every month in degrees, forecast from all months before it; (T,), NaN for the first."""
-    change = model(features(series)[None, :-1])[0, :, 0] * change_scale(series)
-    anomaly = (series.degrees - series.climate)[:-1] + change
-    return np.concatenate([[np.nan], series.climate[1:] + anomaly])
 
 
 @one_blas_thread()
@@ -141,17 +76,16 @@ def run(options: argparse.Namespace) -> None:
     _print_errors("mean of these forecasts", series, mean)
     errors = np.array([series.held_out_error(net) for net in nets])
     ratio = errors.mean() / series.held_out_error(autoregression)
-    print(f"LSTM held out: mean {errors.mean():.4f}, standard deviation {errors.std(ddof=len(nets) > 1):.4f}")
+    print(f"LSTM held out: mean {errors.mean():.4f}, standard deviation {errors.std(ddof=min(1, len(nets) - 1)):.4f}")
     print(f"mean over the autoregression's: {ratio:.3f}; within 5%: {'yes' if ratio <= TOLERANCE else 'NO'}")
-    years = sea_temperature.FIRST_YEAR + np.arange(series.held_out, len(series.degrees)) / YEAR
-    curves = {"measured": series.degrees, "mean of the LSTMs": mean} | forecasts
     path = options.output / "forecast.png"
+    curves = {"measured": series.degrees} | forecasts | {"mean of the LSTMs": mean}
     save_curves(
         path,
-        years,
-        {name: values[series.held_out :] for name, values in curves.items()},
-        title="Sea surface temperature, every month forecast from those before it",
-        ylabel="degrees Celsius",
+        sea_temperature.FIRST_YEAR + np.arange(series.held_out, len(mean)) / YEAR,
+        {name: (values - series.climate)[series.held_out :] for name, values in curves.items()},
+        title="The sea's temperature in the held-out years, every month forecast from those before it",
+        ylabel="degrees above the month's usual temperature",
     )
     print(f"saved: {path}")
 

@@ -45,12 +45,11 @@ def save_loss_curve(path: Path, history: History, *, unigram: float, held_out: f
 
 
 def save_curves(path: Path, x: Array, curves: Mapping[str, Array], *, title: str, ylabel: str) -> None:
-    """Draw curves (T,) over x (T,) as a PNG, the first one, what the others are held against, in black."""
+    """Draw curves (T,) over x (T,) as a PNG: what was measured first, in black, and what is in question last."""
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.add_subplot(ylabel=ylabel, title=title)
-    for k, (name, values) in enumerate(curves.items()):
-        color, width = (f"C{k - 1}", 1.1) if k else ("black", 1.8)
-        axes.plot(x, values, label=name, color=color, linewidth=width)
+    for name, values in curves.items():
+        axes.plot(x, values, label=name, color=None if axes.lines else "black", linewidth=1 if axes.lines else 2)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=len(curves))
     figure.savefig(path, dpi=120)
