@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from differences import close, numeric_gradient
-from targets import ON_EVERY_TARGET, Target
 
+import rnnfast
 from rnnfast import nn
-from rnnfast.examples import sentiment
+from rnnfast.examples import command, sentiment
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.opinions import VERBS, WORDS, encode, opinions, vocabulary
 from rnnfast.examples.word_vectors import read_vectors
@@ -39,7 +39,7 @@ def reading(text: str) -> bool:
 
 
 def test_sentences_mean_what_the_grammar_says() -> None:
-    assert reading("although the plot was good , who would say that i do not love the soup") is False
+    assert reading("although the plot was good , who would say that i love the soup") is False
     assert len({text for text, _ in OPINIONS}) == 3000
     for text, favours in OPINIONS:
         assert reading(text) == favours, text
@@ -60,20 +60,32 @@ def test_encoding() -> None:
     assert favours.tolist() == [int(truth) for _, truth in OPINIONS[:50]]
 
 
-@ON_EVERY_TARGET
-def test_gradients_on_ragged_batches(target: Target) -> None:
-    target.skip_unless_able()
-    sentences, favours = encode([OPINIONS[k] for k in (0, 1, 2)])
-    batch = nn.pad([codes[:length] for codes, length in zip(sentences, (5, 2, 4), strict=True)]), favours
-    embedding = nn.Embedding(len(vocabulary()), 3, dtype="float64", seed=1)
-    model = sentiment.SentimentModel(embedding, hidden=2, seed=2, backend=str(target))
-    loss, grads = model.step(batch)
-    assert loss == pytest.approx(nn.cross_entropy(model(batch[0]), favours)[0])
+def small_model(backend: str, dtype: str) -> sentiment.SentimentModel:
+    return sentiment.SentimentModel(nn.Embedding(6, 3, dtype=dtype, seed=1), hidden=2, seed=2, backend=backend)
+
+
+RAGGED = nn.pad([[1, 5, 0, 2, 2], [3, 0], [2, 4, 3, 1]]), np.array([1, 0, 1])
+
+
+def test_gradients_on_ragged_batches() -> None:
+    model = small_model("reference", "float64")
+    loss, grads = model.step(RAGGED)
+    assert loss == pytest.approx(nn.cross_entropy(model(RAGGED[0]), RAGGED[1])[0])
     assert grads.keys() == model.parameters.keys()
-    checked = ["head.weight", "gru.bias_hh_l0_reverse"] if target.emulated else list(grads)
-    reference = sentiment.SentimentModel(embedding, hidden=2, seed=2, backend="reference")
-    for name in checked:
-        close(grads[name], numeric_gradient(lambda: reference.step(batch)[0], reference.parameters[name]))
+    for name, parameter in model.parameters.items():
+        close(grads[name], numeric_gradient(lambda: model.step(RAGGED)[0], parameter))
+
+
+@pytest.mark.parametrize("backend", ["c", pytest.param("numba", marks=pytest.mark.slow)])
+def test_every_backend_learns_alike(backend: str) -> None:
+    if reason := rnnfast.backends()[backend]:
+        pytest.skip(reason)
+    (loss, grads), (expected_loss, expected) = (
+        small_model(name, "float32").step(RAGGED) for name in (backend, "reference")
+    )
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, expected[name], rtol=1e-4, atol=1e-6)
 
 
 def test_padding_does_not_matter() -> None:
@@ -83,11 +95,13 @@ def test_padding_does_not_matter() -> None:
     np.testing.assert_allclose(model(nn.pad(sentences)), alone, rtol=1e-5, atol=1e-6)
 
 
-def test_learns_what_a_bag_of_words_cannot() -> None:
+def test_learns_what_a_bag_of_words_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentiment, "BATCH", 32)
     sentences, favours = encode(OPINIONS)
     learned, truth = sentences[:2500], favours[:2500]
-    model = sentiment.SentimentModel(nn.Embedding(len(vocabulary()), 16, seed=1), hidden=24, backend="reference")
-    sentiment.train(model, learned, truth, epochs=7)
+    embedding = nn.Embedding(len(vocabulary()), sentiment.EMBEDDING, seed=1)
+    model = sentiment.SentimentModel(embedding, backend=command.chosen_backend(None))
+    sentiment.train(model, learned, truth, epochs=6)
     assert model.accuracy(sentences[2500:], favours[2500:]) > 0.9
     bag = sentiment.bag_of_words(learned, truth, epochs=10)
     counts = sentiment.word_counts(sentences)
@@ -98,8 +112,8 @@ def test_learns_what_a_bag_of_words_cannot() -> None:
 def test_a_bag_of_words_learns_where_words_tell() -> None:
     sentences, _ = encode(OPINIONS[:400])
     truth = (sentiment.word_counts(sentences)[:, vocabulary().index("not")] > 0).astype(np.int64)
-    bag = sentiment.bag_of_words(sentences, truth, epochs=10)
-    assert np.mean(bag(sentiment.word_counts(sentences)).argmax(axis=1) == truth) > 0.99
+    bag = sentiment.bag_of_words(sentences, truth, epochs=30)
+    assert np.mean(bag(sentiment.word_counts(sentences)).argmax(axis=1) == truth) > 0.98
 
 
 def test_known_vectors(tmp_path: Path) -> None:

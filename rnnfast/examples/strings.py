@@ -31,10 +31,15 @@ def is_held_out(text: str) -> bool:
 
 
 def random_strings(count: int, rng: np.random.Generator, *, held_out: bool = False) -> list[str]:
-    """So many different strings that are, or are not, held out; lengths are drawn evenly from 1 to LONGEST."""
+    """So many different strings that are, or are not, held out.
+
+    Lengths of those held out are drawn evenly from 1 to LONGEST. Of those to learn from each has the larger of two such
+    draws: long strings are the hardest to learn and worth most of the time.
+    """
     found: dict[str, None] = {}
     while len(found) < count:
-        letters, lengths = rng.choice(_LETTERS, (count, LONGEST)), rng.integers(1, LONGEST + 1, count)
+        letters = rng.choice(_LETTERS, (count, LONGEST))
+        lengths = rng.integers(1, LONGEST + 1, (1 if held_out else 2, count)).max(axis=0)
         texts = (row[:length].tobytes().decode() for row, length in zip(letters, lengths, strict=True))
         found |= dict.fromkeys(text for text in texts if is_held_out(text) == held_out)
     return list(found)[:count]

@@ -101,7 +101,7 @@ class FreshStrings:
 
 
 @one_blas_thread()
-def train(model: Translator, *, epochs: int, batches: int = BATCHES, seed: int = 0) -> nn.History:
+def train(model: Translator, *, epochs: int, batches: int, seed: int = 0) -> nn.History:
     """Change the model's parameters: Adam, clipped gradients, a rate that falls to zero."""
     adam = nn.Adam(model.parameters, LEARNING_RATE, betas=BETAS)
     schedule = nn.CosineLR(adam, epochs)
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
     model = Translator(seed=options.seed, backend=options.backend)
     learned = options.epochs * BATCHES * BATCH
     print(f"learning from {learned:,} strings, {options.epochs} epochs, backend {options.backend}", flush=True)
-    history = train(model, epochs=options.epochs, seed=options.seed)
+    history = train(model, epochs=options.epochs, batches=BATCHES, seed=options.seed)
     print(f"{history} after {history.seconds:.1f} s")
     texts = random_strings(HELD_OUT, np.random.default_rng(options.seed), held_out=True)
     longest = [k for k, text in enumerate(texts) if len(text) == LONGEST]

@@ -21,7 +21,7 @@ def read_vectors(path: Path, words: Sequence[str], seed: int = 0) -> tuple[Array
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
-                word, _, numbers = line.partition(" ")
+                word, _, numbers = line.rstrip().partition(" ")
                 if word in place:
                     found[word] = _vector(numbers, f"line {number} of {path}")
     except OSError as error:
@@ -45,5 +45,5 @@ def _vector(numbers: str, where: str) -> Array:
     except ValueError:
         vector = np.empty(0, np.float32)
     if not vector.size or not np.isfinite(vector).all():
-        raise UserError(f"{where} is {numbers.strip()[:40]!r} after the word, expected numbers")
+        raise UserError(f"{where} is {numbers[:40]!r} after the word, expected numbers")
     return vector
