@@ -136,7 +136,7 @@ def run(options: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m rnnfast.examples.translate`; see --help."""
     parser = command.parser("translate", __doc__)
-    parser.add_argument("--epochs", type=count, metavar="N", default=22, help="of 6,400 strings each (default: 22)")
+    parser.add_argument("--epochs", type=count, metavar="N", default=18, help="of 6,400 strings each (default: 18)")
     parser.add_argument("--width", type=count, metavar="N", default=4, help="candidates of the beam (default: 4)")
     return command.run(parser, argv, run)
 
