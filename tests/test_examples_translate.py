@@ -113,6 +113,15 @@ def test_a_wide_beam_finds_the_best_sequence_and_a_beam_of_one_is_greedy(rng: np
     assert 0 < better[0] <= better[1] <= better[2] < batch
 
 
+def test_no_beam_loses_what_greedy_decoding_finds(rng: np.random.Generator) -> None:
+    """Keeping the best candidates alone does, in one of some thousand sequences."""
+    told = Told(rng, 20_000)
+    (_, alone), (_, two) = (
+        beam_search(told.step, told.start, start=END, end=END, width=width, limit=LIMIT) for width in (1, 2)
+    )
+    assert (two >= alone - 1e-12).all()
+
+
 def test_gradients_reach_the_encoder_through_the_state() -> None:
     model = translate.Translator(embedding=2, hidden=3, dtype="float64", seed=1, backend="reference")
     texts = ["aB", "Dcba", "c"]
