@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, MEDIUM, RAGGED
-from support import GRADIENTS, Spec, assert_same, copy_of, live_and_cut, make_problem, outputs_of, pick
+from support import GRADIENTS, Spec, assert_same, copy_of, live_and_cut, make_problem, outputs_of, pick, run
 from targets import ON_EVERY_TARGET, Target
 
 import rnnfast
+from rnnfast.backends import reference
 
 
 @ON_EVERY_TARGET
@@ -111,6 +112,18 @@ def test_without_steps_or_rows_the_state_returns_unchanged(target: Target, cell:
         if got in results:
             np.testing.assert_array_equal(results[got], getattr(problem, given_state))
     assert not any(a.any() for a in pick(results, GRADIENTS).values())
+
+
+@ON_EVERY_TARGET
+@ALL_CELLS
+def test_steps_at_which_no_row_is_live(target: Target, cell: str) -> None:
+    """In the midst and at the end, of a net whose weights are too many to be taken as a whole."""
+    problem = make_problem(Spec(cell, steps=6, batch=3, input_size=2, hidden_size=100, mask=True))
+    problem.lengths = np.array([3, 5, 4])
+    problem.mask[2] = 0
+    expected = run(reference, copy_of(problem))
+    assert not expected["y"][[2, 5]].any() and expected["y"][[1, 4]].any()
+    assert_same(target.run(problem), expected, rtol=1e-9, atol=1e-11)
 
 
 @ON_EVERY_TARGET

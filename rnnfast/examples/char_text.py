@@ -5,11 +5,9 @@ The demo trains one of these nets for a minute; this trains all three for some s
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import textwrap
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -66,16 +64,6 @@ def unigram_perplexity(text: str) -> float:
     return float(2 ** unigram_bits(training, held_out[1:EVALUATED], len(alphabet)))
 
 
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Where threadpoolctl is: BLAS threads, waiting for each other, would take the net's processors."""
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
-
-
 def show(*, backend: str, seed: int, text: Path | None, steps: int, hidden: int, temperature: float) -> None:
     """Train each net and print what it learned."""
     source = read_text(text)
@@ -83,8 +71,7 @@ def show(*, backend: str, seed: int, text: Path | None, steps: int, hidden: int,
     print(f"perplexity of held-out text without context {unigram_perplexity(source):.2f}")
     options: dict[str, Any] = {"steps": steps, "hidden": hidden, "seed": seed, "backend": backend}
     for cell in CELLS:
-        with _one_blas_thread():
-            result = learn(source, cell, temperature=temperature, **options)
+        result = learn(source, cell, temperature=temperature, **options)
         print(f"{cell}: perplexity of held-out text {result.before:.2f} -> {result.after:.2f}; it writes:", flush=True)
         print(textwrap.indent(result.sample, "  | ", lambda line: True))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rnnfast import config, dispatch
+from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.errors import UserError
 from rnnfast.option_types import seed
 
@@ -25,13 +26,17 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, show: Callable[..., None]) -> int:
-    """Call `show` with the options by name and return the exit status: 0 done, 1 it cannot be done, 130 interrupted."""
+    """Call `show` with the options by name, NumPy's products on one thread.
+
+    Returns the exit status: 0 done, 1 it cannot be done, 130 interrupted.
+    """
     options = vars(parser.parse_args(arguments))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # there may be characters that this terminal cannot show
     try:
         options["backend"] = backend_name(options["backend"])
-        show(**options)
+        with one_blas_thread():
+            show(**options)
     except UserError as error:
         return _fail(parser, str(error), 1)
     except KeyboardInterrupt:

@@ -98,7 +98,7 @@ def product(a, b, c, sizes, a_at, b_at, c_at):
     (rows, depth, columns), (ai, a_row, a_step), (bi, b_row, b_panel), (ci, c_row, add) = sizes, a_at, b_at, c_at
     width, flat_a, flat_c = lanes(b), a.reshape(-1), c.reshape(-1)
     most = 4 if rows == 1 else 2 if rows == 2 else 1
-    at_once = ROWS if depth * columns <= SMALL else rows
+    at_once = ROWS if depth * columns <= SMALL else max(rows, 1)  # there may be no row
     for top in range(0, rows, at_once):
         bottom = min(top + at_once, rows)
         for start in range(0, depth, BLOCK):
