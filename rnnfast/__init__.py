@@ -1,5 +1,6 @@
 """rnnfast: fast, trustworthy recurrent networks (RNN, LSTM, GRU), forward and back-propagation through time."""
 
+import importlib
 from typing import Any
 
 from rnnfast.config import get_num_threads, set_num_threads, show_config, version
@@ -28,4 +29,6 @@ __version__: str
 def __getattr__(name: str) -> Any:
     if name == "__version__":  # looked up when asked for: reading package metadata would slow every import
         return version()
+    if name in ("diagnostics", "nn"):  # likewise
+        return importlib.import_module(f"rnnfast.{name}")
     raise AttributeError(f"module 'rnnfast' has no attribute {name!r}")

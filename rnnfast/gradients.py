@@ -33,7 +33,8 @@ class Gradients(Generic[StateT]):
     """By the parameters, under their names."""
     state_norms: dict[str, Array] | None = None
     """With `monitor=True`, by name of each state (h, for the LSTM also c), (T, L·D) float64: the norms ‖dL/dh_t‖ and
-    ‖dL/dc_t‖ over the units of all rows live at step t, 0 where none is. t is the time of x for both directions."""
+    ‖dL/dc_t‖ over the units of all rows live at step t, 0 where none is. t is the time of x for both directions.
+    dL/dc_t counts all that c_t does, what it does by way of h_t included."""
 
     @property
     def states(self) -> tuple[Array, ...]:

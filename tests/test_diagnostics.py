@@ -10,6 +10,7 @@ import pytest
 from nets import CELLS, KINDS, normal
 from sequences import OPTIONS, SEQUENCE_OPTIONS, B, H, I, T
 
+import rnnfast
 from rnnfast.diagnostics import GateStatistics, gate_statistics, plot_gate_statistics, plot_gradient_flow
 
 RAGGED = SEQUENCE_OPTIONS | {"lengths": np.array([5, 0, 3, 5])}  # steps 5 and 6 are live for nobody
@@ -114,3 +115,11 @@ def test_what_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     for draw in (lambda: plot_gradient_flow({"net": [1.0]}), lambda: plot_gate_statistics({"f": gate})):
         with pytest.raises(ImportError, match=r"needs matplotlib, .*: pip install 'rnnfast\[demo\]'"):
             draw()
+
+
+def test_gates_that_are_no_numbers_say_so() -> None:
+    net = rnnfast.GRU(2, 3, seed=0)
+    net.parameters["bias_ih_l0"][:3] = np.nan
+    _, _, tape = net.record(np.zeros((4, 1, 2), np.float32))
+    reset = gate_statistics(tape)["r"]
+    assert np.isnan([reset.mean, reset.low, reset.high]).all()

@@ -124,8 +124,53 @@ def test_norm_is_summed_in_float64() -> None:
 
 
 def test_a_norm_that_is_not_finite_shows() -> None:
-    grads = {"a": np.array([1.0, np.inf])}
-    with np.errstate(invalid="ignore"):
-        assert nn.clip_grad_norm(grads, 1.0) == np.inf
-    assert np.isnan(grads["a"][1])
+    for bad in (np.inf, np.nan):
+        grads = {"a": np.array([1.0, bad]), "b": np.ones(3, np.float32)}
+        np.testing.assert_equal(nn.clip_grad_norm(grads, 1.0), bad)
+        assert np.isnan(grads["a"]).all() and np.isnan(grads["b"]).all()
+
+
+def test_norms_beyond_float64_s_squares() -> None:
+    assert nn.grad_norm({"a": np.array([3e200, 4e200])}) == pytest.approx(5e200)
+    assert nn.grad_norm({"a": np.array([3e-200]), "b": np.array([-4e-200])}) == pytest.approx(5e-200)
+    grads = {"a": np.array([3e200, 4e200])}
+    nn.clip_grad_norm(grads, 1.0)
+    np.testing.assert_allclose(grads["a"], [0.6, 0.8])
+
+
+def test_parameters_that_share_memory_are_refused() -> None:
+    w = np.ones(4)
+    with pytest.raises(ValueError, match="shares memory with"):
+        nn.SGD({"a": w, "b": w[2:]})
+
+
+def test_gradients_of_other_kinds_are_used_or_refused_before_anything_moves() -> None:
+    parameters = {"a": np.ones(2), "b": np.ones(2)}
+    sgd = nn.SGD(parameters, 1.0)
+    sgd.step({"a": np.ones(2), "b": [1.0, 0.0]})  # type: ignore[dict-item]
+    assert parameters["b"].tolist() == [0, 1]
+    with pytest.raises(TypeError, match=r"grads\['b'\] has dtype '<f4', expected float64 as the parameter has"):
+        sgd.step({"a": np.ones(2), "b": np.ones(2, np.float32)})
+    assert sgd.steps == 1 and parameters["a"].tolist() == [0, 0]
+
+
+def test_a_layer_s_parameters_stay_the_same_arrays() -> None:
+    layer = nn.Linear(2, 1)
+    weight = layer.parameters["weight"]
+    layer.parameters["weight"] = np.full((1, 2), 3, np.float32)
+    assert layer.parameters["weight"] is weight and weight.tolist() == [[3, 3]]
+    layer.parameters["weight"] -= 1
+    assert weight.tolist() == [[2, 2]]
+    for name, values, error in (
+        ("weight", np.ones((2, 1), np.float32), ValueError),
+        ("weight", np.ones((1, 2)), TypeError),
+        ("w", np.ones((1, 2), np.float32), KeyError),
+    ):
+        with pytest.raises(error):
+            layer.parameters[name] = values
+
+
+def test_names_that_meet_are_refused() -> None:
+    with pytest.raises(ValueError, match="two parts have an array that would be called 'a.b.c'"):
+        nn.named(**{"a": {"b.c": np.ones(1)}, "a.b": {"c": np.ones(1)}})
     assert np.isnan(nn.clip_grad_norm({"a": np.array([1.0, np.nan])}, 1.0))

@@ -50,7 +50,8 @@ def _statistics(name: str, values: Array, live: Array) -> GateStatistics:
     shown, count = live[:, :, None], np.count_nonzero(live, axis=1)[:, None] * values.shape[-1]
 
     def share(chosen: Array) -> Array:
-        return _over(np.count_nonzero(chosen & shown, axis=(2, 3)).T, count)
+        found = _over(np.count_nonzero(chosen & shown, axis=(2, 3)).T, count)
+        return np.where(np.isnan(total), np.nan, found)  # of what is no number nobody knows
 
     total = np.sum(values, axis=(2, 3), where=shown, dtype=np.float64).T
     low = values < (-HIGH if name in TANH_GATES else LOW)

@@ -10,6 +10,7 @@ import numpy as np
 
 import rnnfast
 from rnnfast import nn, storage
+from rnnfast.checks import positive
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.text_source import Alphabet
 from rnnfast.problem import Array
@@ -77,6 +78,7 @@ class CharModel:
         They follow the character whose code is `seed`, read in the state h (L, 1, H), for the LSTM (h, c): what stands
         there after the text before it, None for zeros. `rng` draws; None: another sample every time.
         """
+        temperature = positive("temperature", temperature)
         rng, stream = np.random.default_rng() if rng is None else rng, self.recurrent.stream(batch=1)
         if h is not None:
             stream.state = h

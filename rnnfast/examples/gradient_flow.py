@@ -5,8 +5,8 @@ for the first and the last step, printed. In an RNN that gradient takes one prod
 step: it vanishes or, where they are large, explodes (Bengio, Simard and Frasconi 1994). An LSTM's cell state c hands it
 on times the forget gate f, and adds what comes back by way of h. At f = 1/2, where the usual initial values begin,
 the first part halves at every step and the second does not make up for it: the gradient vanishes as an RNN's does.
-With a forget bias of 3 or more f is near 1, and at each step there is little to make up for. "f alone" is what the
-first part by itself would leave of the gradient after all steps, the mean of f to the power of T - 1.
+With a forget bias of 3 or more f is near 1: a step takes little, and what comes by way of h makes up for it. "f alone"
+is what the first part by itself would leave of the gradient after all steps, the mean of f to the power of T - 1.
 """
 
 from __future__ import annotations

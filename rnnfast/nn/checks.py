@@ -69,13 +69,16 @@ def float_arrays(name: str, arrays: Mapping[str, Array]) -> None:
             raise TypeError(f"{name}[{key!r}] must be a float32 or float64 array in native byte order")
 
 
-def gradients(grads: Mapping[str, Array], parameters: Mapping[str, Array], owner: str) -> None:
-    """Raise ValueError or TypeError unless every parameter has its gradient, of the same shape and dtype."""
+def gradients(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """The gradients as arrays. Raises ValueError or TypeError unless every parameter has one of its shape and dtype."""
     by_name("grads", grads)
     if grads.keys() != parameters.keys():
         missing = [name for name in parameters if name not in grads]
         unknown = [name for name in grads if name not in parameters]
         raise ValueError(f"expected one gradient per parameter: missing {missing}, of no parameter {unknown}")
+    found = {}
     for name, parameter in parameters.items():
         label = f"grads[{name!r}]"
-        check_shape(label, floats(label, grads[name], parameter.dtype, owner), parameter.shape)
+        found[name] = floats_as(label, grads[name], "the parameter", parameter.dtype)
+        check_shape(label, found[name], parameter.shape)
+    return found

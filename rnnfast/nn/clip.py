@@ -11,17 +11,31 @@ from rnnfast.checks import positive
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 
+SMALLEST = 1e-280
+"""A sum of squares from which on none that matters was lost to underflow."""
+
 
 def grad_norm(grads: Mapping[str, Array]) -> float:
     """Euclidean norm of all gradients, float32 or float64 arrays, taken as one vector, summed in float64."""
     checks.float_arrays("grads", grads)
-    return math.sqrt(sum(float(np.einsum("i,i->", g, g, dtype=np.float64)) for g in map(np.ravel, grads.values())))
+    squares = _squares(grads, 1.0)
+    if SMALLEST < squares < math.inf:
+        return math.sqrt(squares)
+    with np.errstate(all="ignore"):  # squares beyond float64, or below it: of numbers of about 1 instead
+        largest = max((float(np.abs(grad).max(initial=0)) for grad in grads.values()), default=0.0)
+        return largest * math.sqrt(_squares(grads, largest)) if 0 < largest < math.inf else largest
+
+
+def _squares(grads: Mapping[str, Array], scale: float) -> float:
+    """Their sum, each number divided by `scale` first."""
+    flat = (np.ravel(grad) if scale == 1 else np.ravel(grad) / np.float64(scale) for grad in grads.values())
+    return sum(float(np.einsum("i,i->", grad, grad, dtype=np.float64)) for grad in flat)
 
 
 def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     """Scale the gradients in place so that their norm is at most `max_norm`; return the norm they had.
 
-    A norm that is not finite makes the gradients NaN, which reach every parameter: check the returned norm where
+    A norm that is not finite makes all gradients NaN, which reach every parameter: check the returned norm where
     that can happen. Raises ValueError unless max_norm is finite and above 0 and every gradient can be written.
     """
     max_norm = positive("max_norm", max_norm)
@@ -29,7 +43,7 @@ def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     _check_writeable(grads)
     if not norm <= max_norm:
         for grad in grads.values():
-            grad *= max_norm / norm
+            grad *= max_norm / norm if math.isfinite(norm) else math.nan
     return norm
 
 

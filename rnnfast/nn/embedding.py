@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from rnnfast.arrays import as_array, check_shape, empty
 from rnnfast.checks import float_dtype, seed_or_none, whole
 from rnnfast.nn import checks
+from rnnfast.nn.parameters import Parameters
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
 
@@ -29,7 +30,7 @@ class Embedding:
         rng = np.random.default_rng(seed_or_none("seed", seed))
         table = empty((self.num_embeddings, self.embedding_dim), self.dtype)
         table[...] = rng.standard_normal(table.shape)
-        self.parameters: dict[str, Array] = {"weight": table}
+        self.parameters = Parameters({"weight": table})
 
     @classmethod
     def from_matrix(cls, weight: ArrayLike) -> Embedding:

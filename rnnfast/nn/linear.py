@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from rnnfast.arrays import check_shape, empty
 from rnnfast.checks import float_dtype, seed_or_none, truth, whole
 from rnnfast.nn import checks
+from rnnfast.nn.parameters import Parameters
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
 
@@ -38,7 +39,7 @@ class Linear:
         if truth("bias", bias):
             shapes["bias"] = (self.out_features,)
         rng, bound = np.random.default_rng(seed_or_none("seed", seed)), 1 / math.sqrt(self.in_features)
-        self.parameters: dict[str, Array] = {name: empty(size, self.dtype) for name, size in shapes.items()}
+        self.parameters = Parameters({name: empty(size, self.dtype) for name, size in shapes.items()})
         for array in self.parameters.values():
             array[...] = rng.uniform(-bound, bound, array.shape)
 

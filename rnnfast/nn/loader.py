@@ -81,11 +81,15 @@ class Loader:
         if not self.shuffle:
             return np.arange(self.size)
         order: Array = self._rng.permutation(self.size)
+        if self.drop_last:  # by chance, before the order says something of lengths
+            order = order[: len(self) * self.batch_size]
         return order if self._bucket is None else order[np.argsort(self._bucket[order], kind="stable")]
 
 
 def _examples(name: str, values: Any) -> Array | list[Array]:
-    if isinstance(values, list | tuple) and len(values) and as_array(f"{name}[0]", values[0]).ndim:
+    if isinstance(values, tuple):
+        raise TypeError(f"{name} is a tuple, expected an array or a list of sequences: pass Loader(x, y), not (x, y)")
+    if isinstance(values, list) and len(values) and as_array(f"{name}[0]", values[0]).ndim:
         return as_sequences(name, values)
     array = as_array(name, values)
     if array.ndim == 0:

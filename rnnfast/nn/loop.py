@@ -83,8 +83,9 @@ def fit(
 def _learn(
     step: Callable[[Batch], tuple[float, dict[str, Array]]], batch: Batch, optimizer: Optimizer, max_norm: float | None
 ) -> float:
-    loss, grads = step(batch)
+    found, grads = step(batch)
+    loss = float(found)  # before anything moves
     if max_norm is not None:
         clip_grad_norm(grads, max_norm)
     optimizer.step(grads)
-    return float(loss)
+    return loss

@@ -73,6 +73,7 @@ def mse(
 def _output(out: Array | None, prediction: Array) -> Array:
     if out is None:
         return np.empty(prediction.shape, prediction.dtype)
+    checks.floats_as("out", out, "prediction", prediction.dtype)
     return check_output("out", out, prediction.shape, prediction.dtype, "loss", dense=True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast.checks import not_negative, positive
 from rnnfast.nn import checks
+from rnnfast.overlap import check_all_apart
 from rnnfast.problem import Array
 
 BLOCK = 65536
@@ -32,13 +33,14 @@ class Optimizer:
         for name, parameter in parameters.items():
             if not (parameter.flags.c_contiguous and parameter.flags.writeable):
                 raise ValueError(f"{name} must be a writeable C-contiguous array, to be changed in place")
+        check_all_apart(parameters, list(parameters.values()), {})
         self.lr, self.weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
         self.parameters, self.steps = dict(parameters), 0
         self._averages = [{name: np.zeros_like(p) for name, p in self.parameters.items()} for _ in range(averages)]
 
     def step(self, grads: Mapping[str, Array]) -> None:
         """Update every parameter from its gradient, which is only read."""
-        checks.gradients(grads, self.parameters, type(self).__name__)
+        grads = checks.gradients(grads, self.parameters)
         self.steps += 1
         for name, parameter in self.parameters.items():
             arrays = [a.reshape(-1) for a in (parameter, grads[name], *(kept[name] for kept in self._averages))]
