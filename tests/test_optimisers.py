@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -168,6 +171,16 @@ def test_a_layer_s_parameters_stay_the_same_arrays() -> None:
     ):
         with pytest.raises(error):
             layer.parameters[name] = values
+
+
+def test_copies_of_layers_have_parameters_of_their_own() -> None:
+    layer = nn.Linear(2, 1)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), copy.deepcopy(nn.Embedding(3, 2))):
+        name, values = next(iter(twin.parameters.items()))
+        before = layer.parameters["weight"].copy()
+        twin.parameters[name] = np.zeros_like(values)
+        assert values.tolist() == np.zeros_like(values).tolist()
+        assert np.array_equal(layer.parameters["weight"], before)
 
 
 def test_names_that_meet_are_refused() -> None:

@@ -21,3 +21,7 @@ class Parameters(dict[str, Array]):
             given = checks.floats_as(name, values, "the parameter", array.dtype)
             check_shape(name, given, array.shape)
             array[...] = given
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made with all names at once: none can be added later."""
+        return Parameters, (dict(self),)
