@@ -11,7 +11,7 @@ import pytest
 from nets import BACKEND
 
 from rnnfast.examples.char_model import CharModel
-from rnnfast.examples.text_source import Alphabet, chunks, read_text
+from rnnfast.examples.text_source import Alphabet, read_text, text_batches
 from rnnfast.examples.training import Trainer
 
 pytest.importorskip("threadpoolctl", reason="the demo needs threadpoolctl")
@@ -68,7 +68,7 @@ def test_the_same_net_in_pytorch_learns_the_same(cell: str, text_file: Path) -> 
     model = CharModel(Alphabet.of(text), cell=cell, hidden=12, layers=2, embedding=6)
     codes = model.alphabet.encode(text)
     theirs, ours = TorchTrainer(copy.deepcopy(model)), Trainer(model)
-    losses = [(ours.step(*pair), theirs.step(*pair)) for pair in itertools.islice(chunks(codes, 8, 16), 5)]
+    losses = [(ours.step(*pair), theirs.step(*pair)) for pair in itertools.islice(text_batches(codes, 8, 16), 5)]
     assert losses[0][0] > losses[-1][0]
     for our_loss, their_loss in losses:
         assert our_loss == pytest.approx(their_loss, rel=1e-4)

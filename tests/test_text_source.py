@@ -1,4 +1,4 @@
-"""The text that the demo learns from: its alphabet, its chunks, what is held out, and the baseline."""
+"""The text that the demo learns from: its alphabet, its batches, what is held out, and the baseline."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnfast.examples.text_source import Alphabet, chunks, python_topics, split, unigram_bits
+from rnnfast.examples.text_source import Alphabet, python_topics, split, text_batches, unigram_bits
 
 
-def test_chunks_follow_one_another() -> None:
+def test_batches_follow_one_another() -> None:
     codes = np.arange(103)
-    pairs = list(itertools.islice(chunks(codes, batch=4, steps=5), 50))
+    pairs = list(itertools.islice(text_batches(codes, batch=4, steps=5), 50))
     for inputs, targets in pairs:
         assert inputs.shape == targets.shape == (5, 4)
         assert np.array_equal(targets, (inputs + 1) % 103)

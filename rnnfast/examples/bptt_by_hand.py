@@ -14,7 +14,6 @@ import numpy as np
 import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 CLIP = 5.0
@@ -116,9 +115,7 @@ def _compare(model: Model, codes: Sequence[int], when: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("bptt_by_hand", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("bptt_by_hand", __doc__, epochs=EPOCHS), arguments, show)
 
 
 if __name__ == "__main__":

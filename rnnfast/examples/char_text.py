@@ -15,7 +15,7 @@ from typing import Any
 
 from rnnfast.examples import command
 from rnnfast.examples.char_model import CELLS, CharModel
-from rnnfast.examples.text_source import Alphabet, chunks, read_text, split, unigram_bits
+from rnnfast.examples.text_source import Alphabet, read_text, split, text_batches, unigram_bits
 from rnnfast.examples.training import BATCH, STEPS, Trainer
 from rnnfast.option_types import count, positive
 
@@ -50,7 +50,7 @@ def learn(
     held_out = held_out[:EVALUATED]
     before = 2 ** model.bits_per_character(held_out)
     trainer = Trainer(model)
-    for inputs, targets in islice(chunks(training, BATCH, STEPS), steps):
+    for inputs, targets in islice(text_batches(training, BATCH, STEPS), steps):
         trainer.step(inputs, targets)
     after = 2 ** model.bits_per_character(held_out)
     prompt = model.alphabet.decode(training[-STEPS:])
@@ -78,7 +78,7 @@ def show(*, backend: str, seed: int, text: Path | None, steps: int, hidden: int,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("char_text", __doc__ or "")
+    parser = command.parser("char_text", __doc__)
     add = parser.add_argument
     add("--text", type=Path, metavar="FILE", help="UTF-8 text to learn from (default: Python's own help topics)")
     add("--steps", type=count, default=TRAINING_STEPS, metavar="N", help=f"of each net (default: {TRAINING_STEPS})")

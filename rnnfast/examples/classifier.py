@@ -11,7 +11,6 @@ import numpy as np
 import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 STEPS = 20
@@ -101,9 +100,7 @@ def show(*, backend: str, seed: int, epochs: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("classifier", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("classifier", __doc__, epochs=EPOCHS), arguments, show)
 
 
 if __name__ == "__main__":

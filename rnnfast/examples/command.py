@@ -11,17 +11,29 @@ from pathlib import Path
 from rnnfast import config, dispatch
 from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.errors import UserError
-from rnnfast.option_types import seed
+from rnnfast.option_types import count, seed
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser for `python -m rnnfast.examples.NAME`, with the options that all examples have."""
+def parser(
+    name: str, description: str | None, *, epochs: int | None = None, output: bool = False
+) -> argparse.ArgumentParser:
+    """A parser for `python -m rnnfast.examples.NAME`, with the options that all examples have.
+
+    epochs: the default of --epochs; without it there is no such option. output: with --output, a folder for pictures.
+    """
     made = argparse.ArgumentParser(prog=f"python -m rnnfast.examples.{name}", description=description)
     made.add_argument("--backend", metavar="NAME", help="e.g. c, numba or reference (default: the best here)")
     made.add_argument("--seed", type=seed, default=0, metavar="N", help="of initial weights and data (default: 0)")
+    if epochs is not None:
+        made.add_argument("--epochs", type=count, default=epochs, metavar="N", help=f"of training (default: {epochs})")
+    if output:
+        folder = Path(f"rnnfast-{name.replace('_', '-')}")
+        made.add_argument(
+            "--output", type=Path, default=folder, metavar="DIR", help=f"for pictures (default: {folder})"
+        )
     return made
 
 

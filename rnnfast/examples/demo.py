@@ -11,10 +11,10 @@ from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.command import backend_name, make_folder
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.options import Options
-from rnnfast.examples.plotting import progress_bar, save_loss_curve
+from rnnfast.examples.plotting import save_loss_curve, time_bar
 from rnnfast.examples.reference_speed import ROUNDS, compare
 from rnnfast.examples.text_source import Alphabet, read_text, split, unigram_bits
-from rnnfast.examples.training import BATCH, STEPS, History, stop_on_interrupt, train
+from rnnfast.examples.training import BATCH, STEPS, LossCurve, stop_on_interrupt, train
 from rnnfast.problem import Array
 
 EVALUATED = 20_000
@@ -46,17 +46,17 @@ def run(options: Options) -> None:
 def _learn(model: CharModel, training: Array, held_out: Array, options: Options) -> None:
     prompt = model.alphabet.decode(training[-PROMPT:])
     _print_sample("before", model, prompt, options)
-    history = _train(model, training, options.seconds)
+    curve = _train(model, training, options.seconds)
     weights, picture = options.output / "model.npz", options.output / "loss.png"
-    if history.bits:
+    if curve.bits:
         model.save(weights)  # before anything that another Ctrl-C could cut short
 
     bits = model.bits_per_character(held_out)
     unigram = unigram_bits(training, held_out[1:], len(model.alphabet))
     print(f"{len(held_out):,} characters held out: {bits:.2f} bits per character, unigram baseline {unigram:.2f}")
     _print_sample("after", model, prompt, options)
-    if history.bits:
-        save_loss_curve(picture, history, unigram=unigram, held_out=bits)
+    if curve.bits:
+        save_loss_curve(picture, curve, unigram=unigram, held_out=bits)
         print(f"saved: {weights}, {picture}")
 
 
@@ -71,15 +71,15 @@ def _print_comparison(model: CharModel, training: Array) -> None:
     )
 
 
-def _train(model: CharModel, training: Array, seconds: float) -> History:
+def _train(model: CharModel, training: Array, seconds: float) -> LossCurve:
     with stop_on_interrupt() as stop:
         print(f"training for {seconds:g} seconds; Ctrl-C ends it early and keeps what was learned", flush=True)
-        with progress_bar(seconds) as report:
-            history = train(model, training, seconds, stop=stop, report=report)
+        with time_bar(seconds) as report:
+            curve = train(model, training, seconds, stop=stop, report=report)
     how = "stopped" if stop.is_set() else "trained"
-    read = history.characters[-1] if history.characters else 0
-    print(f"{how} after {history.seconds:.1f} s: {read:,} characters, {history.speed:,.0f} characters per second")
-    return history
+    read = curve.characters[-1] if curve.characters else 0
+    print(f"{how} after {curve.seconds:.1f} s: {read:,} characters, {curve.speed:,.0f} characters per second")
+    return curve
 
 
 def _model(options: Options, text: str, backend: str) -> CharModel:

@@ -95,14 +95,11 @@ def _print_errors(name: str, series: Series, values: Array, note: str = "") -> N
     print(f"{name:24}{errors}  {note}".rstrip(), flush=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m rnnfast.examples.forecast`; see --help."""
-    parser = command.parser("forecast", __doc__ or "")
-    output = Path("rnnfast-forecast")
-    parser.add_argument("--output", type=Path, default=output, metavar="DIR", help=f"for pictures (default: {output})")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = command.parser("forecast", __doc__, epochs=EPOCHS, output=True)
     parser.add_argument("--nets", type=count, metavar="N", default=SEEDS, help=f"nets to train (default: {SEEDS})")
-    parser.add_argument("--epochs", type=count, metavar="N", default=EPOCHS, help=f"at most (default: {EPOCHS})")
-    return command.run(parser, argv, show)
+    return command.run(parser, arguments, show)
 
 
 if __name__ == "__main__":

@@ -105,13 +105,9 @@ def show(*, backend: str, seed: int, steps: int, hidden: int, output: Path) -> N
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("gradient_flow", __doc__ or "")
+    parser = command.parser("gradient_flow", __doc__, output=True)
     parser.add_argument("--steps", type=count, default=500, metavar="T", help="time steps (default: 500)")
     parser.add_argument("--hidden", type=count, default=64, metavar="H", help="hidden units (default: 64)")
-    output = Path("rnnfast-gradient-flow")
-    parser.add_argument(
-        "--output", type=Path, default=output, metavar="DIR", help=f"for the picture (default: {output})"
-    )
     return command.run(parser, arguments, show)
 
 

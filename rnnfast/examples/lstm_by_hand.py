@@ -103,7 +103,7 @@ def show(*, backend: str, seed: int, steps: int, hidden: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("lstm_by_hand", __doc__ or "")
+    parser = command.parser("lstm_by_hand", __doc__)
     parser.add_argument("--steps", type=count, default=100, metavar="T", help="(default: 100)")
     parser.add_argument("--hidden", type=count, default=32, metavar="H", help="hidden units (default: 32)")
     return command.run(parser, arguments, show)

@@ -13,7 +13,6 @@ from rnnfast import nn
 from rnnfast.examples import command
 from rnnfast.examples.regressor import Regressor
 from rnnfast.examples.scaling import Scaler
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 WINDOW, WINDOWS = 5, 100
@@ -69,9 +68,7 @@ def show(*, backend: str, seed: int, epochs: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("next_number", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("next_number", __doc__, epochs=EPOCHS), arguments, show)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,8 @@ def show(*, backend: str, seed: int, seeds: int, epochs: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("random_regression", __doc__ or "")
+    parser = command.parser("random_regression", __doc__, epochs=EPOCHS)
     parser.add_argument("--seeds", type=count, default=SEEDS, metavar="N", help=f"runs (default: {SEEDS})")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
     return command.run(parser, arguments, show)
 
 

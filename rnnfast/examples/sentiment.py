@@ -8,7 +8,6 @@ see. With --vectors the embedding begins with known vectors, which training goes
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from rnnfast import nn
 from rnnfast.examples import command
 from rnnfast.examples.opinions import encode, opinions, vocabulary
 from rnnfast.examples.word_vectors import read_vectors
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 EMBEDDING, HIDDEN = 32, 32
@@ -119,9 +117,8 @@ def show(*, backend: str, seed: int, epochs: int, vectors: Path | None) -> None:
     sentences, favours = encode(all_opinions)
     model = SentimentModel(embedding, seed=seed, backend=backend)
     print(f"learning from {LEARNED:,} sentences, {epochs} epochs, backend {backend}", flush=True)
-    start = time.perf_counter()
     history = train(model, sentences[:LEARNED], favours[:LEARNED], epochs=epochs, seed=seed)
-    print(f"{history} after {time.perf_counter() - start:.1f} s")
+    print(f"{history} after {history.seconds:.1f} s")
     held_out, truth = sentences[LEARNED:], favours[LEARNED:]
     judged = bag_of_words(sentences[:LEARNED], favours[:LEARNED], seed=seed)(word_counts(held_out))
     print(f"{len(held_out):,} other sentences judged right: {model.accuracy(held_out, truth):.1%}", end="")
@@ -130,13 +127,12 @@ def show(*, backend: str, seed: int, epochs: int, vectors: Path | None) -> None:
         print(f"  {'in favour' if logits.argmax() else 'against  '}  {opinion.text}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m rnnfast.examples.sentiment`; see --help."""
-    parser = command.parser("sentiment", __doc__ or "")
-    parser.add_argument("--epochs", type=count, metavar="N", default=6, help="times through the data (default: 6)")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = command.parser("sentiment", __doc__, epochs=6)
     text = "text file with a word and its numbers on each line, as GloVe's: the embedding begins with them"
     parser.add_argument("--vectors", type=Path, metavar="FILE", help=text)
-    return command.run(parser, argv, show)
+    return command.run(parser, arguments, show)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from rnnfast.examples import command, pictures
 from rnnfast.examples.pictures import Curve
 from rnnfast.examples.regressor import Regressor
 from rnnfast.modules import Nonlinearity
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 END, INTERVAL = 30, 0.1
@@ -99,11 +98,7 @@ def show(*, backend: str, seed: int, epochs: int, output: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("sine", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    output = Path("rnnfast-sine")
-    parser.add_argument("--output", type=Path, default=output, metavar="DIR", help=f"for pictures (default: {output})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("sine", __doc__, epochs=EPOCHS, output=True), arguments, show)
 
 
 if __name__ == "__main__":

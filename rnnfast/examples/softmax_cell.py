@@ -18,7 +18,6 @@ import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
 from rnnfast.examples.languages import ALPHABET, SYLLABLES, one_hot, words
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 TRAINING, HELD_OUT = 1000, 1000
@@ -128,9 +127,7 @@ def show(*, backend: str, seed: int, epochs: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("softmax_cell", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("softmax_cell", __doc__, epochs=EPOCHS), arguments, show)
 
 
 if __name__ == "__main__":

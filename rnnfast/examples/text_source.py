@@ -1,4 +1,4 @@
-"""Text to learn from: reading it, its alphabet, its split, and the batches of consecutive chunks cut from it."""
+"""Text to learn from: reading it, its alphabet, its split, and the batches cut from it."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def split(codes: Array) -> tuple[Array, Array]:
     return codes[:cut], codes[cut:]
 
 
-def chunks(codes: Array, batch: int, steps: int) -> Iterator[tuple[Array, Array]]:
+def text_batches(codes: Array, batch: int, steps: int) -> Iterator[tuple[Array, Array]]:
     """Endless pairs of inputs and targets, each (steps, batch), targets one character ahead.
 
-    Row b of a chunk goes on where row b of the one before stopped, so a recurrent state can be carried over. The text
+    Row b of a batch goes on where row b of the one before stopped, so a recurrent state can be carried over. The text
     counts as a ring: its rows start evenly spread and each reads on past the start of the next.
     """
     rows = np.arange(batch) * len(codes) // batch

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import rnnfast
 from rnnfast.examples.char_model import CharModel
-from rnnfast.examples.text_source import chunks
+from rnnfast.examples.text_source import text_batches
 from rnnfast.examples.torch_model import TorchTrainer
 from rnnfast.examples.training import BATCH, STEPS, Trainer
 from rnnfast.problem import Array
@@ -44,7 +44,7 @@ def compare_training(model: CharModel, codes: Array, seconds: float = SLICE_SECO
     threads = rnnfast.get_num_threads()
     torch.set_num_threads(threads)
     theirs, ours = TorchTrainer(model), Trainer(model)
-    our_batches, their_batches = (chunks(codes, BATCH, STEPS) for _ in range(2))
+    our_batches, their_batches = (text_batches(codes, BATCH, STEPS) for _ in range(2))
     speeds: list[tuple[float, float]] = []
     for _ in range(SLICES):
         with threadpool_limits(1, user_api="blas"):  # for NumPy's products, as the demo trains

@@ -12,7 +12,6 @@ import rnnfast
 from rnnfast import nn
 from rnnfast.examples import command
 from rnnfast.examples.scaling import Scaler
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 SEQUENCES = np.arange(1.0, 11).reshape(2, 5, 1)
@@ -77,9 +76,7 @@ def show(*, backend: str, seed: int, epochs: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = command.parser("toy_sequences", __doc__ or "")
-    parser.add_argument("--epochs", type=count, default=EPOCHS, metavar="N", help=f"(default: {EPOCHS})")
-    return command.run(parser, arguments, show)
+    return command.run(command.parser("toy_sequences", __doc__, epochs=EPOCHS), arguments, show)
 
 
 if __name__ == "__main__":

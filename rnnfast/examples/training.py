@@ -13,7 +13,7 @@ from types import FrameType
 
 from rnnfast import nn
 from rnnfast.examples.char_model import CharModel
-from rnnfast.examples.text_source import chunks
+from rnnfast.examples.text_source import text_batches
 from rnnfast.problem import Array
 
 BATCH, STEPS = 32, 64
@@ -26,7 +26,7 @@ SMOOTHING = 0.1
 
 
 @dataclass
-class History:
+class LossCurve:
     """What training saw at every step: characters read so far, their loss in bits each, and its moving average."""
 
     characters: list[int] = field(default_factory=list)
@@ -72,19 +72,19 @@ def train(
     seconds: float,
     *,
     stop: threading.Event,
-    report: Callable[[History], None],
-) -> History:
+    report: Callable[[LossCurve], None],
+) -> LossCurve:
     """Change the model's parameters for so many seconds, or until `stop` is set; `report` is called at every step."""
-    history, trainer = History(), Trainer(model)
+    curve, trainer = LossCurve(), Trainer(model)
     start = time.perf_counter()
-    for inputs, targets in chunks(codes, BATCH, STEPS):
-        if stop.is_set() or history.seconds >= seconds:
+    for inputs, targets in text_batches(codes, BATCH, STEPS):
+        if stop.is_set() or curve.seconds >= seconds:
             break
-        trainer.adam.lr = LEARNING_RATE * (1 + math.cos(math.pi * history.seconds / seconds)) / 2
+        trainer.adam.lr = LEARNING_RATE * (1 + math.cos(math.pi * curve.seconds / seconds)) / 2
         loss = trainer.step(inputs, targets)
-        history.add(targets.size, loss / math.log(2), time.perf_counter() - start)
-        report(history)
-    return history
+        curve.add(targets.size, loss / math.log(2), time.perf_counter() - start)
+        report(curve)
+    return curve
 
 
 @contextmanager

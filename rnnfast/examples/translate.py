@@ -130,12 +130,11 @@ def show(*, backend: str, seed: int, epochs: int, width: int) -> None:
         print(f"  {text} -> {translated}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m rnnfast.examples.translate`; see --help."""
-    parser = command.parser("translate", __doc__ or "")
-    parser.add_argument("--epochs", type=count, metavar="N", default=18, help="of 6,400 strings each (default: 18)")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = command.parser("translate", __doc__, epochs=18)
     parser.add_argument("--width", type=count, metavar="N", default=4, help="candidates of the beam (default: 4)")
-    return command.run(parser, argv, show)
+    return command.run(parser, arguments, show)
 
 
 if __name__ == "__main__":

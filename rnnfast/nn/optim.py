@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ BLOCK = 65536
 """Numbers updated together: parameter, gradient, averages and scratch of a block stay in cache over the passes."""
 
 
-class Optimizer:
+class Optimizer(ABC):
     """The base of `SGD`, `Adam` and `AdamW`.
 
     parameters: name -> float32 or float64 array, C-contiguous, changed in place by `step` and never replaced. `lr` may
@@ -60,6 +61,6 @@ class Optimizer:
         penalised += g
         return penalised
 
+    @abstractmethod
     def _update(self, p: Array, g: Array, scratch: Array, averages: list[Array]) -> None:
         """Change p and its averages, all of one block."""
-        raise NotImplementedError
