@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnfast import states
+from rnnfast.backends import Bound
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
 from rnnfast.problem import Array, Problem
@@ -18,7 +19,7 @@ SHAPES_KEPT = 64
 class Known(NamedTuple):
     """What an earlier call settled."""
 
-    bound: Any
+    bound: Bound
     steps: int
     batch: int
     layout: Layout

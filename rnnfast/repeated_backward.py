@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast import states
+from rnnfast.backends import BackwardArrays
 from rnnfast.engine import Engine
 from rnnfast.gradients import Gradients
 from rnnfast.repeated import Recorded, plain_state
@@ -33,7 +34,7 @@ def run(
     d_start = [np.empty(known.state_shape, dtype) for _ in net.states]
     params = {name: np.empty(shape, dtype) for name, shape in net.shapes.items()}
     spend()
-    known.bound.backward(
-        recorded.reserve, known.layout.sequence(recorded.x), dy, d_final, dx, d_start, net.tables(params)
-    )
+    x = known.layout.sequence(recorded.x)
+    arrays = BackwardArrays(x, dy, d_final, dx, d_start, net.tables(params))
+    known.bound.backward(recorded.reserve, arrays)
     return Gradients(dx, states.joined(d_start), params)

@@ -6,6 +6,7 @@ from typing import Any, Generic, NoReturn, cast
 
 from rnnfast import states
 from rnnfast.arrays import apart, as_array, as_flags, check_dtype, empty, strided
+from rnnfast.backends import Bound
 from rnnfast.calls import forward, result
 from rnnfast.checks import whole
 from rnnfast.engine import Engine
@@ -35,7 +36,7 @@ class Stream(Generic[StateT]):
         self._problem = engine.problem(steps=1, batch=whole("batch", batch))
         shape = states.shape_of(net, Layout(), batch)
         self._now, self._next = ([empty(shape, net.dtype) for _ in net.states] for _ in range(2))
-        self._bound: Any = None
+        self._bound: Bound | None = None
         self.reset()
 
     def step(self, x: Any, *, out: Array | None = None) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from rnnfast.problem import Array, Problem
 
@@ -29,6 +30,36 @@ class Runner(Protocol):
         """Bytes of the arrays that a recorded `forward` leaves in `reserve` where every step is live."""
 
 
+class BackwardArrays(NamedTuple):
+    """What a bound problem's `backward` reads and writes."""
+
+    x: Array
+    """The problem's (T, B, I)."""
+    dy: Array | None
+    """With the shape and strides of y as `run` was given it; None: zeros."""
+    d_final: Sequence[Array]
+    """Gradients by the states after the last step, (h,) or (h, c); empty: zeros."""
+    dx: Array | None
+    """With the shape and strides of x as `run` was given it, written; None: not wanted."""
+    d_start: Sequence[Array]
+    """Gradients by the states before the first step, written."""
+    tables: dict[str, list[Array]]
+    """Gradients of the parameters as `Problem` lists them, written."""
+
+
+class Bound(Protocol):
+    """A problem, recorded or not, with all but its numbers settled, to be run on other x and y of the same form."""
+
+    def is_stale(self) -> bool:
+        """Whether something it depends on has changed since, so that another must be made."""
+
+    def run(self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array], dropout_seed: int = 0) -> Any:
+        """Read states (h,) or (h, c) in start, zeros if it is empty, write y and final; the reserve if recorded."""
+
+    def backward(self, reserve: Any, arrays: BackwardArrays) -> None:
+        """Back-propagate through a recorded run."""
+
+
 class Backend(Runner, Protocol):
     """What every backend module offers."""
 
@@ -41,10 +72,5 @@ class Backend(Runner, Protocol):
     def pack(self, problem: Problem) -> Any:
         """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
 
-    def bind(self, problem: Problem) -> Any:
-        """This problem to be repeated on other arrays of the same shapes and strides; None: no gain.
-
-        Its `run(x, y, start, final, dropout_seed)` reads the states (h,) or (h, c) in start, zeros if it is empty,
-        writes y and final, and returns the reserve of a recorded problem, for `backward(reserve, x, dy, d_final, dx,
-        d_start, tables)`, where dx may be None, and dy, and d_final empty: zeros. `is_stale()`: make it anew.
-        """
+    def bind(self, problem: Problem) -> Bound | None:
+        """This problem to be repeated on other arrays of the same shapes and strides; None: no gain."""

@@ -50,8 +50,8 @@ def pack(problem: Problem) -> Block | None:
     return packed
 
 
-def bind(problem: Problem) -> Bound | None:
-    """A forward of this problem to be repeated with other numbers; None where that gains nothing."""
+def bind(problem: Problem) -> Bound:
+    """This problem to be repeated on other arrays of the same shapes and strides."""
     return Bound(problem)
 
 

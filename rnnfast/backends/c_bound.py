@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rnnfast.backends import BackwardArrays
 from rnnfast.backends.c_call import LibraryCall
 from rnnfast.backends.c_library import check, get_num_threads
 from rnnfast.backends.c_memory import Block, workspace
@@ -54,38 +55,23 @@ class Bound:
         check(self.rf_forward(record), self.variant)
         return reserve
 
-    def backward(
-        self,
-        reserve: Block,
-        x: Array,
-        dy: Array | None,
-        d_final: Sequence[Array],
-        dx: Array | None,
-        d_start: Sequence[Array],
-        tables: dict[str, list[Array]],
-    ) -> None:
-        """Write dx, d_start and the parameters' gradients, by table; dy and d_final are zeros where there is none."""
+    def backward(self, reserve: Block, arrays: BackwardArrays) -> None:
+        """Back-propagate through a recorded run. The library has what it needs of x in the reserve."""
         assert reserve.made_by is not None
         record, pointer = self.new("rf_problem *", reserve.made_by[0][0]), self.from_buffer
         record.y = record.h_n = record.c_n = self.null
         record.overwrite, record.num_threads = True, get_num_threads()
-        if dy is not None:
-            record.dy, record.dy_stride_t, record.dy_stride_b = (
-                pointer("void *", dy),
-                record.y_stride_t,
-                record.y_stride_b,
-            )
-        if dx is not None:
-            record.dx, record.dx_stride_t, record.dx_stride_b = (
-                pointer("void *", dx),
-                record.x_stride_t,
-                record.x_stride_b,
-            )
-        for names, arrays in ((("dh0", "dc0"), d_start), (("dh_n", "dc_n"), d_final)):
-            for name, array in zip(names, arrays, strict=False):
+        record.dy_stride_t, record.dy_stride_b = record.y_stride_t, record.y_stride_b
+        record.dx_stride_t, record.dx_stride_b = record.x_stride_t, record.x_stride_b
+        for name, array in (("dy", arrays.dy), ("dx", arrays.dx)):
+            if array is not None:
                 setattr(record, name, pointer("void *", array))
-        kept = [self.new("void *[]", [pointer("void *", array) for array in arrays]) for arrays in tables.values()]
-        for name, table in zip(tables, kept, strict=True):
+        for names, states in ((("dh0", "dc0"), arrays.d_start), (("dh_n", "dc_n"), arrays.d_final)):
+            for name, array in zip(names, states, strict=False):
+                setattr(record, name, pointer("void *", array))
+        lists = arrays.tables.values()
+        kept = [self.new("void *[]", [pointer("void *", array) for array in each]) for each in lists]
+        for name, table in zip(arrays.tables, kept, strict=True):
             setattr(record, "d_" + name, table)
         if self.backward_bytes == 0:
             size = self.new("size_t *")

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 from typing import Any
 
+from rnnfast.backends import Bound
 from rnnfast.problem import Array, Problem
 
 
@@ -29,13 +30,13 @@ def pack(problem: Problem) -> Any:
     return _net().packed(problem)
 
 
-def bind(problem: Problem) -> Any:
-    """A forward of this problem to be repeated on other arrays; None where it would have to look at more than those."""
-    from rnnfast.numba_kernels.bound import Bound
+def bind(problem: Problem) -> Bound | None:
+    """This problem to be repeated on other arrays; None where it would have to look at more than those."""
+    from rnnfast.numba_kernels import bound
 
     options = problem.lengths, problem.mask, problem.resets
     dropout = problem.dropout or problem.input_dropout or problem.recurrent_dropout
-    return None if dropout or any(option is not None for option in options) else Bound(problem)
+    return None if dropout or any(option is not None for option in options) else bound.Bound(problem)
 
 
 def forward(problem: Problem) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends import BackwardArrays
 from rnnfast.numba_kernels.layer import Layer
 from rnnfast.numba_kernels.net import backward, forward
 from rnnfast.problem import Array, Problem
@@ -34,25 +35,14 @@ class Bound:
         """The states before (none: zeros) and after the steps are (h,) or (h, c). Returns the reserve if recorded."""
         return forward(self.problem, self.seen(0, x), self.seen(1, y), self.states(start), self.states(final))
 
-    def backward(
-        self,
-        reserve: list[Layer],
-        x: Array,
-        dy: Array | None,
-        d_final: Sequence[Array],
-        dx: Array | None,
-        d_start: Sequence[Array],
-        tables: dict[str, list[Array]],
-    ) -> None:
-        """Write dx, d_start and the parameters' gradients, by table; dy and d_final are zeros where there is none.
-
-        x is the problem's (T, B, I), dy and dx have the shapes and strides of y and x that `run` is given.
-        """
-        arrays: dict[str, Any] = {"d_" + name: table for name, table in tables.items()}
-        arrays |= zip(("dh0", "dc0"), self.states(d_start), strict=False)
-        arrays |= zip(("dh_n", "dc_n"), self.states(d_final), strict=False)
+    def backward(self, reserve: list[Layer], arrays: BackwardArrays) -> None:
+        """Back-propagate through a recorded run."""
+        x, dy, d_final, dx, d_start, tables = arrays
+        given: dict[str, Any] = {"d_" + name: table for name, table in tables.items()}
+        given |= zip(("dh0", "dc0"), self.states(d_start), strict=False)
+        given |= zip(("dh_n", "dc_n"), self.states(d_final), strict=False)
         dx, dy = None if dx is None else self.seen(0, dx), None if dy is None else self.seen(1, dy)
-        problem = Problem(**self.options | {"x": x, "dx": dx, "dy": dy, "overwrite": True} | arrays)
+        problem = Problem(**self.options | {"x": x, "dx": dx, "dy": dy, "overwrite": True} | given)
         backward(problem, reserve)
 
     def seen(self, number: int, array: Array) -> Array:
