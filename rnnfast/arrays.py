@@ -6,55 +6,15 @@ As a module it is the `Memory` of calls in host memory.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from rnnfast.array_checks import check_kind, check_shape, check_target, is_strided
 from rnnfast.device.array import on_device
-from rnnfast.overlap import overlaps_itself
 from rnnfast.problem import Array
 
-DTYPES = (np.dtype("float32"), np.dtype("float64"))
-"""What nets compute in, native byte order."""
-UNFIT: dict[type, str] = {
-    np.ma.MaskedArray: "a masked array, whose mask would be lost: pass its .data, and mask= where it applies",
-    np.matrix: "a np.matrix, which stays 2-D whatever is taken from it: pass np.asarray of it",
-}
-"""Kinds of NumPy array that do not behave as arrays do, and what to do instead."""
 library = None
-
-
-class Memory(Protocol):
-    """Where a call's arrays live: how they are seen there, and new ones made."""
-
-    library: Any
-    """Whose arrays they are on a device; None in host memory."""
-
-    def as_array(self, name: str, value: Any) -> Any:
-        """`value` as checks and backends see it. Raises TypeError where it lives elsewhere."""
-
-    def on_host(self, name: str, value: Any) -> Any:
-        """`value`, which may live here or in host memory, as something in host memory."""
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A new array for a result, of the caller's kind."""
-
-    def check_output(
-        self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
-    ) -> Any:
-        """Return `out` if results can be written straight into it, else raise."""
-
-    def strided(self, array: Any) -> Any:
-        """`array` itself if backends can walk it, else a copy that they can."""
-
-    def dense(self, array: Any) -> Any:
-        """`array` itself if backends take it for a state, else a copy that they take."""
-
-    def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
-        """`array`, copied if it may overlap an output."""
-
-    def frame(self, array: Any) -> Array:
-        """What tells by address and strides where an array lies."""
 
 
 def as_array(name: str, value: Any) -> Array:
@@ -92,32 +52,6 @@ def as_flags(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def check_dtype(name: str, array: Array, dtype: np.dtype[Any], owner: str) -> None:
-    """Raise TypeError unless `array` has `dtype`, byte order included; nothing is ever cast."""
-    if array.dtype == dtype:
-        return
-    advice = f"convert it with .astype({dtype.name!r})"
-    if array.dtype.kind not in "biuf":
-        advice = f"pass an array of {dtype.name} numbers"
-    if array.dtype in DTYPES:
-        advice += f", or make the {owner} with dtype={array.dtype.name!r}"
-    kind = array.dtype.name if array.dtype.isnative else f"{array.dtype.str!r}, not this machine's byte order"
-    raise TypeError(f"{name} has dtype {kind}, this {owner} computes in {dtype.name}: {advice}")
-
-
-def check_kind(name: str, value: Any) -> None:
-    """Raise TypeError for the kinds of NumPy array in `UNFIT`."""
-    for kind, fault in UNFIT.items():
-        if isinstance(value, kind):
-            raise TypeError(f"{name} is {fault}")
-
-
-def check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless `array` has `shape`."""
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-
-
 def check_output(
     name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
 ) -> Array:
@@ -132,22 +66,6 @@ def check_output(
         check_kind(name, out)
     check_target(name, out, shape, dtype, owner, dense=dense)
     return out
-
-
-def check_target(
-    name: str, out: Array, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
-) -> None:
-    """Raise unless results can be written straight to where `out` lies."""
-    check_dtype(name, out, dtype, owner)
-    check_shape(name, out, shape)
-    if not out.flags.writeable:
-        raise ValueError(f"{name} is read-only, expected an array to write into")
-    if dense and not (out.flags.c_contiguous and out.flags.aligned):
-        raise ValueError(f"{name} has strides {out.strides}, expected an aligned C-contiguous array")
-    if not is_strided(out):
-        raise ValueError(f"{name} has strides {out.strides}, expected an aligned array with a contiguous last axis")
-    if overlaps_itself(out):
-        raise ValueError(f"{name} has strides {out.strides}, which put several elements in one place: pass a copy")
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -168,19 +86,6 @@ def on_host(name: str, value: Any) -> Any:
 def frame(array: Array) -> Array:
     """`array`."""
     return array
-
-
-def is_strided(array: Array) -> bool:
-    """Whether backends can walk `array`: aligned, strides of whole elements, last axis contiguous."""
-    size = array.itemsize
-    if array.size == 0:  # whatever its strides, which on a device may be anything
-        return True
-    if array.shape[-1] > 1 and array.strides[-1] != size:
-        return False
-    for stride in array.strides:
-        if stride % size:
-            return False
-    return array.flags.aligned
 
 
 def strided(array: Array) -> Array:

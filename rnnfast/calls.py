@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rnnfast import arrays, repeated, states
-from rnnfast.arrays import Memory, as_array, as_flags, check_dtype, check_shape, dense
+from rnnfast.array_checks import check_dtype
 from rnnfast.backends import Runner
+from rnnfast.call_arrays import flags_of, lengths_of, result
 from rnnfast.engine import Engine
 from rnnfast.layout import Layout
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.overlap import check_apart
 from rnnfast.problem import Array, Problem
@@ -132,47 +132,8 @@ def prepare(
     written = [] if out is None else [problem.y]
     problem.x = memory.apart(memory.strided(sequence), written)
     problem.h0, problem.c0 = (memory.apart(a, written) for a in states.read("state", state, net, layout, batch, memory))
-    problem.lengths = _lengths(memory.on_host("lengths", lengths), layout, steps, batch)
-    problem.mask = memory.apart(_flags("mask", memory.on_host("mask", mask), layout, steps, batch), written)
-    problem.resets = memory.apart(_flags("resets", memory.on_host("resets", resets), layout, steps, batch), written)
+    problem.lengths = lengths_of(memory.on_host("lengths", lengths), layout, steps, batch)
+    problem.mask = memory.apart(flags_of("mask", memory.on_host("mask", mask), layout, steps, batch), written)
+    problem.resets = memory.apart(flags_of("resets", memory.on_host("resets", resets), layout, steps, batch), written)
     problem.library = memory.library
     return Call(problem, layout, y, states.joined(finals), memory), problem
-
-
-def result(
-    name: str, out: Any, shape: tuple[int, ...], net: Net, memory: Memory = arrays, *, dense: bool = False
-) -> Any:
-    """An array for a result: a new one if `out` is None, else `out`, which must fit as it is."""
-    if out is None:
-        return memory.empty(shape, net.dtype)
-    return memory.check_output(name, out, shape, net.dtype, net.name, dense=dense)
-
-
-def read_sequence(
-    name: str, value: Any, shape: tuple[int, ...], net: Net, layout: Layout, memory: Memory = arrays
-) -> Array:
-    """A caller's sequence of known shape as a time-major view that backends can walk."""
-    array = memory.as_array(name, value)
-    check_dtype(name, array, net.dtype, net.name)
-    check_shape(name, array, shape)
-    walked: Array = memory.strided(layout.sequence(array))
-    return walked
-
-
-def _lengths(value: Any, layout: Layout, steps: int, batch: int) -> Array | None:
-    if value is None:
-        return None
-    array = as_array("lengths", value)
-    if array.dtype.kind not in "iu" or not array.dtype.isnative:
-        raise TypeError(f"lengths has dtype {array.dtype.str!r}, expected integers in this machine's byte order")
-    check_shape("lengths", array, (batch,) if layout.batch else ())
-    if array.size and not 0 <= array.min() <= array.max() <= steps:
-        raise ValueError(f"lengths go from {array.min()} to {array.max()}, expected 0 to {steps}, the steps of x")
-    return array.reshape(batch).astype(np.int64)  # always a copy: nobody can change what was checked
-
-
-def _flags(name: str, value: Any, layout: Layout, steps: int, batch: int) -> Array | None:
-    if value is None:
-        return None
-    array = as_flags(name, value, layout.sequence_shape(steps, batch))
-    return dense(layout.sequence(array)).view(np.uint8)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import DTYPES
+from rnnfast.array_checks import DTYPES
 
 SEEDS = 2**64
 """Seeds are 0 .. SEEDS - 1."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnfast.arrays import Memory
 from rnnfast.backends import Backend
 from rnnfast.dispatch import Choice
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.parameters import Parameters
 from rnnfast.problem import Problem

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from rnnfast import states
-from rnnfast.arrays import Memory
-from rnnfast.calls import result
+from rnnfast.call_arrays import result
 from rnnfast.layout import Layout
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.overlap import check_all_apart
 from rnnfast.parameters import Parameters

@@ -12,8 +12,9 @@ from rnnfast import dispatch, storage
 from rnnfast.calls import Call, record
 from rnnfast.checks import SEEDS, seed_or_none, truth, whole
 from rnnfast.engine import Engine
+from rnnfast.initial import initial
 from rnnfast.net import Net
-from rnnfast.parameters import Parameters, initial
+from rnnfast.parameters import Parameters
 from rnnfast.place import moved
 from rnnfast.problem import Array
 from rnnfast.tape import Tape

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from rnnfast.arrays import DTYPES
+from rnnfast.array_checks import DTYPES
 from rnnfast.checks import one_of, probability, truth, whole
 from rnnfast.layout import Layout, layout_of
 from rnnfast.problem import CELLS, Array, MaskedOutput

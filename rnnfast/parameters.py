@@ -1,16 +1,14 @@
-"""Parameters by PyTorch's names: their arrays, their initial values, and loading them from others."""
+"""Parameters by PyTorch's names: their arrays, and loading them from others."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
-import numpy as np
-
 from rnnfast import arrays as host_memory
-from rnnfast.arrays import Memory, apart, as_array, check_dtype, check_shape, empty
-from rnnfast.checks import finite
+from rnnfast.array_checks import check_dtype, check_shape
+from rnnfast.arrays import apart, as_array
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.problem import Array
 
@@ -144,33 +142,3 @@ class Parameters(Mapping[str, Array]):
         check_dtype(name, array, self._net.dtype, self._net.name)
         check_shape(name, array, self._shapes[name])
         return array
-
-
-def initial(net: Net, rng: np.random.Generator, forget_bias: float | None = None) -> Parameters:
-    """New parameters, uniform in ±1/√H as in PyTorch. `forget_bias`: the total bias of the LSTM's forget gates.
-
-    Raises MemoryError where they do not fit into memory, before anything is filled.
-    """
-    memory = empty((net.num_parameters,), net.dtype)
-    arrays, start = {}, 0
-    for name, shape in net.shapes.items():
-        stop = start + math.prod(shape)
-        arrays[name] = memory[start:stop].reshape(shape)
-        start = stop
-    bound = 1 / math.sqrt(net.hidden_size)
-    for array in arrays.values():
-        array[...] = rng.uniform(-bound, bound, array.shape)
-    if forget_bias is not None:
-        _set_forget_bias(net, arrays, forget_bias)
-    return Parameters(arrays, net)
-
-
-def _set_forget_bias(net: Net, arrays: dict[str, Array], forget_bias: float) -> None:
-    if not net.bias:
-        raise ValueError(f"forget_bias is {forget_bias}, but bias=False leaves no bias to set")
-    total = finite("forget_bias", forget_bias, net.dtype)
-    gate = net.gates.index("f")
-    rows = slice(gate * net.hidden_size, (gate + 1) * net.hidden_size)
-    for suffix in net.suffixes:
-        arrays[f"bias_ih{suffix}"][rows] = total
-        arrays[f"bias_hh{suffix}"][rows] = 0

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast import arrays
-from rnnfast.arrays import Memory, check_dtype, check_shape
+from rnnfast.array_checks import check_dtype, check_shape
 from rnnfast.layout import Layout
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.problem import Array
 

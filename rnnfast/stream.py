@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Generic, NoReturn, cast
 
 from rnnfast import states
-from rnnfast.arrays import apart, as_array, as_flags, check_dtype, empty, strided
+from rnnfast.array_checks import check_dtype
+from rnnfast.arrays import apart, as_array, as_flags, empty, strided
 from rnnfast.backends import Bound
-from rnnfast.calls import forward, result
+from rnnfast.call_arrays import result
+from rnnfast.calls import forward
 from rnnfast.checks import whole
 from rnnfast.engine import Engine
 from rnnfast.gradients import StateT

@@ -10,7 +10,8 @@ from typing import Any, Generic, NoReturn
 
 from rnnfast import repeated_backward, states
 from rnnfast.backends.layers import schedule
-from rnnfast.calls import Call, problem_again, read_sequence
+from rnnfast.call_arrays import read_sequence
+from rnnfast.calls import Call, problem_again
 from rnnfast.checks import truth
 from rnnfast.engine import Engine
 from rnnfast.gradients import Gradients, StateT, gradients_for, state_norms_for

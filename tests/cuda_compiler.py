@@ -19,8 +19,9 @@ import numba.cuda.dispatcher
 import numpy as np
 from cuda_emulator import EmulatedArray
 
-from rnnfast.cuda_kernels.device import Work, limits_of
+from rnnfast.cuda_kernels.device import limits_of
 from rnnfast.cuda_kernels.plan import Plan
+from rnnfast.cuda_kernels.work import Work
 from rnnfast.device.array import DeviceArray
 from rnnfast.problem import Array
 

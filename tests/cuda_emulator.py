@@ -20,9 +20,9 @@ from typing import Any
 import greenlet
 import numpy as np
 
-from rnnfast.cuda_kernels.device import Work
 from rnnfast.cuda_kernels.plan import Plan
 from rnnfast.cuda_kernels.tiers import Limits
+from rnnfast.cuda_kernels.work import Work
 from rnnfast.device.array import DeviceArray
 from rnnfast.problem import Array
 

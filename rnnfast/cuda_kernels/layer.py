@@ -7,12 +7,12 @@ from typing import Any
 
 from rnnfast.backends.reference_cells import Weights
 from rnnfast.cuda_kernels import loops
-from rnnfast.cuda_kernels.device import Work
 from rnnfast.cuda_kernels.plan import Plan
 from rnnfast.cuda_kernels.product import Matrix, matrix, multiply
 from rnnfast.cuda_kernels.rows import bias_kernel, operand_kernel, pick
 from rnnfast.cuda_kernels.shapes import CELLS
 from rnnfast.cuda_kernels.tiers import choose
+from rnnfast.cuda_kernels.work import Work
 from rnnfast.device.array import DeviceArray
 from rnnfast.problem import Array
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.layers import weights_of
-from rnnfast.cuda_kernels.device import Work
 from rnnfast.cuda_kernels.dropout import input_factors, recurrent_factors
 from rnnfast.cuda_kernels.layer import Layer
 from rnnfast.cuda_kernels.plan import make_plan, plan_for
 from rnnfast.cuda_kernels.rows import held_kernel, pick, scale_kernel
+from rnnfast.cuda_kernels.work import Work
 from rnnfast.device.array import DeviceArray
 from rnnfast.problem import CELLS, Array, Problem
 

@@ -12,7 +12,7 @@ from rnnfast.cuda_kernels.cells import FROM_START, FROM_ZEROS
 from rnnfast.problem import Array, Problem
 
 if TYPE_CHECKING:
-    from rnnfast.cuda_kernels.device import Work
+    from rnnfast.cuda_kernels.work import Work
 
 PLANS_KEPT = 64
 """Of sizes without lengths, mask and resets, for each device."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import check_target
+from rnnfast.array_checks import check_target
 from rnnfast.backends import numba_cuda
 from rnnfast.device.array import DeviceArray, on_device
 from rnnfast.device.libraries import Library, library_of, stream_of

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rnnfast.arrays import Memory
 from rnnfast.backends import numba_cuda
 from rnnfast.device.array import DeviceArray, on_device
 from rnnfast.device.memory import DeviceMemory, device_value
+from rnnfast.memory import Memory
 from rnnfast.net import Net
 from rnnfast.parameters import Parameters
 from rnnfast.problem import Array
 
 if TYPE_CHECKING:
-    from rnnfast.cuda_kernels.device import Work
+    from rnnfast.cuda_kernels.work import Work
 
 
 class DeviceParameters(Parameters):

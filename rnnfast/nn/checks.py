@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import DTYPES, as_array, check_dtype, check_shape
+from rnnfast.array_checks import DTYPES, check_dtype, check_shape
+from rnnfast.arrays import as_array
 from rnnfast.problem import Array
 
 

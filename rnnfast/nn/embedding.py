@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.arrays import as_array, check_shape, empty
+from rnnfast.array_checks import check_shape
+from rnnfast.arrays import as_array, empty
 from rnnfast.checks import float_dtype, seed_or_none, whole
 from rnnfast.nn import checks
 from rnnfast.nn.parameters import Parameters

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.arrays import check_shape, empty
+from rnnfast.array_checks import check_shape
+from rnnfast.arrays import empty
 from rnnfast.checks import float_dtype, seed_or_none, truth, whole
 from rnnfast.nn import checks
 from rnnfast.nn.parameters import Parameters

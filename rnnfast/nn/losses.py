@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.arrays import as_array, check_output, check_shape
+from rnnfast.array_checks import check_shape
+from rnnfast.arrays import as_array, check_output
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

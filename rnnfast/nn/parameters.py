@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.arrays import check_shape
+from rnnfast.array_checks import check_shape
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 
