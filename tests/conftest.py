@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 import rnnfast
 from rnnfast import dispatch
 from rnnfast.backends import numba_cuda
+from rnnfast.problem import Array
 
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
@@ -26,21 +28,35 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
-@pytest.fixture(autouse=True)
-def cuda_without_a_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Tests of the target "cuda" run in the emulator where there is no device."""
-    target = request.node.callspec.params.get("target") if hasattr(request.node, "callspec") else None
-    if str(target) != "cuda" or numba_cuda.reason() is None or not EMULATOR_CAN_RUN:
-        yield
-        return
+@pytest.fixture
+def emulated_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The emulator in place of a CUDA device."""
     from cuda_emulator import Emulator
 
-    emulator = Emulator()
-    dispatch._explicit.cache_clear()
+    emulator, choices = Emulator(), (dispatch._explicit, dispatch._automatic)
+    for choice in choices:
+        choice.cache_clear()
     monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
     monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
     yield
-    dispatch._explicit.cache_clear()
+    for choice in choices:
+        choice.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def cuda_without_a_device(request: pytest.FixtureRequest) -> None:
+    """Tests of the target "cuda" run in the emulator where there is no device."""
+    target = request.node.callspec.params.get("target") if hasattr(request.node, "callspec") else None
+    if str(target) == "cuda" and numba_cuda.reason() is not None and EMULATOR_CAN_RUN:
+        request.getfixturevalue("emulated_device")
+
+
+@pytest.fixture
+def upload(emulated_device: None) -> Callable[[Array], Any]:
+    """Makes an array on the emulated device; strides stay as they are."""
+    from cuda_emulator import EmulatedArray
+
+    return EmulatedArray
 
 
 @pytest.fixture
