@@ -9,8 +9,8 @@ import numpy as np
 from rnnfast.cuda_kernels.backward import backward_kernel
 from rnnfast.cuda_kernels.forward import forward_kernel
 from rnnfast.cuda_kernels.product import Matrix, matrix, multiply
-from rnnfast.cuda_kernels.rows import begin_step_kernel, end_step_kernel, forward_step_kernel
 from rnnfast.cuda_kernels.shapes import Phase
+from rnnfast.cuda_kernels.steps import begin_step_kernel, end_step_kernel, forward_step_kernel
 
 if TYPE_CHECKING:
     from rnnfast.cuda_kernels.layer import Layer

@@ -1,12 +1,10 @@
-"""Kernels that move rows between (T B) places and entries, one thread a number; and tier C's steps."""
+"""Kernels that move rows between (T B) places and entries, one thread a number."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rnnfast.cuda_kernels.cells import dropped, past
-from rnnfast.cuda_kernels.gradients import beginning, ending, reset
-from rnnfast.cuda_kernels.shapes import Cell, Phase
 
 
 def pick_kernel(cuda: Any, add: bool) -> Any:
@@ -105,52 +103,6 @@ def operand_kernel(cuda: Any) -> Any:
         if i < to.shape[0]:
             b = rows[first + i]
             to[i, j] = dropped(past(after, start, previous[first + i], b, j), mask, b, j)
-
-    return kernel
-
-
-def forward_step_kernel(cuda: Any, phase: Phase) -> Any:
-    """What follows a product of forward, for `count` entries from `first` on: sums (count, gates of the phase x H)."""
-    apply, outputs = phase.forward, phase.count
-
-    def kernel(first, count, plan, state, sums):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
-        if i < count:
-            e = first + i
-            apply(e, j, rows[e], previous[e], sums, i * outputs * size + j, size, state)
-
-    return kernel
-
-
-def begin_step_kernel(cuda: Any, cell: Cell) -> Any:
-    """The first part of a step of backward."""
-    begin = beginning(cell)
-
-    def kernel(first, count, plan, state, dy, grads):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
-        if i < count:
-            begin(first + i, j, rows[first + i], previous[first + i], dy, grads, state)
-
-    return kernel
-
-
-def end_step_kernel(cuda: Any, cell: Cell, phase: Phase) -> Any:
-    """What follows a product of backward: sums (count, H)."""
-    after = ending(cell) if phase is cell.phases[0] else reset
-
-    def kernel(first, count, plan, state, grads, sums):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
-        if i < count:
-            after(first + i, j, rows[first + i], previous[first + i], sums[i * size + j], grads, state)
 
     return kernel
 
