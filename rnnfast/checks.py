@@ -1,4 +1,4 @@
-"""Checks of options that are single values; arrays are checked in arrays.py and calls.py."""
+"""Checks of options that are single values; arrays are checked in array_checks.py."""
 
 from __future__ import annotations
 

@@ -79,8 +79,6 @@ def state_norms_for(net: Net, problem: Problem) -> dict[str, Array]:
 
 def _params(params: Any, net: Net, memory: Memory) -> dict[str, Array]:
     expected = net.shapes
-    if params is None:
-        return {name: memory.empty(shape, net.dtype) for name, shape in expected.items()}
     if not isinstance(params, dict):
         kind = type(params).__name__
         raise TypeError(f"out is of type {kind}, expected gradients or a dict of arrays by parameter name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnfast.backends.layers import schedule, visit
+from rnnfast.backends.layers import visit
 from rnnfast.problem import Array, Problem
 
 
@@ -18,9 +18,11 @@ class Held:
         self.gradient: Array | None = None
         """(B, H): of the output that the piece now to be left began with."""
 
-    def repeat(self, piece: Problem) -> None:
-        """Let the steps before a row's first live one show the output that was last before."""
-        live = schedule(piece, self.direction)[0]
+    def repeat(self, piece: Problem, live: Array) -> None:
+        """Let the steps before a row's first live one show the output that was last before.
+
+        `live` is (T, B) in the order of the visit, here and below.
+        """
         assert piece.y is not None
         y = visit(piece.y, self.direction)
         if self.output is not None:
@@ -28,7 +30,7 @@ class Held:
         self.output = y[-1].copy()
 
     @np.errstate(all="ignore")
-    def enter(self, piece: Problem) -> None:
+    def enter(self, piece: Problem, live: Array) -> None:
         """Give the gradient to the last step visited, whose output it is: added in the order in which one call adds.
 
         That order is the state's gradient from after the step, dy, what was held. A step that is not live holds the
@@ -38,7 +40,7 @@ class Held:
         piece.dy = np.zeros(shape, piece.dtype) if piece.dy is None else piece.dy.copy()
         if self.gradient is None:
             return
-        dy, live = visit(piece.dy, self.direction)[-1], schedule(piece, self.direction)[0][-1]
+        dy, live = visit(piece.dy, self.direction)[-1], live[-1]
         state = (piece.num_layers, piece.batch, piece.hidden_size)
         piece.dh_n = np.zeros(state, piece.dtype) if piece.dh_n is None else piece.dh_n.copy()
         piece.dh_n[-1, live] = piece.dh_n[-1, live] + dy[live] + self.gradient[live]
@@ -46,13 +48,14 @@ class Held:
         dy[~live] += self.gradient[~live]
 
     @np.errstate(all="ignore")
-    def leave(self, piece: Problem) -> None:
+    def leave(self, piece: Problem, live: Array) -> None:
         """Gather the gradient of the output that was last before the piece, from the latest step on."""
         assert piece.dy is not None
-        dy, before = visit(piece.dy, self.direction), _before_live(schedule(piece, self.direction)[0])
+        dy, before = visit(piece.dy, self.direction), _before_live(live)
         self.gradient = np.zeros_like(dy[0])
-        for t in np.flatnonzero(before.any(axis=1))[::-1]:
-            self.gradient[before[t]] += dy[t, before[t]]
+        if steps := int(before.any(axis=1).sum()):
+            terms = np.where(before[:steps, :, None], dy[:steps], 0)[::-1]
+            self.gradient += np.add.accumulate(terms, axis=0, dtype=dy.dtype)[-1]  # which adds in this order
 
 
 def _before_live(live: Array) -> Array:

@@ -59,9 +59,10 @@ class Recurrent(Module, Generic[StateT]):
 
         `memory`: "full" keeps what backward needs of every step. "checkpoint" keeps the states between segments and in
         backward runs each segment forward again (Chen, Xu, Zhang and Guestrin 2016), about a third more work, with
-        segments of 64 steps or more such that `tape.nbytes` is least. A number of bytes is what that may be: the full
-        tape is kept if it fits. Gradients are the same, on the C backend bit by bit. The layers of a bidirectional
-        net, each of which sees all steps of the one below it, keep their outputs in any case.
+        segments of 64 steps or more, fewer where `truncate` is less, such that `tape.nbytes` is least. A number of
+        bytes is what that may be: the full tape is kept if it fits. Gradients are the same, on the C backend bit by
+        bit. The layers of a bidirectional net, each of which sees all steps of the one below it, keep their outputs in
+        any case.
 
         `truncate`: no gradient flows back over steps truncate, 2·truncate and so on, while y and states are as without:
         gradients are those of calls of so many steps, the state carried from one to the next, summed (truncated

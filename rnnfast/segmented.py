@@ -78,10 +78,10 @@ class Segmented:
 
 def runner(backend: Backend, problem: Problem, memory: Any, truncate: Any) -> Segmented | None:
     """What runs a call with these arguments of `record`; None where its steps need not be cut. Raises as `choose`."""
+    plan = choose(backend, problem, memory, truncate)
     if problem.library is not None:
         raise TypeError(
             "memory= and truncate= cut calls on arrays in host memory, these are on the CUDA device: move the module "
             'with .to("cpu"), or record chunk after chunk with the state that each returns'
         )
-    plan = choose(backend, problem, memory, truncate)
     return Segmented(backend, plan) if plan.piece < plan.steps else None

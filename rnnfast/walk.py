@@ -37,7 +37,7 @@ class Walk:
 
     def __init__(self, backend: Backend, problem: Problem, plan: Plan) -> None:
         self.backend, self.plan, self.direction = backend, plan, problem.direction(0)
-        self.problem = replace(problem, packed=backend.pack(problem))
+        self.problem = replace(problem)
         self.segments = plan.segments()
         if self.direction == 1:
             self.segments = [segment[::-1] for segment in reversed(self.segments)]
@@ -49,6 +49,7 @@ class Walk:
     def forward(self) -> Kept:
         """Write y and the final states."""
         problem, kept = self.problem, Kept()
+        problem.packed = self.backend.pack(problem)
         state = problem.h0, problem.c0
         for number, segment in enumerate(self.segments):
             if number > 0:
@@ -57,7 +58,7 @@ class Walk:
                 piece = self.piece(span, state, record=not self.plan.recomputes)
                 state = self.advance(piece, span)
                 if self.held is not None:
-                    self.held.repeat(piece)
+                    self.held.repeat(piece, self.live(piece))
                 if piece.record:
                     kept.reserves.append(piece.reserve)
         for final, last in zip((problem.h_n, problem.c_n), state, strict=True):
@@ -75,15 +76,16 @@ class Walk:
             piece.overwrite, (piece.dh_n, piece.dc_n) = overwrite, after
             if not first:
                 piece.dh0, piece.dc0 = (None, None) if cut else self.new_states()
-            if self.held is not None:
-                self.held.enter(piece)
+            live = self.live(piece) if self.ragged else None
+            if self.held is not None and live is not None:
+                self.held.enter(piece, live)
             self.backend.backward(piece)
-            overwrite = overwrite and not self.any_live(piece)
+            overwrite = overwrite and live is not None and not live.any()  # gradients were written, if not as zeros
             after = piece.dh0, piece.dc0
             if not (first or cut):
                 self.reset(after, edge)
-            if self.held is not None:
-                self.held.leave(piece)
+            if self.held is not None and live is not None:
+                self.held.leave(piece, live)
                 if cut:
                     self.held.gradient = None
 
@@ -100,6 +102,8 @@ class Walk:
     def recorded_backward(self, kept: Kept, *, consume: bool = True) -> Iterator[tuple[Span, Problem]]:
         """The pieces with their reserves, last first: those that were kept, or a segment at a time anew."""
         problem, plan = self.problem, self.plan
+        if plan.recomputes:
+            problem.packed = self.backend.pack(problem)
         y = self.empty(plan.piece if plan.recomputes else 0, problem.batch, problem.hidden_size)
         for number in reversed(range(len(self.segments))):
             state, pieces = kept.states[number - 1] if number else (problem.h0, problem.c0), []
@@ -144,9 +148,9 @@ class Walk:
             if state is not None:
                 state[:, rows] = 0
 
-    def any_live(self, piece: Problem) -> bool:
-        """Whether gradients of parameters were written, if not as zeros."""
-        return not self.ragged or bool(schedule(piece, self.direction)[0].any())
+    def live(self, piece: Problem) -> Array:
+        """(T, B), in the order of the visit."""
+        return schedule(piece, self.direction)[0]
 
     def new_states(self) -> Pair:
         """h and c, to be written."""

@@ -50,6 +50,17 @@ def test_reset(kind: str) -> None:
     assert_same(tape.backward(y), net.record(x, expected)[2].backward(y))
 
 
+def test_reset_of_states_in_other_forms() -> None:
+    h, c = np.ones((2, 1, 2, 4), np.float32)
+    carried, mask = nn.Carried(rnnfast.LSTM(3, 4, backend=BACKEND), [h, c]), np.array([True, False])
+    carried.reset(mask)
+    assert [a[0, :, 0].tolist() for a in carried.state] == [[0, 1], [0, 1]] and h.all() and c.all()
+    for given in ((h, None), (None, None)):
+        carried.state = given
+        carried.reset(mask)
+        assert carried.state[1] is None and carried(np.ones((1, 2, 3), np.float32)) is not None
+
+
 def test_chunks_are_views() -> None:
     x, labels = np.zeros((7, 2, 3)), np.arange(7)
     found = list(nn.chunks(x, labels, steps=5))

@@ -30,6 +30,7 @@ def test_a_call_and_its_gradients_stay_on_the_device(
     y, final, tape = here.record(x, state, dropout_seed=3)
     right = tape.backward(dy, d_state)
     y_there, final_there, tape = there.record(upload(x), tuple(map(upload, state)), dropout_seed=3)
+    assert tape.nbytes > 4 * 4 * count * 5 * 2 * 4  # at least the gates: i f g o, 4 bytes, of every step, row and unit
     found = tape.backward(upload(dy), tuple(map(upload, d_state)))
     close(y_there, y)
     for a, b in zip((*final_there, found.x, *found.states), (*final, right.x, *right.states), strict=True):

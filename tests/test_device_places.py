@@ -62,6 +62,15 @@ def test_different_places_are_refused(upload: Upload) -> None:
         there(upload(x), out=np.zeros((2, 1, 4), np.float32))
     with pytest.raises(TypeError, match="out, a EmulatedArray, is on a CUDA device"):
         here(x, out=upload(np.zeros((2, 1, 4), np.float32)))
+    carried = rnnfast.nn.Carried(there)
+    carried(upload(x))
+    with pytest.raises(TypeError, match="state, a .*, is on a CUDA device"):
+        carried.reset(np.ones(1, bool))
+    carried.reset()
+    with pytest.raises(TypeError, match=r"parameters\['weight_ih_l0'\] is a EmulatedArray on a device, expected"):
+        rnnfast.nn.SGD(there.parameters, 0.1)
+    with pytest.raises(ValueError, match="memory is 'bogus'"):
+        there.record(upload(x), memory="bogus")  # type: ignore[call-overload]
     refused = pytest.raises(TypeError, match="use_backend asks for backend 'reference', which reads host memory")
     with rnnfast.use_backend("reference"), refused:
         there(upload(x))

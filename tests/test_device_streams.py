@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,9 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_emulator import EmulatedArray
 from device_arrays import Upload, nets
+
+from rnnfast.cuda_kernels.product import Matrix, matrix
+from rnnfast.device import libraries
 
 
 def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
@@ -41,11 +46,12 @@ def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.Mo
     assert set(waited) == {7, 9}  # what another stream makes ready is waited for
 
 
-def test_backward_on_another_stream_waits_for_both(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("keep", [False, True])
+def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets()
     emulator, waited, stream = numba_cuda.device(), list[int](), [5]
     monkeypatch.setattr("rnnfast.device.libraries.Plain.stream", lambda self: stream[0])
-    _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)))
+    _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)), keep=keep)
     monkeypatch.setattr(emulator, "wait", waited.append)
     stream[0] = 6
     tape.backward(upload(np.zeros((2, 1, 4), np.float32)))
@@ -61,13 +67,34 @@ def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
         nets()[1](x)
 
 
-def test_the_product_of_torch_serves(rng: np.random.Generator) -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from rnnfast.cuda_kernels.product import Matrix, matrix
-    from rnnfast.device.libraries import Torch
+class CurrentDevice(nullcontext[None]):
+    """As CuPy's: within it arrays are made there."""
 
+    id, entered = 0, 0
+
+    def __enter__(self) -> None:
+        self.entered += 1
+
+
+def cupy_over_numpy() -> Any:
+    """What is used of CuPy, over NumPy."""
+    stream = SimpleNamespace(ptr=7)
+    names = {name: getattr(np, name) for name in ("empty", "asarray", "matmul", "lib")}
+    return SimpleNamespace(**names, cuda=SimpleNamespace(get_current_stream=lambda: stream))
+
+
+def torch_on_the_host() -> libraries.Torch:
+    """torch's class with its tensors in host memory."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    return libraries.Torch(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_products_of_libraries(name: str, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
+    library = torch_on_the_host() if name == "torch" else libraries.CuPy(CurrentDevice())
     a, b, c = (rng.normal(size=shape) for shape in ((5, 9), (4, 7), (5, 8)))
-    right, library = c.copy(), Torch(torch.device("cpu"))
+    right = c.copy()
     right[:, 2:6] += a[:, 1:8] @ b.T
     assert library.add_product(matrix(a, 1), matrix(b).turned, matrix(c, 2), 5, 4, 7)
     np.testing.assert_allclose(c, right)
@@ -75,4 +102,13 @@ def test_the_product_of_torch_serves(rng: np.random.Generator) -> None:
     sums = np.zeros((1, 9))
     assert library.add_product(ones, matrix(a), matrix(sums), 1, 9, 5)
     np.testing.assert_allclose(sums[0], a.sum(axis=0))
-    assert library.empty((2, 3), np.dtype("float64")).dtype == torch.float64
+
+
+def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
+    device = CurrentDevice()
+    cupy = libraries.CuPy(device)
+    made = cupy.empty((2, 3), np.dtype("float64"))
+    assert (made.shape, made.dtype, device.entered, cupy.stream()) == ((2, 3), np.float64, 1, 7)
+    tensor = torch_on_the_host().empty((2, 3), np.dtype("float64"))
+    assert (tuple(tensor.shape), str(tensor.dtype)) == ((2, 3), "torch.float64")

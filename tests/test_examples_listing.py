@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-import rnnfast
 import rnnfast.examples
 from rnnfast.examples.__main__ import NAMES, listing
 
@@ -18,4 +19,6 @@ def test_every_example_is_listed() -> None:
 
 
 def test_what_surrounds_nets_needs_no_import_of_its_own() -> None:
-    assert rnnfast.nn.Linear(1, 1) is not None and rnnfast.diagnostics is not None
+    program = "import rnnfast; print(rnnfast.nn.Linear(1, 1).in_features, rnnfast.diagnostics.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "rnnfast.diagnostics"]

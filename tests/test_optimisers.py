@@ -127,10 +127,12 @@ def test_norm_is_summed_in_float64() -> None:
 
 
 def test_a_norm_that_is_not_finite_shows() -> None:
+    zeros, both = np.zeros(3, np.float32), {"a": np.array([np.inf]), "b": np.array([np.nan])}
     for bad in (np.inf, np.nan):
-        grads = {"a": np.array([1.0, bad]), "b": np.ones(3, np.float32)}
-        np.testing.assert_equal(nn.clip_grad_norm(grads, 1.0), bad)
-        assert np.isnan(grads["a"]).all() and np.isnan(grads["b"]).all()
+        for grads in ({"a": np.array([1.0, bad]), "b": zeros.copy()}, {"a": zeros.copy(), "b": np.array([1.0, bad])}):
+            np.testing.assert_equal(nn.clip_grad_norm(grads, 1.0), bad)
+            assert np.isnan(grads["a"]).all() and np.isnan(grads["b"]).all()
+    assert np.isnan(nn.grad_norm(both)) and np.isnan(nn.grad_norm(dict(reversed(both.items()))))
 
 
 def test_norms_beyond_float64_s_squares() -> None:
@@ -171,6 +173,10 @@ def test_a_layer_s_parameters_stay_the_same_arrays() -> None:
     ):
         with pytest.raises(error):
             layer.parameters[name] = values
+    with pytest.raises(KeyError, match="this layer has no parameter 'w', only weight, bias"):
+        layer.parameters["w"]
+    for change in ("update", "pop", "__delitem__", "__ior__"):
+        assert not hasattr(layer.parameters, change)
 
 
 def test_copies_of_layers_have_parameters_of_their_own() -> None:
@@ -186,4 +192,3 @@ def test_copies_of_layers_have_parameters_of_their_own() -> None:
 def test_names_that_meet_are_refused() -> None:
     with pytest.raises(ValueError, match="two parts have an array that would be called 'a.b.c'"):
         nn.named(**{"a": {"b.c": np.ones(1)}, "a.b": {"c": np.ones(1)}})
-    assert np.isnan(nn.clip_grad_norm({"a": np.array([1.0, np.nan])}, 1.0))

@@ -80,10 +80,10 @@ def backward(problem: Problem) -> None:
     """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
     net, problem.reserve = problem.reserve, None
     with device().current():
-        before, work = net.work, net.work.again()
+        work = net.work.again()
         net.continue_on(work, problem)
         net.backward(problem)
-        if work.stream != before.stream:  # whose memory is given back now, for others to use
+        if work.stream != net.recorded_on:  # whose memory is given back now, for others to use
             work.wait()
 
 

@@ -46,8 +46,8 @@ class Layer:
         """A new (rows, H) array on the device."""
         return self.work.empty((rows, self.size), self.dtype)
 
-    def forward(self, x: Any, first: Any, first_c: Any, h: Any = None) -> None:
-        """From x (n, I) and the first states; no c has no rows. `h` (n, H): where to write the states, if given."""
+    def forward(self, x: Any, first: Any, first_c: Any) -> None:
+        """From x (n, I) and the first states; no c has no rows."""
         width, inputs = self.cell.slots * self.size, self.cell.inputs * self.size
         self.x, gates = x, self.work.empty((self.count, width), self.dtype)
         gate_of = self.work.constant(self.cell.gate_of)
@@ -55,7 +55,7 @@ class Layer:
         self.work.launch_over(self.count * width, bias_kernel, (), *biases, gates)
         multiply(self.work, matrix(x), matrix(self.ih).turned, matrix(gates), self.count, inputs, x.shape[1])
         operand = self.empty(self.count if len(self.cell.phases) > 1 else 0)
-        h = self.empty(self.count) if h is None else h
+        h = self.empty(self.count)
         c = self.empty(self.count if self.cell.states > 1 else 0)
         self.state = (gates, first, first_c, self.mask, operand, c, h)
         loops.forward(self)

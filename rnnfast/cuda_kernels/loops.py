@@ -20,9 +20,11 @@ def forward(layer: Layer) -> None:
     """Fill gates, r h, c and h of the layer's state."""
     tier, size, real = layer.tier, layer.size, layer.dtype.type
     if tier.block is None:
+        hh = layer.hh.reshape(-1)
+        weights = [Matrix(hh, phase.first * size * size, size, 1).turned for phase in layer.cell.phases]
         for start, stop in layer.plan.bounds(1):
-            for phase in layer.cell.phases:
-                _forward_step(layer, phase, int(start), int(stop))
+            for phase, right in zip(layer.cell.phases, weights, strict=True):
+                _forward_step(layer, phase, right, int(start), int(stop))
         return
     kernel = layer.work.kernel(forward_kernel, real, layer.cell, tier.block, tier.block.depth(size))
     _launch(layer, kernel, layer.state)
@@ -32,8 +34,9 @@ def backward(layer: Layer, dy: Any, grads: tuple[Any, ...]) -> None:
     """Gates become gradients of their pre-activations, dh and dc those of the first states."""
     tier, real = layer.tier, layer.dtype.type
     if tier.block is None:
+        hh = layer.hh.reshape(-1)
         for start, stop in layer.plan.bounds(1)[::-1]:
-            _backward_step(layer, int(start), int(stop), dy, grads)
+            _backward_step(layer, hh, int(start), int(stop), dy, grads)
         return
     phases = layer.cell.phases
     depths = [tier.block.depth(phase.count * layer.size) for phase in (phases[0], phases[-1])]
@@ -51,19 +54,18 @@ def _launch(layer: Layer, kernel: Any, *arguments: Any) -> None:
     )
 
 
-def _forward_step(layer: Layer, phase: Phase, start: int, stop: int) -> None:
+def _forward_step(layer: Layer, phase: Phase, weights: Matrix, start: int, stop: int) -> None:
     count, size, width = stop - start, layer.size, phase.count * layer.size
     sums = layer.work.zeros((count * width,), layer.dtype)
     second = phase is not layer.cell.phases[0]
     left = matrix(layer.state[4][start:stop] if second else layer.operands(start, stop))
-    weights = Matrix(layer.hh.reshape(-1), phase.first * size * size, size, 1).turned
     multiply(layer.work, left, weights, Matrix(sums, 0, width, 1), count, width, size)
     layer.work.launch_over(
         count * size, forward_step_kernel, (phase,), start, count, layer.device_plan, layer.state, sums
     )
 
 
-def _backward_step(layer: Layer, start: int, stop: int, dy: Any, grads: tuple[Any, ...]) -> None:
+def _backward_step(layer: Layer, hh: Any, start: int, stop: int, dy: Any, grads: tuple[Any, ...]) -> None:
     count, size, work, cell = stop - start, layer.size, layer.work, layer.cell
     numbers, plan, state = count * size, layer.device_plan, layer.state
     work.launch_over(numbers, begin_step_kernel, (cell,), start, count, plan, state, dy, grads)
@@ -71,6 +73,6 @@ def _backward_step(layer: Layer, start: int, stop: int, dy: Any, grads: tuple[An
         sums = work.zeros((numbers,), layer.dtype)
         for gate, gates, slot in phase.runs:
             left = matrix(state[0][start:stop], slot * size)
-            weights = Matrix(layer.hh.reshape(-1), gate * size * size, size, 1)
+            weights = Matrix(hh, gate * size * size, size, 1)
             multiply(work, left, weights, Matrix(sums, 0, size, 1), count, size, gates * size)
         work.launch_over(numbers, end_step_kernel, (cell, phase), start, count, plan, state, grads, sums)

@@ -22,6 +22,7 @@ class Net:
 
     def __init__(self, work: Work, problem: Problem) -> None:
         self.work, self.places = work, problem.steps * problem.batch
+        self.recorded_on = work.stream
         directions = [problem.direction(half) for half in range(problem.num_directions)]
         self.plans = [plan_for(work, problem, direction) for direction in directions]
         held = problem.masked_output == "hold" and not all(plan.live.all() for plan in self.plans)
@@ -30,8 +31,9 @@ class Net:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Net:
         twin = copy.copy(self)
-        twin.work = self.work.again()
-        twin.layers = [layer.twin(twin.work) for layer in self.layers]
+        with self.work.device.current():
+            twin.work = self.work.again()
+            twin.layers = [layer.twin(twin.work) for layer in self.layers]
         return twin
 
     def __str__(self) -> str:

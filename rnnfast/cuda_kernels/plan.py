@@ -14,8 +14,8 @@ from rnnfast.problem import Array, Problem
 if TYPE_CHECKING:
     from rnnfast.cuda_kernels.work import Work
 
-PLANS_KEPT = 64
-"""Of sizes without lengths, mask and resets, for each device."""
+PLACES_KEPT = 1 << 20
+"""Of the plans that a device keeps, of calls without lengths, mask and resets; each place takes some 33 bytes twice."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def plan_for(work: Work, problem: Problem, direction: int) -> Plan:
     plans, key = work.device.plans, (problem.steps, problem.batch, direction)
     if (known := plans.get(key)) is not None:
         return known
-    if len(plans) >= PLANS_KEPT:
+    if sum(plan.live.size for plan in plans.values()) + problem.steps * problem.batch > PLACES_KEPT:
         plans.clear()
     plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
     return made

@@ -41,6 +41,11 @@ class DeviceArray:
         return self.frame.dtype
 
     @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.frame.size
+
+    @property
     def ndim(self) -> int:
         """The number of axes."""
         return self.frame.ndim
@@ -73,9 +78,6 @@ class DeviceArray:
 
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise TypeError("an array on a CUDA device cannot be viewed by NumPy")
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
-        return self
 
 
 class _Described:

@@ -59,11 +59,12 @@ class CuPy:
     def __init__(self, device: Any) -> None:
         import cupy
 
-        self.cupy, self.number = cupy, device.id
+        self.cupy, self.device, self.number = cupy, device, device.id
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """An array."""
-        return self.cupy.empty(shape, dtype)
+        """An array, from the pool of the device of x."""
+        with self.device:
+            return self.cupy.empty(shape, dtype)
 
     def stream(self) -> int:
         """That of `with stream:` contexts."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 import textwrap
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
+from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.command import backend_name, make_folder
 from rnnfast.examples.errors import UserError
@@ -36,8 +35,7 @@ def run(options: Options) -> None:
     net = f"{model.cell}, {model.layers} layer(s) of {model.recurrent.net.hidden_size}"
     print(f"{len(training):,} characters to learn from, {len(model.alphabet)} different ones; {net}; backend {backend}")
     _print_speed(model, backend)
-    # BLAS threads gain nothing on products this small, and waiting for each other they would take the net's processors.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         _learn(model, training, held_out[:EVALUATED], options)
     if options.compare is not None:
         _print_comparison(model, training)

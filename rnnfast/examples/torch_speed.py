@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import rnnfast
+from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.char_model import CharModel
 from rnnfast.examples.text_source import text_batches
 from rnnfast.examples.torch_model import TorchTrainer
@@ -47,7 +47,7 @@ def compare_training(model: CharModel, codes: Array, seconds: float = SLICE_SECO
     our_batches, their_batches = (text_batches(codes, BATCH, STEPS) for _ in range(2))
     speeds: list[tuple[float, float]] = []
     for _ in range(SLICES):
-        with threadpool_limits(1, user_api="blas"):  # for NumPy's products, as the demo trains
+        with one_blas_thread():  # as the demo trains
             our_speed = _speed(ours.step, our_batches, seconds)
         speeds.append((our_speed, _speed(theirs.step, their_batches, seconds)))
     our_speeds, their_speeds = zip(*speeds, strict=True)

@@ -1,4 +1,4 @@
-"""Checks of arguments that layers, losses and optimisers share, beyond those of rnnfast.arrays."""
+"""Checks of arguments that layers, losses and optimisers share, beyond those of rnnfast.array_checks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnfast.array_checks import DTYPES, check_dtype, check_shape
 from rnnfast.arrays import as_array
+from rnnfast.device.array import on_device
 from rnnfast.problem import Array
 
 
@@ -66,8 +67,11 @@ def float_arrays(name: str, arrays: Mapping[str, Array]) -> None:
     """Raise TypeError unless `arrays` maps names to float32 or float64 arrays of NumPy."""
     by_name(name, arrays)
     for key, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype not in DTYPES:
-            raise TypeError(f"{name}[{key!r}] must be a float32 or float64 array in native byte order")
+        label, advice = f"{name}[{key!r}]", "expected a NumPy array of float32 or float64 in native byte order"
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{label} is a {type(array).__name__}{' on a device' * on_device(array)}, {advice}")
+        if array.dtype not in DTYPES:
+            raise TypeError(f"{label} has dtype {array.dtype.str!r}, {advice}")
 
 
 def gradients(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> dict[str, Array]:

@@ -81,14 +81,17 @@ class Carried:
     def reset(self, mask: Any = None) -> None:
         """Start again from zeros: every row, or those where `mask` (B,), bool or uint8, is not zero.
 
-        The arrays that `state` held until now stay as they are.
+        The arrays that `state` held until now stay as they are. Raises TypeError for a mask where `state` is on a
+        device: assign a state in which those rows are zero.
         """
         if mask is None or self.state is None:
             self.state = None
             return
-        several = isinstance(self.state, tuple)
-        arrays = [np.array(a) for a in (self.state if several else (self.state,))]
-        rows = as_flags("mask", mask, arrays[0].shape[1:-1]).astype(bool)
-        for array in arrays:
-            array[:, rows] = 0
-        self.state = tuple(arrays) if several else arrays[0]
+        several = isinstance(self.state, (tuple, list))
+        given = [None if a is None else as_array("state", a) for a in (self.state if several else (self.state,))]
+        shape = next((a.shape for a in given if a is not None), None)
+        if shape is None:
+            return
+        kept = ~as_flags("mask", mask, shape[1:-1]).astype(bool)[..., None]
+        states = [None if a is None else np.where(kept, a, a.dtype.type(0)) for a in given]
+        self.state = tuple(states) if several else states[0]

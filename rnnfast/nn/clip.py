@@ -22,7 +22,7 @@ def grad_norm(grads: Mapping[str, Array]) -> float:
     if SMALLEST < squares < math.inf:
         return math.sqrt(squares)
     with np.errstate(all="ignore"):  # squares beyond float64, or below it: of numbers of about 1 instead
-        largest = max((float(np.abs(grad).max(initial=0)) for grad in grads.values()), default=0.0)
+        largest = float(np.max([np.abs(grad).max(initial=0) for grad in grads.values()], initial=0))  # NaN if any is
         return largest * math.sqrt(_squares(grads, largest)) if 0 < largest < math.inf else largest
 
 

@@ -1,7 +1,8 @@
-"""A layer's parameters: a dict whose arrays stay the same ones, as a recurrent module's do."""
+"""A layer's parameters: arrays by name that stay the same ones, as a recurrent module's do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rnnfast.array_checks import check_shape
@@ -9,19 +10,34 @@ from rnnfast.nn import checks
 from rnnfast.problem import Array
 
 
-class Parameters(dict[str, Array]):
-    """Name -> array. `parameters[name] = values` copies into the array, which optimisers and others may hold."""
+class Parameters(Mapping[str, Array]):
+    """Name -> array. `parameters[name] = values` copies into the array, which optimisers and others may hold.
+
+    Names can be neither added nor removed.
+    """
+
+    def __init__(self, arrays: dict[str, Array]) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise KeyError(f"this layer has no parameter {name!r}, only {', '.join(self)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"Parameters({', '.join(f'{name} {array.shape}' for name, array in self.items())})"
 
     def __setitem__(self, name: str, values: Any) -> None:
         """Raises KeyError for another name, ValueError for another shape, TypeError for another dtype."""
-        if name not in self:
-            raise KeyError(f"this layer has no parameter {name!r}, only {', '.join(self)}")
         array = self[name]
         if values is not array:
             given = checks.floats_as(name, values, "the parameter", array.dtype)
             check_shape(name, given, array.shape)
             array[...] = given
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are made with all names at once: none can be added later."""
-        return Parameters, (dict(self),)
