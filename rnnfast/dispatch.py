@@ -7,7 +7,7 @@ import importlib
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, cast
 
@@ -47,13 +47,17 @@ def backends() -> dict[str, str | None]:
     return reasons
 
 
-@contextmanager
-def use_backend(name: str) -> Iterator[None]:
-    """Within the `with` block, calls of this thread or task use this backend, e.g. "c" or "c:avx2".
+def use_backend(name: str) -> AbstractContextManager[None]:
+    """Within `with use_backend(name):` calls of this thread or task use this backend, e.g. "c" or "c:avx2".
 
     Modules made with `backend=` and frozen nets keep theirs. Raises as `select`.
     """
     _named(name, "use_backend")
+    return _using(name)
+
+
+@contextmanager
+def _using(name: str) -> Iterator[None]:
     token = _context.set(name)
     try:
         yield
@@ -125,8 +129,9 @@ def _automatic() -> Choice:
     if name == "reference":
         warnings.warn(
             "rnnfast runs on its reference backend, which is slow and meant for checking, because its fast one cannot "
-            f"run: {_module('c').reason()}. Install rnnfast with pip, which brings or builds its C library, or set "
-            "RNNFAST_BACKEND=reference to have this backend without a warning.",
+            f"run: {_module('c').reason()}. Install rnnfast with pip, which brings its C library or, given a C "
+            "compiler, builds it, or install numba, whose kernels need none, or set RNNFAST_BACKEND=reference to have "
+            "this backend without a warning.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -107,6 +107,8 @@ F32, F64 = np.zeros((2, 3), np.float32), np.zeros((2, 3))
         (lambda: nn.PlateauLR(nn.SGD({"w": F32}), patience=0), ValueError, "patience is 0"),
         (lambda: nn.EarlyStopping({"w": F32}, min_delta=float("inf")), ValueError, "min_delta is inf"),
         (lambda: nn.EarlyStopping({"w": [1.0]}), TypeError, r"parameters\['w'\] is a list, expected a NumPy"),
+        (lambda: setattr(nn.SGD({"w": F32}), "lr", -1), ValueError, "lr is -1"),
+        (lambda: setattr(nn.Linear(2, 1), "parameters", {}), AttributeError, "parameters"),
         (lambda: nn.named(head=[F32]), TypeError, "head must be a mapping"),
         (lambda: nn.pad([]), ValueError, "sequences is empty"),
         (lambda: nn.pad([F32, F64]), TypeError, r"sequences\[1\] has dtype float64, sequences\[0\] has float32"),

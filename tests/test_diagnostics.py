@@ -60,6 +60,8 @@ def test_statistics_of_one_sequence_of_a_step_and_of_nothing() -> None:
     assert np.isnan(gate_statistics(net.record(x[:, :0])[2])["i"].mean).all()
     with pytest.raises(TypeError, match="tape of an RNN, which has no gates"):
         gate_statistics(KINDS["rnn"](I, H, **OPTIONS).record(x)[2])
+    with pytest.raises(TypeError, match="tape must be that of a recorded LSTM or GRU, got LinearTape"):
+        gate_statistics(rnnfast.nn.Linear(I, H).record(x.astype(np.float32))[1])  # type: ignore[arg-type]
 
 
 def curves(axes: Any) -> dict[str, Any]:
@@ -85,6 +87,13 @@ def test_gradient_flow_is_drawn_by_label_state_and_layer() -> None:
         np.testing.assert_array_equal(drawn[label], values)
 
 
+def test_flows_of_nothing_are_drawn_empty() -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    grads = KINDS["gru"](I, H, **OPTIONS).record(normal(0, B, I))[2].backward(monitor=True)
+    assert [len(values) for values in curves(plot_gradient_flow({"net": grads}).axes[0]).values()] == [0]
+    assert not curves(plot_gradient_flow({}).axes[0])
+
+
 def test_gate_statistics_are_drawn_gate_by_gate() -> None:
     pytest.importorskip("matplotlib", reason="plots need matplotlib")
     found = gate_statistics(KINDS["gru"](I, H, num_layers=2, **OPTIONS).record(normal(T, B, I))[2])
@@ -103,10 +112,14 @@ def test_what_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
         (grads, TypeError, "flows must be a mapping from label .*, got Gradients"),
         ({"net": grads}, ValueError, r"flows\['net'\] has no state_norms: call backward with monitor=True"),
         ({"net": np.zeros((2, 3, 4))}, ValueError, r"has shape \(2, 3, 4\), expected \(T,\) or \(T, L·D\)"),
-        ({"net": "h"}, TypeError, "is of type str, expected gradients or an array of norms"),
+        ({"net": "h"}, TypeError, "is of type builtins.str, expected gradients .* or an array of norms"),
     ):
         with pytest.raises(error, match=message):
             plot_gradient_flow(flows)
+    with pytest.raises(ValueError, match="statistics holds no gate"):
+        plot_gate_statistics({})
+    with pytest.raises(TypeError, match="statistics must be what gate_statistics returned, got Gradients"):
+        plot_gate_statistics(grads)  # type: ignore[arg-type]
     for name in list(sys.modules):
         if name.partition(".")[0] == "matplotlib":
             monkeypatch.delitem(sys.modules, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -114,6 +115,11 @@ def test_command_lines(example: ModuleType, tmp_path: Path, capsys: pytest.Captu
     assert example.__name__ in capsys.readouterr().out
 
 
+def locked(dir: Path) -> None:
+    """As the system answers for a folder that is another's."""
+    raise PermissionError(errno.EACCES, "Permission denied", str(dir))
+
+
 def test_what_cannot_be_done_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +133,10 @@ def test_what_cannot_be_done_is_one_line(
         captured = capsys.readouterr()
         assert captured.err.startswith("python -m rnnfast.examples.sine: ") and message in captured.err
         assert captured.err.count("\n") == 1 and not captured.out
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.TemporaryFile", locked)
+        assert sine.main(["--output", str(tmp_path), "--backend", "reference"]) == 1
+    assert f"cannot write into the folder {tmp_path}: Permission denied" in capsys.readouterr().err
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert sine.main(["--output", str(tmp_path / "never"), "--backend", "reference"]) == 1
     assert "need matplotlib, which is not installed: pip install" in capsys.readouterr().err

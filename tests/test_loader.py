@@ -84,3 +84,6 @@ def test_lists_of_sequences_are_padded_and_lists_of_numbers_are_not() -> None:
     ((x, label),) = nn.Loader([[1.0, 2.0], [3.0, 4.0]], [7, 8], shuffle=False)
     assert isinstance(x, nn.Padded) and x.lengths.tolist() == [2, 2]
     assert label.tolist() == [7, 8]
+    ((words, _),) = nn.Loader([[], [1, 2]], [7, 8], shuffle=False)
+    assert words.values.tolist() == [[0, 0], [1, 2]] and words.values.dtype == np.int64
+    assert nn.Embedding(3, 2)([]).shape == (0, 2)

@@ -69,6 +69,8 @@ def test_a_padded_batch_costs_what_its_sequences_cost(rng: np.random.Generator) 
     loss, gradient = nn.mse(padded.values, wanted.values, mask=padded.mask)
     assert loss == pytest.approx(nn.mse(np.concatenate(predictions), np.concatenate(targets))[0])
     assert not gradient[~padded.mask].any()
+    as_bytes = nn.mse(padded.values, wanted.values, mask=padded.mask.astype(np.uint8))
+    assert as_bytes[0] == loss and np.array_equal(as_bytes[1], gradient)
 
 
 def test_cross_entropy_is_stable_and_works_in_place() -> None:

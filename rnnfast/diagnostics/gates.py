@@ -38,6 +38,8 @@ def gate_statistics(tape: Tape[Any]) -> dict[str, GateStatistics]:
 
     Raises TypeError for another net's tape, RuntimeError after a `backward` that spent the tape.
     """
+    if not isinstance(tape, Tape):
+        raise TypeError(f"tape must be that of a recorded LSTM or GRU, got {type(tape).__name__}")
     gates, live = tape.gates(), tape.live
     if "h" in gates:
         raise TypeError("this is the tape of an RNN, which has no gates: pass that of an LSTM or a GRU")

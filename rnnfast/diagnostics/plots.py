@@ -35,15 +35,21 @@ def plot_gradient_flow(flows: Mapping[str, Gradients[Any] | ArrayLike], *, title
     for label, norms in curves:
         axes.plot(norms, label=label, linewidth=1)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if curves:
+        axes.legend()
     return figure
 
 
 def plot_gate_statistics(statistics: Mapping[str, GateStatistics], *, k: int = 0) -> Figure:
     """Draw what `gate_statistics` found of layer-direction k: for every gate its mean and shares over time.
 
-    Raises ImportError without matplotlib, IndexError for a k that there is not.
+    Raises TypeError for what is no such mapping, ValueError for an empty one, ImportError without matplotlib,
+    IndexError for a k that there is not.
     """
+    if not isinstance(statistics, Mapping):
+        raise TypeError(f"statistics must be what gate_statistics returned, got {type(statistics).__name__}")
+    if not statistics:
+        raise ValueError("statistics holds no gate, expected what gate_statistics returned")
     figure = _figure("plot_gate_statistics", height=2 * len(statistics))
     columns = figure.subplots(len(statistics), sharex=True, squeeze=False)[:, 0]
     for axes, (name, gate) in zip(columns, statistics.items(), strict=True):
@@ -67,10 +73,11 @@ def _curves(label: str, flow: Gradients[Any] | ArrayLike) -> Iterator[tuple[str,
         return
     norms = as_array(f"flows[{label!r}]", flow)
     if norms.dtype.kind not in "iuf":
-        raise TypeError(f"flows[{label!r}] is of type {type(flow).__name__}, expected gradients or an array of norms")
+        expected = "expected gradients of a recurrent net or an array of norms"
+        raise TypeError(f"flows[{label!r}] is of type {type(flow).__module__}.{type(flow).__name__}, {expected}")
     if norms.ndim not in (1, 2):
         raise ValueError(f"flows[{label!r}] has shape {norms.shape}, expected (T,) or (T, L·D)")
-    columns = norms.reshape(len(norms), -1).T
+    columns = (norms if norms.ndim == 2 else norms[:, None]).T
     for k, column in enumerate(columns):
         yield (label if len(columns) == 1 else f"{label} [{k}]"), column
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 
 NAMES = (
     "next_number",
@@ -37,3 +38,4 @@ def listing() -> str:
 
 if __name__ == "__main__":
     print(listing())
+    sys.exit(2 if sys.argv[1:] else 0)  # a name belongs behind a dot

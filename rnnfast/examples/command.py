@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, show: 
             show(**options)
     except UserError as error:
         return _fail(parser, str(error), 1)
+    except MemoryError as error:
+        return _fail(parser, f"out of memory: {error or 'choose smaller sizes'}", 1)
     except KeyboardInterrupt:
         return _fail(parser, "interrupted", INTERRUPTED)
     return 0
@@ -66,11 +69,15 @@ def backend_name(asked: str | None) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for what an example writes, where there is none. UserError if that cannot be."""
+    """Make a folder for what an example writes, where there is none. UserError if it cannot be made or written into."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {path}: {error.strerror}") from None
+    try:
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise UserError(f"cannot write into the folder {path}: {error.strerror}") from None
 
 
 def _fail(parser: argparse.ArgumentParser, message: str, status: int) -> int:

@@ -40,21 +40,28 @@ def floats_as(name: str, value: Any, other: str, dtype: np.dtype[Any]) -> Array:
 def counted(mask: Any, shape: tuple[int, ...]) -> Array:
     """`mask` as a bool array of the leading axes of `shape`. Raises TypeError for another dtype, ValueError else."""
     array = as_array("mask", mask)
-    if array.dtype != np.bool_:
-        raise TypeError(f"mask has dtype {array.dtype}, expected bool: convert it with .astype(bool)")
+    if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
+        raise TypeError(f"mask has dtype {array.dtype}, expected bool or uint8: convert it with .astype(bool)")
     if array.shape != shape[: array.ndim]:
         raise ValueError(f"mask has shape {array.shape}, expected the first axes of {shape}")
-    return array
+    return array.astype(bool, copy=False)
 
 
 def indices(name: str, value: Any, size: int) -> Array:
     """`value` as an array of integers. Raises TypeError for another kind, ValueError for one outside 0..size-1."""
     array = as_array(name, value)
+    if is_empty_list(array, value):
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}, expected integers: convert it with .astype('int64')")
     if array.size and not 0 <= array.min() <= array.max() < size:
         raise ValueError(f"{name} holds values from {array.min()} to {array.max()}, expected 0 to {size - 1}")
     return array
+
+
+def is_empty_list(array: Array, value: Any) -> bool:
+    """Whether `array` was made of a list without numbers, of which NumPy makes float64: it can have any dtype."""
+    return array.size == 0 and not hasattr(value, "dtype")
 
 
 def by_name(name: str, value: Any) -> None:

@@ -25,6 +25,9 @@ class Dropout:
         self.parameters: dict[str, Array] = {}
         self._rng = np.random.default_rng(seed_or_none("seed", seed))
 
+    def __repr__(self) -> str:
+        return f"Dropout({self.p})"
+
     def __call__(self, x: ArrayLike) -> Array:
         """Return x itself, no copy."""
         return checks.any_floats("x", x)

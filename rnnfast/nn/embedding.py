@@ -9,12 +9,12 @@ from rnnfast.array_checks import check_shape
 from rnnfast.arrays import as_array, empty
 from rnnfast.checks import float_dtype, seed_or_none, whole
 from rnnfast.nn import checks
-from rnnfast.nn.parameters import Parameters
+from rnnfast.nn.parameters import Layer, Parameters
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
 
 
-class Embedding:
+class Embedding(Layer):
     """Looks up row `index` of a table for every index: integers (...) to vectors (..., embedding_dim).
 
     `parameters` holds `weight` (num_embeddings, embedding_dim), PyTorch's name and shape; initial values are standard
@@ -31,7 +31,7 @@ class Embedding:
         rng = np.random.default_rng(seed_or_none("seed", seed))
         table = empty((self.num_embeddings, self.embedding_dim), self.dtype)
         table[...] = rng.standard_normal(table.shape)
-        self.parameters = Parameters({"weight": table})
+        super().__init__(Parameters({"weight": table}))
 
     @classmethod
     def from_matrix(cls, weight: ArrayLike) -> Embedding:

@@ -11,12 +11,12 @@ from rnnfast.array_checks import check_shape
 from rnnfast.arrays import empty
 from rnnfast.checks import float_dtype, seed_or_none, truth, whole
 from rnnfast.nn import checks
-from rnnfast.nn.parameters import Parameters
+from rnnfast.nn.parameters import Layer, Parameters
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
 
 
-class Linear:
+class Linear(Layer):
     """y = x W^T + b for x of any leading shape, (..., in_features) to (..., out_features).
 
     `parameters` holds `weight` (out_features, in_features) and, with `bias`, `bias` (out_features,), PyTorch's names
@@ -40,7 +40,7 @@ class Linear:
         if truth("bias", bias):
             shapes["bias"] = (self.out_features,)
         rng, bound = np.random.default_rng(seed_or_none("seed", seed)), 1 / math.sqrt(self.in_features)
-        self.parameters = Parameters({name: empty(size, self.dtype) for name, size in shapes.items()})
+        super().__init__(Parameters({name: empty(size, self.dtype) for name, size in shapes.items()}))
         for array in self.parameters.values():
             array[...] = rng.uniform(-bound, bound, array.shape)
 

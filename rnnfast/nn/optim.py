@@ -39,6 +39,15 @@ class Optimizer(ABC):
         self.parameters, self.steps = dict(parameters), 0
         self._averages = [{name: np.zeros_like(p) for name, p in self.parameters.items()} for _ in range(averages)]
 
+    @property
+    def lr(self) -> float:
+        """The learning rate. Raises ValueError where it is set to what is no finite number from 0 on."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = not_negative("lr", value)
+
     def step(self, grads: Mapping[str, Array]) -> None:
         """Update every parameter from its gradient, which is only read."""
         grads = checks.gradients(grads, self.parameters)
@@ -63,4 +72,4 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(self, p: Array, g: Array, scratch: Array, averages: list[Array]) -> None:
-        """Change p and its averages, all of one block."""
+        """Change p and its averages, all of one block. g may be the caller's own and is only read."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnnfast.arrays import as_array
+from rnnfast.nn import checks
 from rnnfast.problem import Array
 
 
@@ -51,6 +52,10 @@ def as_sequences(name: str, sequences: Sequence[ArrayLike]) -> list[Array]:
     if len(sequences) == 0:
         raise ValueError(f"{name} is empty, expected at least one sequence")
     arrays = [as_array(f"{name}[{k}]", sequence) for k, sequence in enumerate(sequences)]
+    untyped = [checks.is_empty_list(array, given) for array, given in zip(arrays, sequences, strict=True)]
+    if not all(untyped):
+        dtype = arrays[untyped.index(False)].dtype
+        arrays = [array.astype(dtype) if of_any else array for array, of_any in zip(arrays, untyped, strict=True)]
     for k, array in enumerate(arrays):
         if array.ndim == 0 or array.shape[1:] != arrays[0].shape[1:]:
             expected = f"(T, {', '.join(map(str, arrays[0].shape[1:]))})" if arrays[0].ndim > 1 else "(T,)"

@@ -41,3 +41,18 @@ class Parameters(Mapping[str, Array]):
             given = checks.floats_as(name, values, "the parameter", array.dtype)
             check_shape(name, given, array.shape)
             array[...] = given
+
+
+class Layer:
+    """What has such parameters."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    @property
+    def parameters(self) -> Parameters:
+        """Live arrays by name: change them in place, or assign values by name."""
+        return self._parameters
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name} {a.shape}' for name, a in self.parameters.items())})"
