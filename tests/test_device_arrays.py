@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast
+from rnnfast.backends import numba_cuda
 from rnnfast.gradients import Gradients
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -127,3 +128,13 @@ def test_a_spent_tape_holds_nothing_of_x(upload: Upload) -> None:
     tape.backward()
     del x
     assert alive() is None and tape is not None
+
+
+def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnfast.cuda_kernels.plan.PLACES_KEPT", 10)
+    _, there = nets()
+    kept = []
+    for steps in (2, 3, 4, 2):
+        there(upload(np.zeros((steps, 2, 3), np.float32)))
+        kept.append([key[0] for key in numba_cuda.device().plans])
+    assert kept == [[2], [2, 3], [4], [2]]
