@@ -28,10 +28,10 @@ from gpu_table import table  # noqa: E402
 from support import Spec, make_problem, run  # noqa: E402
 
 import rnnfast  # noqa: E402
-from rnnfast.backends import numba_cuda  # noqa: E402
-from rnnfast.cuda_kernels.device import Device  # noqa: E402
-from rnnfast.cuda_kernels.shapes import CELLS as KERNELS  # noqa: E402
-from rnnfast.cuda_kernels.tiers import choose  # noqa: E402
+from rnnfast.backends.cuda import backend as numba_cuda  # noqa: E402
+from rnnfast.backends.cuda.device import Device  # noqa: E402
+from rnnfast.backends.cuda.shapes import CELLS as KERNELS  # noqa: E402
+from rnnfast.backends.cuda.tiers import choose  # noqa: E402
 
 CELLS = ("rnn_tanh", "rnn_relu", "rnn_linear", "lstm", "gru", "gru_before")
 RAGGED = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.3, "directions": 2}

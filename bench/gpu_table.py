@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import rnnfast
-from rnnfast.backends import numba_cuda
+from rnnfast.backends.cuda import backend as numba_cuda
 
 SIZES, BATCHES, STEPS = (64, 128, 256, 512, 1024), (1, 8, 32, 128), (64, 512)
 

@@ -26,7 +26,7 @@ from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.peer_rnnfast import net
 from rnnfast.benchmark.suites import THREE
 from rnnfast.benchmark.timing import Sampler, take_turns
-from rnnfast.option_types import count, positive
+from rnnfast.checks.command_line import count, positive
 
 WAYS = ("full", "checkpoint")
 SHARE, SLOWDOWN, FROM_STEPS = 0.05, 1.4, 10_000

@@ -3,10 +3,10 @@
 import importlib
 from typing import Any
 
+from rnnfast.backends.choose import backends, use_backend
 from rnnfast.config import get_num_threads, set_num_threads, show_config, version
-from rnnfast.dispatch import backends, use_backend
-from rnnfast.modules import GRU, LSTM, RNN
-from rnnfast.step import GRUCell, LSTMCell, RNNCell
+from rnnfast.modules.cells import GRUCell, LSTMCell, RNNCell
+from rnnfast.modules.sequences import GRU, LSTM, RNN
 
 __all__ = [
     "GRU",

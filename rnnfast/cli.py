@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnfast.benchmark import options as bench_options
+from rnnfast.checks.command_line import count, not_negative, positive, seed
 from rnnfast.examples.options import Options
-from rnnfast.option_types import count, not_negative, positive, seed
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

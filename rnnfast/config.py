@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rnnfast import dispatch, threads
-from rnnfast.backends import c, numba_cuda
-from rnnfast.checks import whole
+from rnnfast.backends import choose, threads
+from rnnfast.backends.c import backend as c
+from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.checks.values import whole
 
 
 def version() -> str:
@@ -40,11 +41,11 @@ def show_config() -> str:
     """
     rows = {
         "rnnfast": version(),
-        "backend": f"{dispatch.select().full_name} ({dispatch.request()[1]})",
+        "backend": f"{choose.select().full_name} ({choose.request()[1]})",
         "threads": str(get_num_threads()),
         **{f"C {key}": value for key, value in c.describe().items()},
         **{f"CUDA {key}": value for key, value in numba_cuda.describe().items()},
-        **{f"backend {other}": reason or "can run" for other, reason in dispatch.backends().items()},
+        **{f"backend {other}": reason or "can run" for other, reason in choose.backends().items()},
     }
     width = max(map(len, rows))
     return "\n".join(f"{key:{width}}  {value}" for key, value in rows.items())

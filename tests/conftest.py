@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import rnnfast
-from rnnfast import dispatch
-from rnnfast.backends import numba_cuda
+from rnnfast.backends import choose
+from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
@@ -33,7 +33,7 @@ def emulated_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The emulator in place of a CUDA device."""
     from cuda_emulator import Emulator
 
-    emulator, choices = Emulator(), (dispatch._explicit, dispatch._automatic)
+    emulator, choices = Emulator(), (choose._explicit, choose._automatic)
     for choice in choices:
         choice.cache_clear()
     monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)

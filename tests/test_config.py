@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import rnnfast
-from rnnfast.backends import c
+from rnnfast.backends.c import backend as c
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from programs import python
 
 import rnnfast
-from rnnfast.backends import c
+from rnnfast.backends.c import backend as c
 
 CLONE = Path(__file__).parents[1]
 PACKAGE = Path(rnnfast.__file__).parent

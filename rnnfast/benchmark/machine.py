@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnfast import config
-from rnnfast.backends import c
+from rnnfast.backends.c import backend as c
 from rnnfast.benchmark import peers
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rnnfast.benchmark.cases import CELLS, WORKS
 from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
-from rnnfast.option_types import counts, names_of, positive
+from rnnfast.checks.command_line import counts, names_of, positive
 
 DTYPES = ("float32", "float64")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import rnnfast
-from rnnfast import dispatch
+from rnnfast.backends import choose
 from rnnfast.benchmark import peers, session
 from rnnfast.benchmark.cases import Case, Filter
 from rnnfast.benchmark.options import Options
@@ -54,7 +54,7 @@ def _backends(options: Options) -> tuple[str, ...]:
         return tuple(name for name in able if name != "reference") or ("reference",)
     for name in options.backends:
         try:
-            dispatch.select(name)
+            choose.select(name)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"--backends {name}: {str(error).removeprefix('backend= ')}") from None
     return options.backends

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.backends import c
-from rnnfast.backends.c_memory import Block
+from rnnfast.backends.c import backend as c
+from rnnfast.backends.c.memory import Block
 from rnnfast.benchmark.cases import Case
 
 FMA_ROUNDS = 1_000_000

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.modules.tape import Tape
 from rnnfast.problem import Array
-from rnnfast.tape import Tape
 
 LOW, HIGH = 0.1, 0.9
 """A logistic gate below or above these is saturated; a tanh gate below -HIGH or above HIGH."""

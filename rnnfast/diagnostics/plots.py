@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from rnnfast.arrays import as_array
+from rnnfast.arrays.host import as_array
+from rnnfast.calls.gradients import Gradients
 from rnnfast.diagnostics.gates import GateStatistics
-from rnnfast.gradients import Gradients
 from rnnfast.problem import Array
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 import rnnfast
-from rnnfast import nn, storage
-from rnnfast.checks import positive
+from rnnfast import nn
+from rnnfast.checks.values import positive
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.text_source import Alphabet
+from rnnfast.net import files
 from rnnfast.problem import Array
 
 CELLS = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn": rnnfast.RNN}
@@ -99,7 +100,7 @@ class CharModel:
     def load(cls, path: Path, *, backend: str | None = None) -> CharModel:
         """The model that `save` wrote. UserError if the file cannot be read or is something else."""
         try:
-            saved = storage.load(path)
+            saved = files.load(path)
             embedding, hidden = saved["embedding.weight"].shape[1], saved["head.weight"].shape[1]
             shape = {"cell": str(saved["cell"]), "layers": int(saved["layers"]), "embedding": embedding}
             model = cls(Alphabet(saved["alphabet"]), hidden=hidden, backend=backend, **shape)

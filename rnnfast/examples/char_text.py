@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rnnfast.checks.command_line import count, positive
 from rnnfast.examples import command
 from rnnfast.examples.char_model import CELLS, CharModel
 from rnnfast.examples.text_source import Alphabet, read_text, split, text_batches, unigram_bits
 from rnnfast.examples.training import BATCH, STEPS, Trainer
-from rnnfast.option_types import count, positive
 
 HIDDEN, TRAINING_STEPS = 128, 100
 EVALUATED = 5_000

@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rnnfast import config, dispatch
+from rnnfast import config
+from rnnfast.backends import choose
+from rnnfast.checks.command_line import count, seed
 from rnnfast.examples.blas import one_blas_thread
 from rnnfast.examples.errors import UserError
-from rnnfast.option_types import count, seed
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -63,7 +64,7 @@ def backend_name(asked: str | None) -> str:
     """The backend that runs, with its variant. UserError for one that cannot."""
     try:
         config.get_num_threads()  # so that RNNFAST_NUM_THREADS is found wrong here
-        return dispatch.select(asked).full_name
+        return choose.select(asked).full_name
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from None
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from rnnfast import nn
+from rnnfast.checks.command_line import count
 from rnnfast.examples import command, pictures, sea_temperature
 from rnnfast.examples.forecaster import Forecaster, forecast, windows
 from rnnfast.examples.pictures import Curve
 from rnnfast.examples.sea_temperature import YEAR, Series
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 LEARNING_RATE, L2, MAX_NORM, BATCH = 3e-3, 1e-4, 1.0, 16

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 import rnnfast
+from rnnfast.checks.command_line import count
 from rnnfast.diagnostics import gate_statistics, plot_gradient_flow
 from rnnfast.examples import command, pictures
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 BATCH, INPUTS = 16, 8

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import rnnfast
+from rnnfast.checks.command_line import count
 from rnnfast.examples import command
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 INPUTS, BATCH = 5, 3

@@ -9,9 +9,9 @@ import numpy as np
 
 import rnnfast
 from rnnfast import nn
+from rnnfast.checks.command_line import count
 from rnnfast.examples import command
 from rnnfast.examples.regressor import Regressor
-from rnnfast.option_types import count
 
 SEQUENCES, STEPS, FEATURES = 100, 5, 10
 HIDDEN = 20

@@ -17,10 +17,10 @@ from numpy.typing import DTypeLike
 
 import rnnfast
 from rnnfast import nn
+from rnnfast.checks.command_line import count
 from rnnfast.examples import command
 from rnnfast.examples.beam import State, beam_search
 from rnnfast.examples.strings import LETTERS, LONGEST, MARK, decode, encode, pairs, random_strings, translation
-from rnnfast.option_types import count
 from rnnfast.problem import Array
 
 EMBEDDING, HIDDEN = 16, 128

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnnfast.checks import positive, probability
+from rnnfast.checks.values import positive, probability
 from rnnfast.nn.optim import Optimizer
 from rnnfast.problem import Array
 

@@ -1,4 +1,4 @@
-"""Checks of arguments that layers, losses and optimisers share, beyond those of rnnfast.array_checks."""
+"""Checks of arguments that layers, losses and optimisers share, beyond those of rnnfast.checks.arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.array_checks import DTYPES, check_dtype, check_shape
-from rnnfast.arrays import as_array
-from rnnfast.device.array import on_device
+from rnnfast.arrays.device_view import on_device
+from rnnfast.arrays.host import as_array
+from rnnfast.checks.arrays import DTYPES, check_dtype, check_shape
 from rnnfast.problem import Array
 
 

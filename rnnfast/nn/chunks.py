@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.arrays import as_array, as_flags
-from rnnfast.checks import truth, whole
-from rnnfast.frozen import Frozen
+from rnnfast.arrays.host import as_array, as_flags
+from rnnfast.checks.values import truth, whole
+from rnnfast.modules.frozen import Frozen
+from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.tape import Tape
 from rnnfast.problem import Array
-from rnnfast.recurrent import Recurrent
-from rnnfast.tape import Tape
 
 
 def chunks(*sequences: Any, steps: int, batch_first: bool = False) -> Iterator[tuple[Array, ...]]:

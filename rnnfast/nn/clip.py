@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnnfast.checks import positive
+from rnnfast.checks.values import positive
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

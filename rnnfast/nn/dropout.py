@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.array_checks import check_shape
-from rnnfast.checks import probability, seed_or_none, truth
+from rnnfast.checks.arrays import check_shape
+from rnnfast.checks.values import probability, seed_or_none, truth
 from rnnfast.nn import checks
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array

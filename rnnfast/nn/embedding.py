@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.array_checks import check_shape
-from rnnfast.arrays import as_array, empty
-from rnnfast.checks import float_dtype, seed_or_none, whole
+from rnnfast.arrays.host import as_array, empty
+from rnnfast.checks.arrays import check_shape
+from rnnfast.checks.values import float_dtype, seed_or_none, whole
 from rnnfast.nn import checks
 from rnnfast.nn.parameters import Layer, Parameters
 from rnnfast.nn.record import Gradients, Tape

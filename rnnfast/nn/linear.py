@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from rnnfast.array_checks import check_shape
-from rnnfast.arrays import empty
-from rnnfast.checks import float_dtype, seed_or_none, truth, whole
+from rnnfast.arrays.host import empty
+from rnnfast.checks.arrays import check_shape
+from rnnfast.checks.values import float_dtype, seed_or_none, truth, whole
 from rnnfast.nn import checks
 from rnnfast.nn.parameters import Layer, Parameters
 from rnnfast.nn.record import Gradients, Tape

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.arrays import as_array
-from rnnfast.checks import seed_or_none, truth, whole
+from rnnfast.arrays.host import as_array
+from rnnfast.checks.values import seed_or_none, truth, whole
 from rnnfast.nn.padding import Padded, as_sequences, pad_arrays
 from rnnfast.problem import Array
 

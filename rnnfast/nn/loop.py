@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rnnfast.checks import truth, whole
+from rnnfast.checks.values import truth, whole
 from rnnfast.nn.clip import clip_grad_norm
 from rnnfast.nn.optim import Optimizer
 from rnnfast.nn.progress import progress_bar

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.array_checks import check_shape
-from rnnfast.arrays import as_array, check_output
+from rnnfast.arrays.host import as_array, check_output
+from rnnfast.checks.arrays import check_shape
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

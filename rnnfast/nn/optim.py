@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnnfast.checks import not_negative, positive
+from rnnfast.checks.overlap import check_all_apart
+from rnnfast.checks.values import not_negative, positive
 from rnnfast.nn import checks
-from rnnfast.overlap import check_all_apart
 from rnnfast.problem import Array
 
 BLOCK = 65536

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.arrays import as_array
+from rnnfast.arrays.host import as_array
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rnnfast.array_checks import check_shape
+from rnnfast.checks.arrays import check_shape
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from rnnfast.checks import fraction, not_negative, whole
+from rnnfast.checks.values import fraction, not_negative, whole
 from rnnfast.nn.optim import Optimizer
 from rnnfast.nn.stopping import Best
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnnfast.checks import probability
+from rnnfast.checks.values import probability
 from rnnfast.nn.optim import Optimizer
 from rnnfast.problem import Array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnfast.array_checks import check_shape
+from rnnfast.checks.arrays import check_shape
 from rnnfast.nn import checks
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from rnnfast.checks import not_negative, whole
+from rnnfast.checks.values import not_negative, whole
 from rnnfast.nn import checks
 from rnnfast.problem import Array
 

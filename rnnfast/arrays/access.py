@@ -1,0 +1,43 @@
+"""Where a call's arrays live, in host memory or on a device, as what calls need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnfast.problem import Array
+
+
+class Memory(Protocol):
+    """How arrays are seen there, and new ones made. For host memory the module rnnfast.arrays.host is one."""
+
+    library: Any
+    """Whose arrays they are on a device; None in host memory."""
+
+    def as_array(self, name: str, value: Any) -> Any:
+        """`value` as checks and backends see it. Raises TypeError where it lives elsewhere."""
+
+    def on_host(self, name: str, value: Any) -> Any:
+        """`value`, which may live here or in host memory, as something in host memory."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """A new array for a result, of the caller's kind."""
+
+    def check_output(
+        self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
+    ) -> Any:
+        """Return `out` if results can be written straight into it, else raise."""
+
+    def strided(self, array: Any) -> Any:
+        """`array` itself if backends can walk it, else a copy that they can."""
+
+    def dense(self, array: Any) -> Any:
+        """`array` itself if backends take it for a state, else a copy that they take."""
+
+    def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
+        """`array`, copied if it may overlap an output."""
+
+    def frame(self, array: Any) -> Array:
+        """What tells by address and strides where an array lies."""

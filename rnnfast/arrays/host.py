@@ -1,0 +1,118 @@
+"""Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast.
+
+As a module it is the `Memory` of calls in host memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from rnnfast.arrays.device_view import on_device
+from rnnfast.checks.arrays import check_kind, check_shape, check_target, is_strided
+from rnnfast.problem import Array
+
+library = None
+
+
+def as_array(name: str, value: Any) -> Array:
+    """`value` as a NumPy array that shares its memory: an array, `__array_interface__`, DLPack, else what NumPy makes.
+
+    Raises TypeError where NumPy cannot see the memory (another device, a foreign number type), ValueError for ragged
+    lists. `name` is the argument's name in messages.
+    """
+    if type(value) is np.ndarray:
+        return value
+    check_kind(name, value)
+    if value is None:
+        raise TypeError(f"{name} is None, expected an array")
+    if on_device(value):
+        raise TypeError(
+            f"{name}, a {type(value).__name__}, is on a CUDA device, expected an array in host memory: copy it there, "
+            'or move the module to the device with .to("cuda")'
+        )
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(f"{name}, a {type(value).__name__}, cannot be viewed as a NumPy array: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from error
+
+
+def as_flags(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as an array of this shape. Raises TypeError unless it is bool or uint8, ValueError for another shape."""
+    array = as_array(name, value)
+    if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
+        raise TypeError(f"{name} has dtype {array.dtype}, expected bool or uint8: convert it with .astype(bool)")
+    check_shape(name, array, shape)
+    return array
+
+
+def check_output(
+    name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
+) -> Array:
+    """Return `out` if results can be written straight into it, else raise: a copy would never reach the caller."""
+    if type(out) is np.ndarray and out.shape == shape and out.dtype is dtype and out.flags.carray:
+        return out  # as nearly all are
+    if on_device(out):
+        return as_array(name, out)  # which raises
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
+    if type(out) is not np.ndarray:
+        check_kind(name, out)
+    check_target(name, out, shape, dtype, owner, dense=dense)
+    return out
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array. Raises MemoryError where the byte count overflows, for which NumPy has a ValueError."""
+    try:
+        return np.empty(shape, dtype)
+    except ValueError as error:
+        raise MemoryError(
+            f"an array of shape {shape} and dtype {dtype.name} has more bytes than can be addressed"
+        ) from error
+
+
+def on_host(name: str, value: Any) -> Any:
+    """`value`: here there is nothing else."""
+    return value
+
+
+def frame(array: Array) -> Array:
+    """`array`."""
+    return array
+
+
+def strided(array: Array) -> Array:
+    """`array` itself if backends can walk it, else a copy that they can."""
+    return array if is_strided(array) else copied(array)
+
+
+def dense(array: Array) -> Array:
+    """`array` itself if it is aligned and C-contiguous, else a copy that is."""
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def copied(array: Array) -> Array:
+    """A copy with a contiguous last axis; an axis that only repeats (stride 0) still repeats and costs no memory."""
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides[:-1])
+    unique = array[once]
+    copy = empty(unique.shape, array.dtype)
+    copy[...] = unique
+    return np.broadcast_to(copy, array.shape)
+
+
+def apart(array: Array | None, outputs: Iterable[Array]) -> Array | None:
+    """`array`, copied if it may overlap an output: results are written while inputs are still being read."""
+    if array is None or not any(np.may_share_memory(array, out) for out in outputs):
+        return array
+    return copied(array)

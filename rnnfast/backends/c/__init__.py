@@ -1,0 +1,1 @@
+"""The C backend: librnnfast, called through cffi."""

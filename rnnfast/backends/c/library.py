@@ -1,0 +1,183 @@
+"""librnnfast as Python sees it: loading it, its instruction sets, its errors, and what it offers besides nets."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rnnfast.backends.c import threadpool
+from rnnfast.problem import Array
+
+_DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
+_FUNCTIONS = {"exp": "RF_EXP", "tanh": "RF_TANH", "logistic": "RF_LOGISTIC"}
+_ERRORS: dict[str, type[Exception]] = {
+    "RF_ERROR_SHAPE": ValueError,
+    "RF_ERROR_RANGE": ValueError,
+    "RF_ERROR_SIZE": MemoryError,
+}
+
+
+@functools.cache
+def _extension() -> Any:
+    """The cffi module rnnfast._rnnfast, or, where it cannot be imported, a sentence that says why."""
+    try:
+        module = importlib.import_module("rnnfast._rnnfast")
+    except ImportError as error:
+        advice = "`pip install .` in a clone builds it, given a C compiler"
+        if (clone := Path(__file__).parents[3]).joinpath("CMakeLists.txt").exists():
+            advice += f"; this is the source tree: once installed, run Python from a folder other than {clone}"
+        return f"the C library was not built: {error} ({advice})"
+    threadpool.register()
+    return module
+
+
+def library() -> tuple[Any, Any]:
+    """cffi's `ffi` and `lib` of librnnfast; RuntimeError where it was not built."""
+    module = _extension()
+    if isinstance(module, str):
+        raise RuntimeError(module)
+    return module.ffi, module.lib
+
+
+def _text(pointer: Any) -> str | None:
+    ffi, _ = library()
+    return None if pointer == ffi.NULL else ffi.string(pointer).decode()
+
+
+@functools.cache
+def variants() -> tuple[str, ...]:
+    """Names of the instruction sets that the library was compiled for, best first; empty where it was not built."""
+    names: list[str] = []
+    if not isinstance(_extension(), str):
+        while (name := _text(library()[1].rf_isa_name(len(names)))) is not None:
+            names.append(name)
+    return tuple(names)
+
+
+def reason(variant: str | None = None) -> str | None:
+    """None if the library, or that instruction set of it, can run here, else why not.
+
+    ValueError if RNNFAST_ISA is what decides, and names an instruction set that does not exist or cannot run.
+    """
+    module = _extension()
+    if isinstance(module, str):
+        return module
+    if variant is None:
+        check(module.lib.rf_isa_default(module.ffi.new("int32_t *")))
+        return None
+    if variant not in variants():
+        return f"librnnfast has no instruction set {variant!r}, only {', '.join(variants())}"
+    return _text(module.lib.rf_isa_reason(isa_id(variant)))
+
+
+def isa_id(variant: str | None) -> int:
+    """The library's number of an instruction set, RF_ISA_AUTO for None; ValueError if there is none of that name."""
+    _, lib = library()
+    if variant is None:
+        return int(lib.RF_ISA_AUTO)
+    if variant not in variants():
+        raise _isa_error(lib.RF_ERROR_ISA, variant)
+    return int(lib.rf_isa_id(variant.encode()))
+
+
+def dtype_id(dtype: DTypeLike) -> int:
+    """The library's number of a NumPy dtype; TypeError if it is not float32 or float64 in native byte order."""
+    _, lib = library()
+    name = _DTYPES.get(np.dtype(dtype))
+    if name is None:
+        raise TypeError(f"the C backend works on native float32 and float64, not {np.dtype(dtype).str}")
+    return int(getattr(lib, name))
+
+
+def check(status: int, variant: str | None = None) -> None:
+    """Raise what a status stands for: ValueError, MemoryError or RuntimeError. `variant` is what was asked for."""
+    if status == 0:  # RF_OK
+        return
+    _, lib = library()
+    if status in (lib.RF_ERROR_ISA, lib.RF_ERROR_UNSUPPORTED):
+        raise _isa_error(status, variant)
+    kinds = {getattr(lib, name): kind for name, kind in _ERRORS.items()}
+    raise kinds.get(status, RuntimeError)(f"librnnfast: {_text(lib.rf_status_text(status))}")
+
+
+def _isa_error(status: int, variant: str | None) -> Exception:
+    """For an instruction set, named by `variant` or else by RNNFAST_ISA, that does not exist or cannot run."""
+    _, lib = library()
+    name = os.environ.get("RNNFAST_ISA", "") if variant is None else variant
+    source = f"RNNFAST_ISA={name!r}" if variant is None else f"{name!r}"
+    if status == lib.RF_ERROR_ISA:
+        return ValueError(f"{source} is no instruction set of librnnfast: use {', '.join(variants())}")
+    able = [other for other in variants() if reason(other) is None]
+    kind = ValueError if variant is None else RuntimeError
+    return kind(f"{source} cannot run here: {reason(name)}; use {', '.join(able)}")
+
+
+def describe() -> dict[str, str]:
+    """Where the library lies, what compiled it, and which instruction set it uses and why."""
+    module = _extension()
+    if isinstance(module, str):
+        return {"library": module}
+    isa = module.ffi.new("int32_t *")
+    check(module.lib.rf_isa_default(isa))
+    chosen = _text(module.lib.rf_isa_name(isa[0])) or ""
+    better = variants()[: variants().index(chosen)]
+    why = "; ".join(["the best that this processor runs", *(f"{name}: {reason(name)}" for name in better)])
+    return {
+        "library": ", ".join(str(path) for path in sorted(Path(module.__file__).parent.glob("librnnfast.*"))),
+        "version": _text(module.lib.rf_version()) or "",
+        "compiler": _text(module.lib.rf_compiler()) or "",
+        "instruction set": chosen,
+        "chosen because": "RNNFAST_ISA names it" if os.environ.get("RNNFAST_ISA") else why,
+    }
+
+
+def set_num_threads(n: int) -> None:
+    """How many threads a call may use, the caller's among them; ValueError below 1."""
+    check(library()[1].rf_set_num_threads(n))
+
+
+def get_num_threads() -> int:
+    """How many threads a call may use: what was set, else RNNFAST_NUM_THREADS, else the processors available.
+
+    ValueError if RNNFAST_NUM_THREADS decides and is no whole number above 0.
+    """
+    n = int(library()[1].rf_get_num_threads())
+    if n < 0:
+        value = os.environ.get("RNNFAST_NUM_THREADS")
+        raise ValueError(f"RNNFAST_NUM_THREADS is {value!r}, expected a whole number above 0")
+    return n
+
+
+def elementwise(function: Literal["exp", "tanh", "logistic"], x: Array, variant: str | None = None) -> Array:
+    """The kernels' own exp, tanh or logistic function of every element of x, at most 2 units in the last place off."""
+    ffi, lib = library()
+    x = np.ascontiguousarray(x)
+    y = np.empty_like(x)
+    arrays = (ffi.cast("void *", array.ctypes.data) for array in (x, y))
+    check(
+        lib.rf_elementwise(isa_id(variant), dtype_id(x.dtype), getattr(lib, _FUNCTIONS[function]), x.size, *arrays),
+        variant,
+    )
+    return y
+
+
+def fma_loop(dtype: DTypeLike, rounds: int, variant: str | None = None) -> float:
+    """Run `rounds` of independent fused multiply-adds on registers alone; their floating-point operations."""
+    ffi, lib = library()
+    flops = ffi.new("double *")
+    check(lib.rf_fma_loop(isa_id(variant), dtype_id(dtype), rounds, flops), variant)
+    return float(flops[0])
+
+
+def read_loop(data: Array, rounds: int, variant: str | None = None) -> float:
+    """Read an array of bytes, C-contiguous, from end to end `rounds` times; the bytes read."""
+    ffi, lib = library()
+    read_bytes = ffi.new("double *")
+    check(lib.rf_read_loop(isa_id(variant), data.nbytes, ffi.from_buffer(data), rounds, read_bytes), variant)
+    return float(read_bytes[0])

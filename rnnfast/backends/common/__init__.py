@@ -1,0 +1,1 @@
+"""What backends written in Python share."""

@@ -1,0 +1,65 @@
+"""The parts of a step of back-propagation on one unit of one entry, around the products with W_hh^T.
+
+`grads` is what travels back with the rows of the batch: dh and dc (B, H), dL/dh and dL/dc after the step, before it in
+the end; `through` (B, H), what reaches h by way of r h in the GRU that resets before its product; `found` and `found_c`
+(n, H) receive every entry's dL/dh' and dL/dc' if they have rows. dc and through have none where a cell needs none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.extending import register_jitable
+
+from rnnfast.backends.cuda.cells import FROM_ZEROS, dropped, gru_before_reset
+from rnnfast.backends.cuda.shapes import Cell
+from rnnfast.backends.scalar import lstm
+from rnnfast.backends.scalar.exp import number
+from rnnfast.backends.scalar.functions import tanh
+
+
+def beginning(cell: Cell) -> Any:
+    """Turns gates into gradients of their pre-activations, and dh into what reaches h not by a product."""
+    backward, has_c = cell.backward, cell.states > 1
+
+    @register_jitable
+    def begin(e, j, b, previous, dy, grads, state):
+        dh, dc, _, found, found_c = grads
+        gates, _, _, _, _, c, h = state
+        total = dh[b, j] + dy[e, j]
+        total_c = dc[b, j] if has_c else number(0, total)
+        if found.shape[0] > 0:
+            found[e, j] = total
+            if has_c:
+                o = gates[e, 3 * h.shape[1] + j]
+                found_c[e, j] = lstm.cell_gradient(o, tanh(c[e, j]), total, total_c)
+        dh[b, j], total_c = backward(e, j, b, previous, total, total_c, state)
+        if has_c:
+            dc[b, j] = total_c
+
+    return begin
+
+
+@register_jitable
+def reset(e, j, b, previous, d_operand, grads, state):
+    """Between the two products of the GRU that resets before its product."""
+    _, _, through, _, _ = grads
+    through[b, j] = gru_before_reset(e, j, b, previous, d_operand, state)
+
+
+def ending(cell: Cell) -> Any:
+    """Adds what came by the products, `d`, to dh, or makes an end where the state had become zeros."""
+    has_c, two = cell.states > 1, len(cell.phases) > 1
+
+    @register_jitable
+    def end(e, j, b, previous, d, grads, state):
+        dh, dc, through, _, _ = grads
+        _, _, _, mask, _, _, _ = state
+        if previous == FROM_ZEROS:
+            dh[b, j] = 0
+            if has_c:
+                dc[b, j] = 0
+        else:
+            dh[b, j] += dropped(d + through[b, j] if two else d, mask, b, j)
+
+    return end

@@ -1,0 +1,125 @@
+"""Which rows are live when, as the kernels read it: entries, the live rows of all visits one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnfast.backends.common.layers import schedule, visit
+from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
+from rnnfast.problem import Array, Problem
+
+if TYPE_CHECKING:
+    from rnnfast.backends.cuda.work import Work
+
+PLACES_KEPT = 1 << 20
+"""Of the plans that a device keeps, of calls without lengths, mask and resets; each place takes some 33 bytes twice."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of one direction. A place is t B + b: where row b of step t stands in a (T B, ·) array."""
+
+    live: Array
+    """(T, B), in the order of the visit."""
+    rows: Array
+    """(n,): the row of the batch that an entry is of."""
+    previous: Array
+    """(n,): the entry before it of that row, FROM_START or FROM_ZEROS."""
+    last: Array
+    """(B,): the same after all steps."""
+    places: Array
+    """(n,)."""
+    shown: Array
+    """(T B,): the entry whose output a place shows, -1: none. Unless output is held, its own."""
+    repeats: Array
+    """(n,): how many places in a row show an entry."""
+    kept: bool = False
+    """Whether all rows are live at all times, so that it serves calls on any stream."""
+    forward: bool = True
+    """Whether places are visited in their order."""
+    _on_device: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether entries are the places in their order."""
+        return self.kept and self.forward
+
+    @property
+    def everyone(self) -> Array:
+        """(B,): every row."""
+        return np.arange(self.live.shape[1], dtype=np.int32)
+
+    @property
+    def alive(self) -> Array:
+        """(B,): every row, but -1 for one whose state had become zeros in the end."""
+        return np.where(self.last != FROM_ZEROS, np.arange(len(self.last)), -1)
+
+    def on(self, work: Work, name: str) -> Any:
+        """One of its arrays on the device, where it is brought once."""
+        if name not in self._on_device:
+            self._on_device[name] = self._brought(work, getattr(self, name))
+        return self._on_device[name]
+
+    def bounds_on(self, work: Work, groups: int) -> Any:
+        """`bounds` on the device."""
+        if groups not in self._on_device:
+            self._on_device[groups] = self._brought(work, self.bounds(groups))
+        return self._on_device[groups]
+
+    def _brought(self, work: Work, array: Array) -> Any:
+        found = work.array(array)
+        if self.kept:
+            work.device.wait(work.stream)
+        return found
+
+    def bounds(self, groups: int) -> Array:
+        """(T, groups + 1): where each group's entries of a visit begin, when rows are dealt evenly, and their end."""
+        steps, batch = self.live.shape
+        before = np.concatenate([np.zeros((steps, 1), np.int64), self.live.cumsum(axis=1)], axis=1)
+        first = np.concatenate([[0], before[:, -1].cumsum()])[:-1]
+        cuts = np.arange(groups + 1) * batch // groups
+        return np.ascontiguousarray((first[:, None] + before[:, cuts]).astype(np.int32))
+
+
+def plan_for(work: Work, problem: Problem, direction: int) -> Plan:
+    """That of one direction of a net, made anew only where rows are ragged."""
+    if any(a is not None for a in (problem.lengths, problem.mask, problem.resets)):
+        return make_plan(problem, direction, hold=False)
+    plans, key = work.device.plans, (problem.steps, problem.batch, direction)
+    if (known := plans.get(key)) is not None:
+        return known
+    if sum(plan.live.size for plan in plans.values()) + problem.steps * problem.batch > PLACES_KEPT:
+        plans.clear()
+    plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
+    return made
+
+
+def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:
+    """That of one direction of a net; `hold`: steps that are not live repeat the last output."""
+    live, cut = schedule(problem, direction)
+    steps, batch = live.shape
+    visits, rows = np.nonzero(live)
+    number = np.where(live, live.ravel().cumsum().reshape(live.shape) - 1, -1)
+    visit_numbers = np.arange(steps)[:, None]
+    nothing = np.full((1, batch), -1)
+    last_live = np.concatenate([nothing, np.maximum.accumulate(np.where(live, visit_numbers, -1), axis=0)])
+    last_cut = np.concatenate([np.maximum.accumulate(np.where(cut, visit_numbers, -1), axis=0), nothing])
+    last_cut[-1] = last_cut[-2] if steps else -1
+    entry = np.take_along_axis(np.concatenate([number, nothing]), last_live, axis=0)  # where last_live is -1: -1
+    before = np.where(last_cut > last_live, FROM_ZEROS, np.where(last_live >= 0, entry, FROM_START))
+    shown = np.maximum.accumulate(number, axis=0) if hold else number
+    places = visit(np.arange(steps * batch).reshape(steps, batch), direction)
+    return Plan(
+        live,
+        rows.astype(np.int32),
+        before[visits, rows].astype(np.int32),
+        before[steps].astype(np.int32),
+        places[visits, rows],
+        np.ascontiguousarray(visit(shown, direction)).reshape(-1),
+        np.bincount(shown[shown >= 0], minlength=len(rows)),
+        kept,
+        direction == 0,
+    )

@@ -1,0 +1,86 @@
+"""Which way a layer runs on a device: one block a group of rows, groups of blocks, or a launch for every product.
+
+A: a block holds all of W_hh in its registers, and only its own threads wait for one another. B: the blocks of a group
+do, together, and meet at every product. C: W_hh is too large for that, so that every step is a product over memory and
+a kernel of the cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnfast.backends.cuda.blocks import FOUR, Block
+from rnnfast.backends.cuda.shapes import Cell
+
+ENTRIES_MOST = 8
+"""Rows that a block takes at a time: enough to keep it busy between two barriers."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a device offers, or what is used of it."""
+
+    threads: int
+    """Of a block."""
+    lanes: int
+    """Of a warp."""
+    words: tuple[int, ...]
+    """Weights of four bytes that a thread holds: as many as the first number if that will do, else the next."""
+    shared: int
+    """Bytes of shared memory that a block has."""
+    blocks: int
+    """That run at once."""
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The choice, and why."""
+
+    name: str
+    reason: str
+    block: Block | None = None
+    members: int = 1
+    """Blocks of a group."""
+    groups: int = 1
+
+
+def choose(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
+    """The tier for a layer of `size` hidden units."""
+    for words in limits.words:
+        blocks = [
+            block for block in _blocks(limits, cell, size, itemsize) if _held(block, cell, size, itemsize) <= words
+        ]
+        if blocks:
+            alone = [block for block in blocks if block.units >= size]
+            block = alone[-1] if alone else blocks[0]  # all lanes that there is use for, or else the fewest blocks
+            members = -(-size // block.units)
+            holder = "one block holds" if members == 1 else f"{members} blocks together hold"
+            groups = max(1, min(batch, limits.blocks // members))
+            return Tier("B" if members > 1 else "A", f"{holder} W_hh in registers", block, members, groups)
+    return Tier("C", f"the registers of {limits.blocks} blocks cannot hold W_hh")
+
+
+def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
+    """Up to which hidden size of float32 nets the tiers go, for people."""
+    names = [choose(limits, cell, size, 4, 1).name for size in range(8, largest + 1, 8)]
+    ends = {name: 8 * (names.index(name) + names.count(name)) for name in dict.fromkeys(names) if name != "C"}
+    return ", ".join([*(f"{name} to {end} hidden units" for name, end in ends.items()), "C beyond"])
+
+
+def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]:
+    """Those of which enough run at once and that have room in shared memory, most units first."""
+    gates, found = max(phase.count for phase in cell.phases), []
+    for lanes in (2**i for i in range(limits.lanes.bit_length())):
+        units = limits.threads // lanes
+        vector = max(lanes * Block(units, lanes, 1).depth(gates * size), lanes * FOUR)
+        entries = limits.shared // ((vector + gates * units) * itemsize)
+        if entries and -(-size // units) <= limits.blocks:
+            found.append(Block(units, lanes, min(entries, ENTRIES_MOST)))
+    return found
+
+
+def _held(block: Block, cell: Cell, size: int, itemsize: int) -> int:
+    """Words of four bytes that a thread keeps for all steps."""
+    forward = sum(phase.count * block.depth(size) for phase in cell.phases)
+    backward = sum(block.depth(phase.count * size) for phase in cell.phases)
+    return max(forward, backward) * itemsize // 4

@@ -1,0 +1,1 @@
+"""The reference backend: what every backend computes, in plain NumPy."""

@@ -1,0 +1,1 @@
+"""The mathematics of cells on single numbers, for kernels that Numba compiles."""

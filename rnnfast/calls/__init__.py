@@ -1,0 +1,1 @@
+"""One call: its arguments, forward, backward, gradients."""

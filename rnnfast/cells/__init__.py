@@ -1,1 +1,0 @@
-"""The mathematics of every cell on single numbers, which both Numba targets compile."""

@@ -1,0 +1,1 @@
+"""Refusals: values, arrays, arrays that share memory, words of the command line."""

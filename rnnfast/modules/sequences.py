@@ -1,0 +1,164 @@
+"""RNN, LSTM and GRU: their equations and options. W and b are the parameters, h and c the state before the step."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from numpy.typing import DTypeLike
+
+from rnnfast.checks.values import float_dtype, one_of, truth
+from rnnfast.modules.recurrent import Recurrent
+from rnnfast.net.description import Net
+from rnnfast.problem import Array, MaskedOutput
+
+Nonlinearity = Literal["tanh", "relu", "linear"]
+
+
+class RNN(Recurrent[Array]):
+    """h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or, "linear", the identity (Elman 1990).
+
+    The options are those of `LSTM`, but for forget_bias.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: Nonlinearity = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        masked_output: MaskedOutput = "zero",
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        backend: str | None = None,
+    ) -> None:
+        net = Net(
+            "RNN",
+            rnn_cell(nonlinearity),
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            input_dropout,
+            recurrent_dropout,
+            masked_output,
+            float_dtype(dtype),
+        )
+        super().__init__(net, seed=seed, backend=backend)
+
+
+class LSTM(Recurrent[tuple[Array, Array]]):
+    """i, f, o = σ(·), g = tanh(·) of W_ih x + b_ih + W_hh h + b_hh; c' = f⊙c + i⊙g; h' = o⊙tanh(c').
+
+    Gers, Schmidhuber and Cummins 2000. Options, the same for every module:
+
+    bias: False leaves the biases out.
+    batch_first: sequences are (B, T, ·), those of mask and resets too.
+    dropout: probability in [0, 1) of dropping an input of a layer above the first, anew each step.
+    bidirectional: a second direction runs from the last live step to the first.
+    input_dropout: probability of dropping a feature of x, for a whole sequence.
+    recurrent_dropout: probability of dropping a unit of h in the recurrent product, for a whole sequence.
+    forget_bias (LSTM): the total bias b_ih + b_hh of the forget gates; None: random as the others.
+    masked_output: what y holds at steps that are not live, "zero" or "hold", the last live output.
+    dtype: "float32" or "float64".
+    seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
+    backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND, else the first that can run.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        forget_bias: float | None = None,
+        masked_output: MaskedOutput = "zero",
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        backend: str | None = None,
+    ) -> None:
+        net = Net(
+            "LSTM",
+            "lstm",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            input_dropout,
+            recurrent_dropout,
+            masked_output,
+            float_dtype(dtype),
+        )
+        super().__init__(net, forget_bias=forget_bias, seed=seed, backend=backend)
+
+
+class GRU(Recurrent[Array]):
+    """r, z = σ(W_ih x + b_ih + W_hh h + b_hh); n = tanh(W_in x + b_in + r⊙(W_hn h + b_hn)); h' = (1−z)⊙n + z⊙h.
+
+    With reset_after=False the original n = tanh(W_in x + b_in + W_hn (r⊙h) + b_hn) of Cho et al. 2014. The options
+    are those of `LSTM`, but for forget_bias.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        reset_after: bool = True,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        masked_output: MaskedOutput = "zero",
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        backend: str | None = None,
+    ) -> None:
+        net = Net(
+            "GRU",
+            gru_cell(reset_after),
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            input_dropout,
+            recurrent_dropout,
+            masked_output,
+            float_dtype(dtype),
+        )
+        super().__init__(net, seed=seed, backend=backend)
+
+
+def rnn_cell(nonlinearity: Nonlinearity) -> str:
+    """The name of the RNN cell with this f. Raises ValueError if there is none."""
+    one_of("nonlinearity", nonlinearity, get_args(Nonlinearity))
+    return f"rnn_{nonlinearity}"
+
+
+def gru_cell(reset_after: bool) -> str:
+    """The name of the GRU cell whose reset gate applies after, or before, the recurrent product."""
+    return "gru" if truth("reset_after", reset_after) else "gru_before"

@@ -1,0 +1,1 @@
+"""What a net is: sizes and options, parameters, initial values, files."""

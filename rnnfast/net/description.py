@@ -1,0 +1,130 @@
+"""The description of a net: its sizes and options, checked once when it is made."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, get_args
+
+import numpy as np
+
+from rnnfast.arrays.layout import Layout, layout_of
+from rnnfast.checks.arrays import DTYPES
+from rnnfast.checks.values import one_of, probability, truth, whole
+from rnnfast.problem import CELLS, Array, MaskedOutput
+
+
+@dataclass(frozen=True)
+class Net:
+    """L layers, D directions, input size I, hidden size H, G gates. `name` is what messages call it.
+
+    Raises ValueError for a size below 1 or an option out of range, TypeError for values of the wrong kind.
+    """
+
+    name: str
+    cell: str
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    bias: bool = True
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    masked_output: MaskedOutput = "zero"
+    dtype: np.dtype[Any] = DTYPES[0]
+    one_step: bool = False
+    """True for the step cells: arrays without a time axis, parameter names without a layer."""
+
+    def __post_init__(self) -> None:
+        def settle(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        for name in ("input_size", "hidden_size", "num_layers"):
+            settle(name, whole(name, getattr(self, name)))
+        for name in ("dropout", "input_dropout", "recurrent_dropout"):
+            settle(name, probability(name, getattr(self, name)))
+        for name in ("bias", "batch_first", "bidirectional"):
+            settle(name, truth(name, getattr(self, name)))
+        one_of("masked_output", self.masked_output, get_args(MaskedOutput))
+
+    def __str__(self) -> str:
+        """As a constructor call, with the options that differ from their defaults."""
+        options = [field for field in fields(self) if field.default is not MISSING and field.name != "one_step"]
+        said = [f"{f.name}={getattr(self, f.name)!r}" for f in options if getattr(self, f.name) != f.default]
+        return f"{self.name}({', '.join([str(self.input_size), str(self.hidden_size), *said])})"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the gates, in PyTorch's order."""
+        return CELLS[self.cell].gates
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the cell's states: ("h",) or ("h", "c")."""
+        return CELLS[self.cell].states
+
+    @property
+    def num_directions(self) -> int:
+        """D."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """D·H, the features of y."""
+        return self.num_directions * self.hidden_size
+
+    @property
+    def suffixes(self) -> Iterator[str]:
+        """Ends of the parameters' names, layer l direction d at l * D + d."""
+        if self.one_step:
+            yield ""
+            return
+        for layer in range(self.num_layers):
+            yield from (f"_l{layer}", f"_l{layer}_reverse")[: self.num_directions]
+
+    def layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of one layer's parameters, the same for each direction: (G·H, ·) and (G·H,)."""
+        rows = len(self.gates) * self.hidden_size
+        columns = self.input_size if layer == 0 else self.output_size
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
+        return shapes | ({"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {})
+
+    @functools.cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters by name, in PyTorch's order."""
+        return {
+            name + suffix: shape
+            for k, suffix in enumerate(self.suffixes)
+            for name, shape in self.layer_shapes(k // self.num_directions).items()
+        }
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the parameters are."""
+        first, above = (sum(math.prod(shape) for shape in self.layer_shapes(layer).values()) for layer in (0, 1))
+        return self.num_directions * (first + (self.num_layers - 1) * above)
+
+    @functools.cached_property
+    def _table_names(self) -> dict[str, list[str]]:
+        return {name: [name + suffix for suffix in self.suffixes] for name in self.layer_shapes(layer=0)}
+
+    def tables(self, arrays: Mapping[str, Array], prefix: str = "") -> dict[str, Any]:
+        """Parameters or, with prefix "d_", their gradients as the lists that `Problem` holds."""
+        return {prefix + table: [arrays[name] for name in names] for table, names in self._table_names.items()}
+
+    def layout(self, x: Array) -> Layout:
+        """How a call with this x is arranged. Raises ValueError for a wrong rank or number of features."""
+        ranks = (1, 2) if self.one_step else (2, 3)
+        if x.ndim not in ranks:
+            axes = "B, T" if self.batch_first else "T, B"
+            batched, alone = (f"({axes}, {self.input_size})", f"(T, {self.input_size})")
+            if self.one_step:
+                batched, alone = (f"(B, {self.input_size})", f"({self.input_size},)")
+            raise ValueError(f"x has shape {x.shape}, expected {batched} or, without a batch axis, {alone}")
+        if x.shape[-1] != self.input_size:
+            raise ValueError(f"x has {x.shape[-1]} features, this {self.name} was made for {self.input_size}")
+        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first)

@@ -1,1 +1,0 @@
-"""What the Numba CPU backend compiles: the register tile, matrix products, the time loops."""

@@ -1,0 +1,1 @@
+"""Time cut up: checkpointing, truncation, and outputs held across the cuts."""

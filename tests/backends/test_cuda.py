@@ -1,0 +1,149 @@
+"""What only the CUDA backend has: tiers, barriers that are needed, kernels that compile; on no device at all."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from agreement import assert_agrees
+from support import Spec, copy_of, make_problem, run
+
+import rnnfast
+from rnnfast.backends import choose as chooser
+from rnnfast.backends.cuda import backend as numba_cuda
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from cuda_emulator import Deadlock, Emulator
+
+from rnnfast.backends.cuda.shapes import CELLS
+from rnnfast.backends.cuda.tiers import Limits, choose, reach
+
+SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5)
+LIMITS = {"A": replace(SMALL, threads=16, words=(200,)), "B": SMALL, "C": replace(SMALL, words=(1,))}
+"""Of emulated devices on which a small layer runs on each tier."""
+RAGGED = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.4}
+ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """In place of the device."""
+    emulator = Emulator()
+    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
+    yield emulator
+
+
+def small(cell: str) -> Spec:
+    """Several chunks of every sum, rows that differ in length, a size that fills no tile."""
+    return Spec(cell, steps=5, batch=4, input_size=18, hidden_size=9, **RAGGED)
+
+
+@ALL_CELLS
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("tier", ["A", "B", "C"])
+def test_every_tier_agrees_with_the_reference(tier: str, dtype: str, cell: str, emulator: Emulator) -> None:
+    emulator.limits = LIMITS[tier]
+    assert choose(emulator.limits, CELLS[cell], 9, np.dtype(dtype).itemsize, 4).name == tier
+    assert_agrees(run(numba_cuda, make_problem(small(cell), dtype)), small(cell), dtype)
+
+
+@pytest.mark.parametrize("tier", ["A", "B"])
+@pytest.mark.parametrize("cell", ["lstm", "gru_before"])
+def test_the_order_of_threads_changes_no_bit(cell: str, tier: str, emulator: Emulator) -> None:
+    problem, emulator.limits = make_problem(small(cell), "float32"), LIMITS[tier]
+    first = run(numba_cuda, copy_of(problem))
+    for emulator.order in range(3):
+        again = run(numba_cuda, copy_of(problem))
+        assert all(np.array_equal(again[name], value) for name, value in first.items())
+
+
+def goes_wrong(emulator: Emulator, problem: Any, right: dict[str, Any]) -> bool:
+    """Whether some order of threads gives other results, or hangs."""
+    for emulator.order in (None, *range(10)):
+        try:
+            results = run(numba_cuda, copy_of(problem))
+        except Deadlock:
+            return True
+        if not all(np.array_equal(results[name], value) for name, value in right.items()):
+            return True
+    return False
+
+
+def test_every_barrier_is_needed(emulator: Emulator) -> None:
+    problem, emulator.limits = make_problem(small("gru_before"), "float64"), LIMITS["B"]
+    right = run(numba_cuda, copy_of(problem))
+    barriers = sorted(emulator.cuda.barriers)
+    assert {file for file, _ in barriers} == {"blocks.py", "forward.py", "backward.py", "product.py"}
+    for emulator.cuda.without in barriers:
+        assert goes_wrong(emulator, problem, right), f"nothing shows that {emulator.cuda.without} is missing"
+
+
+@pytest.mark.parametrize("kernel", ["forward", "backward"])
+def test_blocks_that_do_not_wait_for_one_another_are_found(
+    kernel: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, emulator.limits = make_problem(small("lstm"), "float64"), LIMITS["B"]
+    right = run(numba_cuda, copy_of(problem))
+    monkeypatch.setattr(
+        importlib.import_module(f"rnnfast.backends.cuda.{kernel}"),
+        "waiter",
+        lambda cuda: lambda *group: cuda.syncthreads(),
+    )
+    assert goes_wrong(emulator, problem, right)
+
+
+def test_a_block_that_never_comes_is_a_deadlock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator.limits = LIMITS["B"]
+    run_all = emulator.run
+
+    def one_block_less(kernel: Any, blocks: Any, *arguments: Any) -> None:
+        run_all(kernel, blocks - 1 if emulator.launched[-1] == "forward_kernel" else blocks, *arguments)
+
+    monkeypatch.setattr(emulator, "run", one_block_less)
+    with pytest.raises(Deadlock, match="wait for ever: a counter, syncthreads"):
+        run(numba_cuda, make_problem(small("lstm")))
+
+
+def test_a_barrier_that_some_threads_miss_is_a_deadlock(emulator: Emulator) -> None:
+    cuda = emulator.cuda
+
+    def kernel() -> None:
+        if cuda.threadIdx.x < 3:
+            cuda.syncthreads()
+
+    with pytest.raises(Deadlock, match="3 threads wait for ever: syncthreads"):
+        emulator.run(kernel, 1, 4, 0)
+
+
+def test_tiers_by_hidden_size() -> None:
+    h200 = Limits(256, 32, (64, 128), 48 << 10, 132)
+    assert reach(h200, CELLS["lstm"]) == "A to 64 hidden units, B to 1024 hidden units, C beyond"
+    tier = choose(h200, CELLS["gru"], 256, 4, 32)
+    assert (tier.name, tier.members, tier.groups) == ("B", 16, 8)
+    assert choose(h200, CELLS["gru"], 256, 4, 3).groups == 3  # no more than rows
+
+
+def test_no_device_is_the_reason() -> None:
+    if numba_cuda.reason() is None:
+        pytest.skip("there is a device")
+    with pytest.raises(RuntimeError, match="'cuda', which cannot run: (no CUDA device|numba-cuda is not installed)"):
+        chooser.select("cuda")
+    assert rnnfast.backends()["cuda"] == numba_cuda.reason()
+
+
+@pytest.mark.slow
+def test_the_script_for_a_device_runs_its_checks_in_the_emulator() -> None:
+    if numba_cuda.reason() is None:
+        pytest.skip("there is a device, which the script would measure for minutes")
+    script = Path(__file__).parents[2] / "bench" / "gpu.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert "small nets in the emulator" in done.stdout and "tier B: " in done.stdout

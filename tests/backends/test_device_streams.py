@@ -1,0 +1,114 @@
+"""The stream and the library of the arrays that a net on a CUDA device is called with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnfast.backends.cuda import backend as numba_cuda
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from cuda_emulator import EmulatedArray
+from device_arrays import Upload, nets
+
+from rnnfast.backends.cuda import libraries
+from rnnfast.backends.cuda.product import Matrix, matrix
+
+
+def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
+    """The call, its name and the argument at this position noted first."""
+
+    def noted(*arguments: Any) -> Any:
+        streams.add((name, arguments[position]))
+        return call(*arguments)
+
+    return noted
+
+
+def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, there = nets(recurrent_dropout=0.5)
+    emulator, streams, waited = numba_cuda.device(), set[tuple[str, int]](), list[int]()
+    monkeypatch.setattr(emulator, "wait", waited.append)
+    for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1, "clear": 1}.items():
+        monkeypatch.setattr(emulator, name, noting(getattr(emulator, name), name, position, streams))
+    x = EmulatedArray(np.zeros((2, 1, 3), np.float32), stream=7)
+    _, _, tape = there.record(x)
+    tape.backward(EmulatedArray(np.zeros((2, 1, 4), np.float32), stream=9))
+    assert streams == {(name, 7) for name in ("run", "new", "upload", "clear")}
+    assert set(waited) == {7, 9}  # what another stream makes ready is waited for
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, there = nets()
+    emulator, waited, stream = numba_cuda.device(), list[int](), [5]
+    monkeypatch.setattr(libraries.Plain, "stream", lambda self: stream[0])
+    _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)), keep=keep)
+    monkeypatch.setattr(emulator, "wait", waited.append)
+    stream[0] = 6
+    tape.backward(upload(np.zeros((2, 1, 4), np.float32)))
+    assert waited[0] == 5 and waited[-1] == 6
+
+
+def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
+    tensor = type("Tensor", (EmulatedArray,), {"__module__": "torch", "device": SimpleNamespace(index=3)})
+    own = type("Own", (tensor,), {"__module__": "mine"})
+    pytest.importorskip("torch", reason="torch is not installed")
+    x = own(np.zeros((2, 1, 3), np.float32))
+    with pytest.raises(ValueError, match="x is on CUDA device 3, this LSTM on device 0"):
+        nets()[1](x)
+
+
+class CurrentDevice(nullcontext[None]):
+    """As CuPy's: within it arrays are made there."""
+
+    id, entered = 0, 0
+
+    def __enter__(self) -> None:
+        self.entered += 1
+
+
+def cupy_over_numpy() -> Any:
+    """What is used of CuPy, over NumPy."""
+    stream = SimpleNamespace(ptr=7)
+    names = {name: getattr(np, name) for name in ("empty", "asarray", "matmul", "lib")}
+    return SimpleNamespace(**names, cuda=SimpleNamespace(get_current_stream=lambda: stream))
+
+
+def torch_on_the_host() -> libraries.Torch:
+    """torch's class with its tensors in host memory."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    return libraries.Torch(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_products_of_libraries(name: str, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
+    library = torch_on_the_host() if name == "torch" else libraries.CuPy(CurrentDevice())
+    a, b, c = (rng.normal(size=shape) for shape in ((5, 9), (4, 7), (5, 8)))
+    right = c.copy()
+    right[:, 2:6] += a[:, 1:8] @ b.T
+    assert library.add_product(matrix(a, 1), matrix(b).turned, matrix(c, 2), 5, 4, 7)
+    np.testing.assert_allclose(c, right)
+    ones = Matrix(np.ones(1), 0, 0, 0)
+    sums = np.zeros((1, 9))
+    assert library.add_product(ones, matrix(a), matrix(sums), 1, 9, 5)
+    np.testing.assert_allclose(sums[0], a.sum(axis=0))
+
+
+def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
+    device = CurrentDevice()
+    cupy = libraries.CuPy(device)
+    made = cupy.empty((2, 3), np.dtype("float64"))
+    assert (made.shape, made.dtype, device.entered, cupy.stream()) == ((2, 3), np.float64, 1, 7)
+    tensor = torch_on_the_host().empty((2, 3), np.dtype("float64"))
+    assert (tuple(tensor.shape), str(tensor.dtype)) == ((2, 3), "torch.float64")

@@ -1,0 +1,138 @@
+"""Threads of the Numba backend: the same bits with any number of them and in any batch; work shared; forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import bits
+import pytest
+from agreement import ALL_CELLS, BOTH_DTYPES
+from bits import assert_same_bits, rows_of, rows_of_results
+from digests import TIMEOUT, digest, digest_in_child
+from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
+
+import rnnfast
+from rnnfast.backends.numba import backend as numba_cpu
+from rnnfast.problem import Problem
+
+pytest.importorskip("numba", reason="numba is not installed")
+
+from rnnfast.backends.numba import threads
+
+NETS: dict[str, dict[str, Any]] = {
+    "plain": {"steps": 4, "input_size": 9, "hidden_size": 70},
+    "one step": {"steps": 1, "input_size": 64, "hidden_size": 32},
+    "all options": bits.NETS["all options"],
+}
+EVERY_NET = pytest.mark.parametrize("net", NETS)
+
+
+@pytest.fixture(autouse=True)
+def small_work_is_shared_too(monkeypatch: pytest.MonkeyPatch, number_of_threads_restored: None) -> Iterator[None]:
+    """However little there is to do, all threads that may are used."""
+    monkeypatch.setattr(threads, "LEAST", 1)
+    yield
+
+
+def make(cell: str, dtype: str, net: str, batch: int) -> Problem:
+    return make_problem(Spec(cell, batch=batch, **NETS[net]), dtype)
+
+
+@ALL_CELLS
+@BOTH_DTYPES
+@EVERY_NET
+def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: str) -> None:
+    problem = make(cell, dtype, net, batch=7)
+    rnnfast.set_num_threads(1)
+    expected = run(numba_cpu, copy_of(problem))
+    for n in (2, 3, 7, 40):
+        rnnfast.set_num_threads(n)
+        assert_same_bits(run(numba_cpu, copy_of(problem)), expected)
+
+
+@ALL_CELLS
+@BOTH_DTYPES
+@EVERY_NET
+def test_a_sequence_alone_and_in_every_batch(cell: str, dtype: str, net: str) -> None:
+    problem = make(cell, dtype, net, batch=15)
+    expected = run(numba_cpu, copy_of(problem))
+    first = 0
+    for size in (1, 2, 3, 5, 8, 14):
+        rows = slice(first % 15, min(first % 15 + size, 15))
+        part = replace(rows_of(problem, rows), first_row=rows.start)
+        assert_same_bits(pick(run(numba_cpu, part), OUTPUTS), rows_of_results(expected, rows))
+        first = rows.stop
+
+
+def test_parts_cover_everything_once_at_the_same_time() -> None:
+    rnnfast.set_num_threads(3)
+    together, parts = threading.Barrier(3), []
+
+    def work(first: int, last: int) -> None:
+        together.wait(TIMEOUT)
+        parts.append((first, last))
+
+    threads.share(work, 10, 10)
+    assert sorted(parts) == [(0, 3), (3, 6), (6, 10)]
+
+
+def test_small_work_stays_with_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "LEAST", 100)
+    rnnfast.set_num_threads(3)
+    callers = []
+    threads.share(lambda first, last: callers.append((first, last, threading.get_ident())), 10, 199)
+    assert callers == [(0, 10, threading.get_ident())]
+
+
+@pytest.mark.parametrize("bad", range(3))
+def test_what_goes_wrong_on_any_thread_is_raised(bad: int) -> None:
+    rnnfast.set_num_threads(3)
+
+    def work(first: int, last: int) -> None:
+        if first == bad:
+            raise MemoryError(str(first))
+
+    with pytest.raises(MemoryError, match=str(bad)):
+        threads.share(work, 3, 3)
+
+
+def test_callers_at_once_get_the_same_bits() -> None:
+    callers, problem = 4, make("lstm", "float32", "all options", batch=7)
+    rnnfast.set_num_threads(3)
+    expected = digest(numba_cpu, problem)
+    start = threading.Barrier(callers)
+
+    def call(_: int) -> set[str]:
+        start.wait(TIMEOUT)
+        return {digest(numba_cpu, problem) for _ in range(5)}
+
+    with ThreadPoolExecutor(callers) as executor:
+        assert list(executor.map(call, range(callers))) == [{expected}] * callers
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_in_the_midst_of_another_threads_call() -> None:
+    problem = make("lstm", "float32", "all options", batch=7)
+    rnnfast.set_num_threads(3)
+    expected = digest(numba_cpu, problem)
+    stop = threading.Event()
+
+    def keep_calling() -> set[str]:
+        found = {expected}
+        while not stop.is_set():
+            found.add(digest(numba_cpu, problem))
+        return found
+
+    with ThreadPoolExecutor(1) as executor:
+        busy = executor.submit(keep_calling)
+        try:
+            assert [digest_in_child(numba_cpu, problem) for _ in range(5)] == [expected] * 5
+        finally:
+            stop.set()
+        assert busy.result(TIMEOUT) == {expected}

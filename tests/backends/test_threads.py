@@ -1,0 +1,182 @@
+"""Threads of the C backend: how many, the same bits with any number, many callers at once, forks at any moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from digests import TIMEOUT, digest, digest_in_child
+from support import Spec, make_problem
+from targets import Target
+
+from rnnfast.backends.c import backend as c
+from rnnfast.problem import Problem
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+RAGGED: dict[str, Any] = {"lengths": True, "mask": True, "resets": True}
+NETS = {
+    "rows": Spec(steps=20, batch=33, input_size=24, hidden_size=64, dropout=0.2, layers=2, **RAGGED),
+    "directions": Spec("gru", steps=20, batch=2, input_size=40, hidden_size=72, directions=2, layers=2, **RAGGED),
+    "one row": Spec(steps=20, batch=1, input_size=64, hidden_size=256),
+    "subnormal weights": Spec("rnn_linear", steps=4, batch=65, input_size=128, hidden_size=128, scale=1e-38),
+}
+
+
+@pytest.fixture(autouse=True)
+def c_backend_with_its_number_of_threads_restored() -> Iterator[None]:
+    """Skip where the C backend cannot run; test_backends.py fails where it must."""
+    Target("c").skip_unless_able()
+    n = c.get_num_threads()
+    yield
+    c.set_num_threads(n)
+
+
+def digest_on_one_thread(problem: Problem) -> str:
+    c.set_num_threads(1)
+    return digest(c, problem)
+
+
+def python(code: str, **environment: str) -> str:
+    """What a fresh Python prints, in the directory of the tests and with more environment variables."""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        cwd=HELPERS,
+        timeout=TIMEOUT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process.stdout.strip()
+
+
+def test_set_and_get() -> None:
+    c.set_num_threads(3)
+    assert c.get_num_threads() == 3
+    c.set_num_threads(1_000_000)
+    assert c.get_num_threads() == 256
+    for n in (0, -1):
+        with pytest.raises(ValueError, match="number of threads"):
+            c.set_num_threads(n)
+    assert c.get_num_threads() == 256
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), ("5000", 256), ("", None)])
+def test_environment_variable(value: str, expected: int | None) -> None:
+    code = "from rnnfast.backends.c import backend as c; print(c.get_num_threads())"
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert python(code, RNNFAST_NUM_THREADS=value) == str(expected or min(available or 1, 256))
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "two", "3 threads", "1.5"])
+def test_wrong_environment_variable_is_an_error(value: str) -> None:
+    code = """
+from support import Spec, make_problem, run
+from rnnfast.backends.c import backend as c
+for call in c.get_num_threads, lambda: run(c, make_problem(Spec())):
+    try:
+        call()
+    except ValueError as error:
+        print("RNNFAST_NUM_THREADS" in str(error))
+"""
+    assert python(code, RNNFAST_NUM_THREADS=value).split() == ["True", "True"]
+
+
+def test_setting_overrides_the_environment_variable() -> None:
+    code = "from rnnfast.backends.c import backend as c; c.set_num_threads(2); print(c.get_num_threads())"
+    assert python(code, RNNFAST_NUM_THREADS="none") == "2"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists a process's threads in /proc")
+def test_large_work_is_shared_and_never_by_more_threads_than_set() -> None:
+    code = """
+import os
+from support import make_problem, run
+from test_threads import NETS
+from rnnfast.backends.c import backend as c
+problem = make_problem(NETS["rows"], "float32")
+c.set_num_threads(3)
+before = len(os.listdir("/proc/self/task"))
+run(c, problem)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    assert python(code) in ("1", "2")
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_bits_with_any_number_of_threads(net: str, dtype: str) -> None:
+    problem = make_problem(NETS[net], dtype)
+    expected = digest_on_one_thread(problem)
+    for n in (2, 3, 7):
+        c.set_num_threads(n)
+        assert digest(c, problem) == expected, f"{n} threads"
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_callers_at_once_get_the_same_bits(net: str) -> None:
+    callers, calls = 4, 5
+    problem = make_problem(NETS[net], "float32")
+    expected = digest_on_one_thread(problem)
+    c.set_num_threads(3)
+    start = threading.Barrier(callers)
+
+    def call(_: int) -> list[str]:
+        start.wait(TIMEOUT)
+        return [digest(c, problem) for _ in range(calls)]
+
+    with ThreadPoolExecutor(callers) as executor:
+        assert list(executor.map(call, range(callers))) == [[expected] * calls] * callers
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("net", NETS)
+def test_a_forked_child_computes_the_same_bits(net: str) -> None:
+    problem = make_problem(NETS[net], "float32")
+    expected = digest_on_one_thread(problem)
+    c.set_num_threads(3)
+    assert digest(c, problem) == expected
+    assert digest_in_child(c, problem) == expected
+    assert digest(c, problem) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_in_the_midst_of_another_threads_call() -> None:
+    problem = make_problem(NETS["rows"], "float32")
+    expected = digest_on_one_thread(problem)
+    c.set_num_threads(3)
+    stop = threading.Event()
+
+    def keep_calling() -> set[str]:
+        found = set()
+        while not stop.is_set():
+            found.add(digest(c, problem))
+        return found
+
+    with ThreadPoolExecutor(1) as executor:
+        busy = executor.submit(keep_calling)
+        try:
+            assert [digest_in_child(c, problem) for _ in range(5)] == [expected] * 5
+        finally:
+            stop.set()
+        assert busy.result(TIMEOUT) <= {expected}
+
+
+def test_threadpoolctl_sees_and_limits_them() -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl", minversion="3.4", reason="threadpoolctl is not installed")
+    c.set_num_threads(3)
+    with threadpoolctl.threadpool_limits(2, user_api="rnnfast"):
+        assert c.get_num_threads() == 2
+    assert c.get_num_threads() == 3
+    (info,) = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "rnnfast"]
+    assert info["num_threads"] == 3
+    assert info["version"]
