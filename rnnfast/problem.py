@@ -12,21 +12,38 @@ Array = NDArray[Any]
 MaskedOutput = Literal["zero", "hold"]
 
 
+Pair = tuple[Array | None, Array | None]
+"""h and c; None: zeros, or a cell without c."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """What the Python side needs to know of a cell: its gates in PyTorch's order and its states."""
+    """What a cell is, whatever computes it: all that is general reads this table and never asks for a cell's name."""
 
     gates: tuple[str, ...]
+    """In PyTorch's order: gate n has rows n·H .. (n+1)·H of W_ih, W_hh and the biases."""
     states: tuple[str, ...]
+    """("h",) or ("h", "c")."""
+    slots: int
+    """Numbers per unit in a row of gates: the gates, then recurrent sums that stay apart from their gate's."""
+    phases: tuple[tuple[int, ...], ...]
+    """The products with W_hh of one step in turn, each with the slots that its gates' sums go to; gates are taken in
+    order. The first has h as its operand, the second what the first phase made of it."""
+    saved: tuple[str, ...]
+    """What the formulas keep of a step for backward, (rows, H) each: gates, states and what lies between."""
+
+
+def _rnn() -> Cell:
+    return Cell(gates=("h",), states=("h",), slots=1, phases=((0,),), saved=("h",))
 
 
 CELLS = {
-    "rnn_tanh": Cell(("h",), ("h",)),
-    "rnn_relu": Cell(("h",), ("h",)),
-    "rnn_linear": Cell(("h",), ("h",)),
-    "lstm": Cell(("i", "f", "g", "o"), ("h", "c")),
-    "gru": Cell(("r", "z", "n"), ("h",)),
-    "gru_before": Cell(("r", "z", "n"), ("h",)),
+    "rnn_tanh": _rnn(),
+    "rnn_relu": _rnn(),
+    "rnn_linear": _rnn(),
+    "lstm": Cell(("i", "f", "g", "o"), ("h", "c"), 4, ((0, 1, 2, 3),), ("i", "f", "g", "o", "c", "tanh_c", "h")),
+    "gru": Cell(("r", "z", "n"), ("h",), 4, ((0, 1, 3),), ("r", "z", "n", "n_h", "h")),
+    "gru_before": Cell(("r", "z", "n"), ("h",), 3, ((0, 1), (2,)), ("r", "z", "n", "h")),
 }
 """Every cell by name. `gru` applies the reset gate after the recurrent product, `gru_before` before it."""
 
@@ -93,8 +110,8 @@ class Problem:
     """True: forward keeps in `reserve` what backward needs; False: inference, `reserve` stays None."""
     reserve: Any = None
     """Whatever the backend keeps between forward and backward; opaque to everyone else."""
-    packed: Any = None
-    """What the backend's `pack` returned for these weights, or None."""
+    frozen: bool = False
+    """The parameters never change again: the backend may rearrange them once, and keep that in `cache`."""
     variant: str | None = None
     """One form of the backend, e.g. an instruction set; None: its best."""
     cache: dict[str, Any] | None = None

@@ -1,66 +1,84 @@
-"""The backends: modules that all offer the functions of `Backend`; the table that finds them is in dispatch.py."""
+"""The contract of a backend: modules that offer the functions of `Backend`; the table that finds them is in choose.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from rnnfast.arrays.layout import Layout
 from rnnfast.problem import Array, Problem
 
 
-class Runner(Protocol):
-    """What runs problems forward and backward. The record it works on says which arrays it reads and writes."""
+class ForwardArrays(NamedTuple):
+    """What a forward run reads and writes: sequences and states with the caller's axes, as the call's layout says."""
 
-    def forward(self, problem: Problem) -> None:
-        """Write y and final states; with `record`, keep in `reserve` what `backward` needs."""
-
-    def ran(self, problem: Problem) -> str:
-        """Of a recorded problem, which of the backend's ways it took and why, in a few words; "" where there is one."""
-
-    def backward(self, problem: Problem) -> None:
-        """Write dx, dh0, dc0 and add to the parameters' gradients. Consumes `reserve`."""
-
-    def activations(self, problem: Problem) -> dict[str, Array]:
-        """From a recorded problem, before `backward`: post-activation gates by name, and "c" for cells that have it.
-
-        Each (L·D, T, B, H); zero at steps that are not live.
-        """
-
-    def reserve_bytes(self, problem: Problem) -> int:
-        """Bytes of the arrays that a recorded `forward` leaves in `reserve` where every step is live."""
+    x: Array
+    """(T, B, I) or what the layout has of it; strides are free but for the last axis, as those of y."""
+    y: Array
+    """(T, B, D·H) or what the layout has of it, written."""
+    start: Sequence[Array | None]
+    """States before the first step, (h,) or (h, c), C-contiguous; empty, or None for one of them: zeros."""
+    final: Sequence[Array | None]
+    """States after the last step, written; None: not wanted."""
+    lengths: Array | None = None
+    """(B,) int64 within 0..T, which nobody changes any more."""
+    mask: Array | None = None
+    """(T, B) uint8, C-contiguous, whatever the layout; so is `resets`."""
+    resets: Array | None = None
+    library: Any = None
+    """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
 
 
 class BackwardArrays(NamedTuple):
-    """What a bound problem's `backward` reads and writes."""
+    """What a backward run reads and writes: sequences and states with the caller's axes, as in the forward run."""
 
     x: Array
-    """The problem's (T, B, I)."""
+    """As forward was given it, perhaps a copy."""
     dy: Array | None
-    """With the shape and strides of y as `run` was given it; None: zeros."""
-    d_final: Sequence[Array]
-    """Gradients by the states after the last step, (h,) or (h, c); empty: zeros."""
+    """Shaped like y, any strides but for the last axis, as those of dx; None: zeros."""
+    d_final: Sequence[Array | None]
+    """Gradients by the states after the last step, (h,) or (h, c), C-contiguous; empty, or None for one: zeros."""
     dx: Array | None
-    """With the shape and strides of x as `run` was given it, written; None: not wanted."""
-    d_start: Sequence[Array]
-    """Gradients by the states before the first step, written."""
-    tables: dict[str, list[Array]]
-    """Gradients of the parameters as `Problem` lists them, written."""
+    """Shaped like x, written; None: not wanted."""
+    d_start: Sequence[Array | None]
+    """Gradients by the states before the first step, C-contiguous, written; empty, or None for one: not wanted."""
+    d_parameters: Sequence[Array] | None
+    """C-contiguous gradients of the parameters in their order: for every layer and direction weight_ih, weight_hh and,
+    of nets that have them, bias_ih, bias_hh; None: not wanted."""
+    norms: Array | None = None
+    """(T, L·D, 2) float64, written: norms of dL/dh_t and dL/dc_t over the live rows; None: not wanted."""
 
 
 class Bound(Protocol):
-    """A problem, recorded or not, with all but its numbers settled, to be run on other x and y of the same form."""
+    """A call prepared: all but its numbers is settled. Any number of threads may run it at a time."""
 
-    def is_stale(self) -> bool:
-        """Whether something it depends on has changed since, so that another must be made."""
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Any:
+        """Write y and the final states; return what backward needs, the reserve, where the problem is recorded."""
 
-    def run(self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array], dropout_seed: int = 0) -> Any:
-        """Read states (h,) or (h, c) in start, zeros if it is empty, write y and final; the reserve if recorded."""
+    def backward(self, reserve: Any, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+        """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
 
-    def backward(self, reserve: Any, arrays: BackwardArrays) -> None:
-        """Back-propagate through a recorded run."""
+    def activations(self, reserve: Any) -> dict[str, Array]:
+        """Post-activation gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
+
+    def reserve_bytes(self) -> int:
+        """Bytes of the arrays that a reserve holds where every step is live."""
+
+    def ran(self, reserve: Any) -> str:
+        """Which of the backend's ways a recorded run took and why, in a few words; "" where there is one."""
 
 
-class Backend(Runner, Protocol):
+class Binder(Protocol):
+    """Whatever prepares calls: a backend, or what runs a backend piece by piece."""
+
+    def bind(self, problem: Problem, layout: Layout) -> Bound:
+        """Prepare calls of this problem. Of its sequences, states and gradients none is looked at.
+
+        Raises as the backend's own checks do: ValueError for options out of range, MemoryError for sizes beyond memory.
+        """
+
+
+class Backend(Binder, Protocol):
     """What every backend module offers."""
 
     def variants(self) -> tuple[str, ...]:
@@ -68,9 +86,3 @@ class Backend(Runner, Protocol):
 
     def reason(self, variant: str | None = None) -> str | None:
         """None if the backend (or that form of it) can run here, else why not, in one sentence."""
-
-    def pack(self, problem: Problem) -> Any:
-        """Weights rearranged once for many forwards, for `problem.packed`; None where that gains nothing."""
-
-    def bind(self, problem: Problem) -> Bound | None:
-        """This problem to be repeated on other arrays of the same shapes and strides; None: no gain."""

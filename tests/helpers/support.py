@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from layouts import DENSE, Layout
 
-from rnnfast.backends.contract import Backend
+from rnnfast.backends.common import whole
+from rnnfast.backends.contract import Binder
 from rnnfast.problem import CELLS, Array, Problem
 
 Results = dict[str, Array]
@@ -143,12 +144,12 @@ def copy_of(problem: Problem, dtype: Any = None, layout: Layout = DENSE) -> Prob
     return with_outputs(replace(problem, dtype=kind, **inputs), layout)
 
 
-def run(backend: Backend, problem: Problem) -> Results:
+def run(binder: Binder, problem: Problem) -> Results:
     """Forward, activations and backward: every result by name."""
     problem = replace(problem)
-    backend.forward(problem)
-    results = {f"activation {name}": a for name, a in backend.activations(problem).items()}
-    backend.backward(problem)
+    whole.forward(binder, problem)
+    results = {f"activation {name}": a for name, a in whole.activations(problem).items()}
+    whole.backward(problem)
     assert problem.reserve is None
     return {**results, **outputs_of(problem)}
 
