@@ -8,7 +8,7 @@ from typing import Any
 from rnnfast.arrays import host
 from rnnfast.arrays.access import Memory
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Runner
+from rnnfast.backends.contract import Binder
 from rnnfast.calls import prepared, states
 from rnnfast.calls.arguments import flags_of, lengths_of, result
 from rnnfast.calls.engine import Engine
@@ -33,7 +33,7 @@ class Call:
     """h, or (h, c) where the cell has both."""
     memory: Memory = host
     recorded: prepared.Recorded | None = None
-    runner: Runner | None = None
+    runner: Binder | None = None
     """What ran it and goes backward, where that is not the engine's backend."""
 
 

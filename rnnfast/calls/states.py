@@ -10,10 +10,7 @@ from rnnfast.arrays.access import Memory
 from rnnfast.arrays.layout import Layout
 from rnnfast.checks.arrays import check_dtype, check_shape
 from rnnfast.net.description import Net
-from rnnfast.problem import Array
-
-Pair = tuple[Array | None, Array | None]
-"""h and c for a problem; None: zeros, or a cell without c."""
+from rnnfast.problem import Array, Pair
 
 
 def shape_of(net: Net, layout: Layout, batch: int) -> tuple[int, ...]:

@@ -11,8 +11,7 @@ import numpy as np
 
 from rnnfast.backends.common.layers import schedule
 from rnnfast.backends.contract import Backend
-from rnnfast.calls.states import Pair
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Array, Pair, Problem
 from rnnfast.segments.hold import Held
 from rnnfast.segments.plan import Plan, Span
 from rnnfast.segments.slices import steps_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from rnnfast.backends.contract import Runner
+from rnnfast.backends.contract import Binder
 from rnnfast.checks.values import whole
 from rnnfast.problem import Problem
 from rnnfast.segments.slices import one_way, steps_of
@@ -63,7 +63,7 @@ def _cut(t0: int, t1: int, length: int) -> Iterator[Span]:
         yield first, min(first + length, t1)
 
 
-def choose(backend: Runner, problem: Problem, memory: Any, truncate: Any) -> Plan:
+def choose(backend: Binder, problem: Problem, memory: Any, truncate: Any) -> Plan:
     """The plan for a call: `memory` and `truncate` as `record` takes them.
 
     Raises TypeError and ValueError for other values, ValueError where so few bytes will not do.
@@ -110,7 +110,7 @@ def _shorter(steps: int, chunk: int) -> Iterator[Plan]:
         length *= 2
 
 
-def kept_bytes(backend: Runner, problem: Problem, plan: Plan) -> int:
+def kept_bytes(backend: Binder, problem: Problem, plan: Plan) -> int:
     """Bytes that a tape holds at most: states between segments, outputs of the layers below one that sees all steps,
     and what backward needs of all its pieces or, recomputed, of those of one segment."""
     if plan.piece == plan.steps:

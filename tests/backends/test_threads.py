@@ -47,7 +47,9 @@ def python(code: str, **environment: str) -> str:
     """What a fresh Python prints, in the directory of the tests and with more environment variables."""
     process = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), str(Path(__file__).parent), *sys.path])} | environment,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(HELPERS), str(Path(__file__).parent), *sys.path])}
+        | environment,
         cwd=HELPERS,
         timeout=TIMEOUT,
         check=True,
