@@ -42,6 +42,7 @@ def said_by(package: Path, *cells: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *cells],
         env={"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        cwd=package.parent,
         capture_output=True,
         text=True,
         check=True,
