@@ -23,7 +23,7 @@ pytest.importorskip("numba", reason="numba is not installed")
 
 from rnnfast.backends.numba import threads
 from rnnfast.backends.numba.bound import Bound
-from rnnfast.backends.numba.kernels import kernels_of
+from rnnfast.backends.numba.loops import kernels_of
 
 STATES = ("h0", "c0"), ("h_n", "c_n"), ("dh_n", "dc_n"), ("dh0", "dc0")
 OF_THE_CALLER = "y", "dx", "h_n", "c_n", "dh0", "dc0"

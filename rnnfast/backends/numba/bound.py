@@ -10,11 +10,11 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.numba.dropout import Dropout
 from rnnfast.backends.numba.entries import NO_CUT, Entries, cut_of, entries_of
-from rnnfast.backends.numba.kernels import ADD, ADD_INPUT
 from rnnfast.backends.numba.layer import Layer
 from rnnfast.backends.numba.net import Net, Wanted, times
 from rnnfast.backends.numba.reserves import Reserve, activations, reserve_bytes
 from rnnfast.backends.numba.sequences import Sequences, flat
+from rnnfast.backends.numba.stages import ADD, ADD_INPUT
 from rnnfast.problem import Array, Problem
 
 

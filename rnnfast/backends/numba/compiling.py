@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numba.core import event
-from numba.extending import overload
 
 PACKAGE = "rnnfast."
 ZERO, ONE = np.int64(0), np.int64(1)
 """For arguments of inner kernels: plain numbers there are types of their own, for which Numba compiles anew."""
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def can_keep() -> bool:
@@ -32,16 +29,8 @@ OPTIONS: dict[str, Any] = {"cache": KEPT, "nogil": True, "error_model": "numpy",
 """Of every kernel. Multiplication and addition may be fused; nothing is reordered."""
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of those that only kernels call: they compile sooner without what a call from Python takes."""
-
-
-def per_cell(function: F) -> F:
-    """Let kernels call a function whose first argument is a cell's name: it is compiled for each cell by itself."""
-
-    @overload(function, prefer_literal=True, strict=False)
-    def chosen(*_arguments: Any) -> F:
-        return function
-
-    return function
+INLINED = INNER | {"inline": "always"}
+"""Of those that wrap a product and are called in one or two places: its code is then compiled into fewer others."""
 
 
 class Announcer(event.Listener):  # type: ignore[misc]

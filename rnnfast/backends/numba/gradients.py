@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from rnnfast.backends.numba.compiling import INNER, ONE
+from rnnfast.backends.numba.compiling import INLINED, INNER, ONE, ZERO
 from rnnfast.backends.numba.kept import starts
 from rnnfast.backends.numba.product import is_packed, packed_size, product, right
 from rnnfast.backends.numba.shapes import Shape, Sizes
+from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, PACK, RUN, W_HH, W_IH, part_of
 from rnnfast.backends.numba.tile import lanes
 
 
@@ -29,7 +30,7 @@ def room(shape: Shape, sizes: Sizes, entries: int, width: int) -> int:
     return max(needs, default=0)
 
 
-@njit(**INNER)
+@njit(**INLINED)
 def input_gradient(gates, weight, at, dx, sizes, part, add):
     """dL/dx of the entries [first, last), put there or added.
 
@@ -40,7 +41,7 @@ def input_gradient(gates, weight, at, dx, sizes, part, add):
     product(gates.reshape(-1), weight, dx, (last - first, rows, inputs), left, at, to)
 
 
-@njit(**INNER)
+@njit(**INLINED)
 def weight_gradient(gates, column, b, at, to, part, add):
     """Rows [first, last) of a gradient, put there or added: gates from `column` on, transposed, times B."""
     (first, last), (entries, columns), width = part, gates.shape, to.shape[1]
@@ -50,7 +51,7 @@ def weight_gradient(gates, column, b, at, to, part, add):
     product(gates.reshape(-1), b, to.reshape(-1), (last - first, entries, width), left, at, place)
 
 
-@njit(**INNER)
+@njit(**INLINED)
 def recurrent_gradient(shape, sizes, numbers, gates, to, work, part, add, pack):
     """Rows [first, last) of the gradient of W_hh, each from the operand of its phase, packed if `pack`.
 
@@ -59,10 +60,12 @@ def recurrent_gradient(shape, sizes, numbers, gates, to, work, part, add, pack):
     entries, size = gates.shape[0], sizes.hidden
     at = starts(shape, sizes, entries)
     place = at[3] if sizes.masked else at[2]
-    for run in shape.runs:
+    for r in range(shape.used):
+        run = shape.runs[r]
         begins = run.phase * packed_size(entries, size, lanes(work))
         matrix = (place if run.phase == 0 else at[4], entries, size)
-        b, where = right(numbers, matrix, shape.gates * size, work, begins, pack)
+        opens = r == 0 or shape.runs[r - 1].closes > 0  # runs of a phase have one operand
+        b, where = right(numbers, matrix, shape.gates * size, work, begins, pack and opens)
         first, last = max(part[0], run.gate * size), min(part[1], (run.gate + run.gates) * size)
         if first < last:
             column = (run.slot - run.gate) * size + first
@@ -80,6 +83,28 @@ def bias_gradients(shape, gates, d_ih, d_hh, add):
             sums[j] += gates[e, j]
     for j in range(d_ih.shape[0]):
         d_ih[j] = sums[j] + (d_ih[j] if add else 0)
-    for run in shape.runs:
+    for r in range(shape.used):
+        run = shape.runs[r]
         for j in range(run.gate * size, (run.gate + run.gates) * size if d_hh.shape[0] > 0 else 0):
             d_hh[j] = sums[j + (run.slot - run.gate) * size] + (d_hh[j] if add else 0)
+
+
+@njit(**INNER)
+def gradients(shape, sizes, gates, numbers, w_ih, x, dx, weights, biases, work, stage):
+    """The stages after the time loop. `stage`: what is done, in which part [first, last)."""
+    (what, first, last), (d_ih, d_hh), (db_ih, db_hh) = stage, weights, biases
+    entries, rows, pack, run = gates.shape[0], shape.gates * sizes.hidden, what & PACK > 0, what & RUN > 0
+    part, add = part_of(first, last, rows), int(what & ADD > 0)
+    if what & INPUT:
+        b, at = right(w_ih.reshape(-1), (ZERO, rows, sizes.inputs), entries, work, ZERO, pack)
+        if run:
+            to, sums = part_of(first, last, entries), (rows, sizes.inputs)
+            input_gradient(gates, b, at, dx, sums, to, int(what & ADD_INPUT > 0))
+    if what & W_IH:
+        b, at = right(x, (ZERO, entries, sizes.inputs), rows, work, ZERO, pack)
+        if run:
+            weight_gradient(gates, part[0], b, at, d_ih, part, add)
+    if what & W_HH:
+        recurrent_gradient(shape, sizes, numbers, gates, d_hh, work, part if run else (ZERO, ZERO), add, pack)
+    if what & BIAS and run:
+        bias_gradients(shape, gates, db_ih, db_hh, add)

@@ -14,15 +14,13 @@ from rnnfast.backends.numba.dropout import Dropout
 from rnnfast.backends.numba.entries import NO_CUT, Entries
 from rnnfast.backends.numba.gradients import room
 from rnnfast.backends.numba.kept import Kept, starts, tables
-from rnnfast.backends.numba.kernels import ALL, BIAS, INPUT, LOOP, PACK, PROJECT, RUN, W_HH, W_IH, kernels_of
+from rnnfast.backends.numba.loops import kernels_of
 from rnnfast.backends.numba.parameters import packed_count
 from rnnfast.backends.numba.scratch import scratch
 from rnnfast.backends.numba.shapes import Sizes, shape_of
+from rnnfast.backends.numba.stages import ALL, LOOP, PACK, PROJECT, RUN, STAGES
 from rnnfast.backends.numba.tile import lanes
 from rnnfast.problem import Array, Problem
-
-STAGES = LOOP, INPUT, W_IH, W_HH, BIAS
-"""Of backward, in order."""
 
 
 class Layer:

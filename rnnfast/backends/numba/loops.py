@@ -1,18 +1,37 @@
-"""The time loops, forward and backward, of some rows of the batch in one layer and direction, for any cell."""
+"""The kernels that Python calls: the time loops of any cell, and all that one layer and direction does around them.
+
+A call does everything at once or, for threads to share, one stage of it in parts.
+"""
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from rnnfast.backends.numba import cells
-from rnnfast.backends.numba.compiling import INNER, ONE, ZERO, per_cell
-from rnnfast.backends.numba.product import packed_size, product
+from rnnfast.backends.numba.compiling import INLINED, ONE, OPTIONS, ZERO
+from rnnfast.backends.numba.gradients import gradients
+from rnnfast.backends.numba.kept import tables
+from rnnfast.backends.numba.parameters import pack_weights, panel_starts, project
+from rnnfast.backends.numba.product import packed_size, product, right
 from rnnfast.backends.numba.rows import add_rows, add_through, begin, cut_rows, gather, gather_masked, scatter, span
+from rnnfast.backends.numba.shapes import shape_of, sizes_of
+from rnnfast.backends.numba.stages import LOOP, PACK, PROJECT, RUN, part_of
 from rnnfast.backends.numba.tile import lanes
 
 
-@njit(**INNER)
+@register_jitable
+def state_of(sizes: Any, array: Any) -> Any:
+    """Return a layer and direction's (B, H) of a flat (L·D, B, H); without rows where there is none."""
+    count = sizes.batch * sizes.hidden if array.shape[0] > 0 else 0
+    return array[sizes.k * count : (sizes.k + 1) * count].reshape(count // sizes.hidden, sizes.hidden)
+
+
+@njit(**INLINED)
 def recurrent_sums(run, columns, count, operand, at, panels, start, gates, e):
     """A product with W_hh, whose panels begin at `start`, of rows of a state, added to their entries' gates."""
     size = operand.shape[1]
@@ -21,42 +40,60 @@ def recurrent_sums(run, columns, count, operand, at, panels, start, gates, e):
     product(operand.reshape(-1), panels, gates.reshape(-1), sizes, left, right, place)
 
 
-@per_cell
-def forward_loop(cell, shape, sizes, schedule, cut, panels, kept, states, h_after, part):
-    """The steps of rows [from, to) of the batch, which are the `part`.
+def forward_of(cell: str) -> Any:
+    """Return forward of a cell: h' of every entry to `output`, and what is kept to `numbers`; all arrays are flat.
 
     `schedule`: the first entry of every step and the end of the last, then every entry's row of the batch. `cut`
-    (T, B): before which steps a state becomes zeros; empty: none. `panels`: W_hh as packed for each run. `states`:
-    those given, flat (L·D, B, H) or empty, and h and c (B, H), which become those after the last step.
+    (T, B): before which steps a state becomes zeros; empty: none. h0, c0: the states before, or empty; h_n and c_n:
+    those after the last step. `panels`: the packed parameters. `what` is done in the part [first, last) of its stage.
     """
-    (h0, c0, h, c), (from_row, to_row) = states, part
-    steps, size, rows, has_c = sizes.steps, sizes.hidden, schedule[sizes.steps + 1 :], shape.states > 1
-    begin(h0, sizes.k, from_row, to_row, h)
-    if has_c:
-        begin(c0, sizes.k, from_row, to_row, c)
-    for n in range(steps):
-        v = steps - 1 - n if sizes.reverse else n
-        e, count = span(schedule, steps, v, from_row, to_row)
-        at = e if sizes.recorded else from_row
-        cut_rows(cut, v, from_row, to_row, h)
-        gather(count, rows, e, h, kept.h_before, at)
-        gather_masked(count, rows, e, h, kept.mask, kept.h_in, at)
-        if has_c:
-            cut_rows(cut, v, from_row, to_row, c)
-            gather(count, rows, e, c, kept.c_before, at)
-        start = ZERO
-        for run in shape.runs:
-            operand = kept.h_in if run.phase == 0 else kept.operand
-            recurrent_sums(run, shape.slots * size, count, operand, at, panels, start, kept.gates, e)
-            start += packed_size(size, run.gates * size, lanes(panels))
-            if run.closes:
-                cells.forward(cell, run.phase, count, e, at, kept, h_after)
-        scatter(count, rows, e, h_after, e, h)
-        if has_c:
-            scatter(count, rows, e, kept.c_after, at, c)
+    shape = shape_of(cell)
+    has_c = shape.states > 1
+
+    @njit(**OPTIONS)
+    def forward(
+        plan, schedule, cut, x, h0, c0, h_n, c_n, numbers, w_ih, w_hh, b_ih, b_hh, panels, output, what, first, last
+    ):  # fmt: skip
+        sizes = sizes_of(plan)
+        steps, size, width = sizes.steps, sizes.hidden, lanes(panels)
+        rows = schedule[steps + 1 :]
+        kept = tables(shape, sizes, rows.shape[0], numbers)
+        if what & PACK:
+            pack_weights(shape, sizes, w_ih, w_hh, b_ih, b_hh, panels)
+        if what & PROJECT:
+            project(shape, sizes, x, panels, kept.gates, part_of(first, last, rows.shape[0]))
+        from_row, to_row = part_of(first, last, sizes.batch)
+        h, c, h_after = state_of(sizes, h_n), state_of(sizes, c_n), output.reshape(rows.shape[0], size)
+        if what & LOOP:
+            begin(h0, sizes.k, from_row, to_row, h)
+            if has_c:
+                begin(c0, sizes.k, from_row, to_row, c)
+        for n in range(steps if what & LOOP else 0):
+            v = steps - 1 - n if sizes.reverse else n
+            e, count = span(schedule, steps, v, from_row, to_row)
+            at = e if sizes.recorded else from_row
+            cut_rows(cut, v, from_row, to_row, h)
+            gather(count, rows, e, h, kept.h_before, at)
+            gather_masked(count, rows, e, h, kept.mask, kept.h_in, at)
+            if has_c:
+                cut_rows(cut, v, from_row, to_row, c)
+                gather(count, rows, e, c, kept.c_before, at)
+            start = panel_starts(shape, sizes, width)[1]
+            for r in range(shape.used):
+                run = shape.runs[r]
+                operand = kept.h_in if run.phase == 0 else kept.operand
+                recurrent_sums(run, shape.slots * size, count, operand, at, panels, start, kept.gates, e)
+                start += packed_size(size, run.gates * size, width)
+                if run.closes:
+                    cells.forward(cell, run.phase, count, e, at, kept, h_after)
+            scatter(count, rows, e, h_after, e, h)
+            if has_c:
+                scatter(count, rows, e, kept.c_after, at, c)
+
+    return forward
 
 
-@njit(**INNER)
+@njit(**INLINED)
 def through_product(run, columns, count, e, gates, weight, at, through, add):
     """The gradient of a product's operand from its entries' gates, put there or added."""
     (start, row, panel), size = at, through.shape[1]
@@ -65,37 +102,62 @@ def through_product(run, columns, count, e, gates, weight, at, through, add):
     product(gates.reshape(-1), weight, through.reshape(-1), sizes, left, right, to)
 
 
-@per_cell
-def backward_loop(cell, shape, sizes, schedule, cut, weight, at, kept, dy, states, norms, part):
-    """As `forward_loop`, in reverse: gates become gradients of their pre-activations.
+def backward_of(cell: str) -> Any:
+    """Return backward of a cell, `forward_of` in reverse; what is kept is changed: gates become their gradients.
 
-    `weight`: W_hh, which lies `at` its start, from row to row, from panel to panel. dy (n, H), or no rows for zeros.
-    `states`: the gradients of the final states, those given, and tables for those of the first ones.
+    dy: dL/dh' of every entry by way of the outputs, flat or empty. dh_n, dc_n: gradients of the final states, or
+    empty; dh0 and dc0 become those of the first ones. dx (n, I), flat; `norms` (n, 2), or no rows where not wanted.
     """
-    (dh_n, dc_n, dh, dc), (from_row, to_row) = states, part
-    steps, size, rows, has_c = sizes.steps, sizes.hidden, schedule[sizes.steps + 1 :], shape.states > 1
-    room = to_row - from_row, size
-    d, through, d_c = np.empty(room, dh.dtype), np.empty(room, dh.dtype), np.empty(room, dh.dtype)
-    begin(dh_n, sizes.k, from_row, to_row, dh)
-    if has_c:
-        begin(dc_n, sizes.k, from_row, to_row, dc)
-    for n in range(steps):
-        v = n if sizes.reverse else steps - 1 - n
-        e, count = span(schedule, steps, v, from_row, to_row)
-        gather(count, rows, e, dh, d, ZERO)
-        add_rows(count, dy, e, d)
-        if has_c:
-            gather(count, rows, e, dc, d_c, ZERO)
-        if norms.shape[0] > 0:
-            cells.squares(cell, count, e, kept, d, d_c, norms)
-        for i in range(len(shape.runs)):
-            run = shape.runs[len(shape.runs) - 1 - i]
-            if run.closes:
-                cells.backward(cell, run.phase, count, e, kept, d, d_c, through)
-            through_product(run, shape.slots * size, count, e, kept.gates, weight, at, through, int(i > 0))
-        if has_c:
-            scatter(count, rows, e, d_c, ZERO, dc)
-            cut_rows(cut, v, from_row, to_row, dc)
-        add_through(count, rows, e, through, kept.mask, d)
-        scatter(count, rows, e, d, ZERO, dh)
-        cut_rows(cut, v, from_row, to_row, dh)
+    shape = shape_of(cell)
+    has_c = shape.states > 1
+
+    @njit(**OPTIONS)
+    def backward(
+        plan, schedule, w_ih, w_hh, work, cut, x, dy, dh_n, dc_n, dh0, dc0, dx, numbers, d_ih, d_hh, db_ih, db_hh,
+        norms, what, first, last,
+    ):  # fmt: skip
+        sizes = sizes_of(plan)
+        steps, size, rows = sizes.steps, sizes.hidden, schedule[sizes.steps + 1 :]
+        kept, pack, loops = tables(shape, sizes, rows.shape[0], numbers), what & PACK > 0, what & LOOP > 0
+        (from_row, to_row), weight, at = part_of(first, last, sizes.batch), w_hh.reshape(-1), (ZERO, ZERO, ZERO)
+        if loops:
+            weight, at = right(weight, (ZERO, shape.gates * size, size), rows.shape[0], work, ZERO, pack)
+        loops = loops and what & RUN > 0
+        dh, dc, dh_after = state_of(sizes, dh0), state_of(sizes, dc0), dy.reshape(dy.shape[0] // size, size)
+        room = to_row - from_row if loops else 0, size
+        d, through, d_c = np.empty(room, dh.dtype), np.empty(room, dh.dtype), np.empty(room, dh.dtype)
+        if loops:
+            begin(dh_n, sizes.k, from_row, to_row, dh)
+            if has_c:
+                begin(dc_n, sizes.k, from_row, to_row, dc)
+        for n in range(steps if loops else 0):
+            v = n if sizes.reverse else steps - 1 - n
+            e, count = span(schedule, steps, v, from_row, to_row)
+            gather(count, rows, e, dh, d, ZERO)
+            add_rows(count, dh_after, e, d)
+            if has_c:
+                gather(count, rows, e, dc, d_c, ZERO)
+            if norms.shape[0] > 0:
+                cells.squares(cell, count, e, kept, d, d_c, norms)
+            for i in range(shape.used):
+                run = shape.runs[shape.used - 1 - i]
+                if run.closes:
+                    cells.backward(cell, run.phase, count, e, kept, d, d_c, through)
+                through_product(run, shape.slots * size, count, e, kept.gates, weight, at, through, int(i > 0))
+            if has_c:
+                scatter(count, rows, e, d_c, ZERO, dc)
+                cut_rows(cut, v, from_row, to_row, dc)
+            add_through(count, rows, e, through, kept.mask, d)
+            scatter(count, rows, e, d, ZERO, dh)
+            cut_rows(cut, v, from_row, to_row, dh)
+        gradients(
+            shape, sizes, kept.gates, numbers, w_ih, x, dx, (d_ih, d_hh), (db_ih, db_hh), work, (what, first, last)
+        )
+
+    return backward
+
+
+@functools.cache
+def kernels_of(cell: str) -> tuple[Any, Any]:
+    """Return forward and backward of a cell, which are compiled when they are first called with a dtype."""
+    return forward_of(cell), backward_of(cell)

@@ -9,9 +9,9 @@ import numpy as np
 
 from rnnfast.backends.numba.dropout import Dropout
 from rnnfast.backends.numba.entries import Entries
-from rnnfast.backends.numba.kernels import ADD, ADD_INPUT, BIAS, INPUT, LOOP, W_HH, W_IH
 from rnnfast.backends.numba.layer import Layer
 from rnnfast.backends.numba.reserves import Reserve
+from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, LOOP, W_HH, W_IH
 from rnnfast.problem import Array, Problem
 
 NO_NORMS = np.empty((0, 2))

@@ -7,7 +7,7 @@ from typing import Any
 from numba import njit
 from numba.extending import register_jitable
 
-from rnnfast.backends.numba.compiling import INNER, ONE, ZERO
+from rnnfast.backends.numba.compiling import INLINED, INNER, ONE, ZERO
 from rnnfast.backends.numba.product import pack_columns, packed_size, product
 from rnnfast.backends.numba.shapes import Shape, Sizes
 from rnnfast.backends.numba.tile import lanes
@@ -22,7 +22,8 @@ def panel_starts(shape: Shape, sizes: Sizes, width: int) -> tuple[int, int, int]
     ih = shape.slots * sizes.hidden
     hh = ih + packed_size(sizes.inputs, shape.gates * sizes.hidden, width)
     end = hh
-    for run in shape.runs:
+    for r in range(shape.used):
+        run = shape.runs[r]
         end += packed_size(sizes.hidden, run.gates * sizes.hidden, width)
     return ih, hh, end
 
@@ -36,16 +37,18 @@ def pack_weights(shape, sizes, w_ih, w_hh, b_ih, b_hh, panels):
     panels[:ih] = 0
     for j in range(b_ih.shape[0]):
         panels[j] = b_ih[j]
-    for run in shape.runs:
+    for r in range(shape.used):
+        run = shape.runs[r]
         pack_columns(w_hh, panels, (run.gate * size, (run.gate + run.gates) * size, hh))
         hh += packed_size(size, run.gates * size, width)
         for j in range(run.gates * size if b_hh.shape[0] > 0 else 0):
             panels[run.slot * size + j] += b_hh[run.gate * size + j]
 
 
-@njit(**INNER)
-def project(shape, sizes, x, panels, gates, first, last):
+@njit(**INLINED)
+def project(shape, sizes, x, panels, gates, part):
     """gates = biases + W_ih x, of the entries [first, last)."""
+    first, last = part
     inputs, columns, width = sizes.inputs, gates.shape[1], lanes(panels)
     ih, _, _ = panel_starts(shape, sizes, width)
     for e in range(first, last, BLOCK):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from numba.extending import register_jitable
 
-from rnnfast.problem import CELLS
+from rnnfast.problem import CELLS, Cell
 
 
 class Run(NamedTuple):
@@ -33,7 +33,11 @@ class Shape(NamedTuple):
     slots: int
     states: int
     phases: int
+    used: int
+    """How many runs it has."""
     runs: tuple[Run, ...]
+    """Those, and empty ones up to the number that no cell exceeds: inner kernels, to which all cells then are of one
+    type, are compiled once."""
 
 
 class Sizes(NamedTuple):
@@ -66,10 +70,17 @@ def shape_of(name: str) -> Shape:
     >>> shape_of("gru").runs
     (Run(phase=0, gate=0, gates=2, slot=0, closes=0), Run(phase=0, gate=2, gates=1, slot=3, closes=1))
     """
-    cell, runs, gate = CELLS[name], [], 0
+    cell, runs = CELLS[name], runs_of(CELLS[name])
+    empty = (Run(0, 0, 0, 0, 0),) * (max(len(runs_of(other)) for other in CELLS.values()) - len(runs))
+    return Shape(len(cell.gates), cell.slots, len(cell.states), len(cell.phases), len(runs), (*runs, *empty))
+
+
+def runs_of(cell: Cell) -> list[Run]:
+    """Return the runs of a cell in the order of its gates."""
+    runs, gate = [], 0
     for phase, slots in enumerate(cell.phases):
         starts = [0, *(n + 1 for n, (a, b) in enumerate(pairwise(slots)) if b != a + 1), len(slots)]
         for first, last in pairwise(starts):
             runs.append(Run(phase, gate, last - first, slots[first], int(last == len(slots))))
             gate += last - first
-    return Shape(len(cell.gates), cell.slots, len(cell.states), len(cell.phases), tuple(runs))
+    return runs
