@@ -40,10 +40,11 @@ class Bound:
         if resets is not None:
             cuts = tuple(cut_of(self.shape, lengths, resets, problem.direction(half)) for half in range(len(cuts)))
         reserve = Reserve(entries, cuts) if problem.record else None
-        rows, states = sequences.rows(x, entries), (*self.given(start), *self.wanted(final))
+        dense, states = sequences.lie_flat(entries), (*self.given(start), *self.wanted(final))
+        rows = flat(x) if dense else sequences.rows(x, entries)
         dropout = Dropout(problem, dropout_seed) if self.drops_out else None
-        if len(cuts) == 1 and sequences.lie_flat(entries) and y.flags.carray:
-            self.net.forward(entries, cuts, rows, states, y.reshape(-1), dropout, reserve)
+        if dense and len(cuts) == 1 and y.flags.carray:
+            self.net.forward(entries, cuts, rows, states, y.ravel(), dropout, reserve)
             return reserve
         outputs = self.net.forward(entries, cuts, rows, states, None, dropout, reserve)
         for half, h_after in enumerate(outputs):
@@ -57,7 +58,7 @@ class Bound:
         what, to, apart = 0 if overwrite else ADD, None, False
         if dx is not None:
             apart = x_mask is not None or not (sequences.lie_flat(entries) and dx.flags.carray)
-            to = np.empty(entries.count * problem.input_size, problem.dtype) if apart else dx.reshape(-1)
+            to = np.empty(entries.count * problem.input_size, problem.dtype) if apart else dx.ravel()
             what |= ADD_INPUT if problem.half == 2 and not apart else 0
         none, halves = self.net.none, range(len(self.cuts))
         d_outputs = [none if dy is None else sequences.output_gradient(half, entries, dy) for half in halves]
@@ -91,7 +92,7 @@ class Bound:
     def wanted(self, states: Sequence[Array | None]) -> tuple[Array, Array]:
         """Return h and c flat, to be written: the caller's, or others where none is wanted; no c without the state."""
         h, c = states[0] if states else None, states[1] if len(states) > 1 else None
-        h = np.empty(self.state_size, self.problem.dtype) if h is None else h.reshape(-1)
+        h = np.empty(self.state_size, self.problem.dtype) if h is None else h.ravel()
         if not self.has_c:
             return h, self.net.none
-        return h, np.empty(self.state_size, self.problem.dtype) if c is None else c.reshape(-1)
+        return h, np.empty(self.state_size, self.problem.dtype) if c is None else c.ravel()

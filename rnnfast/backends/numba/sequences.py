@@ -12,7 +12,7 @@ from rnnfast.problem import Array, Problem
 
 def flat(a: Array) -> Array:
     """Return an array's numbers in order, in memory that kernels take: aligned, and not read-only (see layer.py)."""
-    return a.reshape(-1) if a.flags.carray else np.array(a, order="C").reshape(-1)
+    return a.ravel() if a.flags.carray else np.array(a, order="C").ravel()
 
 
 class Sequences:
@@ -29,7 +29,7 @@ class Sequences:
 
     def rows(self, a: Array, entries: Entries) -> Array:
         """Return the rows of all entries, flat; not to be written."""
-        if self.in_order and entries.live is None:
+        if self.lie_flat(entries):
             return flat(a)
         return entries.of(self.layout.sequence(a)).reshape(-1)
 
