@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from rnnfast.backends.common import whole as whole_problem
 from rnnfast.backends.contract import Binder
 from rnnfast.checks.values import whole
 from rnnfast.problem import Problem
@@ -114,15 +115,15 @@ def kept_bytes(backend: Binder, problem: Problem, plan: Plan) -> int:
     """Bytes that a tape holds at most: states between segments, outputs of the layers below one that sees all steps,
     and what backward needs of all its pieces or, recomputed, of those of one segment."""
     if plan.piece == plan.steps:
-        return backend.reserve_bytes(problem)
+        return whole_problem.reserve_bytes(backend, problem)
     numbers, parts = problem.dtype.itemsize * problem.batch * problem.hidden_size, one_way(problem)
     longest = min(plan.segment, plan.steps)
     working = []
     for part in parts:
         state = numbers * part.num_layers * len(part.states)
-        reserves = longest // plan.piece * backend.reserve_bytes(steps_of(part, 0, plan.piece))
+        reserves = longest // plan.piece * whole_problem.reserve_bytes(backend, steps_of(part, 0, plan.piece))
         if rest := longest % plan.piece:
-            reserves += backend.reserve_bytes(steps_of(part, 0, rest))
+            reserves += whole_problem.reserve_bytes(backend, steps_of(part, 0, rest))
         output = plan.piece * numbers if plan.recomputes else 0
         working.append(reserves + -(-longest // plan.piece) * state + output)
     states = numbers * problem.num_layers * problem.num_directions * len(problem.states)

@@ -12,6 +12,7 @@ from support import GRADIENTS, Spec, assert_same, copy_of, live_and_cut, make_pr
 from targets import ON_EVERY_TARGET, Target
 
 import rnnfast
+from rnnfast.backends.common import whole
 from rnnfast.backends.reference import backend as reference
 
 
@@ -94,10 +95,9 @@ def test_gradients_that_are_not_given_are_zeros(target: Target, name: str) -> No
 def test_inference_and_packed_weights_give_the_same_numbers(target: Target, cell: str, dtype: str) -> None:
     problem = make_problem(Spec(cell, layers=2, directions=2, **MEDIUM, **RAGGED), dtype)
     recorded = target.run(copy_of(problem))
-    for packed in (False, True):
-        plain = replace(copy_of(problem), record=False, variant=target.variant)
-        plain.packed = target.backend.pack(plain) if packed else None
-        target.backend.forward(plain)
+    for frozen in (False, True):
+        plain = replace(copy_of(problem), record=False, variant=target.variant, frozen=frozen)
+        whole.forward(target.backend, plain)
         assert plain.reserve is None
         assert_same(outputs_of(plain), pick(recorded, ("y", "h_n", "c_n")))
 

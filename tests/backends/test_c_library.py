@@ -16,6 +16,7 @@ from rnnfast.backends.c import backend as c
 from rnnfast.backends.c import record as c_call
 from rnnfast.backends.c.library import library
 from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.common import whole
 from rnnfast.problem import Problem
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
@@ -93,7 +94,7 @@ def test_asking_for_an_unknown_instruction_set_names_the_known_ones() -> None:
     problem = make_problem(Spec())
     problem.variant = "sse9"
     with pytest.raises(ValueError, match=r"'sse9' is no instruction set.*scalar"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_threads_are_counted() -> None:
@@ -136,14 +137,14 @@ def test_lengths_out_of_range_are_refused() -> None:
     problem = make_problem(Spec(lengths=True))
     problem.lengths = np.full(problem.batch, problem.steps + 1)
     with pytest.raises(ValueError, match="length"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_sizes_beyond_memory_are_refused() -> None:
     huge = 2**31 - 1
     problem = Problem("lstm", np.dtype("float32"), 1, 1, huge, huge, huge, huge, record=True)
     with pytest.raises(MemoryError):
-        c.forward(problem)
+        whole.forward(c, problem)
     with pytest.raises(MemoryError):
         Block(2**63)
 
@@ -154,12 +155,12 @@ def test_rows_apart_by_part_of_an_element_are_refused() -> None:
     rows = np.zeros(problem.x.shape[:2], np.dtype([("x", "f4", problem.x.shape[2]), ("flag", "u1")]))
     problem.x = rows["x"]
     with pytest.raises(ValueError, match="x has strides .* no multiples of 4 bytes"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_backward_needs_a_recorded_forward() -> None:
     problem = make_problem(Spec())
-    for function in (c.backward, c.activations):
+    for function in (whole.backward, whole.activations):
         with pytest.raises(RuntimeError, match="record=True"):
             function(problem)
 
