@@ -26,7 +26,7 @@ RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
 def test_only_rf_names_are_exported() -> None:
     symbols = run(tool("nm"), "--dynamic", "--defined-only", "--format=posix", c.describe()["library"])
     names = {line.split()[0] for line in symbols.splitlines()}
-    header = (CLONE / "csrc" / "rnnfast.h").read_text()
+    header = (CLONE / "csrc" / "include" / "rnnfast.h").read_text()
     assert names == set(re.findall(r"^RF_API .*?(rf_\w+)\(", header, re.MULTILINE))
 
 
@@ -197,7 +197,7 @@ def test_the_header_is_valid_cxx() -> None:
         "-Wpedantic",
         "-Werror",
         "-fsyntax-only",
-        CLONE / "csrc/rnnfast.h",
+        CLONE / "csrc/include/rnnfast.h",
     )
 
 

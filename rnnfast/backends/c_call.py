@@ -1,4 +1,4 @@
-"""An rf_problem (csrc/rnnfast.h) filled in from a `Problem`, and calls of librnnfast on it."""
+"""An rf_problem (csrc/include/rnnfast.h) filled in from a `Problem`, and calls of librnnfast on it."""
 
 from __future__ import annotations
 
