@@ -1,4 +1,4 @@
-"""The Python extension's C source, from include/rnnfast.h: `python -m cffi.gen_src exec-python binding.py OUT` writes it."""
+"""The Python extension's C source, from rnnfast.h: `python -m cffi.gen_src exec-python binding.py OUT` writes it."""
 
 import re
 from pathlib import Path

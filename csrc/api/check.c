@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "system/arena.h"
+
 /* No cell has more gates, so no array is larger than this allows for. */
 enum { MAX_GATES = 4 };
 
@@ -19,8 +21,6 @@ static bool fits(int64_t a, int64_t b, int64_t c, int64_t itemsize) {
 }
 
 static int32_t check_kind(const rf_problem *p, int32_t cells) {
-  if (p == NULL) return RF_ERROR_NULL;
-  if (p->struct_size != sizeof *p) return RF_ERROR_STRUCT_SIZE;
   if (p->cell < 0 || p->cell >= cells) return RF_ERROR_CELL;
   if ((p->dtype != RF_F32 && p->dtype != RF_F64) || p->weight_dtype != p->dtype) return RF_ERROR_DTYPE;
   return RF_OK;
@@ -65,6 +65,7 @@ static int32_t check_part(const rf_problem *p) {
   if (p->half < 0 || p->half > 2 || (p->half && p->num_directions == 2) || (p->half == 2 && !whole)) {
     return RF_ERROR_RANGE;
   }
+  if (p->half && p->num_layers > 1) return RF_ERROR_SHAPE; /* the layer above would need the other half's output */
   if (p->first_layer < 0 || p->first_layer > INT32_MAX / 8 - p->num_layers) return RF_ERROR_RANGE;
   if (p->first_step < 0 || p->first_step > (INT64_C(1) << 32) - p->steps) return RF_ERROR_RANGE;
   const int64_t above = (p->half ? 2 : p->num_directions) * p->hidden_size;
@@ -114,11 +115,18 @@ static bool has_arrays(const rf_problem *p, enum rf_need need) {
   return false;
 }
 
+/* NULL is, too. */
+static bool is_aligned(const rf_problem *p) {
+  const uintptr_t any = (uintptr_t)p->workspace | (uintptr_t)p->reserve | (uintptr_t)p->packed;
+  return any % RF_LINE == 0;
+}
+
 int32_t rf_check_problem(const rf_problem *p, int32_t cells, enum rf_need need) {
   int32_t status = check_kind(p, cells);
   if (status == RF_OK) status = check_sizes(p);
   if (status == RF_OK) status = check_ranges(p);
   if (status == RF_OK) status = check_part(p);
   if (status == RF_OK && !has_arrays(p, need)) status = RF_ERROR_NULL;
+  if (status == RF_OK && need > RF_NEED_WEIGHTS && !is_aligned(p)) status = RF_ERROR_ALIGNMENT;
   return status;
 }

@@ -1,4 +1,5 @@
-/* check.h - what a problem must satisfy before anything reads it: nothing behind this check looks again. */
+/* check.h - what a problem must satisfy before anything reads it: nothing behind this check looks again, but for the
+ * bytes of buffers, which are known once these are laid out (net/workspace.c). */
 #ifndef RF_CHECK_H
 #define RF_CHECK_H
 

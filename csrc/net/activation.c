@@ -17,8 +17,9 @@ static void copy_units(const struct net *net, const void *row, int64_t slots, in
 int32_t rf_stack_activation(const struct rf_kernel *kernel, const rf_problem *p, int32_t k, int32_t gate, void *out) {
   const struct rf_cell_shape *shape = &kernel->shape;
   struct net net = rf_net_make(kernel, p);
-  struct arena arena = {p->workspace, 0};
-  rf_workspace_make(&net, &arena, 0);
+  struct workspace w;
+  const int32_t status = rf_workspace_begin(&net, 0, &w);
+  if (status != RF_OK) return status;
   const int32_t d = k % p->num_directions;
   const struct kept kept = rf_net_kept(&net, k / p->num_directions, d);
   const struct rf_view *view = gate == shape->gates ? &kept.cells : &kept.gates;

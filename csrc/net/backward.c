@@ -42,8 +42,8 @@ static void backward_task(void *context, int32_t index, int32_t count) {
 
 int32_t rf_stack_backward(const struct rf_kernel *kernel, const rf_problem *p) {
   struct call call = {.net = rf_net_make(kernel, p)};
-  struct arena arena = {p->workspace, 0};
-  call.w = rf_workspace_make(&call.net, &arena, 1);
+  const int32_t status = rf_workspace_begin(&call.net, 1, &call.w);
+  if (status != RF_OK) return status;
   rf_call_run(&call, backward_task);
   return RF_OK;
 }

@@ -54,10 +54,9 @@ static void clear_held(const struct net *net) {
 
 int32_t rf_stack_forward(const struct rf_kernel *kernel, const rf_problem *p) {
   struct call call = {.net = rf_net_make(kernel, p)};
-  struct arena arena = {p->workspace, 0};
-  const struct packed_header header = rf_net_packed_header(&call.net);
-  if (p->packed && memcmp(p->packed, &header, sizeof header) != 0) return RF_ERROR_PACKED;
-  call.w = rf_workspace_make(&call.net, &arena, 0);
+  int32_t status = rf_packed_check(&call.net);
+  if (status == RF_OK) status = rf_workspace_begin(&call.net, 0, &call.w);
+  if (status != RF_OK) return status;
   clear_held(&call.net);
   rf_call_run(&call, forward_task);
   return RF_OK;

@@ -4,20 +4,15 @@
 
 #include <stdint.h>
 
-#include "kernel.h"
+#include "layer/layer.h"
 #include "net/net.h"
 #include "system/arena.h"
 
-/* What `packed` begins with: whom it was made for. The panels of layer after layer follow. */
-struct packed_header {
-  const struct rf_kernel *kernel;
-  int64_t input_size, hidden_size;
-  int32_t num_layers, num_directions;
-};
-
-/* Memory of a layer's panels behind a packed_header; with layer = num_layers it lays all out and returns NULL. */
+/* Memory of a layer's panels, behind a header; with layer = num_layers it lays all out and returns NULL. */
 void *rf_net_packed(const struct net *net, struct arena *arena, int32_t layer, int32_t direction);
-struct packed_header rf_net_packed_header(const struct net *net);
+
+/* Whether p->packed, if any, was made for this net, and all of it is there. */
+int32_t rf_packed_check(const struct net *net);
 
 /* Writes this worker's share of one layer's panels among those of `packed`. */
 void rf_net_pack_layer(const struct net *net, struct rf_layer *l, int32_t layer, int32_t d, void *packed);

@@ -9,7 +9,9 @@ struct worker rf_worker_make(const struct call *call, int32_t index, int32_t cou
   struct arena arena = {call->w.own + (size_t)index * call->w.own_bytes, 0};
   memcpy(worker.plan, call->net.plan, sizeof worker.plan);
   if (count > 1 && !call->net.by_units) {
-    rf_net_plans(&call->net, rf_share(batch, index, count), rf_share(batch, index + 1, count), &arena, worker.plan);
+    const int64_t from = rf_share(batch, index, count), to = rf_share(batch, index + 1, count);
+    rf_plans_place(&call->net, from, to, &arena, worker.plan);
+    rf_plans_fill(&call->net, worker.plan);
   }
   worker.scratch = arena.base + arena.used;
   return worker;

@@ -46,6 +46,7 @@ def pack(problem: Problem) -> Block | None:
     call = LibraryCall(problem)
     size = call.size(call.lib.rf_packed_bytes)
     packed = Block(size)
+    call.record.packed_bytes = size
     check(call.lib.rf_pack(call.record, call.pointer(packed.bytes)), problem.variant)
     return packed
 
@@ -64,7 +65,8 @@ def forward(problem: Problem) -> None:
     problem.reserve = None
     call = LibraryCall(problem)
     if problem.record:
-        problem.reserve = Block(call.size(call.lib.rf_reserve_bytes))
+        call.record.reserve_bytes = call.size(call.lib.rf_reserve_bytes)
+        problem.reserve = Block(call.record.reserve_bytes)
         call.record.reserve = call.pointer(problem.reserve.bytes)
     call.run(call.lib.rf_forward)
     if problem.record:

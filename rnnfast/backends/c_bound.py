@@ -29,8 +29,9 @@ class Bound:
         self.new, self.from_buffer, self.null = call.ffi.new, call.ffi.from_buffer, call.ffi.NULL
         self.rf_forward, self.rf_backward = call.lib.rf_forward, call.lib.rf_backward
         self.rf_workspace_bytes, self.backward_bytes = call.lib.rf_workspace_bytes, 0
-        self.bytes = call.size(call.lib.rf_workspace_bytes)
+        self.bytes = self.record.workspace_bytes = call.size(call.lib.rf_workspace_bytes)
         self.reserve_bytes = call.size(call.lib.rf_reserve_bytes) if problem.record else None
+        self.record.reserve_bytes = self.reserve_bytes or 0
 
     def is_stale(self) -> bool:
         """Whether the number of threads has changed since."""
@@ -60,7 +61,7 @@ class Bound:
         assert reserve.made_by is not None
         record, pointer = self.new("rf_problem *", reserve.made_by[0][0]), self.from_buffer
         record.y = record.h_n = record.c_n = self.null
-        record.overwrite, record.num_threads = True, get_num_threads()
+        record.overwrite = True  # on as many threads as the record says, which its workspace is measured for
         record.dy_stride_t, record.dy_stride_b = record.y_stride_t, record.y_stride_b
         record.dx_stride_t, record.dx_stride_b = record.x_stride_t, record.x_stride_b
         for name, array in (("dy", arrays.dy), ("dx", arrays.dx)):
@@ -78,5 +79,5 @@ class Bound:
             check(self.rf_workspace_bytes(record, size), self.variant)
             self.backward_bytes = int(size[0])
         scratch = workspace(self.backward_bytes).bytes
-        record.workspace = pointer("void *", scratch)
+        record.workspace, record.workspace_bytes = pointer("void *", scratch), self.backward_bytes
         check(self.rf_backward(record), self.variant)

@@ -34,6 +34,7 @@ class LibraryCall:
         for name in BLOCKS:
             if (block := getattr(problem, name)) is not None:
                 setattr(self.record, name, self.pointer(block.bytes))
+                setattr(self.record, name + "_bytes", block.bytes.size)
         if problem.reserve is not None:
             self.set_gradients()
 
@@ -120,5 +121,5 @@ class LibraryCall:
     def run(self, function: Callable[..., int], *arguments: Any) -> None:
         """Call a function of the library that works on the whole net, with scratch memory."""
         scratch = workspace(self.size(self.lib.rf_workspace_bytes))
-        self.record.workspace = self.pointer(scratch.bytes)
+        self.record.workspace, self.record.workspace_bytes = self.pointer(scratch.bytes), scratch.bytes.size
         check(function(self.record, *arguments), self.problem.variant)
