@@ -21,6 +21,12 @@ static const void *weight_ih[] = {w}, *weight_hh[] = {u};
 static void *d_weight_ih[] = {dw};
 static atomic_bool done;
 
+static void fill(void *array, size_t bytes, int period, float divisor) {
+  float *number = array;
+  for (size_t i = 0; i < bytes / sizeof *number; i++)
+    number[i] = ((float)(i % (size_t)period) - (float)(period / 2)) / divisor;
+}
+
 static void check(int32_t status) {
   if (status == RF_OK) return;
   puts(rf_status_text(status));
@@ -60,9 +66,9 @@ static void *toggle(void *nothing) {
 
 int main(int count, char **arguments) {
   const double seconds = count > 1 ? atof(arguments[1]) / 1000 : 1;
-  for (int i = 0; i < STEPS * BATCH * INPUT; i++) x[0][0][i] = (float)(i % 17 - 8) / 8;
-  for (int i = 0; i < GATES * HIDDEN * INPUT; i++) w[0][i] = (float)(i % 13 - 6) / 32;
-  for (int i = 0; i < GATES * HIDDEN * HIDDEN; i++) u[0][i] = (float)(i % 11 - 5) / 64;
+  fill(x, sizeof x, 17, 8);
+  fill(w, sizeof w, 13, 32);
+  fill(u, sizeof u, 11, 64);
   const rf_problem problem = {
       .struct_size = sizeof problem,
       .cell = rf_cell_id("lstm"),
