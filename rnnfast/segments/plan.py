@@ -15,7 +15,7 @@ from rnnfast.segments.slices import one_way, steps_of
 
 BLOCK = 64
 """Segments end at multiples of it, counted from where the gradient's flow ends, so that the C backend sums gradients of
-weights in the same order however long they are: RF_BLOCK_STEPS of csrc/rnnfast.h."""
+weights in the same order however long they are: RF_BLOCK_STEPS of csrc/include/rnnfast.h."""
 Span = tuple[int, int]
 """Steps [t0, t1)."""
 

@@ -29,7 +29,7 @@ RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
 def test_only_rf_names_are_exported() -> None:
     symbols = run(tool("nm"), "--dynamic", "--defined-only", "--format=posix", c.describe()["library"])
     names = {line.split()[0] for line in symbols.splitlines()}
-    header = (CLONE / "csrc" / "rnnfast.h").read_text()
+    header = (CLONE / "csrc" / "include" / "rnnfast.h").read_text()
     assert names == set(re.findall(r"^RF_API .*?(rf_\w+)\(", header, re.MULTILINE))
 
 
@@ -44,10 +44,11 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite workspace"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite"
     filled = {
         *others.split(),
-        *(c_call.SIZES + c_call.NUMBERS + c_call.FORWARD + c_call.BACKWARD + c_call.BLOCKS + c_call.WEIGHTS),
+        *(f"{name}{field}" for name in ("workspace", *c_call.BLOCKS) for field in ("", "_bytes")),
+        *(c_call.SIZES + c_call.NUMBERS + c_call.FORWARD + c_call.BACKWARD + c_call.WEIGHTS),
         *(f"d_{name}" for name in c_call.WEIGHTS),
         *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),
     }
@@ -209,7 +210,7 @@ def test_the_header_is_valid_cxx() -> None:
         "-Wpedantic",
         "-Werror",
         "-fsyntax-only",
-        CLONE / "csrc/rnnfast.h",
+        CLONE / "csrc/include/rnnfast.h",
     )
 
 

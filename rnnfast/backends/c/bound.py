@@ -54,7 +54,7 @@ class Bound:
         self.reserve_size = template.size("reserve")
         if problem.frozen:
             self.packed = packed_weights(template, problem)
-            template.record.packed = self.packed.pointer
+            template.record.packed, template.record.packed_bytes = self.packed.pointer, self.packed.size
         self.no_states = (self.null,) * len(problem.states)
         self.idle_forward: list[Slot] = []
         self.idle_backward: list[Slot] = []
@@ -161,8 +161,8 @@ class Bound:
         """Make a record for forward."""
         record = self.template.copy()
         record.num_threads = threads = get_num_threads()
-        record.reserve = self.null
-        size = self.template.size("workspace", record)
+        record.reserve_bytes = self.reserve_size
+        record.workspace_bytes = size = self.template.size("workspace", record)
         return Slot(record, threads, size)
 
     def backward_slot(self) -> Slot:
@@ -170,9 +170,9 @@ class Bound:
         ffi, record = self.template.ffi, self.template.copy()
         record.packed = self.null
         record.num_threads = threads = get_num_threads()
-        some = ffi.cast("void *", ALIGNMENT)
+        record.reserve_bytes, some = self.reserve_size, ffi.cast("void *", ALIGNMENT)
         record.reserve, record.state_grad_norms = some, ffi.cast("double *", some)  # all that may be asked for
-        size = self.template.size("workspace", record)
+        record.workspace_bytes = size = self.template.size("workspace", record)
         tables = [ffi.new("void *[]", self.count) for _ in range(4 if self.bias else 2)]
         return Slot(record, threads, size, tables)
 
@@ -226,6 +226,7 @@ def packed_weights(template: Template, problem: Problem) -> Block:
     cache = {} if problem.cache is None else problem.cache
     if "packed" not in cache:
         packed = Block(template.size("packed"))
+        template.record.packed_bytes = packed.size
         check(template.lib.rf_pack(template.record, packed.pointer), template.variant)
         cache["packed"] = packed
     found: Block = cache["packed"]
