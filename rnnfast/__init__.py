@@ -8,7 +8,7 @@ from rnnfast.config import get_num_threads, set_num_threads, show_config, versio
 from rnnfast.modules.cells import GRUCell, LSTMCell, RNNCell
 from rnnfast.modules.sequences import GRU, LSTM, RNN
 
-__all__ = [
+__all__ = [  # noqa: F822 (the last three are imported when they are asked for)
     "GRU",
     "LSTM",
     "RNN",
@@ -17,13 +17,19 @@ __all__ = [
     "RNNCell",
     "__version__",
     "backends",
+    "diagnostics",
     "get_num_threads",
+    "nn",
     "set_num_threads",
     "show_config",
     "use_backend",
 ]
 
 __version__: str
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:
