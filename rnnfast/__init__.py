@@ -8,7 +8,7 @@ from rnnfast.config import get_num_threads, set_num_threads, show_config, versio
 from rnnfast.modules.cells import GRUCell, LSTMCell, RNNCell
 from rnnfast.modules.sequences import GRU, LSTM, RNN
 
-__all__ = [  # noqa: F822 (the last three are imported when they are asked for)
+__all__ = [
     "GRU",
     "LSTM",
     "RNN",

@@ -61,7 +61,9 @@ def _info() -> int:
 def _demo(**options: Any) -> int:
     given = {name: value for name, value in options.items() if value is not None}
     if "load" in given and not given.keys().isdisjoint(("cell", "hidden", "layers")):
-        return _fail("--load brings cell, hidden size and layers with it: leave --cell, --hidden and --layers out", WRONG_USAGE)
+        return _fail(
+            "--load brings cell, hidden size and layers with it: leave --cell, --hidden and --layers out", WRONG_USAGE
+        )
     try:
         return _run("demo", "rnnfast.examples.demo", Options(**given))
     except MemoryError:

@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike
 
 from rnnfast.backends import choose
 from rnnfast.backends.cuda.place import moved
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.forward import Call, record
+from rnnfast.calls.forward import record
+from rnnfast.calls.prepared import Engine
 from rnnfast.checks.values import SEEDS, float_dtype, seed_or_none, truth, whole
 from rnnfast.modules.tape import Tape
 from rnnfast.net import files, saved
@@ -47,7 +47,7 @@ class Module:
         rng = np.random.default_rng(seed_or_none("seed", seed))
         self._net, self.backend = net, backend
         self._parameters = initial(net, rng, forget_bias)
-        self._last_engine: Engine | None = None
+        self._engines: dict[tuple[str | None, str | None], Engine] = {}
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
 
     @property
@@ -104,9 +104,11 @@ class Module:
         return self.load_state_dict(converted(arrays, wanted, self.net, into, name), prefix, strict)
 
     @property
-    def place(self) -> str:
+    def device(self) -> str:
         """The device of the parameters: "cpu", in host memory, or "cuda"."""
-        return self.parameters.place
+        return self.parameters.device
+
+    place = device  # its name before
 
     def to(self: ModuleT, place: str) -> ModuleT:
         """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
@@ -115,7 +117,7 @@ class Module:
         `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
         give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
         """
-        self._parameters, self._last_engine = moved(self._parameters, place), None
+        self._parameters, self._engines = moved(self._parameters, place), {}
         return self
 
     def __repr__(self) -> str:
@@ -123,7 +125,7 @@ class Module:
         return constructor_call(self.net, self.backend)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last_engine": None}  # which holds addresses
+        return self.__dict__ | {"_engines": {}}  # which hold addresses
 
     def _next_seed(self) -> int:
         """Return the seed of the next dropout masks; no two threads get the same."""
@@ -133,17 +135,28 @@ class Module:
         return seed
 
     def _engine(self) -> Engine:
-        choice, last = choose.select(self.backend, self._parameters.place), self._last_engine
-        if last is None or last.choice is not choice:
-            self._last_engine = last = Engine(self._net, self._parameters, choice)
-        return last
+        """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
+        asked = self.backend, choose.in_context()
+        engine = self._engines.get(asked)
+        if engine is None:
+            choice = choose.select(self.backend, self._parameters.device)
+            self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
+        return engine
 
     def _record(
-        self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any
-    ) -> tuple[Call, Tape[Any]]:
+        self,
+        inputs: tuple[Any, ...],
+        train: bool,
+        dropout_seed: int | None,
+        keep: bool,
+        memory: Any = "full",
+        truncate: Any = None,
+    ) -> tuple[Array, Any, Tape[Any]]:
+        """Record a call; y, the state and the tape. `inputs`: x, the state, and perhaps lengths, mask and resets."""
         train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
         seed = self._next_seed() if dropout_seed is None else dropout_seed
         seed = whole("dropout_seed", seed, lowest=0, highest=SEEDS - 1)
-        call = record(engine, x, state, train=train, dropout_seed=seed, **sequence)
-        return call, Tape(engine, call, keep=keep)
+        how = {"train": train, "dropout_seed": seed, "memory": memory, "truncate": truncate}
+        y, state, call = record(engine, *inputs, **how)
+        return y, state, Tape(engine, call, seed, keep=keep)
