@@ -70,12 +70,12 @@ def read_lengths(value: Any, prepared: Prepared, access: Access) -> Array | None
     if array.dtype.kind not in "iu" or not array.dtype.isnative:
         raise TypeError(f"lengths has dtype {array.dtype.str!r}, expected integers in this machine's byte order")
     check_shape("lengths", array, (batch,) if layout.batch else ())
-    copy: Array = array.reshape(batch).astype(np.int64)
-    numbers = copy.tolist() if batch <= FEW else (copy.min(), copy.max())
-    for number in numbers:
+    array = array.reshape(batch)
+    for number in array.tolist() if batch <= FEW else (array.min(), array.max()):
         if not 0 <= number <= steps:
-            low, high = copy.min(), copy.max()
+            low, high = array.min(), array.max()
             raise ValueError(f"lengths go from {low} to {high}, expected 0 to {steps}, the steps of x")
+    copy: Array = array.astype(np.int64)
     return copy
 
 

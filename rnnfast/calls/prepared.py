@@ -65,14 +65,16 @@ class Engine:
 
     def bound(self, binder: Binder, how: int, shape: tuple[int, ...], layout: Layout) -> Prepared:
         """Prepare a call by the backend, or by what runs it piece by piece."""
-        net, (steps, batch) = self.net, layout.sizes(shape)
+        net, (steps, batch), y_shape = self.net, layout.sizes(shape), (*shape[:-1], self.net.output_size)
+        if self.on_host:
+            host.empty(y_shape, self.dtype)  # sizes beyond memory end here, with NumPy's own words
         return Prepared(
             binder.bind(self.problem(how, steps, batch), layout),
             layout,
             steps,
             batch,
             shape,
-            (*shape[:-1], net.output_size),
+            y_shape,
             layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size),
         )
 

@@ -137,10 +137,11 @@ class Module:
     def _engine(self) -> Engine:
         """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
         asked = self.backend, choose.in_context()
-        engine = self._engines.get(asked)
-        if engine is None:
+        try:
+            return self._engines[asked]
+        except (KeyError, TypeError):  # not yet there, or no name at all
             choice = choose.select(self.backend, self._parameters.device)
-            self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
+        self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
         return engine
 
     def _record(

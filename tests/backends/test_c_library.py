@@ -6,6 +6,7 @@ import copy
 import re
 from pathlib import Path
 
+import c_records
 import numpy as np
 import pytest
 from programs import python, run, tool
@@ -13,7 +14,7 @@ from support import Spec, make_problem
 
 import rnnfast
 from rnnfast.backends.c import backend as c
-from rnnfast.backends.c import record as c_call
+from rnnfast.backends.c import record
 from rnnfast.backends.c.library import library
 from rnnfast.backends.c.memory import Block, workspace
 from rnnfast.backends.common import whole
@@ -47,10 +48,10 @@ def test_every_field_of_the_record_is_filled() -> None:
     others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite"
     filled = {
         *others.split(),
-        *(f"{name}{field}" for name in ("workspace", *c_call.BLOCKS) for field in ("", "_bytes")),
-        *(c_call.SIZES + c_call.NUMBERS + c_call.FORWARD + c_call.BACKWARD + c_call.WEIGHTS),
-        *(f"d_{name}" for name in c_call.WEIGHTS),
-        *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),
+        *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
+        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed",)),
+        *(f"d_{name}" for name in record.WEIGHTS),
+        *(f"{name}{field}" for name in c_records.SEQUENCES for field in ("", "_stride_t", "_stride_b")),
     }
     assert filled == {name for name, _ in ffi.typeof("rf_problem").fields}
 

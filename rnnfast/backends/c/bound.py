@@ -80,10 +80,10 @@ class Bound:
         ragged = lengths is not None or mask is not None or resets is not None
         if ragged:
             self.set_ragged(record, lengths, mask, resets)
-        reserve = None
+        record.dropout_seed, reserve = dropout_seed, None
         if self.recorded:
             block = Block(self.reserve_size)
-            record.reserve, record.dropout_seed = block.pointer, dropout_seed
+            record.reserve = block.pointer
             reserve = Reserve(block, dropout_seed, (lengths, mask, resets))
         if status := self.rf_forward(record):
             check(status, self.variant)

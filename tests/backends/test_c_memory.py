@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from c_records import Record
 from programs import run, tool
 from support import Spec, copy_of, make_problem, outputs_of
 
 import rnnfast
-from rnnfast.backends import c
-from rnnfast.backends.c_call import LibraryCall
-from rnnfast.backends.c_library import library
-from rnnfast.backends.c_memory import Block
+from rnnfast.backends.c import backend as c
+from rnnfast.backends.c.library import library
+from rnnfast.backends.c.memory import Block
 from rnnfast.problem import Problem
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 
-TESTS = Path(__file__).parent
-CSRC = TESTS.parent / "csrc"
+TESTS = Path(__file__).parents[1] / "helpers"
+CSRC = TESTS.parents[1] / "csrc"
 NET = Spec(steps=6, batch=3, input_size=5, hidden_size=9, layers=2, directions=2, dropout=0.2, masked_output="hold")
 MANY_ROWS = Spec(steps=20, batch=64, input_size=24, hidden_size=64, lengths=True)
 BUFFERS = {"workspace": "WORKSPACE", "reserve": "RESERVE", "packed": "PACKED"}
@@ -37,13 +37,13 @@ def number_of_threads_restored() -> Any:
     c.set_num_threads(n)
 
 
-class Call(LibraryCall):
+class Call(Record):
     """A call with buffers of exactly the bytes that the library asks for, poison before and behind them."""
 
     def __init__(self, problem: Problem, num_threads: int = 1) -> None:
         super().__init__(problem)
+        self.ffi, self.lib = self.template.ffi, self.template.lib
         self.record.num_threads = num_threads
-        self.set_gradients()
         self.memory: dict[str, Any] = {}
         self.give("packed")
         self.succeed("rf_pack", self.record.packed)
@@ -52,10 +52,10 @@ class Call(LibraryCall):
 
     def give(self, name: str) -> None:
         """This buffer, as large as the library says."""
-        size = self.size(getattr(self.lib, f"rf_{name}_bytes"))
+        size = self.template.size(name)
         self.memory[name] = block = Block(size + 2 * GUARD).bytes
         block[:] = 0xA5
-        setattr(self.record, name, self.ffi.cast("char *", self.pointer(block)) + GUARD)
+        setattr(self.record, name, self.ffi.from_buffer("char *", block) + GUARD)
         setattr(self.record, name + "_bytes", size)
 
     def status(self, function: str, *arguments: Any) -> int:
@@ -86,7 +86,7 @@ def test_the_bytes_that_were_asked_for_are_enough(cell: str, dtype: str) -> None
     problem = make_problem(replace(NET, cell=cell), dtype)
     call = recorded(problem)
     out = np.empty((problem.steps, problem.batch, problem.hidden_size), dtype)
-    call.succeed("rf_activation", 3, 0, call.pointer(out))
+    call.succeed("rf_activation", 3, 0, call.ffi.from_buffer("void *", out))
     call.succeed("rf_backward")
     assert all(np.isfinite(array).all() for array in outputs_of(problem).values())
 
@@ -201,7 +201,7 @@ def test_packed_weights_serve_a_copy_elsewhere() -> None:
     call = packed_for(make_problem(Spec()))
     block = Block(call.record.packed_bytes).bytes
     block[:] = call.memory["packed"][GUARD:][: block.size]
-    call.record.packed = call.pointer(block)
+    call.record.packed = call.ffi.from_buffer("void *", block)
     call.succeed("rf_forward")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from programs import run, tool
 
-CSRC = Path(__file__).parents[1] / "csrc"
+CSRC = Path(__file__).parents[2] / "csrc"
 FOLDERS = ["include", "system", "vec", "product", "cell", "layer", "kernel", "net", "api"]
 """From the ground up; kernel.c and kernel.h stand for themselves."""
 MADE_BY_THE_BUILD = "kernels.inc"
