@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rnnfast.checks.arrays import check_shape
 from rnnfast.nn import checks
+from rnnfast.nn.state import Faults, fitting
 from rnnfast.problem import Array
 
 
@@ -43,8 +45,15 @@ class Parameters(Mapping[str, Array]):
             array[...] = given
 
 
-class Layer:
-    """What has such parameters."""
+class Layer(ABC):
+    """What has such parameters.
+
+    >>> from rnnfast import nn
+    >>> first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> second.load_state_dict(first.state_dict())
+    >>> bool((first.parameters["weight"] == second.parameters["weight"]).all())
+    True
+    """
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
@@ -53,6 +62,28 @@ class Layer:
     def parameters(self) -> Parameters:
         """Live arrays by name: change them in place, or assign values by name."""
         return self._parameters
+
+    @property
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """What it was made with, by the names that its constructor takes."""
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters by name, as PyTorch names and shapes them."""
+        return {name: array.copy() for name, array in self.parameters.items()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Copy parameters in, all or none; the state dict of PyTorch's layer fits as it is.
+
+        Raises ValueError that lists every missing name, unexpected name and wrong shape, TypeError for wrong dtypes.
+        """
+        checks.by_name("values", values)
+        faults = Faults()
+        faults.names(values, self.parameters)
+        loaded = fitting(values, self.parameters, faults)
+        faults.check(f"these parameters do not fit this {type(self).__name__}")
+        for name, array in loaded.items():
+            self.parameters[name][...] = array
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name} {a.shape}' for name, a in self.parameters.items())})"
