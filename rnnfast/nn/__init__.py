@@ -7,7 +7,8 @@ modules' two calls: `layer(x)` for inference, `y, tape = layer.record(x)` for tr
 A model of several parts is one flat dict of parameters, and one of gradients with the same names, made by `named`. A
 sequence too long for one call comes in `chunks`, and a net `Carried` from one to the next.
 
-Whatever training changes has `state_dict` and `load_state_dict`, from which it goes on bit for bit.
+Whatever training changes has `state_dict` and `load_state_dict`, from which it goes on bit for bit, and `save` and
+`load` keep all of it in one file.
 """
 
 from rnnfast.nn.adam import Adam, AdamW
@@ -24,6 +25,7 @@ from rnnfast.nn.names import named
 from rnnfast.nn.optim import Optimizer
 from rnnfast.nn.padding import Padded, pad
 from rnnfast.nn.record import Gradients
+from rnnfast.nn.saved import load, save
 from rnnfast.nn.schedules import CosineLR, PlateauLR, Schedule, StepLR
 from rnnfast.nn.sgd import SGD
 from rnnfast.nn.softmax import LogSoftmax
@@ -54,7 +56,9 @@ __all__ = [
     "cross_entropy",
     "fit",
     "grad_norm",
+    "load",
     "mse",
     "named",
     "pad",
+    "save",
 ]

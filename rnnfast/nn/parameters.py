@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rnnfast.checks.arrays import check_shape
+from rnnfast.net import files, saved
 from rnnfast.nn import checks
 from rnnfast.nn.state import Faults, fitting
 from rnnfast.problem import Array
@@ -84,6 +86,29 @@ class Layer(ABC):
         faults.check(f"these parameters do not fit this {type(self).__name__}")
         for name, array in loaded.items():
             self.parameters[name][...] = array
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters and options to an .npz or, with safetensors installed, a .safetensors file.
+
+        A file that was there is replaced whole or not at all. Raises OSError where it cannot be written.
+        """
+        files.save(path, self.state_dict(), saved.metadata_of([self.described("")]))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save`, or PyTorch through safetensors, wrote; raises as `load_state_dict`, of another kind too."""
+        arrays, metadata = files.load_with_metadata(path)
+        self.check_described("", saved.parts_in(metadata, str(path)), str(path))
+        self.load_state_dict(arrays)
+
+    def described(self, name: str) -> saved.Part:
+        """Return what a file says about the part of this name, "" for a layer alone."""
+        return {"name": name, "kind": type(self).__name__, "options": self.options}
+
+    def check_described(self, name: str, parts: Iterable[saved.Part], path: str) -> None:
+        """Raise ValueError where the part of this name is of another kind; shapes tell all options of a layer."""
+        for part in parts:
+            if part["name"] == name and part["kind"] != type(self).__name__:
+                raise ValueError(f"{path} holds a part of kind {part['kind']}, this is a {type(self).__name__}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name} {a.shape}' for name, a in self.parameters.items())})"

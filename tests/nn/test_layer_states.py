@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -35,3 +37,20 @@ def test_pytorch_s_states_of_layers_fit() -> None:
     ours = nn.Linear(3, 2)
     ours.load_state_dict(theirs.state_dict())
     np.testing.assert_allclose(ours(x), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_layers_have_files_of_their_own(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors", reason="safetensors is not installed")
+    path = tmp_path / f"layer{suffix}"
+    for make in (lambda seed: nn.Linear(3, 2, seed=seed), lambda seed: nn.Embedding(3, 2, seed=seed)):
+        first, second = make(1), make(2)
+        first.save(path)
+        second.load(path)
+        for name, array in first.parameters.items():
+            assert np.array_equal(array, second.parameters[name])
+    with pytest.raises(ValueError, match=f"layer{suffix} holds a part of kind Embedding, this is a Linear"):
+        nn.Linear(2, 3, bias=False).load(path)
+    with pytest.raises(ValueError, match=r"weight has shape \(3, 2\), expected \(4, 2\)"):
+        nn.Embedding(4, 2).load(path)
