@@ -56,6 +56,15 @@ class Module:
         return self._net
 
     @property
+    def dropout_seed(self) -> int:
+        """The seed of the next `record`'s dropout masks, 0 to 2**64 - 1; assign one to draw the same masks again."""
+        return self._dropout_seed
+
+    @dropout_seed.setter
+    def dropout_seed(self, value: int) -> None:
+        self._dropout_seed = whole("dropout_seed", value, lowest=0, highest=SEEDS - 1)
+
+    @property
     def parameters(self) -> Parameters:
         """The live arrays by name: change them in place, as an optimiser does, or assign to a name to copy in."""
         return self._parameters

@@ -57,6 +57,7 @@ def read_npz(path: str) -> Content:
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
             raise ValueError(f"{path} is not an .npz file, or not the whole of it")
+        file.seek(0)  # in an archive without entries that has moved it
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays, comment = _arrays_of(archive), archive.zip.comment
