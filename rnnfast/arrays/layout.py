@@ -31,6 +31,16 @@ class Layout:
         leading = [*([steps] * self.time), *([batch] * self.batch)]
         return (*(reversed(leading) if self.batch_first else leading), *rest)
 
+    def sizes(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return T and B of a caller's sequence of this shape, 1 for an axis that it lacks."""
+        leading = shape[:-1][::-1] if self.batch_first else shape[:-1]
+        steps = leading[0] if self.time else 1
+        return steps, leading[-1] if self.batch else 1
+
+    def strides(self, steps: int, batch: int, size: int) -> tuple[int, int]:
+        """Return the distances, in elements, from step to step and from row to row of a dense sequence."""
+        return (size, steps * size) if self.batch_first and self.batch else (batch * size, size)
+
     def state(self, array: Array) -> Array:
         """A caller's state as a view (L·D, B, H)."""
         if not self.time:

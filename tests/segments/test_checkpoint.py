@@ -18,6 +18,7 @@ from targets import ON_EVERY_TARGET, Target
 
 import rnnfast
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.common import whole
 from rnnfast.problem import Problem
 from rnnfast.segments.plan import BLOCK, Plan, choose, kept_bytes
 from rnnfast.segments.runner import Segmented
@@ -245,4 +246,4 @@ def test_other_values_of_memory_are_refused() -> None:
 )
 def test_parts_of_no_net_are_refused(part: dict[str, Any], error: str) -> None:
     with pytest.raises(ValueError, match=error):
-        c.forward(replace(make_problem(Spec(directions=part.get("num_directions", 1))), **part))
+        whole.forward(c, replace(make_problem(Spec(directions=part.get("num_directions", 1))), **part))

@@ -14,7 +14,7 @@ def moved(parameters: Parameters, place: str) -> Parameters:
     Raises ValueError for a place that is none of `PLACES`, RuntimeError with the reason where there is no device.
     """
     one_of("place", place, PLACES)
-    if place == parameters.place:
+    if place == parameters.device:
         return parameters
     if place == "cpu":
         return Parameters(parameters.on_host(), parameters.net)
