@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rnnfast.backends import choose
-from rnnfast.backends.cuda.place import moved
+from rnnfast.backends.cuda.transfer import transferred
 from rnnfast.calls.engine import Engine
 from rnnfast.calls.forward import Call, record
 from rnnfast.checks.values import SEEDS, seed_or_none, truth, whole
@@ -76,7 +76,7 @@ class Module:
         `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
         give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
         """
-        self._parameters, self._last_engine = moved(self._parameters, place), None
+        self._parameters, self._last_engine = transferred(self._parameters, place), None
         return self
 
     def __repr__(self) -> str:
