@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rnnfast.backends import choose
-from rnnfast.backends.cuda.place import moved
+from rnnfast.backends.cuda.transfer import transferred
 from rnnfast.calls.forward import record
 from rnnfast.calls.prepared import Engine
 from rnnfast.checks.values import SEEDS, float_dtype, seed_or_none, truth, whole
@@ -126,7 +126,7 @@ class Module:
         `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
         give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
         """
-        self._parameters, self._engines = moved(self._parameters, place), {}
+        self._parameters, self._engines = transferred(self._parameters, place), {}
         return self
 
     def __repr__(self) -> str:
