@@ -14,7 +14,10 @@ struct array {
   PyObject_HEAD char *data;
 };
 
-static void *array_data(uintptr_t id) { return id ? ((const struct array *)id)->data : NULL; }
+/* NULL for None. */
+static void *array_data(uintptr_t id) {
+  return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data;
+}
 
 /* The first aligned byte of an array of bytes. */
 static void *array_block(uintptr_t id) {

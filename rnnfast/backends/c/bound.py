@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import check
-from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.c.memory import Block, room, workspace
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.slots import Slot, are_dense
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.problem import CELLS, Array, Problem
 
 
-class Reserve:
-    """What a recorded run left for backward, and the numbers that backward needs again."""
+class Reserve(Block):
+    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
 
-    __slots__ = ("block", "dropout_seed", "ragged")
+    __slots__ = ("dropout_seed", "ragged")
 
-    def __init__(self, block: Block, dropout_seed: int, ragged: tuple[Array | None, ...]) -> None:
-        self.block, self.dropout_seed, self.ragged = block, dropout_seed, ragged
+    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...]) -> None:
+        self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        return Reserve(copy.deepcopy(self.block, memo), self.dropout_seed, self.ragged)
+        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
+        copy.bytes[:] = self.bytes
+        return copy
 
 
 class Bound:
@@ -41,8 +42,10 @@ class Bound:
         self.array_forward, self.array_backward = self.lib.array_forward, self.lib.array_backward
         self.rf_get_num_threads = self.lib.rf_get_num_threads
         self.reserve_size = self.template.size("reserve")
+        self.reserve_room = room(self.reserve_size)
         if problem.frozen:
             self.template.pack(problem)
+        self.no_states = (None,) * len(problem.states)
         self.idle_forward: list[Slot] = []
         self.idle_backward: list[Slot] = []
 
@@ -52,21 +55,27 @@ class Bound:
         slot = self.slot(self.idle_forward, backward=False)
         if not dense and not (dense := are_dense(x, y)):
             slot.set_strides(self.template, x=x, y=y)
-        scratch = workspace(slot.size)
-        reserve, room = None, 0
+        scratch = slot.scratch or workspace(slot.size)
+        reserve, buffer = None, None
         if self.recorded:
-            reserve = Reserve(Block(self.reserve_size), dropout_seed, (lengths, mask, resets))
-            room = id(reserve.block.buffer)
+            buffer = np.empty(self.reserve_room, np.uint8)
+            reserve = Reserve(buffer, self.reserve_size, dropout_seed, (lengths, mask, resets))
+        if self.two_states:
+            (h0, c0), (h_n, c_n) = start or self.no_states, final
+        else:
+            (h0,), (h_n,), c0, c_n = start or self.no_states, final, None, None
         status = self.array_forward(
             slot.record,
             id(x),
             id(y),
-            *(self.ids(start) if start else (0, 0)),
-            *self.ids(final),
-            0 if lengths is None else id(lengths),
-            0 if mask is None else id(mask),
-            0 if resets is None else id(resets),
-            room,
+            id(h0),
+            id(c0),
+            id(h_n),
+            id(c_n),
+            id(lengths),
+            id(mask),
+            id(resets),
+            id(buffer),
             id(scratch.buffer),
             dropout_seed,
         )
@@ -82,24 +91,35 @@ class Bound:
         slot = self.slot(self.idle_backward, backward=True)
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
-        scratch = workspace(slot.size)
+        scratch = slot.scratch or workspace(slot.size)
+        ids = self.null
         if d_parameters is not None:
-            slot.ids[0 : len(d_parameters)] = [*map(id, d_parameters)]
+            ids = slot.ids
+            ids[0 : len(d_parameters)] = [*map(id, d_parameters)]
+        none = self.no_states
+        if self.two_states:
+            (h0, c0), (dh_n, dc_n), (dh0, dc0) = start or none, d_final or none, d_start or none
+        else:
+            (h0,), (dh_n,), (dh0,) = start or none, d_final or none, d_start or none
+            c0 = dc_n = dc0 = None
         status = self.array_backward(
             slot.record,
             id(x),
-            0 if dy is None else id(dy),
-            0 if dx is None else id(dx),
-            *(self.ids(start) if start else (0, 0)),
-            *(self.ids(d_final) if d_final else (0, 0)),
-            *(self.ids(d_start) if d_start else (0, 0)),
-            0 if lengths is None else id(lengths),
-            0 if mask is None else id(mask),
-            0 if resets is None else id(resets),
-            0 if norms is None else id(norms),
-            id(reserve.block.buffer),
+            id(dy),
+            id(dx),
+            id(h0),
+            id(c0),
+            id(dh_n),
+            id(dc_n),
+            id(dh0),
+            id(dc0),
+            id(lengths),
+            id(mask),
+            id(resets),
+            id(norms),
+            id(reserve.buffer),
             id(scratch.buffer),
-            self.null if d_parameters is None else slot.ids,
+            ids,
             slot.tables,
             reserve.dropout_seed,
             overwrite,
@@ -113,7 +133,7 @@ class Bound:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
         slot, ffi = self.slot([], backward=True), self.template.ffi
         record, scratch = slot.record, workspace(slot.size)
-        record.workspace, record.reserve = scratch.pointer, reserve.block.pointer
+        record.workspace, record.reserve = scratch.pointer, reserve.pointer
         for name, array in zip(("lengths", "mask", "resets"), reserve.ragged, strict=True):
             if array is not None:
                 setattr(record, name, ffi.cast(ffi.typeof(getattr(record, name)), array.ctypes.data))
@@ -141,9 +161,3 @@ class Bound:
         if slot.threads == self.rf_get_num_threads():
             return slot
         return Slot(self.template, self.reserve_size, backward=backward)
-
-    def ids(self, states: Any) -> tuple[int, int]:
-        """Return what the library is told of (h,) or (h, c); 0 for what is None or is not there."""
-        h = states[0]
-        c = states[1] if self.two_states else None
-        return 0 if h is None else id(h), 0 if c is None else id(c)
