@@ -20,7 +20,8 @@
 enum {
   IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
   BEGIN_PATIENCE = 20000, /* of those who came, until all have */
-  END_PATIENCE = 100000, /* of the caller, until all are done */
+  CALL_PATIENCE = 50000,  /* of the caller, beyond what the region asks for */
+  END_PATIENCE = 100000,  /* of the caller, until all are done */
 };
 
 /* The roll of a region: its number, how many workers it wants, and how many have come; closed to whoever comes later. */
@@ -155,12 +156,11 @@ static void run(const struct rf_region *region, int32_t wanted, int64_t now) {
   const int64_t begun = rf_nanoseconds();
   const bool crowded = workers > rf_processors();
   region->task(region->context, 0, workers);
-  const int64_t waited = finish(crowded), end = rf_nanoseconds(), all = end - begun;
+  const int64_t waited = finish(crowded) + region->barrier->waited, end = rf_nanoseconds(), all = end - begun;
+  /* Nobody came, or the caller itself lost its processor to those whom it had called. */
+  int64_t lost = workers < wanted || begun - now > 2 * region->patience + CALL_PATIENCE ? begun - now : 0;
   /* One alone takes as long as all together work, and each works as long as the caller. */
-  const bool slower = waited > (crowded ? all / 2 : all - all / workers);
-  int64_t lost = workers < wanted ? begun - now : 0;
-  if (slower) lost += waited;
-  if (region->barrier->parted) lost += region->barrier->waited;
+  if (region->barrier->parted || waited > (crowded ? all / 2 : all - all / workers)) lost += waited;
   rf_restraint_learn(&pool.restraint, wanted, lost, end);
 }
 
