@@ -6,6 +6,9 @@
 
 #include "system/processors.h"
 
+/* Others may be gone again after that many nanoseconds. */
+#define PAUSE_MOST INT64_C(5000000000)
+
 enum { TIMES_LEAST = 16, TIMES_MOST = 128 };
 
 int32_t rf_restraint_apply(const struct rf_restraint *restraint, int32_t workers, int64_t now) {
@@ -22,5 +25,6 @@ void rf_restraint_learn(struct rf_restraint *restraint, int32_t workers, int64_t
   if (restraint->times < TIMES_LEAST) restraint->times = TIMES_LEAST;
   if (restraint->times > TIMES_MOST) restraint->times = TIMES_MOST;
   restraint->most = workers > processors ? processors : workers / 2 > 1 ? workers / 2 : 1;
-  restraint->until = now + lost * restraint->times;
+  const int64_t pause = lost * restraint->times, longest = PAUSE_MOST + 4 * lost;
+  restraint->until = now + (pause < longest ? pause : longest);
 }
