@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cffi
 
-header = Path(__file__).with_name("rnnfast.h").read_text(encoding="utf-8")
+header = Path(__file__).with_name("include").joinpath("rnnfast.h").read_text(encoding="utf-8")
 declarations = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", header, flags=re.DOTALL | re.MULTILINE)
 declarations = re.sub(r"^#.*\n", "", declarations, flags=re.MULTILINE).replace("RF_API ", "")
 

@@ -1,4 +1,4 @@
-"""The problem record: a whole net's shapes, arrays and options, named as in `rf_problem` (csrc/rnnfast.h)."""
+"""The problem record: a whole net's shapes, arrays and options, named as in `rf_problem` (csrc/include/rnnfast.h)."""
 
 from __future__ import annotations
 

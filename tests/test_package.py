@@ -37,7 +37,7 @@ def test_the_package_brings_its_licence_types_header_and_command() -> None:
     files = importlib.metadata.files("rnnfast") or []
     names = {file.name for file in files}
     assert {"LICENSE", "py.typed", "rnnfast.h", "entry_points.txt"} <= names
-    assert (PACKAGE / "include" / "rnnfast.h").read_text() == (CLONE / "csrc" / "rnnfast.h").read_text()
+    assert (PACKAGE / "include" / "rnnfast.h").read_text() == (CLONE / "csrc" / "include" / "rnnfast.h").read_text()
     (command,) = importlib.metadata.entry_points(group="console_scripts", name="rnnfast")
     assert command.value == "rnnfast.cli:main"
 

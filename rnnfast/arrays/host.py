@@ -1,6 +1,6 @@
 """Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast.
 
-As a module it is the `Memory` of calls in host memory.
+As a module it is the `Access` of calls in host memory.
 """
 
 from __future__ import annotations

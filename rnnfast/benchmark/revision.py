@@ -84,7 +84,7 @@ def built(commit: str) -> Iterator[tuple[Path, str]]:
 
 def _clone() -> Path:
     found = _git(Path.cwd(), "rev-parse", "--show-toplevel")
-    if found is None or not Path(found, "csrc", "rnnfast.h").exists():
+    if found is None or not Path(found, "csrc", "include", "rnnfast.h").exists():
         raise UserError(f"--base builds a revision of a clone of rnnfast, and {Path.cwd()} is in none: run it in one")
     return Path(found)
 

@@ -1,40 +1,73 @@
-"""Back-propagation of a repeated call: like an earlier one but for its numbers, it needs no more than new arrays."""
+"""The backward part of every call: gradients in, arrays for gradients out, the run of the prepared call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from rnnfast.arrays import host
+from rnnfast.arrays.access import Access
 from rnnfast.backends.contract import BackwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.gradients import Gradients
-from rnnfast.calls.prepared import Recorded, plain_state
+from rnnfast.calls.arguments import read_sequence
+from rnnfast.calls.forward import Call
+from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
+from rnnfast.calls.prepared import Engine
+from rnnfast.problem import Array
 
 
-def run(
-    engine: Engine, recorded: Recorded, spend: Callable[[], Any], dy: Any, d_state: Any, need_x: bool
-) -> Gradients[Any] | None:
-    """The gradients, in new arrays; None where dy or d_state need another look than at their shape and dtype.
+def backward(
+    engine: Engine,
+    call: Call,
+    spend: Callable[[], Any],
+    dy: Any,
+    d_state: Any,
+    need_x: bool,
+    out: Any,
+    accumulate: bool,
+    monitor: bool,
+) -> Gradients[Any]:
+    """Return the gradients of a recorded call. Arguments and errors as those of `Tape.backward`.
 
-    `spend` is called once all is well.
+    `spend` is called once all is well, and returns the reserve to use up.
     """
-    net, known = engine.net, recorded.known
-    dtype = net.dtype
-    if dy is not None and (
-        type(dy) is not np.ndarray or dy.shape != known.y_shape or dy.dtype is not dtype or not dy.flags.carray
-    ):
-        return None
-    if known.bound.is_stale() or (d_final := plain_state(engine, known, d_state)) is None:
-        return None
-    engine.parameters.check()
-    dx = np.empty(known.x_shape, dtype) if need_x else None
-    d_start = [np.empty(known.state_shape, dtype) for _ in net.states]
-    params = {name: np.empty(shape, dtype) for name, shape in net.shapes.items()}
-    spend()
-    x = known.layout.sequence(recorded.x)
-    arrays = BackwardArrays(x, dy, d_final, dx, d_start, net.tables(params))
-    known.bound.backward(recorded.reserve, arrays)
-    return Gradients(dx, states.joined(d_start), params)
+    prepared, access = call.prepared, call.access
+    net, parameters = engine.net, engine.parameters
+    parameters.check()
+    dy = None if dy is None else read_sequence("dy", dy, prepared.y_shape, net, access)
+    d_final = states.read("d_state", d_state, net, prepared.state_shape, access)
+    if out is None:
+        grads = new_gradients(engine, prepared, access, need_x)
+    else:
+        grads = given_gradients(engine, prepared, access, need_x, out)
+    norms = None
+    if monitor:
+        norms, grads.state_norms = state_norms(prepared, net)
+    reserve = spend()
+    inputs = call.start, call.lengths, call.mask, call.resets
+    results = grads.x, grads.states, [grads.params[name] for name in net.shapes], norms
+    arrays = BackwardArrays(call.x, dy, d_final, *results, *inputs)
+    if out is not None:
+        arrays = _apart(arrays, access, grads.arrays)
+    if access is not host:
+        arrays = _seen(arrays, access)
+    prepared.bound.backward(reserve, arrays, overwrite=not accumulate)
+    return grads
+
+
+def _apart(arrays: BackwardArrays, access: Access, written: list[Array]) -> BackwardArrays:
+    """Copy inputs that may overlap what is written."""
+    inputs = ("x", "dy", "mask", "resets")
+    copies: dict[str, Any] = {name: access.apart(getattr(arrays, name), written) for name in inputs}
+    for name in ("start", "d_final"):
+        copies[name] = tuple([access.apart(array, written) for array in getattr(arrays, name)])
+    return arrays._replace(**copies)
+
+
+def _seen(arrays: BackwardArrays, access: Access) -> BackwardArrays:
+    """Replace results, which are the caller's kind of array, by what backends see of them."""
+    return arrays._replace(
+        dx=None if arrays.dx is None else access.as_array("out.x", arrays.dx),
+        d_start=[access.as_array("out.state", array) for array in arrays.d_start],
+        d_parameters=[access.as_array("out", array) for array in arrays.d_parameters or ()],
+    )

@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnfast.backends import choose
 from rnnfast.backends.cuda.transfer import transferred
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.forward import Call, record
+from rnnfast.calls.forward import record
+from rnnfast.calls.prepared import Engine
 from rnnfast.checks.values import SEEDS, seed_or_none, truth, whole
 from rnnfast.modules.tape import Tape
 from rnnfast.net import files
@@ -32,7 +32,7 @@ class Module:
         rng = np.random.default_rng(seed_or_none("seed", seed))
         self._net, self.backend = net, backend
         self._parameters = initial(net, rng, forget_bias)
-        self._last_engine: Engine | None = None
+        self._engines: dict[tuple[str | None, str | None], Engine] = {}
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
 
     @property
@@ -65,9 +65,11 @@ class Module:
         self.load_state_dict(files.load(path))
 
     @property
-    def place(self) -> str:
-        """Where the parameters are: "cpu", in host memory, or "cuda", on the device."""
-        return self.parameters.place
+    def device(self) -> str:
+        """Where the parameters are: "cpu", in host memory, or "cuda"."""
+        return self.parameters.device
+
+    place = device  # its name before
 
     def to(self: ModuleT, place: str) -> ModuleT:
         """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
@@ -76,29 +78,41 @@ class Module:
         `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
         give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
         """
-        self._parameters, self._last_engine = transferred(self._parameters, place), None
+        self._parameters, self._engines = transferred(self._parameters, place), {}
         return self
 
     def __repr__(self) -> str:
         return str(self.net)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last_engine": None}  # which holds addresses
+        return self.__dict__ | {"_engines": {}}  # which hold addresses
 
     def _engine(self) -> Engine:
-        choice, last = choose.select(self.backend, self._parameters.place), self._last_engine
-        if last is None or last.choice is not choice:
-            self._last_engine = last = Engine(self._net, self._parameters, choice)
-        return last
+        """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
+        asked = self.backend, choose.in_context()
+        try:
+            return self._engines[asked]
+        except (KeyError, TypeError):  # not yet there, or no name at all
+            choice = choose.select(self.backend, self._parameters.device)
+        self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
+        return engine
 
     def _record(
-        self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any
-    ) -> tuple[Call, Tape[Any]]:
+        self,
+        inputs: tuple[Any, ...],
+        train: bool,
+        dropout_seed: int | None,
+        keep: bool,
+        memory: Any = "full",
+        truncate: Any = None,
+    ) -> tuple[Array, Any, Tape[Any]]:
+        """Record a call; y, the state and the tape. `inputs`: x, the state, and perhaps lengths, mask and resets."""
         train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
         seed = self._dropout_seed if dropout_seed is None else dropout_seed
         seed = whole("dropout_seed", seed, lowest=0, highest=SEEDS - 1)
-        call = record(engine, x, state, train=train, dropout_seed=seed, **sequence)
+        how = {"train": train, "dropout_seed": seed, "memory": memory, "truncate": truncate}
+        y, state, call = record(engine, *inputs, **how)
         if dropout_seed is None:
             self._dropout_seed = (seed + 1) % SEEDS
-        return call, Tape(engine, call, keep=keep)
+        return y, state, Tape(engine, call, seed, keep=keep)

@@ -6,7 +6,7 @@ from typing import Any, Generic
 
 from numpy.typing import DTypeLike
 
-from rnnfast.calls.forward import prepare
+from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
 from rnnfast.checks.values import float_dtype
 from rnnfast.modules.base import Module
@@ -25,16 +25,13 @@ class StepCell(Module, Generic[StateT]):
 
     def __call__(self, x: Any, state: Any = None) -> StateT:
         """The state after the step: h, for the LSTM (h, c). state=None: zeros."""
-        engine = self._engine()
-        call, problem = prepare(engine, x, state)
-        engine.backend.forward(problem)
-        new_state: StateT = call.state
+        new_state: StateT = forward(self._engine(), x, state)[1]
         return new_state
 
     def record(self, x: Any, state: Any = None, *, keep: bool = False) -> tuple[StateT, Tape[StateT]]:
         """As a call, and a tape: `tape.backward(d_state=...)` takes gradients of the new state, dy is added to h's."""
-        call, tape = self._record(x, state, train=False, dropout_seed=None, keep=keep)
-        return call.state, tape
+        _, new_state, tape = self._record((x, state), False, None, keep)
+        return new_state, tape
 
 
 class RNNCell(StepCell[Array]):

@@ -6,7 +6,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
 from rnnfast.arrays import host
-from rnnfast.arrays.access import Memory
+from rnnfast.arrays.access import Access
 from rnnfast.arrays.host import apart, as_array
 from rnnfast.checks.arrays import check_dtype, check_shape
 from rnnfast.net.description import Net
@@ -20,7 +20,7 @@ class Parameters(Mapping[str, Array]):
     what they say while shape, dtype and identity of the arrays stay. Names can be neither added nor removed.
     """
 
-    place = "cpu"
+    device = "cpu"
     """Where the arrays live, as `Module.to` names it."""
 
     def __init__(self, arrays: dict[str, Array], net: Net) -> None:
@@ -73,8 +73,8 @@ class Parameters(Mapping[str, Array]):
         """What tells where each of the arrays lies."""
         return self._arrays
 
-    def memory(self, x: Any) -> Memory:
-        """Where what comes with x must live too."""
+    def access(self, x: Any) -> Access:
+        """Return how arrays are reached where these and x live. Raises TypeError where x lives elsewhere."""
         return host
 
     def on_host(self) -> dict[str, Array]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.common import whole
 from rnnfast.backends.common.layers import schedule
-from rnnfast.backends.contract import Backend
+from rnnfast.backends.contract import Binder
 from rnnfast.problem import Array, Pair, Problem
 from rnnfast.segments.hold import Held
 from rnnfast.segments.plan import Plan, Span
@@ -34,9 +35,9 @@ class Kept:
 class Walk:
     """The pieces of a problem in the order in which its direction visits them."""
 
-    def __init__(self, backend: Backend, problem: Problem, plan: Plan) -> None:
+    def __init__(self, backend: Binder, problem: Problem, plan: Plan) -> None:
         self.backend, self.plan, self.direction = backend, plan, problem.direction(0)
-        self.problem = replace(problem)
+        self.problem = replace(problem, frozen=True, cache={})  # so that all pieces share weights rearranged once
         self.segments = plan.segments()
         if self.direction == 1:
             self.segments = [segment[::-1] for segment in reversed(self.segments)]
@@ -48,7 +49,6 @@ class Walk:
     def forward(self) -> Kept:
         """Write y and the final states."""
         problem, kept = self.problem, Kept()
-        problem.packed = self.backend.pack(problem)
         state = problem.h0, problem.c0
         for number, segment in enumerate(self.segments):
             if number > 0:
@@ -78,7 +78,7 @@ class Walk:
             live = self.live(piece) if self.ragged else None
             if self.held is not None and live is not None:
                 self.held.enter(piece, live)
-            self.backend.backward(piece)
+            whole.backward(piece)
             overwrite = overwrite and live is not None and not live.any()  # gradients were written, if not as zeros
             after = piece.dh0, piece.dc0
             if not (first or cut):
@@ -92,17 +92,15 @@ class Walk:
         """Gates by name, and c: (L, T, B, H)."""
         found: dict[str, Array] = {}
         for (t0, t1), piece in self.recorded_backward(kept, consume=False):
-            for name, values in self.backend.activations(piece).items():
+            for name, values in whole.activations(piece).items():
                 layers, _, *rest = values.shape
-                whole = found.setdefault(name, np.empty((layers, self.problem.steps, *rest), values.dtype))
-                whole[:, t0:t1] = values
+                values_of_all = found.setdefault(name, np.empty((layers, self.problem.steps, *rest), values.dtype))
+                values_of_all[:, t0:t1] = values
         return found
 
     def recorded_backward(self, kept: Kept, *, consume: bool = True) -> Iterator[tuple[Span, Problem]]:
         """The pieces with their reserves, last first: those that were kept, or a segment at a time anew."""
         problem, plan = self.problem, self.plan
-        if plan.recomputes:
-            problem.packed = self.backend.pack(problem)
         y = self.empty(plan.piece if plan.recomputes else 0, problem.batch, problem.hidden_size)
         for number in reversed(range(len(self.segments))):
             state, pieces = kept.states[number - 1] if number else (problem.h0, problem.c0), []
@@ -127,7 +125,7 @@ class Walk:
     def advance(self, piece: Problem, span: Span) -> Pair:
         """Run it forward; the state that the next piece starts from."""
         piece.h_n, piece.c_n = self.new_states()
-        self.backend.forward(piece)
+        whole.forward(self.backend, piece)
         if span[0] > 0:
             self.reset((piece.h_n, piece.c_n), span[0])
         return piece.h_n, piece.c_n

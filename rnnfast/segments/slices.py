@@ -47,7 +47,6 @@ def _layer_direction(problem: Problem, k: int) -> Problem:
         first_layer=k // 2,
         half=k % 2 + 1,
         input_size=problem.weight_ih[k].shape[1],
-        packed=None,
         reserve=None,
         cache={},
         **own,

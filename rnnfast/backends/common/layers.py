@@ -22,6 +22,14 @@ def schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
     return visit(live, direction), cut
 
 
+def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None) -> Array:
+    """Return which steps are live, (T, B) bool."""
+    ends = steps if lengths is None else lengths
+    inside = np.broadcast_to(np.arange(steps)[:, None] < ends, (steps, batch))
+    live: Array = inside if mask is None else inside & (mask != 0)
+    return live
+
+
 def weights_of(problem: Problem, k: int) -> Weights:
     """The parameters of layer-direction k."""
     biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]

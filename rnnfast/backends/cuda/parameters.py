@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rnnfast.arrays.access import Memory
+from rnnfast.arrays.access import Access
 from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda.access import DeviceMemory, device_value
@@ -20,7 +20,7 @@ from rnnfast.problem import Array
 class DeviceParameters(Parameters):
     """Name -> array of Numba on the device. Pickles hold copies in host memory and return to a device."""
 
-    place = "cuda"
+    device = "cuda"
 
     def __init__(self, arrays: dict[str, Any], net: Net, *, writeable: bool = True) -> None:
         views: dict[str, Any] = {name: DeviceArray.of(array) for name, array in arrays.items()}
@@ -32,8 +32,8 @@ class DeviceParameters(Parameters):
         """Frames that tell where each of the arrays lies."""
         return {name: view.frame for name, view in self._views.items()}
 
-    def memory(self, x: Any) -> Memory:
-        """Return access by the library which x comes from."""
+    def access(self, x: Any) -> Access:
+        """Return the access that the library of x offers."""
         return DeviceMemory(x, self.net.name)
 
     def check(self) -> None:

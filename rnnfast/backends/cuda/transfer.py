@@ -19,7 +19,7 @@ def transferred(parameters: Parameters, device: str) -> Parameters:
     True
     """
     one_of("place", device, DEVICES)
-    if device == parameters.place:
+    if device == parameters.device:
         return parameters
     if device == "cpu":
         return Parameters(parameters.on_host(), parameters.net)
