@@ -16,7 +16,7 @@ from rnnfast.backends.cuda.layer import Layer
 from rnnfast.backends.cuda.plan import make_plan, plan_for
 from rnnfast.backends.cuda.rows import pick
 from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Problem
 
 
 class Net:
