@@ -50,7 +50,7 @@ def test_axes_of_one_element_or_none(
 def test_no_step_is_live(
     tier: str, cell: str, new: str, numba_device: DeviceOfNumba, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New arrays are uploaded where they shall hold NaN, as those of bench/gpu.py: NumPy's give strides of their own."""
+    """New arrays that shall hold NaN are uploaded, as bench/gpu.py does: NumPy gives empty ones other strides."""
     if new == "uploaded":
         upload = numba_device.upload
         monkeypatch.setattr(numba_device, "new", lambda shape, dtype, stream: upload(np.full(shape, 7, dtype), stream))

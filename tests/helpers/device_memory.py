@@ -59,6 +59,10 @@ class DeviceMemory:
         """Return an array of these values."""
         return _seen(np.array(values, dtype))
 
+    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
+        """Return an array (0, columns)."""
+        return _seen(np.empty((0, columns), dtype))
+
     def clear(self, a: DeviceArray, stream: int) -> None:
         """Write zeros; as on a device, to what is contiguous."""
         assert a.is_dense

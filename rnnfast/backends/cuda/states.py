@@ -23,7 +23,7 @@ def of_layer(
     for n in range(len(problem.states)):
         a = given[n] if n < len(given) else None
         found.append(call.zeros(shape, problem.dtype) if a is None else a if k is None else a[k])
-    nothing = [call.empty((0, shape[1]), problem.dtype)] * (2 - len(found))
+    nothing = [call.device.nothing(shape[1], problem.dtype)] * (2 - len(found))
     h, c = [*found, *nothing]
     return h, c
 
