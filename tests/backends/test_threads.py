@@ -18,8 +18,8 @@ from support import Spec, make_problem
 from targets import Target
 
 from rnnfast.backends.c import backend as c
-from rnnfast.problem import Problem
 from rnnfast.backends.processors import available_processors
+from rnnfast.problem import Problem
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 CLONE = Path(__file__).parents[2]
