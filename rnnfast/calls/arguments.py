@@ -34,7 +34,7 @@ def read_x(engine: Engine, x: Any) -> tuple[Access, Array, Layout]:
     """Return how to reach x, x as an array, and how its axes are laid out."""
     net, access = engine.net, engine.access(x)
     array = access.as_array("x", x)
-    check_dtype("x", array, net.dtype, net.name)
+    check_dtype("x", array, net.dtype, net.name, x)
     return access, array, net.layout(array)
 
 
@@ -44,7 +44,7 @@ def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, acces
         plain: Array = value
         return plain
     array = access.as_array(name, value)
-    check_dtype(name, array, net.dtype, net.name)
+    check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)
     walked: Array = access.strided(array)
     return walked
