@@ -54,7 +54,7 @@ def cuda_without_a_device(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def upload(emulated_device: None) -> Callable[[Array], Any]:
     """Makes an array on the emulated device; strides stay as they are."""
-    from cuda_emulator import EmulatedArray
+    from device_memory import EmulatedArray
 
     return EmulatedArray
 

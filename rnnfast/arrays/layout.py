@@ -13,10 +13,12 @@ class Layout:
     """Which axes the caller's arrays have. Arrays are made in the caller's shape and handed on as views."""
 
     time: bool = True
-    """False: one step; neither a time axis nor the states' axis of layers and directions."""
+    """False: one step."""
     batch: bool = True
     """False: one sequence without a batch axis."""
     batch_first: bool = False
+    layers: bool = True
+    """False: states lack the axis of layers and directions, of which there is one."""
 
     def sequence(self, array: Array) -> Array:
         """A caller's sequence, (T, B), (T, B, ·) or what its layout has of them, as a time-major view."""
@@ -43,13 +45,13 @@ class Layout:
 
     def state(self, array: Array) -> Array:
         """A caller's state as a view (L·D, B, H)."""
-        if not self.time:
+        if not self.layers:
             array = array[None]
         return array if self.batch else array[:, None]
 
     def state_shape(self, count: int, batch: int, size: int) -> tuple[int, ...]:
         """The caller's shape of a (L·D, B, H) array."""
-        return (*([count] * self.time), *([batch] * self.batch), size)
+        return (*([count] * self.layers), *([batch] * self.batch), size)
 
     def activations(self, array: Array) -> Array:
         """A backend's (L·D, T, B, H) array as the caller sees it; with a batch axis always time-major."""

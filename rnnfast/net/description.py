@@ -124,4 +124,4 @@ class Net:
             raise ValueError(f"x has shape {x.shape}, expected {batched} or, without a batch axis, {alone}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"x has {x.shape[-1]} features, this {self.name} was made for {self.input_size}")
-        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first)
+        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first, not self.one_step)

@@ -18,7 +18,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_compiler import Compiler, ptxas
-from cuda_emulator import EmulatedArray
+from device_memory import EmulatedArray
 
 from rnnfast.backends.cuda.shapes import CELLS
 

@@ -133,7 +133,7 @@ def test_a_spent_tape_holds_nothing_of_x(upload: Upload) -> None:
 
 
 def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PLACES_KEPT", 10)
+    monkeypatch.setattr(plan, "POSITIONS_KEPT", 10)
     _, there = nets()
     kept = []
     for steps in (2, 3, 4, 2):

@@ -16,7 +16,7 @@ from rnnfast.backends.cuda import backend as numba_cuda
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
-from cuda_emulator import EmulatedArray
+from device_memory import EmulatedArray
 from device_arrays import Upload, nets
 
 from rnnfast.backends.cuda import libraries

@@ -111,8 +111,8 @@ def test_threads_run_one_prepared_call_at_a_time_of_their_own() -> None:
 LAYOUTS = {
     "batch first": (Layout(batch_first=True), {}),
     "one sequence": (Layout(batch=False), {"batch": 1}),
-    "one step": (Layout(time=False), {"steps": 1}),
-    "one step of one sequence": (Layout(time=False, batch=False), {"steps": 1, "batch": 1}),
+    "one step": (Layout(time=False, layers=False), {"steps": 1}),
+    "one step of one sequence": (Layout(time=False, batch=False, layers=False), {"steps": 1, "batch": 1}),
 }
 
 

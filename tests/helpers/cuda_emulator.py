@@ -12,18 +12,15 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import greenlet
 import numpy as np
+from device_memory import DeviceMemory
 
-from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.cuda.plan import Plan
 from rnnfast.backends.cuda.tiers import Limits
-from rnnfast.backends.cuda.work import Work
 from rnnfast.problem import Array
 
 WARP = 4
@@ -167,29 +164,14 @@ class Cuda:
         return arrays[thread.shared_arrays - 1]
 
 
-class EmulatedArray:
-    """An array in memory that the emulator's threads reach and NumPy, for all it is told, does not."""
-
-    def __init__(self, memory: Array, stream: int | None = None) -> None:
-        self.memory, self.stream = memory, stream
-
-    shape = property(lambda self: self.memory.shape)
-    dtype = property(lambda self: self.memory.dtype)
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        described = {**self.memory.__array_interface__, "version": 3, "stream": self.stream}
-        return described | ({} if self.memory.size else {"data": (0, False)})  # as of a device's empty arrays
-
-
-class Emulator:
+class Emulator(DeviceMemory):
     """Stands in for `rnnfast.backends.cuda.device.Device`. `order`: None, or a seed of the order of threads."""
 
     name, side, each = "emulator", 4, 2
 
     def __init__(self) -> None:
-        self.cuda, self.launched, self.number = Cuda(), list[str](), 0
-        self.plans: dict[tuple[int, int, int], Plan] = {}
+        super().__init__()
+        self.cuda, self.launched = Cuda(), list[str]()
         self.limits = Limits(threads=32, lanes=WARP, words=(24, 48), shared=2048, blocks=6)
         self.order: int | None = None
 
@@ -198,12 +180,9 @@ class Emulator:
         self.launched.append(make.__name__)
         return make(self.cuda, *constants)
 
-    def on(self, library: Any) -> Work:
-        """As the device's."""
-        return Work(self, library)  # type: ignore[arg-type]
-
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Run it to its end, as all streams do here. Raises Deadlock where threads wait for ever."""
+        arguments = self.argument(arguments)
         width, height = blocks if isinstance(blocks, tuple) else (blocks, 1)
         cuda = self.cuda
         cuda.block_dim = SimpleNamespace(x=threads, y=1)
@@ -238,38 +217,3 @@ class Emulator:
             if idle == PATIENCE:
                 waiting = sorted({thread.waits_for for thread in queue})
                 raise Deadlock(f"{len(queue)} threads wait for ever: {', '.join(waiting)}")
-
-    def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> EmulatedArray:
-        """Nobody has written to it."""
-        return EmulatedArray(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype))
-
-    def view(self, a: Any) -> Array:
-        """What lies there."""
-        return a if isinstance(a, np.ndarray) else DeviceArray.of(a).frame
-
-    def upload(self, a: Array, stream: int) -> Array:
-        """A copy."""
-        return np.array(a, order="C")
-
-    def download(self, a: Array, stream: int) -> Array:
-        """A copy; as of a device's, of what is contiguous."""
-        assert a.flags.c_contiguous
-        return a.copy()
-
-    def constant(self, values: tuple[Any, ...], dtype: Any) -> Array:
-        """An array of these."""
-        return np.array(values, dtype)
-
-    def clear(self, a: Array, stream: int) -> None:
-        """Zeros."""
-        a[...] = 0
-
-    def wait(self, stream: int) -> None:
-        """Everything is done."""
-
-    def wait_for_all(self) -> None:
-        """Everything is done."""
-
-    def current(self) -> AbstractContextManager[None]:
-        """There is no other."""
-        return nullcontext()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cuda_emulator import EmulatedArray
+from device_memory import EmulatedArray
 
 import rnnfast
 from rnnfast.problem import Array

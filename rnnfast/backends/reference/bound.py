@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.reference import net, reserves
+from rnnfast.backends.reference.reserves import Reserve
 from rnnfast.problem import Array, Problem
 
 
@@ -19,8 +19,8 @@ class Bound:
     def __init__(self, problem: Problem, layout: Layout) -> None:
         self.problem, self.layout = problem, layout
 
-    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Any:
-        """Write y and the final states; return a `Reserve` where the problem is recorded, else None."""
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
+        """Write y and the final states; return what backward needs where the problem is recorded, else None."""
         arrays = arrays._replace(
             x=self.layout.sequence(arrays.x),
             y=self.layout.sequence(arrays.y),
@@ -30,7 +30,7 @@ class Bound:
         with np.errstate(all="ignore"):
             return net.forward(self.problem, arrays, dropout_seed)
 
-    def backward(self, reserve: Any, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients; with overwrite=False those of the parameters are added to. x is not read again."""
         arrays = arrays._replace(
             dy=None if arrays.dy is None else self.layout.sequence(arrays.dy),
@@ -41,7 +41,7 @@ class Bound:
         with np.errstate(all="ignore"):
             net.backward(self.problem, reserve, arrays, overwrite=overwrite)
 
-    def activations(self, reserve: Any) -> dict[str, Array]:
+    def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return post-activation gates and, of cells that have it, "c" by name: (L·D, T, B, H), zero where not live."""
         return reserves.activations(self.problem, reserve)
 
@@ -49,7 +49,7 @@ class Bound:
         """Return the bytes of the arrays that a reserve holds where every step is live."""
         return reserves.reserve_bytes(self.problem)
 
-    def ran(self, reserve: Any) -> str:
+    def ran(self, reserve: Reserve) -> str:
         """Return "": there is one way."""
         return ""
 

@@ -25,7 +25,7 @@ def reserve_bytes(problem: Problem) -> int:
     cell, entries, hidden = CELLS[problem.cell], problem.steps * problem.batch, problem.hidden_size
     dropped = 1 if problem.recurrent_dropout else 0  # h again, with its dropout
     per_unit = len(cell.states) + len(cell.saved) + dropped
-    numbers = sum(entries * (weight.shape[1] + hidden * per_unit) for weight in problem.weight_ih)
+    numbers: int = sum(entries * (weight.shape[1] + hidden * per_unit) for weight in problem.weight_ih)
     numbers += len(problem.weight_ih) * problem.batch * hidden * dropped  # the masks on h
     for layer in range(problem.num_layers):
         dropout = input_dropout_of(problem, layer)
