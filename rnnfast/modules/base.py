@@ -45,71 +45,17 @@ class Module(Stored):
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
 
     @property
-<<<<<<< HEAD
-=======
-    def net(self) -> Net:
-        """Description of the net: sizes and options."""
-        return self._net
-
-    @property
     def dropout_seed(self) -> int:
         """The seed of the next `record`'s dropout masks, 0 to 2**64 - 1; assign one to draw the same masks again."""
         return self._dropout_seed
 
     @dropout_seed.setter
     def dropout_seed(self, value: int) -> None:
-        self._dropout_seed = whole("dropout_seed", value, lowest=0, highest=SEEDS - 1)
+        seed = whole("dropout_seed", value, lowest=0, highest=SEEDS - 1)
+        with _drawing:
+            self._dropout_seed = seed
 
     @property
-    def parameters(self) -> Parameters:
-        """The live arrays by name: change them in place, as an optimiser does, or assign to a name to copy in."""
-        return self._parameters
-
-    def state_dict(self) -> dict[str, Array]:
-        """Return copies of the parameters in host memory by name, as PyTorch names and shapes them."""
-        return self.parameters.on_host()
-
-    def load_state_dict(self, values: Mapping[str, Any], prefix: str = "", strict: bool = True) -> IncompatibleKeys:
-        """Copy parameters in, all or none; a `torch.nn` state dict fits as it is.
-
-        `prefix` picks one part of a larger model: with "rnn." `weight_ih_l0` takes `values["rnn.weight_ih_l0"]`, and
-        names that begin otherwise are passed over. With strict=False missing and unexpected names are no fault; they
-        are returned as PyTorch does, in `missing_keys` and `unexpected_keys`.
-
-        Raises ValueError that lists every missing name, unexpected name, wrong shape and read-only parameter, TypeError
-        for wrong dtypes.
-        """
-        return self.parameters.load(values, prefix=prefix, strict=strict)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters and options to an .npz or, with safetensors installed, a .safetensors file.
-
-        A file that was there is replaced whole or not at all. Raises OSError where it cannot be written.
-        """
-        files.save(path, self.parameters.on_host(), saved.metadata_of([saved.part_of(self.net)]))
-
-    def load(
-        self, path: str | os.PathLike[str], prefix: str = "", strict: bool = True, dtype: DTypeLike | None = None
-    ) -> IncompatibleKeys:
-        """Read the parameters that `save`, or PyTorch through safetensors, wrote, all or none.
-
-        `prefix` and `strict` as in `load_state_dict`. `dtype`, which must be the net's, asks to convert float16,
-        bfloat16, float32 and float64. Raises as that does, and ValueError where the file was saved by another kind of
-        net or by one of other options, without `strict` of another cell. Files that do not say fit by names and shapes.
-
-        >>> net = rnnfast.GRU(3, 4)
-        >>> net.save("gru.npz")
-        >>> rnnfast.GRU(3, 4).load("gru.npz")
-        IncompatibleKeys(missing_keys=[], unexpected_keys=[])
-        """
-        arrays, metadata = files.load_with_metadata(path)
-        name, into = os.fspath(path), None if dtype is None else float_dtype(dtype)
-        saved.check_part(self.net, saved.parts_in(metadata, name), prefix, truth("strict", strict), name)
-        wanted = {f"{prefix}{parameter}" for parameter in self.parameters}
-        return self.load_state_dict(converted(arrays, wanted, self.net, into, name), prefix, strict)
-
-    @property
->>>>>>> route
     def device(self) -> str:
         """The device of the parameters: "cpu", in host memory, or "cuda"."""
         return self.parameters.device

@@ -57,12 +57,8 @@ def read_npz(path: str) -> Content:
     damage = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
-<<<<<<< HEAD
             raise ValueError(f"{path} {NO_NPZ}")
-=======
-            raise ValueError(f"{path} is not an .npz file, or not the whole of it")
         file.seek(0)  # in an archive without entries that has moved it
->>>>>>> route
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays, comment = _arrays_of(archive), archive.zip.comment

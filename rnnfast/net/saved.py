@@ -70,18 +70,21 @@ def arrays_for(
 ) -> dict[str, Array]:
     """Return the arrays of a file, those of the net, below `prefix`, with its dtype if `dtype` asks to convert them.
 
-    Raises as `files.load`, `loading.converted`, and ValueError where the part below `prefix` is another kind of net or
-    has other options; those that the file leaves out have their defaults. Without `strict` only that of the cell is
-    compared, without which the same numbers would compute something else.
+    Raises as `files.load`, `loading.converted` and `check_part`.
     """
     given = None if dtype is None else float_dtype(dtype)
     arrays, metadata = files.load_with_metadata(path)
     name = os.fspath(path)
-    _check_part(net, parts_in(metadata, name), prefix, truth("strict", strict), name)
+    check_part(net, parts_in(metadata, name), prefix, truth("strict", strict), name)
     return converted(arrays, [f"{prefix}{parameter}" for parameter in net.shapes], net, given, name)
 
 
-def _check_part(net: Net, parts: Iterable[Part], prefix: str, strict: bool, path: str) -> None:
+def check_part(net: Net, parts: Iterable[Part], prefix: str, strict: bool, path: str) -> None:
+    """Raise ValueError where the part whose arrays begin with `prefix` is another kind of net, or has other options.
+
+    Options that the file leaves out have their defaults. Without `strict` only that of the cell is compared, without
+    which the same numbers would compute something else.
+    """
     for part in parts:
         if prefix == (f"{part['name']}." if part["name"] else ""):
             _check_kind(net, part, path)
