@@ -37,6 +37,7 @@ class StepCell(Module, Generic[StateT]):
 class RNNCell(StepCell[Array]):
     """One step of `RNN`.
 
+    >>> import numpy as np, rnnfast
     >>> rnnfast.RNNCell(3, 4)(np.ones((2, 3), np.float32)).shape
     (2, 4)
     """
@@ -60,6 +61,7 @@ class RNNCell(StepCell[Array]):
 class LSTMCell(StepCell[tuple[Array, Array]]):
     """One step of `LSTM`; forget_bias is the total bias b_ih + b_hh of the forget gate.
 
+    >>> import numpy as np, rnnfast
     >>> cell = rnnfast.LSTMCell(3, 4)
     >>> h, c = cell(np.ones((2, 3), np.float32))
     >>> h, c = cell(np.ones((2, 3), np.float32), (h, c))
@@ -83,6 +85,7 @@ class LSTMCell(StepCell[tuple[Array, Array]]):
 class GRUCell(StepCell[Array]):
     """One step of `GRU`.
 
+    >>> import numpy as np, rnnfast
     >>> rnnfast.GRUCell(3, 4)(np.ones((2, 3), np.float32)).shape
     (2, 4)
     """

@@ -16,6 +16,7 @@ class RNN(Recurrent[Array]):
 
     The options are those of `LSTM`, but for forget_bias.
 
+    >>> import numpy as np, rnnfast
     >>> rnnfast.RNN(3, 4, nonlinearity="relu", seed=0)(np.ones((5, 2, 3), np.float32))[0].shape
     (5, 2, 4)
     """
@@ -60,6 +61,7 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
     backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND, else the first that can run.
 
+    >>> import numpy as np, rnnfast
     >>> lstm = rnnfast.LSTM(3, 4, num_layers=2, bidirectional=True)
     >>> y, (h, c) = lstm(np.ones((5, 2, 3), np.float32))
     >>> y.shape, h.shape, c.shape
@@ -95,6 +97,7 @@ class GRU(Recurrent[Array]):
     With reset_after=False the original n = tanh(W_in x + b_in + W_hn (r⊙h) + b_hn) of Cho et al. 2014. The options
     are those of `LSTM`, but for forget_bias.
 
+    >>> import rnnfast
     >>> rnnfast.GRU(3, 4, reset_after=False)
     GRU(3, 4, reset_after=False)
     """

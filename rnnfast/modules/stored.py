@@ -65,6 +65,7 @@ class Stored:
         bfloat16, float32 and float64. Raises as that does, and ValueError where the file was saved by another kind of
         net or by one of other options, without `strict` of another cell. Files that do not say fit by names and shapes.
 
+        >>> import rnnfast
         >>> net = rnnfast.GRU(3, 4)
         >>> net.save("gru.npz")
         >>> rnnfast.GRU(3, 4).load("gru.npz")
