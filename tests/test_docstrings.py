@@ -29,6 +29,7 @@ def test_examples_print_what_they_say(source: Source, tmp_path: Path, monkeypatc
         pytest.skip(f"needs {', '.join(sorted(source.missing))}")
     monkeypatch.chdir(tmp_path)  # where examples write their files
     module = importlib.import_module(source.name)
+    monkeypatch.chdir(tmp_path)  # some write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     said: list[str] = []
     for found in doctest.DocTestFinder().find(module):

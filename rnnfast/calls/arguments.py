@@ -40,9 +40,6 @@ def read_x(engine: Engine, x: Any) -> tuple[Access, Array, Layout]:
 
 def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, access: Access = host) -> Array:
     """Return a caller's sequence of known shape as an array that backends can walk."""
-    if is_plain(value, shape, net.dtype):
-        plain: Array = value
-        return plain
     array = access.as_array(name, value)
     check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)

@@ -101,11 +101,11 @@ class Module(Stored):
         memory: Any = "full",
         truncate: Any = None,
     ) -> tuple[Array, Any, Tape[Any]]:
-        """Record a call; y, the state and the tape. `inputs`: x, the state, and perhaps lengths, mask and resets."""
-        train, keep = truth("train", train), truth("keep", keep)
+        """Record a call; y, the state and the tape. `inputs`: x, the state, lengths, mask and resets."""
+        if dropout_seed is None:
+            seed = self._next_seed()
+        else:
+            seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
         engine = self._engine()
-        seed = self._next_seed() if dropout_seed is None else dropout_seed
-        seed = whole("dropout_seed", seed, lowest=0, highest=SEEDS - 1)
-        how = {"train": train, "dropout_seed": seed, "memory": memory, "truncate": truncate}
-        y, state, call = record(engine, *inputs, **how)
-        return y, state, Tape(engine, call, seed, keep=keep)
+        y, state, call = record(engine, inputs, truth("train", train), seed, memory, truncate)
+        return y, state, Tape(engine, call, seed, truth("keep", keep))

@@ -16,8 +16,8 @@ from rnnfast.backends.cuda import backend as numba_cuda
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
-from device_memory import EmulatedArray
 from device_arrays import Upload, nets
+from device_memory import EmulatedArray
 
 from rnnfast.backends.cuda import libraries
 from rnnfast.backends.cuda.product import Matrix, matrix
