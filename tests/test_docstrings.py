@@ -27,7 +27,6 @@ WITH_EXAMPLES = [source for source in sources().values() if written(source)]
 def test_examples_print_what_they_say(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if source.missing:
         pytest.skip(f"needs {', '.join(sorted(source.missing))}")
-    monkeypatch.chdir(tmp_path)  # where examples write their files
     module = importlib.import_module(source.name)
     monkeypatch.chdir(tmp_path)  # some write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
