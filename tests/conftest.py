@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import rnnfast
-from rnnfast.backends import choose
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
@@ -29,18 +28,27 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def emulated_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def emulated_device() -> Iterator[Any]:
     """The emulator in place of a CUDA device."""
     from cuda_emulator import Emulator
+    from device_memory import in_place_of_the_device
 
-    emulator, choices = Emulator(), (choose._explicit, choose._automatic)
-    for choice in choices:
-        choice.cache_clear()
-    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
-    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
-    yield
-    for choice in choices:
-        choice.cache_clear()
+    emulator = Emulator()
+    with in_place_of_the_device(emulator):
+        yield emulator
+
+
+@pytest.fixture
+def numba_device() -> Iterator[Any]:
+    """The emulator in place of a CUDA device's kernels, with Numba's own arrays in host memory."""
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+    pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+    from device_memory import in_place_of_the_device
+    from numba_arrays import DeviceOfNumba, numba_in_host_memory
+
+    device = DeviceOfNumba()
+    with numba_in_host_memory(), in_place_of_the_device(device):
+        yield device
 
 
 @pytest.fixture(autouse=True)

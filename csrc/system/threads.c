@@ -20,7 +20,8 @@
 enum {
   IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
   BEGIN_PATIENCE = 20000, /* of those who came, until all have */
-  END_PATIENCE = 100000, /* of the caller, until all are done */
+  CALL_PATIENCE = 50000,  /* of the caller, beyond what the region asks for */
+  END_PATIENCE = 100000,  /* of the caller, until all are done */
 };
 
 /* The roll of a region: its number, how many workers it wants, and how many have come; closed to whoever comes later. */
@@ -81,6 +82,7 @@ static void forget_threads(void) {
   gate_clear(&pool.begun);
   gate_clear(&pool.pending);
   pool.roll = ROLL_CLOSED;
+  pool.restraint = (struct rf_restraint){0};
   pool.threads = 0;
   pool.busy = false;
 }
@@ -135,7 +137,7 @@ static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now
   pool.context = region->context;
   pool.workers = came + 1;
   pool.pending.word = (uint32_t)came;
-  rf_barrier_begin(region->barrier);
+  region->barrier->began = rf_nanoseconds();
   rf_gate_open(&pool.begun, number);
   return came + 1;
 }
@@ -149,34 +151,37 @@ static int64_t finish(bool crowded) {
   return waited;
 }
 
-/* One region from end to end, on at most `wanted` workers. */
-static void run(const struct rf_region *region, int32_t wanted, int64_t now) {
+/* One region from end to end, on at most `wanted` workers. Returns the nanoseconds that one alone would have saved. */
+static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) {
   const int32_t workers = begin(region, wanted, now);
-  const int64_t begun = rf_nanoseconds();
+  const int64_t begun = region->barrier->began;
   const bool crowded = workers > rf_processors();
   region->task(region->context, 0, workers);
-  const int64_t waited = finish(crowded), end = rf_nanoseconds(), all = end - begun;
+  const int64_t waited = finish(crowded) + region->barrier->waited, all = rf_nanoseconds() - begun;
+  /* Nobody came, or the caller itself lost its processor to those whom it had called. */
+  int64_t lost = workers < wanted || begun - now > 2 * region->patience + CALL_PATIENCE ? begun - now : 0;
   /* One alone takes as long as all together work, and each works as long as the caller. */
-  const bool slower = waited > (crowded ? all / 2 : all - all / workers);
-  int64_t lost = workers < wanted ? begun - now : 0;
-  if (slower) lost += waited;
-  if (region->barrier->parted) lost += region->barrier->waited;
-  rf_restraint_learn(&pool.restraint, wanted, lost, end);
+  if (region->barrier->parted || waited > (crowded ? all / 2 : all - all / workers)) lost += waited;
+  return lost;
 }
 
 void rf_parallel(const struct rf_region *region) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
+  rf_barrier_begin(region->barrier);
   if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
     region->task(region->context, 0, 1);
     return;
   }
-  const int64_t now = rf_nanoseconds();
+  const int64_t now = region->barrier->began;
   workers = rf_restraint_apply(&pool.restraint, workers, now);
+  const int32_t before = pool.threads;
   while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
   if (workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
-    run(region, workers, now);
+    const int64_t lost = run(region, workers, now);
+    if (pool.threads == before)
+      rf_restraint_learn(&pool.restraint, workers, lost, rf_nanoseconds()); /* else they began */
     atomic_store_explicit(&pool.busy, false, memory_order_release);
   } else {
     atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */

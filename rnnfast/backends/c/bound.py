@@ -14,13 +14,17 @@ from rnnfast.backends.c.slots import Slot, are_dense
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.problem import CELLS, Array, Problem
 
+NONE = id(None)
+"""What the library is told where there is no array."""
+NOWHERE = None, None
+
 
 class Reserve(Block):
     """Memory that a recorded run left for backward, and the numbers that backward needs again."""
 
     __slots__ = ("dropout_seed", "ragged")
 
-    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...]) -> None:
+    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
         self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
@@ -40,30 +44,43 @@ class Bound:
         self.cell, self.dtype = problem.cell, problem.dtype
         self.lib, self.null = self.template.lib, self.template.ffi.NULL
         self.array_forward, self.array_backward = self.lib.array_forward, self.lib.array_backward
+        self.array_ragged = self.lib.array_ragged
         self.rf_get_num_threads = self.lib.rf_get_num_threads
         self.reserve_size = self.template.size("reserve")
         self.reserve_room = room(self.reserve_size)
         if problem.frozen:
             self.template.pack(problem)
-        self.no_states = (None,) * len(problem.states)
         self.idle_forward: list[Slot] = []
         self.idle_backward: list[Slot] = []
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
         x, y, start, final, lengths, mask, resets, _, dense = arrays
-        slot = self.slot(self.idle_forward, backward=False)
+        idle = self.idle_forward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=False)
         if not dense and not (dense := are_dense(x, y)):
             slot.set_strides(self.template, x=x, y=y)
-        scratch = slot.scratch or workspace(slot.size)
-        reserve, buffer = None, None
+        h0 = c0 = c_n = ragged = reserve = buffer = None
+        if self.two_states:
+            h_n, c_n = final
+            if start:
+                h0, c0 = start
+        else:
+            h_n = final[0]
+            if start:
+                h0 = start[0]
+        if lengths is not None or mask is not None or resets is not None:
+            ragged = lengths, mask, resets
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
         if self.recorded:
             buffer = np.empty(self.reserve_room, np.uint8)
-            reserve = Reserve(buffer, self.reserve_size, dropout_seed, (lengths, mask, resets))
-        if self.two_states:
-            (h0, c0), (h_n, c_n) = start or self.no_states, final
-        else:
-            (h0,), (h_n,), c0, c_n = start or self.no_states, final, None, None
+            reserve = Reserve(buffer, self.reserve_size, dropout_seed, ragged)
+        scratch = slot.scratch or workspace(slot.size)
         status = self.array_forward(
             slot.record,
             id(x),
@@ -72,36 +89,40 @@ class Bound:
             id(c0),
             id(h_n),
             id(c_n),
-            id(lengths),
-            id(mask),
-            id(resets),
             id(buffer),
             id(scratch.buffer),
             dropout_seed,
         )
         if status:
             check(status, self.variant)
+        if ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
         if dense:  # else the record has strides of its own now
-            self.idle_forward.append(slot)
+            idle.append(slot)
         return reserve
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients. Consumes the reserve."""
         x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
-        slot = self.slot(self.idle_backward, backward=True)
+        idle = self.idle_backward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=True)
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
-        scratch = slot.scratch or workspace(slot.size)
-        ids = self.null
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
+        wanted = self.null
         if d_parameters is not None:
-            ids = slot.ids
-            ids[0 : len(d_parameters)] = [*map(id, d_parameters)]
-        none = self.no_states
-        if self.two_states:
-            (h0, c0), (dh_n, dc_n), (dh0, dc0) = start or none, d_final or none, d_start or none
-        else:
-            (h0,), (dh_n,), (dh0,) = start or none, d_final or none, d_start or none
-            c0 = dc_n = dc0 = None
+            wanted = slot.ids
+            wanted[0 : len(d_parameters)] = [*map(id, d_parameters)]
+        h0, c0 = (*start, None, None)[:2] if start else NOWHERE
+        dh_n, dc_n = (*d_final, None, None)[:2] if d_final else NOWHERE
+        dh0, dc0 = (*d_start, None, None)[:2] if d_start else NOWHERE
+        scratch = slot.scratch or workspace(slot.size)
         status = self.array_backward(
             slot.record,
             id(x),
@@ -113,30 +134,28 @@ class Bound:
             id(dc_n),
             id(dh0),
             id(dc0),
-            id(lengths),
-            id(mask),
-            id(resets),
             id(norms),
             id(reserve.buffer),
             id(scratch.buffer),
-            ids,
+            wanted,
             slot.tables,
             reserve.dropout_seed,
             overwrite,
         )
         if status:
             check(status, self.variant)
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
         if dense:
-            self.idle_backward.append(slot)
+            idle.append(slot)
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
-        slot, ffi = self.slot([], backward=True), self.template.ffi
+        slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
         record, scratch = slot.record, workspace(slot.size)
         record.workspace, record.reserve = scratch.pointer, reserve.pointer
-        for name, array in zip(("lengths", "mask", "resets"), reserve.ragged, strict=True):
-            if array is not None:
-                setattr(record, name, ffi.cast(ffi.typeof(getattr(record, name)), array.ctypes.data))
+        if reserve.ragged is not None:
+            self.array_ragged(record, *map(id, reserve.ragged))
         cell = CELLS[self.cell]
         found = {name: np.empty(self.shape, self.dtype) for name in cell.gates + cell.states[1:]}
         for gate, array in enumerate(found.values()):
@@ -151,13 +170,3 @@ class Bound:
     def ran(self, reserve: Reserve) -> str:
         """There is one way."""
         return ""
-
-    def slot(self, idle: list[Slot], *, backward: bool) -> Slot:
-        """Take a record that is idle, or make one where there is none for as many threads as are allowed now."""
-        try:
-            slot = idle.pop()
-        except IndexError:
-            return Slot(self.template, self.reserve_size, backward=backward)
-        if slot.threads == self.rf_get_num_threads():
-            return slot
-        return Slot(self.template, self.reserve_size, backward=backward)

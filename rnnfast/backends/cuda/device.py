@@ -65,6 +65,11 @@ class Device:
         self.wait(0)
         return found
 
+    @functools.cache  # noqa: B019
+    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
+        """Return the array (0, columns), for kernels' arguments that a cell or call has not."""
+        return self.upload(np.empty((0, columns), dtype), 0)
+
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Start a kernel on so many blocks, a number or (x, y). Arguments: numbers, arrays, and tuples of these."""
         self._configured(kernel, blocks, threads, stream)(*map(self.argument, arguments))
@@ -78,9 +83,9 @@ class Device:
 
     def argument(self, value: Any) -> Any:
         """Return an argument as Numba takes it, without waiting for a stream; that of an array is made once."""
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             return tuple([self.argument(each) for each in value])
-        if not isinstance(value, DeviceArray):
+        if type(value) is not DeviceArray:
             return value
         if value.argument is None:  # it keeps the owner, not the view: that would be a circle
             described = value.__cuda_array_interface__
