@@ -35,14 +35,14 @@ def read_x(engine: Engine, x: Any) -> tuple[Access, Array, Layout]:
     """Return how to reach x, x as an array, and how its axes are laid out."""
     net, access = engine.net, engine.access(x)
     array = access.as_array("x", x)
-    check_dtype("x", array, net.dtype, net.name)
+    check_dtype("x", array, net.dtype, net.name, x)
     return access, array, net.layout(array)
 
 
 def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, access: Access = host) -> Array:
     """Return a caller's sequence of known shape as an array that backends can walk."""
     array = access.as_array(name, value)
-    check_dtype(name, array, net.dtype, net.name)
+    check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)
     walked: Array = access.strided(array)
     return walked

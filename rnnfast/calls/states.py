@@ -59,7 +59,7 @@ def _read_part(label: str, value: Any, net: Net, shape: tuple[int, ...], access:
     if value is None:
         return None
     array = access.as_array(label, value)
-    check_dtype(label, array, net.dtype, net.name)
+    check_dtype(label, array, net.dtype, net.name, value)
     check_shape(label, array, shape)
     dense: Array = access.dense(array)
     return dense

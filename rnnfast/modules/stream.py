@@ -78,8 +78,8 @@ class Stream(Generic[StateT]):
     def _read(self, x: Any) -> tuple[Array, tuple[int, ...]]:
         """Return x as an array (batch, I) and the shape of the output."""
         net, shape = self._net, self._x_shape
-        x = as_array("x", x)
-        check_dtype("x", x, net.dtype, net.name)
+        given, x = x, as_array("x", x)
+        check_dtype("x", x, net.dtype, net.name, given)
         alone = shape[0] == 1 and x.shape == shape[1:]
         if x.shape != shape and not alone:
             raise ValueError(f"x has shape {x.shape}, expected {shape}")
