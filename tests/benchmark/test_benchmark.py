@@ -71,14 +71,18 @@ def test_summary_of_threads_and_of_odd_inputs() -> None:
 
 def test_table_of_calls() -> None:
     plain = Case("lstm", 16, 8, 8, "training", call="record, backward")
-    rows = [made(plain, 0.07, 2.5, 0.15, bare=[6e-8, 7e-8, 8e-8]), made(replace(plain, kind="resets"), 0.1)]
+    without = {"c": [0.06e-3, 0.055e-3, 0.01e-3]}
+    rows = [
+        made(plain, 0.07, 2.5, 0.15, bare=[6e-8, 7e-8, 8e-8]),
+        made(replace(plain, kind="resets"), 0.1, plain=without),
+    ]
     rows[0].samples["c"][0] = 0.06e-3
     text = printed(report_calls.print_calls, rows, ("c",))
     assert "LSTM whole calls, float32, 1 thread: µs" in text
     assert re.search(r"record, backward +T 16 B 8 H 8 +70 \(60\) +2500 \(2500\) +150 \(150\) +2\.14", text)
     assert re.search(r"record, backward, resets= +T 16 B 8 H 8 +100 \(100\)", text)
     assert "through cffi: 0.070 µs (0.060)" in text
-    assert "resets= adds to record, backward at T 16, B 8: c +40.0 µs." in text
+    assert "resets= adds to record, backward at T 16, B 8, measured in turn: c +45.0 µs." in text
 
 
 def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +95,7 @@ def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert [case["case"]["call"] for case in cases][:2] == ["frozen(x)", "frozen(x, state)"]
     assert all(case["minima"][OURS] == min(case["samples"][OURS]) > 0 for case in cases)
     assert all(bool(case["bare"]) == (OURS == "c") for case in cases)
+    assert [bool(case["plain"]) for case in cases] == [case["case"]["kind"] != "dense" for case in cases]
 
 
 def test_pictures(tmp_path: Path) -> None:
