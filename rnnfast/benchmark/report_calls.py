@@ -60,8 +60,8 @@ def added(found: Sequence[Measurement]) -> Iterator[str]:
         pairs = [(name, row.added(name)) for name in row.samples]
         texts = [f"{name} {seconds * 1e6:+.1f} µs" for name, seconds in pairs if seconds is not None]
         if texts:
-            where = f"T {row.case.steps}, B {row.case.batch}"
-            yield f"{row.case.argument} adds to {row.case.call} at {where}, measured in turn: {', '.join(texts)}."
+            what = f"{row.case.argument} adds to {row.case.call} at T {row.case.steps}, B {row.case.batch}"
+            yield f"{what}, fastest batches in turn: {', '.join(texts)}."
 
 
 def _times(row: Measurement, name: str) -> str:

@@ -37,10 +37,9 @@ class Measurement:
         return min(self.samples[name]) if self.samples.get(name) else None
 
     def added(self, name: str) -> float | None:
-        """Seconds that lengths or resets add to a call: the median over rounds; None where that was not measured."""
-        pairs = zip(self.samples.get(name, ()), self.plain.get(name, ()), strict=False)
-        differences = [more - less for more, less in pairs]
-        return statistics.median(differences) if differences else None
+        """Seconds that lengths or resets add to a call, least sample against least; None if not measured."""
+        samples, plain = self.samples.get(name), self.plain.get(name)
+        return min(samples) - min(plain) if samples and plain else None
 
     def best_peer(self, backends: tuple[str, ...]) -> tuple[str, float] | None:
         """The fastest candidate that is no backend of rnnfast, and its seconds."""
