@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnfast.arrays.host import apart, as_array, as_flags, check_output, empty, strided
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import ForwardArrays, Pinned
+from rnnfast.backends.contract import ForwardArrays
 from rnnfast.calls import states
 from rnnfast.calls.arguments import is_plain
 from rnnfast.calls.gradients import StateT
@@ -47,7 +47,7 @@ class Stream(Generic[StateT]):
         self._prepared = engine.bound(engine.backend, INFERENCE, (batch, net.input_size), STEP)
         self._run, self._x_shape = self._prepared.bound.run, self._prepared.x_shape
         self._shape = net.num_layers, batch, net.hidden_size
-        self._now, self._next = (Pinned([empty(self._shape, net.dtype) for _ in net.states]) for _ in range(2))
+        self._now, self._next = (tuple([empty(self._shape, net.dtype) for _ in net.states]) for _ in range(2))
         self.reset()
 
     def step(self, x: Any, *, out: Array | None = None) -> Array:

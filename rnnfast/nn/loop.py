@@ -52,6 +52,16 @@ def fit(
     `interrupted` true.
     Raises FloatingPointError at a loss that is NaN or infinite, before that batch changes a parameter; ValueError for
     an epoch without a batch or a schedule of another optimiser; and what `step` and the optimiser raise.
+
+    >>> import numpy as np
+    >>> from rnnfast import nn
+    >>> weights = {"w": np.array([4.0])}
+    >>> def step(target):
+    ...     error = weights["w"] - target
+    ...     return float(error @ error), {"w": 2 * error}
+    >>> history = nn.fit(step, [1.0, 1.0], nn.SGD(weights, 0.25), epochs=20, progress=False)
+    >>> weights["w"].round(3), len(history.loss), history.interrupted
+    (array([1.]), 20, False)
     """
     epochs, require_finite = whole("epochs", epochs), truth("require_finite", require_finite)
     max_norm = None if max_norm is None else positive("max_norm", max_norm)
