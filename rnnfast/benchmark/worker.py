@@ -17,7 +17,7 @@ from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peers import REQUIRES, peer
 from rnnfast.benchmark.results import Measurement
-from rnnfast.benchmark.timing import Sampler, take_turns
+from rnnfast.benchmark.timing import SHORT, USUAL, Sampler, take_turns
 
 
 def start(threads: int) -> None:
@@ -41,7 +41,7 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
     `ours` is the one that others are held against; `probe` also measures the processor's rates or, beside a call whose
     own cost is wanted, a bare call. A call with lengths or resets is timed without them, too.
     """
-    data = make_data(case)
+    data, pace = make_data(case), SHORT if case.call else USUAL
     found = Measurement(case, ours, data.fill)
     samplers = {}
     for name in names:
@@ -52,12 +52,12 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
             noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
         if prepared is not None:
-            samplers[name] = Sampler(prepared.work, prepared.within)
+            samplers[name] = Sampler(prepared.work, prepared.within, pace)
     others = {f"plain {name}": _plain(name, case) for name in samplers} if case.argument else {}
     probes = _probes(found) if probe else None
     if probes is not None:
-        others |= {f"probe {name}": Sampler(work) for name, work in probes.work.items()}
-    samples = take_turns(samplers | others, seconds)
+        others |= {f"probe {name}": Sampler(work, pace=pace) for name, work in probes.work.items()}
+    samples = take_turns(samplers | others, seconds, pace)
     found.samples = {name: samples[name] for name in samplers}
     found.plain = {name: samples[f"plain {name}"] for name in samplers if case.argument}
     if probes is not None:
@@ -76,7 +76,7 @@ def _plain(name: str, case: Case) -> Sampler:
     """Return a candidate's same call without the argument whose cost is wanted."""
     case = replace(case, kind="dense")
     prepared = peer(name).prepare(case, make_data(case))
-    return Sampler(prepared.work, prepared.within)
+    return Sampler(prepared.work, prepared.within, SHORT)
 
 
 def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sources import module_of, sources
 
 import rnnfast
 from rnnfast import cli
@@ -136,6 +139,37 @@ def test_bench_against_another_revision(
     assert found.samples.keys() == {OURS, "base 1234567"}
     assert found.ratio((OURS,)) == found.best_peer((OURS,))[1] / found.seconds(OURS)
     assert not found.wrong and not found.skipped
+
+
+@pytest.mark.parametrize("header", ["csrc/include/rnnfast.h", "csrc/rnnfast.h"])
+def test_a_clone_is_known_wherever_its_header_lies(
+    header: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "empty"], check=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(revision.UserError, match="in none: run it in one"):
+        revision.commit_of("HEAD")
+    (tmp_path / header).parent.mkdir(parents=True)
+    (tmp_path / header).touch()
+    assert re.fullmatch("[0-9a-f]{4,40}", revision.commit_of("HEAD"))
+
+
+def test_what_runs_in_another_revision_needs_little_of_it() -> None:
+    waiting, seen, needed = ["rnnfast.benchmark.worker", "rnnfast.benchmark.options"], set[str](), set[str]()
+    while waiting:
+        seen.add(name := waiting.pop())
+        for node in sources()[name].tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                targets = {module_of(f"{node.module}.{alias.name}") for alias in node.names} - {None}
+                own = {t for t in targets if t is not None and t.startswith("rnnfast.benchmark.")}
+                waiting += own - seen
+                needed |= {str(target) for target in targets - own}
+            elif isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names if alias.name.startswith("rnnfast.")}
+    assert "rnnfast.benchmark.peer_rnnfast" in seen
+    assert needed == {"rnnfast.problem"}, "in this place since the first revision"
 
 
 def test_a_wrong_result_is_the_commands_failure(
