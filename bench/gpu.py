@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests"))
+sys.path.append(str(HERE.parent / "tests" / "helpers"))
 
 from agreement import assert_agrees  # noqa: E402
 from gpu_table import table  # noqa: E402
@@ -45,7 +45,7 @@ class Checked(Device):
     poisons = True
 
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
-        """As the class says."""
+        """Return new memory, poisoned as the class says."""
         if not self.poisons:
             return super().new(shape, dtype, stream)
         return self.upload(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype), stream)

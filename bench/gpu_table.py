@@ -17,7 +17,7 @@ SIZES, BATCHES, STEPS = (64, 128, 256, 512, 1024), (1, 8, 32, 128), (64, 512)
 
 
 def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -> float:
-    """Of a step: the median of some runs, after two that compile and warm up."""
+    """Return the microseconds of a step: the median of some runs, after two that compile and warm up."""
     for _ in range(2):
         work()
     wait()

@@ -21,6 +21,7 @@ Call = Literal[
     "record, backward",
 ]
 
+ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
@@ -57,6 +58,11 @@ class Case:
     def has_state(self) -> bool:
         """Whether a state is given; else it is zeros."""
         return self.call not in ("frozen(x)", "module(x)")
+
+    @property
+    def argument(self) -> str:
+        """The argument that a call has for this kind of input, whose cost is wanted; "" for none."""
+        return ARGUMENTS.get(self.kind, "") if self.call else ""
 
     @property
     def gates(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import statistics
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from rnnfast.backends.c import library as c
 from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.roofline import Rates, bytes_of
 from rnnfast.problem import Array
 
@@ -26,13 +28,15 @@ LINE = 64
 """Bytes of a line of the cache."""
 
 
-def bare_call() -> Callable[[], Any] | None:
-    """Return a call of the C library that does next to nothing, as the least that any call through cffi costs.
+class BareCall:
+    """A call of the C library that does next to nothing: the least that any call through cffi costs."""
 
-    None where the library was not built.
-    """
-    call: Callable[[], Any] | None = None if c.reason() else c.library()[1].rf_get_num_threads
-    return call
+    def __init__(self) -> None:
+        self.work: dict[str, Callable[[], Any]] = {} if c.reason() else {"bare": c.library()[1].rf_get_num_threads}
+
+    def note(self, found: Measurement, samples: dict[str, list[float]]) -> None:
+        """Write the samples where they belong."""
+        found.bare = samples.get("bare", [])
 
 
 class Probes:
@@ -55,6 +59,10 @@ class Probes:
     def rates(self, seconds: dict[str, float]) -> Rates:
         """Return the rates from the seconds that each probe took."""
         return Rates(**{name: units / seconds[name] for name, units in self._units.items()})
+
+    def note(self, found: Measurement, samples: dict[str, list[float]]) -> None:
+        """Write the rates where they belong."""
+        found.rates = self.rates({name: statistics.median(times) for name, times in samples.items()})
 
     def _add(self, name: str, units: float, work: Callable[[], Any]) -> None:
         self._units[name], self.work[name] = units, work

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +12,6 @@ from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.report import new_table, ratio_text
 from rnnfast.benchmark.results import Measurement
 
-ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
-"""The argument that a kind of input brings to a call."""
 LEGEND = (
     "Whole calls, results and all: medians of batches of calls and, in brackets, the fastest batch. "
     "ratio: the best peer's median over that of {ours}; above 1, {ours} is faster."
@@ -44,10 +41,9 @@ def table(rows: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
 
 def label(case: Case) -> str:
     """Return the call as a user writes it, e.g. "frozen(x, lengths=)"."""
-    extra = ARGUMENTS.get(case.kind, "")
-    if not extra:
+    if not case.argument:
         return case.call
-    return case.call.replace(")", f", {extra})") if ")" in case.call else f"{case.call}, {extra}"
+    return case.call.replace(")", f", {case.argument})") if ")" in case.call else f"{case.call}, {case.argument}"
 
 
 def bare(found: Sequence[Measurement]) -> Iterator[str]:
@@ -59,17 +55,13 @@ def bare(found: Sequence[Measurement]) -> Iterator[str]:
 
 
 def added(found: Sequence[Measurement]) -> Iterator[str]:
-    """Say what lengths and resets add to each call that was timed without them, too: fastest batch against fastest."""
-    plain = {row.case: row for row in found if row.case.kind == "dense"}
+    """Say what lengths and resets add to each call that has them."""
     for row in found:
-        twin = plain.get(replace(row.case, kind="dense"))
-        if twin is None or twin is row:
-            continue
-        pairs = ((name, row.minimum(name), twin.minimum(name)) for name in row.samples)
-        texts = [f"{name} {(more - less) * 1e6:+.1f} µs" for name, more, less in pairs if more and less]
+        pairs = [(name, row.added(name)) for name in row.samples]
+        texts = [f"{name} {seconds * 1e6:+.1f} µs" for name, seconds in pairs if seconds is not None]
         if texts:
-            where = f"T {row.case.steps}, B {row.case.batch}"
-            yield f"{ARGUMENTS[row.case.kind]} adds to {twin.case.call} at {where}: {', '.join(texts)}."
+            what = f"{row.case.argument} adds to {row.case.call} at T {row.case.steps}, B {row.case.batch}"
+            yield f"{what}, fastest batches in turn: {', '.join(texts)}."
 
 
 def _times(row: Measurement, name: str) -> str:

@@ -25,6 +25,8 @@ class Measurement:
     rates: Rates | None = None
     bare: list[float] = field(default_factory=list)
     """Seconds of the least call through cffi, measured beside a case that is a call."""
+    plain: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of a call without its lengths or resets, round by round as `samples`."""
 
     def seconds(self, name: str) -> float | None:
         """A candidate's median; None where it has none."""
@@ -33,6 +35,11 @@ class Measurement:
     def minimum(self, name: str) -> float | None:
         """A candidate's least sample; None where it has none."""
         return min(self.samples[name]) if self.samples.get(name) else None
+
+    def added(self, name: str) -> float | None:
+        """Seconds that lengths or resets add to a call, least sample against least; None if not measured."""
+        samples, plain = self.samples.get(name), self.plain.get(name)
+        return min(samples) - min(plain) if samples and plain else None
 
     def best_peer(self, backends: tuple[str, ...]) -> tuple[str, float] | None:
         """The fastest candidate that is no backend of rnnfast, and its seconds."""
@@ -67,6 +74,7 @@ class Measurement:
             "minima": {name: self.minimum(name) for name in self.samples},
             "samples": self.samples,
             "bare": self.bare,
+            "plain": self.plain,
             "skipped": self.skipped,
             "wrong": self.wrong,
             "rates": None if self.rates is None else asdict(self.rates),

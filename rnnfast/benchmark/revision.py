@@ -49,6 +49,7 @@ def _add(found: Measurement, more: Measurement, name: str) -> None:
     for ours, samples in more.samples.items():
         assert ours == found.ours
         found.samples.setdefault(name, []).extend(samples)
+        found.plain.setdefault(name, []).extend(more.plain.get(ours, []))
     found.wrong |= dict.fromkeys([name], more.wrong[found.ours]) if more.wrong else {}
     found.skipped |= dict.fromkeys([name], more.skipped[found.ours]) if more.skipped else {}
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-import statistics
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import rnnfast
@@ -18,7 +17,7 @@ from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peers import REQUIRES, peer
 from rnnfast.benchmark.results import Measurement
-from rnnfast.benchmark.timing import Sampler, take_turns
+from rnnfast.benchmark.timing import SHORT, USUAL, Sampler, take_turns
 
 
 def start(threads: int) -> None:
@@ -39,10 +38,10 @@ def home() -> str:
 def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: bool = True) -> Measurement:
     """Check these candidates on the case, then time in turn all that were right, for about so many seconds.
 
-    `ours` is the one that others are held against; `probe` also measures the processor's rates or, where the case is a
-    call whose own cost is wanted, what the least call costs.
+    `ours` is the one that others are held against; `probe` also measures the processor's rates or, beside a call whose
+    own cost is wanted, a bare call. A call with lengths or resets is timed without them, too.
     """
-    data = make_data(case)
+    data, pace = make_data(case), SHORT if case.call else USUAL
     found = Measurement(case, ours, data.fill)
     samplers = {}
     for name in names:
@@ -53,30 +52,31 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
             noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
         if prepared is not None:
-            samplers[name] = Sampler(prepared.work, prepared.within)
-    if probe:
-        _time_with_probes(found, samplers, seconds)
-    else:
-        found.samples = take_turns(samplers, seconds)
+            samplers[name] = Sampler(prepared.work, prepared.within, pace)
+    others = {f"plain {name}": _plain(name, case) for name in samplers} if case.argument else {}
+    probes = _probes(found) if probe else None
+    if probes is not None:
+        others |= {f"probe {name}": Sampler(work, pace=pace) for name, work in probes.work.items()}
+    samples = take_turns(samplers | others, seconds, pace)
+    found.samples = {name: samples[name] for name in samplers}
+    found.plain = {name: samples[f"plain {name}"] for name in samplers if case.argument}
+    if probes is not None:
+        probes.note(found, {name: samples[f"probe {name}"] for name in probes.work})
     return found
 
 
-def _time_with_probes(found: Measurement, samplers: dict[str, Sampler], seconds: float) -> None:
-    """Time the candidates in turn with what measures the processor."""
-    from rnnfast.benchmark.probes import Probes, bare_call
+def _probes(found: Measurement) -> Any:
+    """Return the loops that measure the processor beside this case."""
+    from rnnfast.benchmark import probes
 
-    work: dict[str, Callable[[], Any]] = {}
-    if not found.case.call:
-        probes = Probes(found.case, found.fill)
-        work = probes.work
-    elif bare := bare_call():
-        work = {"bare call": bare}
-    samples = take_turns(samplers | {f"probe {name}": Sampler(each) for name, each in work.items()}, seconds)
-    found.samples = {name: samples[name] for name in samplers}
-    if found.case.call:
-        found.bare = samples.get("probe bare call", [])
-    else:
-        found.rates = probes.rates({name: statistics.median(samples[f"probe {name}"]) for name in work})
+    return probes.BareCall() if found.case.call else probes.Probes(found.case, found.fill)
+
+
+def _plain(name: str, case: Case) -> Sampler:
+    """Return a candidate's same call without the argument whose cost is wanted."""
+    case = replace(case, kind="dense")
+    prepared = peer(name).prepare(case, make_data(case))
+    return Sampler(prepared.work, prepared.within, SHORT)
 
 
 def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared | None:

@@ -24,7 +24,7 @@ SMOOTHING = 0.1
 
 @dataclass
 class LossCurve:
-    """What training saw at every step: characters read so far, their loss in bits each, and its moving average."""
+    """The course of training at every step: characters read so far, their loss in bits each, and its moving average."""
 
     characters: list[int] = field(default_factory=list)
     bits: list[float] = field(default_factory=list)
