@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 #include "system/gate.h"
 #include "system/processors.h"
 #include "system/restraint.h"
+#include "system/spawn.h"
 
 enum {
   IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
@@ -62,7 +62,6 @@ static void take_part(int32_t mailbox) {
 static void *serve(void *argument) {
   struct rf_gate *mailbox = argument;
   rf_flush_on();
-  rf_processors_use_all(); /* not only where the thread that called first may run */
   for (;;) {
     rf_gate_wait(mailbox, 0, IDLE_SPIN);
     atomic_store(&mailbox->word, 0);
@@ -89,30 +88,9 @@ static void forget_threads(void) {
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
 
-/* What the thread inherits: signals belong to the program's threads, but for those that a thread raises itself, which kill
- * the process for good where they are blocked, with no handler called. */
-static void block_signals(sigset_t *old) {
-  sigset_t signals;
-  sigfillset(&signals);
-  sigdelset(&signals, SIGSEGV);
-  sigdelset(&signals, SIGBUS);
-  sigdelset(&signals, SIGFPE);
-  sigdelset(&signals, SIGILL);
-  pthread_sigmask(SIG_SETMASK, &signals, old);
-}
-
 static bool start_thread(struct rf_gate *mailbox) {
-  pthread_t thread;
-  pthread_attr_t detached;
-  sigset_t old;
   gate_clear(mailbox);
-  if (pthread_attr_init(&detached) != 0) return false;
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  block_signals(&old);
-  const bool started = pthread_create(&thread, &detached, serve, mailbox) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy(&detached);
-  return started;
+  return rf_spawn(serve, mailbox);
 }
 
 /* Waits until all who are wanted have come, or the time is up; where there are more of them than processors, they need the
