@@ -57,5 +57,6 @@ void rf_call_run(struct call *call, rf_task task) {
       .workers = call->net.workers,
       .patience = patience < PATIENCE_MOST ? (int64_t)patience : PATIENCE_MOST,
       .barrier = call->w.barrier,
+      .tight = call->net.by_units,
   });
 }

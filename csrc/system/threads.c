@@ -39,7 +39,7 @@ static struct {
   _Atomic(rf_task) task;
   _Atomic(void *) context;
   _Atomic int32_t workers;
-  struct rf_restraint restraint;
+  struct rf_restraint restraint[2]; /* of regions that are tight or not */
   _Alignas(64) _Atomic uint64_t roll;
   struct rf_gate begun;   /* the number of the last region that began */
   struct rf_gate pending; /* workers that have not finished it */
@@ -81,7 +81,7 @@ static void forget_threads(void) {
   gate_clear(&pool.begun);
   gate_clear(&pool.pending);
   pool.roll = ROLL_CLOSED;
-  pool.restraint = (struct rf_restraint){0};
+  pool.restraint[0] = pool.restraint[1] = (struct rf_restraint){0};
   pool.threads = 0;
   pool.busy = false;
 }
@@ -152,14 +152,14 @@ void rf_parallel(const struct rf_region *region) {
     return;
   }
   const int64_t now = region->barrier->began;
-  workers = rf_restraint_apply(&pool.restraint, workers, now);
+  struct rf_restraint *restraint = &pool.restraint[region->tight];
+  workers = rf_restraint_apply(restraint, workers, now);
   const int32_t before = pool.threads;
   while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
   if (workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
     const int64_t lost = run(region, workers, now);
-    if (pool.threads == before)
-      rf_restraint_learn(&pool.restraint, workers, lost, rf_nanoseconds()); /* else they began */
+    if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
     atomic_store_explicit(&pool.busy, false, memory_order_release);
   } else {
     atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */
