@@ -146,7 +146,7 @@ static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) 
 void rf_parallel(const struct rf_region *region) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
-  rf_barrier_begin(region->barrier);
+  rf_barrier_begin(region->barrier, region->grace);
   if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
     region->task(region->context, 0, 1);
     return;
