@@ -56,6 +56,8 @@ void rf_call_run(struct call *call, rf_task task) {
       .context = call,
       .workers = call->net.workers,
       .patience = patience < PATIENCE_MOST ? (int64_t)patience : PATIENCE_MOST,
+      .grace = (int64_t)(patience / 4),
       .barrier = call->w.barrier,
+      .tight = call->net.by_units,
   });
 }

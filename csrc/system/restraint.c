@@ -9,7 +9,7 @@
 /* Others may be gone again after that many nanoseconds. */
 #define PAUSE_MOST INT64_C(5000000000)
 
-enum { TIMES_LEAST = 16, TIMES_MOST = 128 };
+enum { TIMES_LEAST = 8, TIMES_MOST = 64 };
 
 int32_t rf_restraint_apply(const struct rf_restraint *restraint, int32_t workers, int64_t now) {
   return now < restraint->until && workers > restraint->most ? restraint->most : workers;

@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 #include "system/gate.h"
 #include "system/processors.h"
 #include "system/restraint.h"
+#include "system/spawn.h"
 
 enum {
   IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
@@ -39,7 +39,7 @@ static struct {
   _Atomic(rf_task) task;
   _Atomic(void *) context;
   _Atomic int32_t workers;
-  struct rf_restraint restraint;
+  struct rf_restraint restraint[2]; /* of regions that are tight or not */
   _Alignas(64) _Atomic uint64_t roll;
   struct rf_gate begun;   /* the number of the last region that began */
   struct rf_gate pending; /* workers that have not finished it */
@@ -62,7 +62,6 @@ static void take_part(int32_t mailbox) {
 static void *serve(void *argument) {
   struct rf_gate *mailbox = argument;
   rf_flush_on();
-  rf_processors_use_all(); /* not only where the thread that called first may run */
   for (;;) {
     rf_gate_wait(mailbox, 0, IDLE_SPIN);
     atomic_store(&mailbox->word, 0);
@@ -82,37 +81,16 @@ static void forget_threads(void) {
   gate_clear(&pool.begun);
   gate_clear(&pool.pending);
   pool.roll = ROLL_CLOSED;
-  pool.restraint = (struct rf_restraint){0};
+  pool.restraint[0] = pool.restraint[1] = (struct rf_restraint){0};
   pool.threads = 0;
   pool.busy = false;
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
 
-/* What the thread inherits: signals belong to the program's threads, but for those that a thread raises itself, which kill
- * the process for good where they are blocked, with no handler called. */
-static void block_signals(sigset_t *old) {
-  sigset_t signals;
-  sigfillset(&signals);
-  sigdelset(&signals, SIGSEGV);
-  sigdelset(&signals, SIGBUS);
-  sigdelset(&signals, SIGFPE);
-  sigdelset(&signals, SIGILL);
-  pthread_sigmask(SIG_SETMASK, &signals, old);
-}
-
 static bool start_thread(struct rf_gate *mailbox) {
-  pthread_t thread;
-  pthread_attr_t detached;
-  sigset_t old;
   gate_clear(mailbox);
-  if (pthread_attr_init(&detached) != 0) return false;
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  block_signals(&old);
-  const bool started = pthread_create(&thread, &detached, serve, mailbox) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy(&detached);
-  return started;
+  return rf_spawn(serve, mailbox);
 }
 
 /* Waits until all who are wanted have come, or the time is up; where there are more of them than processors, they need the
@@ -168,20 +146,20 @@ static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) 
 void rf_parallel(const struct rf_region *region) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
-  rf_barrier_begin(region->barrier);
+  rf_barrier_begin(region->barrier, region->grace);
   if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
     region->task(region->context, 0, 1);
     return;
   }
   const int64_t now = region->barrier->began;
-  workers = rf_restraint_apply(&pool.restraint, workers, now);
+  struct rf_restraint *restraint = &pool.restraint[region->tight];
+  workers = rf_restraint_apply(restraint, workers, now);
   const int32_t before = pool.threads;
   while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
   if (workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
     const int64_t lost = run(region, workers, now);
-    if (pool.threads == before)
-      rf_restraint_learn(&pool.restraint, workers, lost, rf_nanoseconds()); /* else they began */
+    if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
     atomic_store_explicit(&pool.busy, false, memory_order_release);
   } else {
     atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */

@@ -31,7 +31,7 @@ static struct rf_barrier barrier;
 static int64_t patience = 200000000; /* so that they come even where the machine is busy */
 
 static void in_parallel(rf_task task, void *context, int32_t workers) {
-  rf_parallel(&(struct rf_region){task, context, workers, patience, &barrier});
+  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0});
 }
 
 /* Every worker of a region, once; and after each barrier what all wrote before it. */
@@ -137,7 +137,7 @@ static void *call(void *nothing) {
   struct rf_barrier own;
   for (int i = 0; i < 200; i++) {
     _Atomic int32_t workers = 0;
-    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, &own});
+    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1});
     expect(workers >= 1 && workers <= 3, "a second caller's work is not done");
   }
   return nothing;
