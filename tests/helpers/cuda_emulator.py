@@ -76,7 +76,7 @@ def warp_of(thread: Thread) -> tuple[int, int]:
 
 
 class Cuda:
-    """What kernels use of numba.cuda."""
+    """The part of numba.cuda that kernels use."""
 
     def __init__(self) -> None:
         self.progress = 0
