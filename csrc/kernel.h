@@ -14,8 +14,8 @@ struct rf_kernel {
   int32_t dtype;
   struct rf_cell_shape shape;
   void (*pack)(const struct rf_layer *layer);
-  void (*forward)(const struct rf_layer *layer);
-  void (*backward)(const struct rf_layer *layer);
+  void (*forward)(struct rf_layer *layer);
+  void (*backward)(struct rf_layer *layer);
   size_t (*forward_bytes)(const struct rf_layer *layer); /* of a worker's scratch */
   size_t (*backward_bytes)(const struct rf_layer *layer);
   size_t (*forward_shared_bytes)(const struct rf_layer *layer);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 from sources import Source, sources
@@ -23,10 +24,11 @@ WITH_EXAMPLES = [source for source in sources().values() if written(source)]
 
 
 @pytest.mark.parametrize("source", WITH_EXAMPLES, ids=lambda source: source.name)
-def test_examples_print_what_they_say(source: Source) -> None:
+def test_examples_print_what_they_say(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if source.missing:
         pytest.skip(f"needs {', '.join(sorted(source.missing))}")
     module = importlib.import_module(source.name)
+    monkeypatch.chdir(tmp_path)  # some write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     said: list[str] = []
     for found in doctest.DocTestFinder().find(module):

@@ -85,16 +85,17 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
   return s;
 }
 
-static struct backward backward_make(const struct rf_layer *l, struct arena *arena) {
+static struct backward backward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l), batch = l->batch, rows = block_most_rows(l);
-  struct backward b = {.inputs = inputs_make(l, arena)};
+  struct arena *together = l->together ? shared : arena;
+  struct backward b = {.shared = shared_make(l, shared), .inputs = inputs_make(l, arena)};
   b.h0 = take_reals(arena, batch * stride);
   b.c0 = take_reals(arena, CELL_STATES > 1 ? batch * stride : 0);
   b.zeros = take_reals(arena, stride);
-  b.dh = take_reals(arena, batch * stride);
-  b.dc = take_reals(arena, CELL_STATES > 1 ? batch * stride : 0);
+  b.dh = take_reals(together, batch * stride);
+  b.dc = take_reals(together, CELL_STATES > 1 ? batch * stride : 0);
   b.masks = recurrent_masks(l, arena);
-  b.d_operand = take_reals(arena, l->recurrent_dropout.probability > 0 || CELL_PHASES > 1 ? batch * stride : 0);
+  b.d_operand = take_reals(together, l->recurrent_dropout.probability > 0 || CELL_PHASES > 1 ? batch * stride : 0);
   b.packed_gates = take_reals(arena, rows * PACKED_ROWS);
   b.sums = take_reals(arena, gates_width(l, CELL_SLOTS));
   b.room = take_reals(arena, room_numbers(&l->cache)); /* of panels that are packed as they are used */
@@ -121,15 +122,15 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
 }
 
 static size_t layer_backward_bytes(const struct rf_layer *l) {
-  struct arena arena = {0};
-  backward_make(l, &arena);
+  struct arena arena = {0}, shared = {0};
+  backward_make(l, &arena, &shared);
   return arena.used;
 }
 
 static size_t layer_backward_shared_bytes(const struct rf_layer *l) {
-  struct arena arena = {0};
-  shared_make(l, &arena);
-  return arena.used;
+  struct arena arena = {0}, shared = {0};
+  backward_make(l, &arena, &shared);
+  return shared.used;
 }
 
 /* Entry in arrays of a block of the first row that this worker has in a visit. */

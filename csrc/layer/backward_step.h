@@ -96,24 +96,25 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
   product(&p);
 }
 
-static void backward_step(const struct rf_layer *l, const struct backward *b, int64_t visit) {
+static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t live = live_rows(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
   if (l->dy.base || l->hold) add_output_gradient(l, b, visit);
   const int64_t through = backward_rows(l, b, visit);
   cell_backward_rows(CELL_PHASES - 1, l, b, live);
   rf_units_wait(l);
-  if (CELL_PHASES > 1) {
+  if (CELL_PHASES > 1 && !l->left) {
     memcpy(b->all_gates, b->gates_row, (size_t)live * sizeof *b->all_gates);
     state_product(l, b, 1, live, b->all_gates, b->d_operand_row, 1);
     cell_backward_rows(0, l, b, live);
     rf_units_wait(l);
   }
+  if (l->left) return;
   state_product(l, b, 0, through, b->through_gates, b->through_to, 0);
   for (int64_t i = 0; i < live; i++) {
     const int64_t row = l->plan.row[start + i];
     if (l->plan.previous[start + i] == RF_FROM_ZEROS) {
-      zero_reals(b->dh_row[i], stride);
-      if (CELL_STATES > 1) zero_reals(b->dc_row[i], stride);
+      zero_own(l, b->dh_row[i]);
+      if (CELL_STATES > 1) zero_own(l, b->dc_row[i]);
     } else if (b->masks) {
       real *d_operand = b->d_operand_row[i] + l->unit_from;
       multiply_row(d_operand, d_operand, b->masks + row * stride + l->unit_from, own_units(l));

@@ -20,7 +20,7 @@ static void forward_begin(const struct rf_layer *l, struct forward *f) {
   f->packed = packed_parts(l, l->packed);
   zero_reals(f->zeros, stride);
   states_in(l, &l->plan, l->h0, f->h0);
-  if (CELL_STATES > 1) states_in(l, &l->plan, l->c0, f->c0);
+  if (CELL_STATES > 1) own_states_in(l, &l->plan, l->c0, f->c0);
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     f->now_h[b] = f->h0 + b * stride;
     f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * stride : NULL;
@@ -94,10 +94,10 @@ static void step_output(const struct rf_layer *l, const struct forward *f, int64
   }
 }
 
-static void forward_step(const struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
+static void forward_step(struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
   const int64_t live = live_rows(&l->plan, visit);
   step_rows(l, f, visit);
-  for (int phase = 0; phase < CELL_PHASES; phase++) {
+  for (int phase = 0; phase < CELL_PHASES && !l->left; phase++) {
     const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
     const struct weights weights = state_weights(l, phase);
     const struct step s = {
@@ -115,21 +115,27 @@ static void forward_step(const struct rf_layer *l, const struct forward *f, int6
     gates_run(phase_family[phase], l, &s);
     rf_units_wait(l);
   }
-  if (l->y.base) step_output(l, f, visit);
+  if (l->y.base && !l->left) step_output(l, f, visit);
 }
 
-static void layer_forward(const struct rf_layer *l) {
-  struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
-  struct forward f = forward_make(l, &arena, &shared);
+/* The time loop, left where this worker parts from the others. */
+static void forward_steps(struct rf_layer *l, struct forward *f) {
   const int64_t visits = l->plan.t1 - l->plan.t0;
-  forward_begin(l, &f);
-  for (int64_t first = 0, end; first < visits; first = end) {
-    for (end = first + 1; end < visits && l->plan.start[end + 1] - l->plan.start[first] <= f.chunk_rows;) end++;
-    chunk_inputs(l, &f, first, end);
-    for (int64_t visit = first; visit < end; visit++) {
-      forward_step(l, &f, visit, f.chunk_gates + (l->plan.start[visit] - l->plan.start[first]));
+  for (int64_t first = 0, end; first < visits && !l->left; first = end) {
+    for (end = first + 1; end < visits && l->plan.start[end + 1] - l->plan.start[first] <= f->chunk_rows;) end++;
+    chunk_inputs(l, f, first, end);
+    for (int64_t visit = first; visit < end && !l->left; visit++) {
+      forward_step(l, f, visit, f->chunk_gates + (l->plan.start[visit] - l->plan.start[first]));
     }
   }
+}
+
+static void layer_forward(struct rf_layer *l) {
+  struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
+  struct forward f = forward_make(l, &arena, &shared);
+  forward_begin(l, &f);
+  forward_steps(l, &f);
+  if (l->left) return;
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
   }

@@ -33,10 +33,11 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch, limit = chunk_rows(l), most = limit < all ? limit : all;
   struct forward f = {.chunk_rows = most};
   f.room = take_reals(arena, room_numbers(&l->cache));
-  if (!l->gates.base) f.gates = take_reals(arena, most * gates_stride(l));
+  struct arena *together = l->together ? shared : arena;
+  if (!l->gates.base) f.gates = take_reals(together, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
-  f.c0 = take_reals(arena, CELL_STATES > 1 ? l->batch * stride : 0);
+  f.c0 = take_reals(together, CELL_STATES > 1 ? l->batch * stride : 0);
   f.zeros = take_reals(arena, stride);
   f.masks = recurrent_masks(l, arena);
   f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);

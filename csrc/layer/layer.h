@@ -10,7 +10,7 @@
 
 #include "system/arena.h"
 #include "system/cpu.h"
-#include "system/threads.h"
+#include "system/barrier.h"
 
 /* What net/ needs to know of a cell; cell/cell.h explains slots. */
 struct rf_cell_shape {
@@ -58,6 +58,8 @@ struct rf_layer {
   int64_t unit_from, unit_to; /* this worker's units */
   int32_t worker, workers;
   int by_units; /* every step needs the others' units of the one before */
+  int together; /* what a step leaves stands in shared memory: the call shares out units, if it has several workers */
+  int left;     /* this worker has parted from the others, of whom worker 0 goes on alone */
   struct rf_barrier *barrier;
 
   int64_t steps, batch, input_size, hidden_size;
@@ -106,12 +108,19 @@ static inline int64_t rf_row_stride(int64_t lines, size_t size) {
 /* Where worker `worker` begins in `count` things dealt out evenly; it ends where the next begins. */
 static inline int64_t rf_share(int64_t count, int32_t worker, int32_t workers) { return count * worker / workers; }
 
-static inline void rf_layer_wait(const struct rf_layer *l) {
-  if (l->workers > 1) rf_barrier_wait(l->barrier, l->workers);
+/* Waits for the other workers. Where units are shared out they may part there, since all else is in shared memory: worker
+ * 0 then has all units, and the others have `left`. */
+static inline void rf_layer_wait(struct rf_layer *l) {
+  if (l->workers == 1 || !rf_barrier_wait(l->barrier, l->workers, l->by_units)) return;
+  l->left = l->worker > 0;
+  l->workers = 1;
+  l->by_units = 0;
+  l->unit_from = 0;
+  l->unit_to = l->hidden_size;
 }
 
 /* Between what a worker leaves for the others within a step and their use of it. */
-static inline void rf_units_wait(const struct rf_layer *l) {
+static inline void rf_units_wait(struct rf_layer *l) {
   if (l->by_units) rf_layer_wait(l);
 }
 

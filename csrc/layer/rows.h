@@ -45,12 +45,27 @@ static inline void copy_reals(real *to, const real *from, int64_t count) {
   memcpy(to, from, (size_t)count * sizeof(real));
 }
 
+/* From this worker's first unit on to its last, or to the end of the row. */
+static inline void zero_own(const struct rf_layer *l, real *row) {
+  const int64_t end = l->unit_to == l->hidden_size ? state_stride(l) : l->unit_to;
+  zero_reals(row + l->unit_from, end - l->unit_from);
+}
+
 /* A plan's rows of (B, H) from the caller, or NULL for zeros, into rows with a stride and zeros behind them. */
 static void states_in(const struct rf_layer *l, const struct rf_plan *plan, const real *from, real *to) {
   const int64_t stride = state_stride(l), size = l->hidden_size;
   for (int64_t b = plan->row_from; b < plan->row_to; b++) {
     zero_reals(to + b * stride, stride);
     if (from) copy_reals(to + b * stride, from + b * size, size);
+  }
+}
+
+/* The same, this worker's units alone: for rows that workers share. */
+static void own_states_in(const struct rf_layer *l, const struct rf_plan *plan, const real *from, real *to) {
+  for (int64_t b = plan->row_from; b < plan->row_to; b++) {
+    real *row = to + b * state_stride(l);
+    zero_own(l, row);
+    if (from) copy_reals(row + l->unit_from, from + b * l->hidden_size + l->unit_from, own_units(l));
   }
 }
 

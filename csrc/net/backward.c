@@ -34,9 +34,12 @@ static void backward_layer(const struct worker *worker, int32_t layer, int32_t d
 static void backward_task(void *context, int32_t index, int32_t count) {
   const struct call *call = context;
   const rf_problem *p = call->net.p;
-  const struct worker worker = rf_worker_make(call, index, count);
+  struct worker worker = rf_worker_make(call, index, count);
   for (int32_t layer = p->num_layers - 1; layer >= 0; layer--) {
-    for (int32_t d = 0; d < p->num_directions; d++) backward_layer(&worker, layer, d);
+    for (int32_t d = 0; d < p->num_directions; d++) {
+      backward_layer(&worker, layer, d);
+      if (!rf_worker_goes_on(&worker)) return;
+    }
   }
 }
 

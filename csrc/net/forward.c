@@ -30,16 +30,19 @@ static void forward_layer(const struct worker *worker, int32_t layer, int32_t d)
 static void forward_task(void *context, int32_t index, int32_t count) {
   const struct call *call = context;
   const rf_problem *p = call->net.p;
-  const struct worker worker = rf_worker_make(call, index, count);
+  struct worker worker = rf_worker_make(call, index, count);
   for (int32_t layer = 0; layer < p->num_layers && !p->packed; layer++) {
     for (int32_t d = 0; d < p->num_directions; d++) {
       struct rf_layer l = rf_worker_layer(&worker, layer, d);
       rf_net_pack_layer(&call->net, &l, layer, d, call->w.packed);
     }
   }
-  if (count > 1 && !p->packed) rf_barrier_wait(call->w.barrier, count);
+  if (count > 1 && !p->packed) rf_barrier_wait(call->w.barrier, count, 0);
   for (int32_t layer = 0; layer < p->num_layers; layer++) {
-    for (int32_t d = 0; d < p->num_directions; d++) forward_layer(&worker, layer, d);
+    for (int32_t d = 0; d < p->num_directions; d++) {
+      forward_layer(&worker, layer, d);
+      if (!rf_worker_goes_on(&worker)) return;
+    }
   }
 }
 

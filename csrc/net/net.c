@@ -38,6 +38,7 @@ static void choose_workers(struct net *net) {
   const int64_t by_rows = smaller(most, p->batch / WORKER_ROWS);
   const int64_t by_units =
       smaller(most, smaller(rf_blocks(p->hidden_size, net->size), (int64_t)(step / STEP_PRODUCTS)));
+  net->products = all * layers;
   net->by_units = by_units > 1 && by_units > by_rows;
   const int64_t workers = net->by_units ? by_units : smaller(most, p->batch / WORKER_ROWS_LEAST);
   net->workers = workers < 1 ? 1 : (int32_t)smaller(workers, RF_MAX_THREADS);
@@ -105,6 +106,7 @@ struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direc
       .all = net->plan[direction],
       .unit_to = p->hidden_size,
       .workers = 1,
+      .together = net->by_units,
       .steps = p->steps,
       .batch = p->batch,
       .input_size = rf_net_layer_input(p, layer),

@@ -16,6 +16,7 @@ struct net {
   size_t size; /* bytes of a number */
   int64_t state_row, gates_row; /* numbers from row to row of one direction */
   int64_t visits;
+  double products; /* multiply-adds of a forward */
   int32_t workers; /* threads worth waking for it */
   int by_units;    /* which share hidden units, not rows */
   struct rf_plan plan[2]; /* of all rows, by direction; workspace.c makes them */

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#define PRODUCTS_A_NANOSECOND 40 /* of one thread, about */
+#define PATIENCE_MOST 2000000    /* nanoseconds: no idle processor takes longer to wake */
+
 struct worker rf_worker_make(const struct call *call, int32_t index, int32_t count) {
   struct worker worker = {.call = call, .index = index, .count = count};
   const int64_t batch = call->net.p->batch;
@@ -36,11 +39,23 @@ struct rf_layer rf_worker_layer(const struct worker *worker, int32_t layer, int3
   return l;
 }
 
+int rf_worker_goes_on(struct worker *worker) {
+  if (worker->count == 1 || !worker->call->w.barrier->parted) return 1;
+  worker->count = 1;
+  return worker->index == 0;
+}
+
 void rf_call_run(struct call *call, rf_task task) {
-  memset(call->w.barrier, 0, sizeof *call->w.barrier);
-  if (call->net.workers > 1) {
-    rf_parallel(call->net.workers, task, call);
-  } else {
+  if (call->net.workers == 1) {
     task(call, 0, 1);
+    return;
   }
+  const double patience = call->net.products / PRODUCTS_A_NANOSECOND / 2; /* as long as sharing out may save */
+  rf_parallel(&(struct rf_region){
+      .task = task,
+      .context = call,
+      .workers = call->net.workers,
+      .patience = patience < PATIENCE_MOST ? (int64_t)patience : PATIENCE_MOST,
+      .barrier = call->w.barrier,
+  });
 }

@@ -25,6 +25,9 @@ struct worker {
 
 struct worker rf_worker_make(const struct call *call, int32_t index, int32_t count);
 
+/* After a layer: whether this worker has more to do. Where workers have parted, worker 0 alone has. */
+int rf_worker_goes_on(struct worker *worker);
+
 /* The layer's record as this worker has it, with its rows or its units. */
 struct rf_layer rf_worker_layer(const struct worker *worker, int32_t layer, int32_t d);
 

@@ -27,6 +27,8 @@ class ForwardArrays(NamedTuple):
     resets: Array | None = None
     library: Any = None
     """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
+    dense: bool = False
+    """True where x and y are known to have no gaps."""
 
 
 class BackwardArrays(NamedTuple):
@@ -52,12 +54,8 @@ class BackwardArrays(NamedTuple):
     lengths: Array | None = None
     mask: Array | None = None
     resets: Array | None = None
-
-
-class Pinned(tuple[Array, ...]):
-    """States that are passed again and again, as a stream does: a backend may note in `known` where they lie."""
-
-    known: Any = None
+    dense: bool = False
+    """True where x, dy and dx are known to have no gaps."""
 
 
 class Bound(Protocol):

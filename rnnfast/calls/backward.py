@@ -9,8 +9,8 @@ from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.backends.contract import BackwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.arguments import read_sequence
-from rnnfast.calls.forward import Call
+from rnnfast.calls.arguments import is_plain, read_sequence
+from rnnfast.calls.forward import Call, new_tuple
 from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
 from rnnfast.calls.prepared import Engine
 from rnnfast.problem import Array
@@ -34,7 +34,9 @@ def backward(
     prepared, access = call.prepared, call.access
     net, parameters = engine.net, engine.parameters
     parameters.check()
-    dy = None if dy is None else read_sequence("dy", dy, prepared.y_shape, net, access)
+    plain = dy is None or (is_plain(dy, prepared.y_shape, engine.dtype) and access is host)
+    if not plain:
+        dy = read_sequence("dy", dy, prepared.y_shape, net, access)
     d_final = states.read("d_state", d_state, net, prepared.state_shape, access)
     if out is None:
         grads = new_gradients(engine, prepared, access, need_x)
@@ -44,14 +46,15 @@ def backward(
     if monitor:
         norms, grads.state_norms = state_norms(prepared, net)
     reserve = spend()
-    inputs = call.start, call.lengths, call.mask, call.resets
-    results = grads.x, grads.states, [grads.params[name] for name in net.shapes], norms
-    arrays = BackwardArrays(call.x, dy, d_final, *results, *inputs)
+    d_parameters = [*grads.params.values()] if out is None else [grads.params[name] for name in net.shapes]
+    arrays = (call.x, dy, d_final, grads.x, grads.states, d_parameters, norms)
+    arrays += (call.start, call.lengths, call.mask, call.resets, call.dense and plain and out is None)
+    seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
-        arrays = _apart(arrays, access, grads.arrays)
+        seen = _apart(seen, access, grads.arrays)
     if access is not host:
-        arrays = _seen(arrays, access)
-    prepared.bound.backward(reserve, arrays, overwrite=not accumulate)
+        seen = _seen(seen, access)
+    prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads
 
 

@@ -39,11 +39,10 @@ class Engine:
     `frozen`: the parameters never change again.
     """
 
-    __slots__ = ("backend", "cache", "choice", "dtype", "forms", "frozen", "net", "on_host", "outputs", "parameters")
-
     def __init__(self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False) -> None:
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
+        self.two_states = len(net.states) > 1
         self.cache: dict[str, Any] = {}
         self.outputs: tuple[Any, ...] = ()
         """References to gradients that backward was given before, and that were found to be apart."""

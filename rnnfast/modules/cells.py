@@ -30,7 +30,7 @@ class StepCell(Module, Generic[StateT]):
 
     def record(self, x: Any, state: Any = None, *, keep: bool = False) -> tuple[StateT, Tape[StateT]]:
         """As a call, and a tape: `tape.backward(d_state=...)` takes gradients of the new state, dy is added to h's."""
-        _, new_state, tape = self._record((x, state), False, None, keep)
+        _, new_state, tape = self._record((x, state, None, None, None), False, None, keep)
         return new_state, tape
 
 

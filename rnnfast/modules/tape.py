@@ -26,10 +26,9 @@ class Tape(Generic[StateT]):
     (12,)
     """
 
-    def __init__(self, engine: Engine, call: Call, dropout_seed: int, *, keep: bool) -> None:
+    def __init__(self, engine: Engine, call: Call, dropout_seed: int, keep: bool) -> None:
         self._engine, self._keep, self.dropout_seed = engine, keep, dropout_seed
-        # Inputs as views: the caller's own arrays can get another shape in place.
-        self._call: Call | None = call.with_views()
+        self._call: Call | None = call
         self._prepared, self._way = call.prepared, ""
         self._lock = threading.Lock()
 

@@ -22,7 +22,7 @@ pytest.importorskip("matplotlib", reason="the benchmark needs matplotlib")
 
 from rich.console import Console
 
-from rnnfast.benchmark import command, peers, plots, report, revision, session, summary
+from rnnfast.benchmark import command, peers, plots, report, report_calls, revision, session, summary
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.planning import make_plan
@@ -50,7 +50,7 @@ def printed(show: Any, *arguments: Any) -> str:
 def test_tables() -> None:
     one, two = Case("lstm", 16, 8, 128), Case("lstm", 128, 8, 256)
     rows = [made(one, 2, 5, 3), made(two, 40, 20, wrong={"jax": "y is off"}, skipped={"openvino": "runs no training"})]
-    text = printed(report.print_tables, rows, ("c",))
+    text = printed(report.print_tables, rows, ("c",)) + printed(report.print_notes, rows)
     assert "LSTM forward, float32, 1 thread: ms" in text
     assert re.search(r"T +B +H +c +torch +jax +ratio +roofline +peak", text)
     assert re.search(rf"16 +8 +128 +2 +5 +3 +1\.50 +\d+% +{one.flops / 2e-3 / 100e9:.0%}", text)
@@ -67,6 +67,30 @@ def test_summary_of_threads_and_of_odd_inputs() -> None:
     totals = printed(summary.print_summary, rows, ("c",))
     assert re.search(r"than on one thread.*gru +forward +2 +1 +2\.00", totals, re.DOTALL)
     assert re.search(r"H 256 ragged +0\.50 +c 1\.20", totals)
+
+
+def test_table_of_calls() -> None:
+    plain = Case("lstm", 16, 8, 8, "training", call="record, backward")
+    rows = [made(plain, 0.07, 2.5, 0.15, bare=[6e-8, 7e-8, 8e-8]), made(replace(plain, kind="resets"), 0.1)]
+    rows[0].samples["c"][0] = 0.06e-3
+    text = printed(report_calls.print_calls, rows, ("c",))
+    assert "LSTM whole calls, float32, 1 thread: µs" in text
+    assert re.search(r"record, backward +T 16 B 8 H 8 +70 \(60\) +2500 \(2500\) +150 \(150\) +2\.14", text)
+    assert re.search(r"record, backward, resets= +T 16 B 8 H 8 +100 \(100\)", text)
+    assert "through cffi: 0.070 µs (0.060)" in text
+    assert "resets= adds to record, backward at T 16, B 8: c +40.0 µs." in text
+
+
+def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    json_file = tmp_path / "run.json"
+    few = ["--suite", "overhead", "--work", "forward", "--json", str(json_file)]
+    assert cli.main(["bench", *few, *QUICKLY]) == 0
+    text = capsys.readouterr().out
+    assert "frozen(x, lengths=)" in text and "roofline" not in text and "geometric mean" not in text
+    cases = json.loads(json_file.read_text())["cases"]
+    assert [case["case"]["call"] for case in cases][:2] == ["frozen(x)", "frozen(x, state)"]
+    assert all(case["minima"][OURS] == min(case["samples"][OURS]) > 0 for case in cases)
+    assert all(bool(case["bare"]) == (OURS == "c") for case in cases)
 
 
 def test_pictures(tmp_path: Path) -> None:

@@ -16,31 +16,38 @@ _KEPT_WORKSPACE = 64 << 20  # bytes; a larger workspace is given back after the 
 _this_thread = threading.local()
 
 
+def room(size: int) -> int:
+    """Return how long an array of bytes is that has `size` of them from a multiple of 64 on. Raises MemoryError."""
+    if size > sys.maxsize - ALIGNMENT:
+        raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
+    return size + ALIGNMENT
+
+
 class Block:
-    """At least `size` uninitialised bytes from `pointer` on, a multiple of 64.
+    """At least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
 
     Raises MemoryError where they cannot be had.
     """
 
-    __slots__ = ("_offset", "buffer", "pointer", "size")
+    __slots__ = ("buffer", "size")
 
     def __init__(self, size: int) -> None:
-        if size > sys.maxsize - ALIGNMENT:
-            raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
-        ffi, _ = library()
-        self.buffer, self.size = np.empty(size + ALIGNMENT, np.uint8), size
-        start = ffi.from_buffer("char *", self.buffer)  # keeps the buffer alive
-        self._offset = -int(ffi.cast("uintptr_t", start)) % ALIGNMENT
-        self.pointer = start + self._offset
+        self.buffer, self.size = np.empty(room(size), np.uint8), size
 
     @property
     def bytes(self) -> Array:
-        """View the bytes as an array."""
-        return self.buffer[self._offset :][: self.size]
+        """View the aligned bytes as an array."""
+        return self.buffer[-self.buffer.ctypes.data % ALIGNMENT :][: max(self.size, 1)]
+
+    @property
+    def pointer(self) -> Any:
+        """Return the address of the first one, for cffi; the block must outlive its use."""
+        ffi, _ = library()
+        return ffi.cast("void *", self.bytes.ctypes.data)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
         copy = Block(self.size)
-        library()[0].memmove(copy.pointer, self.pointer, self.size)
+        copy.bytes[:] = self.bytes
         return copy
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import check, dtype_id, isa_id, library
+from rnnfast.backends.c.memory import Block
 from rnnfast.problem import Array, Problem
 
 # What an rf_problem takes over from a Problem under the same name.
@@ -20,7 +21,9 @@ class Template:
 
     def __init__(self, problem: Problem, layout: Layout) -> None:
         self.ffi, self.lib = library()
-        self.variant = problem.variant
+        self.variant, self.layout = problem.variant, layout
+        self.count = problem.num_layers * problem.num_directions
+        self.parameters = self.count * (2 if problem.bias_ih is None else 4)
         self.record = record = self.ffi.new("rf_problem *")
         record.struct_size = self.ffi.sizeof("rf_problem")
         record.cell = self.lib.rf_cell_id(problem.cell.encode())
@@ -32,7 +35,7 @@ class Template:
             setattr(record, name, getattr(problem, name))
         self.set_strides(layout, problem)
         # Whatever the record points to must outlive it.
-        self.kept = [self.set_table(name, getattr(problem, name)) for name in WEIGHTS]
+        self.kept: list[Any] = [self.set_table(name, getattr(problem, name)) for name in WEIGHTS]
 
     def chosen_isa(self) -> int:
         """Return the instruction set's number: settled now, as sizes depend on it."""
@@ -57,6 +60,18 @@ class Template:
         table = self.ffi.new("void *[]", pointers)
         setattr(self.record, name, table)
         return table, pointers
+
+    def pack(self, problem: Problem) -> None:
+        """Point to weights rearranged once for all forms of a net that is frozen."""
+        cache = {} if problem.cache is None else problem.cache
+        if "packed" not in cache:
+            block = Block(self.size("packed"))
+            self.record.packed_bytes = block.size
+            check(self.lib.rf_pack(self.record, block.pointer), self.variant)
+            cache["packed"] = block
+        packed: Block = cache["packed"]
+        self.kept.append(packed)
+        self.record.packed, self.record.packed_bytes = packed.pointer, packed.size
 
     def copy(self) -> Any:
         """Return a record of its own for one call in progress."""

@@ -17,7 +17,7 @@ from rnnfast.checks.arrays import check_target
 from rnnfast.problem import Array
 
 
-class DeviceMemory:
+class DeviceAccess:
     """Where the arrays of one call live: the library that x comes from makes its results, on the caller's stream."""
 
     def __init__(self, x: Any, owner: str) -> None:

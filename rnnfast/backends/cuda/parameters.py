@@ -9,7 +9,7 @@ from typing import Any
 from rnnfast.arrays.access import Access
 from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import backend as numba_cuda
-from rnnfast.backends.cuda.access import DeviceMemory, device_value
+from rnnfast.backends.cuda.access import DeviceAccess, device_value
 from rnnfast.backends.cuda.copies import copied, put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.net.description import Net
@@ -34,7 +34,7 @@ class DeviceParameters(Parameters):
 
     def access(self, x: Any) -> Access:
         """Return the access that the library of x offers."""
-        return DeviceMemory(x, self.net.name)
+        return DeviceAccess(x, self.net.name)
 
     def check(self) -> None:
         """Do nothing: these arrays' shapes cannot change under the views that kernels are given."""
