@@ -82,8 +82,8 @@ def read_flags(name: str, value: Any, prepared: Prepared, access: Access) -> Arr
     if value is None:
         return None
     layout, shape = prepared.layout, prepared.x_shape[:-1]
-    if layout.is_time_major and type(value) is np.ndarray and value.dtype is BOOL and value.shape == shape:
-        if value.flags.c_contiguous:
-            return value.view(UINT8).reshape(prepared.steps, prepared.batch)
+    if layout.is_time_major and is_plain(value, shape, BOOL):
+        plain: Array = value.view(UINT8).reshape(prepared.steps, prepared.batch)
+        return plain
     array = host.as_flags(name, access.on_host(name, value), shape)
     return host.dense(layout.sequence(array)).view(np.uint8)

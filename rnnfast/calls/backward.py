@@ -31,24 +31,25 @@ def backward(
 
     `spend` is called once all is well, and returns the reserve to use up.
     """
-    prepared, access = call.prepared, call.access
-    net, parameters = engine.net, engine.parameters
-    parameters.check()
-    plain = dy is None or (is_plain(dy, prepared.y_shape, engine.dtype) and access is host)
-    if not plain:
-        dy = read_sequence("dy", dy, prepared.y_shape, net, access)
-    d_final = states.read("d_state", d_state, net, prepared.state_shape, access)
+    prepared, access, x, start, lengths, mask, resets, _, dense = call
+    net = engine.net
+    engine.parameters.check()
+    if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
+        dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
+    d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
     if out is None:
         grads = new_gradients(engine, prepared, access, need_x)
+        d_parameters = [*grads.params.values()]
     else:
-        grads = given_gradients(engine, prepared, access, need_x, out)
+        grads, dense = given_gradients(engine, prepared, access, need_x, out), False
+        d_parameters = [grads.params[name] for name in net.shapes]
     norms = None
     if monitor:
         norms, grads.state_norms = state_norms(prepared, net)
     reserve = spend()
-    d_parameters = [*grads.params.values()] if out is None else [grads.params[name] for name in net.shapes]
-    arrays = (call.x, dy, d_final, grads.x, grads.states, d_parameters, norms)
-    arrays += (call.start, call.lengths, call.mask, call.resets, call.dense and plain and out is None)
+    state = grads.state
+    d_start = state if engine.two_states else (state,)
+    arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
         seen = _apart(seen, access, grads.arrays)

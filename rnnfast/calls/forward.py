@@ -62,7 +62,8 @@ def record(
     """
     how = TRAINING if train else RECORDED
     cut = None if truncate is None and type(memory) is str and memory == "full" else (memory, truncate)
-    done = run(engine, how, *inputs, None, dropout_seed, cut)
+    x, state, lengths, mask, resets = inputs
+    done = run(engine, how, x, state, lengths, mask, resets, None, dropout_seed, cut)
     y, final, prepared, access, x, start, *rest = done
     # Inputs as views: the caller's own arrays can get another shape in place.
     if start:
@@ -86,7 +87,9 @@ def run(
 
     `cut` is what `record` was told of memory and truncation, None where the steps stay together.
     """
-    dtype, net, access, empty = engine.dtype, engine.net, host, np.empty
+    dtype, net = engine.dtype, engine.net
+    access: Access = host
+    empty: Any = np.empty
     plain = (
         type(x) is np.ndarray
         and x.dtype is dtype

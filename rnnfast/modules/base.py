@@ -163,10 +163,11 @@ class Module:
         truncate: Any = None,
     ) -> tuple[Array, Any, Tape[Any]]:
         """Record a call; y, the state and the tape. `inputs`: x, the state, lengths, mask and resets."""
+        train, keep = truth("train", train), truth("keep", keep)
         if dropout_seed is None:
             seed = self._next_seed()
         else:
             seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
         engine = self._engine()
-        y, state, call = record(engine, inputs, truth("train", train), seed, memory, truncate)
-        return y, state, Tape(engine, call, seed, truth("keep", keep))
+        y, state, call = record(engine, inputs, train, seed, memory, truncate)
+        return y, state, Tape(engine, call, seed, keep)

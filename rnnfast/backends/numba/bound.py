@@ -33,7 +33,7 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return a `Reserve` where the problem is recorded."""
-        x, y, start, final, lengths, mask, resets, _ = arrays
+        x, y, start, final, lengths, mask, resets, *_ = arrays
         problem, entries, cuts, sequences = self.problem, self.entries, self.cuts, self.sequences
         if lengths is not None or mask is not None:
             entries = entries_of(self.shape, lengths, mask)
@@ -52,7 +52,7 @@ class Bound:
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
-        x, dy, d_final, dx, d_start, d_parameters, norms = arrays
+        x, dy, d_final, dx, d_start, d_parameters, norms, *_ = arrays
         problem, entries, x_mask, sequences = self.problem, reserve.entries, reserve.x_masks[0], self.sequences
         what, to, apart = 0 if overwrite else ADD, None, False
         if dx is not None:
