@@ -53,10 +53,10 @@ def numba_device() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def cuda_without_a_device(request: pytest.FixtureRequest) -> None:
-    """Tests of the target "cuda" run in the emulator where there is no device."""
+    """Tests of the target "cuda" run in the emulator where there is no device, with Numba's arrays if it has any."""
     target = request.node.callspec.params.get("target") if hasattr(request.node, "callspec") else None
     if str(target) == "cuda" and numba_cuda.reason() is not None and EMULATOR_CAN_RUN:
-        request.getfixturevalue("emulated_device")
+        request.getfixturevalue("numba_device" if importlib.util.find_spec("numba_cuda") else "emulated_device")
 
 
 @pytest.fixture

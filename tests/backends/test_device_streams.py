@@ -68,7 +68,7 @@ def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
 
 
 class CurrentDevice(nullcontext[None]):
-    """As CuPy's: within it arrays are made there."""
+    """A device like CuPy's: within it arrays are made there."""
 
     id, entered = 0, 0
 
@@ -77,7 +77,7 @@ class CurrentDevice(nullcontext[None]):
 
 
 def cupy_over_numpy() -> Any:
-    """What is used of CuPy, over NumPy."""
+    """Return what is used of CuPy, over NumPy."""
     stream = SimpleNamespace(ptr=7)
     names = {name: getattr(np, name) for name in ("asarray", "matmul", "lib")}
     return SimpleNamespace(**names, cuda=SimpleNamespace(get_current_stream=lambda: stream))

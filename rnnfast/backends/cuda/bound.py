@@ -18,7 +18,7 @@ from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.problem import Array, Problem
 
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
-"""What of a problem every run brings anew."""
+"""Fields of a problem that every run brings anew."""
 
 
 class Bound:

@@ -46,7 +46,7 @@ class Device:
         name = current.name if isinstance(current.name, str) else current.name.decode()
         self.number, self.limits = int(current.id), limits_of((major, minor), blocks)
         self.plans: dict[tuple[int, int, int], Any] = {}
-        """What plan.py keeps from call to call."""
+        """Plans that calls share, kept by plan.py."""
         self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
 
     @functools.cache  # noqa: B019 - there is one device, and it stays
