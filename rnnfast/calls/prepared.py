@@ -10,6 +10,7 @@ from rnnfast.arrays.access import Access
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.choose import Choice
 from rnnfast.backends.contract import Binder, Bound
+from rnnfast.checks.arrays import check_steps
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Problem
@@ -67,6 +68,7 @@ class Engine:
         net, (steps, batch), y_shape = self.net, layout.sizes(shape), (*shape[:-1], self.net.output_size)
         if self.on_host:
             host.empty(y_shape, self.dtype)  # sizes beyond memory end here, with NumPy's own words
+        check_steps(steps, batch)
         return Prepared(
             binder.bind(self.problem(how, steps, batch), layout),
             layout,
