@@ -12,10 +12,29 @@ enum { ALIGNMENT = 64 };
 
 struct array {
   PyObject_HEAD char *data;
+  int axes;
+  const intptr_t *shape, *strides;
+  PyObject *base, *dtype;
 };
 
 /* NULL for None. */
 static void *array_data(uintptr_t id) { return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data; }
+
+/* Whether arrays of numbers still are dense and of this dtype, each with the number of axes and the sizes, two at most,
+ * that `forms` has of it. Anyone may change them in place. */
+static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, uintptr_t dtype, intptr_t item) {
+  for (int32_t n = 0; n < count; n++) {
+    const struct array *a = (const struct array *)ids[n];
+    const intptr_t *form = forms + 3 * n;
+    if ((uintptr_t)a->dtype != dtype || a->axes != form[0]) return 0;
+    intptr_t stride = item;
+    for (int axis = a->axes - 1; axis >= 0; axis--) {
+      if (a->shape[axis] != form[1 + axis] || a->strides[axis] != stride) return 0;
+      stride *= a->shape[axis];
+    }
+  }
+  return 1;
+}
 
 /* The first aligned byte of an array of bytes. */
 static void *array_block(uintptr_t id) {

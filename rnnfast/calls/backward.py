@@ -12,6 +12,7 @@ from rnnfast.calls import states
 from rnnfast.calls.arguments import is_plain, read_sequence
 from rnnfast.calls.forward import Call, new_tuple
 from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
+from rnnfast.calls.outputs import Outputs
 from rnnfast.calls.prepared import Engine
 from rnnfast.problem import Array
 
@@ -33,7 +34,7 @@ def backward(
     """
     prepared, access, x, start, lengths, mask, resets, _, dense = call
     net = engine.net
-    engine.parameters.check()
+    engine.check()
     if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
         dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
     d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
@@ -52,20 +53,23 @@ def backward(
     arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
-        seen = _apart(seen, access, grads.arrays)
+        seen = _apart(seen, access, grads.arrays, engine.outputs)
     if access is not host:
         seen = _seen(seen, access)
     prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads
 
 
-def _apart(arrays: BackwardArrays, access: Access, written: list[Array]) -> BackwardArrays:
+def _apart(arrays: BackwardArrays, access: Access, written: list[Array], known: Outputs | None) -> BackwardArrays:
     """Copy inputs that may overlap what is written."""
-    inputs = ("x", "dy", "mask", "resets")
-    copies: dict[str, Any] = {name: access.apart(getattr(arrays, name), written) for name in inputs}
-    for name in ("start", "d_final"):
-        copies[name] = tuple([access.apart(array, written) for array in getattr(arrays, name)])
-    return arrays._replace(**copies)
+
+    def apart(array: Array | None) -> Any:
+        return array if known is not None and known.surely_apart(array) else access.apart(array, written)
+
+    x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
+    x, dy, mask, resets = apart(x), apart(dy), apart(mask), apart(resets)
+    d_final, start = tuple([apart(array) for array in d_final]), tuple([apart(array) for array in start])
+    return BackwardArrays(x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense)
 
 
 def _seen(arrays: BackwardArrays, access: Access) -> BackwardArrays:

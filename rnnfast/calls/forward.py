@@ -103,7 +103,7 @@ def run(
     if access is not host:
         empty = access.empty
     if not engine.frozen:
-        engine.parameters.check()
+        engine.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)

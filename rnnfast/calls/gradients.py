@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy as np
 from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.calls import states
-from rnnfast.calls.arguments import is_plain
+from rnnfast.calls.outputs import Outputs
 from rnnfast.calls.prepared import Engine, Prepared
 from rnnfast.checks.overlap import check_all_apart
 from rnnfast.net.description import Net
@@ -59,41 +57,33 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
 
 def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Gradients[Any]:
     """Return the arrays of `out`, checked, with new ones for what it lacks; none of them is changed yet."""
-    net, dtype = engine.net, engine.dtype
+    net, shape = engine.net, prepared.state_shape
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
-    labelled = states.parts("out.state", given.state, net)
-    x = _result("out.x", given.x, prepared.x_shape, net, access) if need_x else None
-    shape = prepared.state_shape
-    state = [_result(label, part, shape, net, access, dense=True) for label, part in labelled]
     params = _named(given.params, net)
-    seen = engine.outputs
-    for known, (name, expected) in zip(seen, net.shapes.items(), strict=False):
-        array = params[name]
-        if known() is not array or not is_plain(array, expected, dtype) or not array.flags.writeable:
-            seen = ()
-            break
-    grads = Gradients(x, states.joined(state), params)
-    if not seen or given.x is not None or given.state is not None:
-        for name, expected in net.shapes.items():
-            access.check_output(_label(name), params[name], expected, dtype, net.name, dense=True)
-        names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
-        check_all_apart(names, [access.frame(array) for array in grads.arrays], engine.parameters.frames)
-        if access is host:
-            engine.outputs = tuple([weakref.ref(params[name]) for name in net.shapes])
-    return grads
+    x = given.x if need_x else None
+    labelled = states.parts("out.state", given.state, net)
+    arrays = [x, *(part for _, part in labelled), *map(params.__getitem__, net.shapes)]
+    known = engine.outputs is not None and access is host and engine.outputs.are(arrays)
+    if not known:
+        x = None if x is None else access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
+        dense = [(label, part, shape) for label, part in labelled if part is not None]
+        dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
+        for label, array, expected in dense:
+            access.check_output(label, array, expected, net.dtype, net.name, dense=True)
+        names, written = ["out.x"] * (x is not None) + [label for label, *_ in dense], [array for _, array, _ in dense]
+        frames = [access.frame(array) for array in ([] if x is None else [x]) + written]
+        check_all_apart(names, frames, engine.parameters.frames)
+        engine.outputs = Outputs(arrays) if access is host else None
+    if x is None and need_x:
+        x = access.empty(prepared.x_shape, net.dtype)
+    state = [access.empty(shape, net.dtype) if part is None else part for _, part in labelled]
+    return Gradients(x, states.joined(state), params)
 
 
 def state_norms(prepared: Prepared, net: Net) -> tuple[Array, dict[str, Array]]:
     """Return an array (T, L·D, 2) of zeros for backward to fill with norms, and its parts by name of each state."""
     norms = np.zeros((prepared.steps, net.num_layers * net.num_directions, 2))
     return norms, {name: norms[:, :, column] for column, name in enumerate(net.states)}
-
-
-def _result(name: str, out: Any, shape: tuple[int, ...], net: Net, access: Access, *, dense: bool = False) -> Any:
-    """Return a new array if `out` is None, else `out`, which must fit as it is."""
-    if out is None:
-        return access.empty(shape, net.dtype)
-    return access.check_output(name, out, shape, net.dtype, net.name, dense=dense)
 
 
 def _named(params: Any, net: Net) -> dict[str, Array]:
@@ -107,7 +97,3 @@ def _named(params: Any, net: Net) -> dict[str, Array]:
         unknown = [name for name in params if name not in expected]
         raise ValueError(f"out must have every parameter's name: missing {missing}, of no parameter {unknown}")
     return params
-
-
-def _label(name: str) -> str:
-    return f"out[{name!r}]"

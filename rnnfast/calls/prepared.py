@@ -8,8 +8,10 @@ from typing import Any
 from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.arrays.layout import Layout
+from rnnfast.backends.c.watch import check_of
 from rnnfast.backends.choose import Choice
 from rnnfast.backends.contract import Binder, Bound
+from rnnfast.calls.outputs import Outputs
 from rnnfast.checks.arrays import check_steps
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -44,9 +46,10 @@ class Engine:
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
+        self.check = check_of(parameters)
         self.cache: dict[str, Any] = {}
-        self.outputs: tuple[Any, ...] = ()
-        """References to gradients that backward was given before, and that were found to be apart."""
+        self.outputs: Outputs | None = None
+        """Gradients that the last backward was given to write into."""
         self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
 
     def access(self, x: Any) -> Access:
