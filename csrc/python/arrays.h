@@ -8,25 +8,27 @@
 
 #include "rnnfast.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, AXES = 3, WRITEABLE = 0x400 /* NumPy's flag */ };
 
 struct array {
   PyObject_HEAD char *data;
   int axes;
   const intptr_t *shape, *strides;
   PyObject *base, *dtype;
+  int flags;
 };
 
 /* NULL for None. */
 static void *array_data(uintptr_t id) { return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data; }
 
-/* Whether arrays of numbers still are dense and of this dtype, each with the number of axes and the sizes, two at most,
- * that `forms` has of it. Anyone may change them in place. */
-static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, uintptr_t dtype, intptr_t item) {
+/* Whether arrays of numbers still are dense and of this dtype, and writeable if that matters, each with the number of
+ * axes and the sizes, three at most, that `forms` has of it. Anyone may change them in place. */
+static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, uintptr_t dtype, intptr_t item,
+                      int32_t writeable) {
   for (int32_t n = 0; n < count; n++) {
     const struct array *a = (const struct array *)ids[n];
-    const intptr_t *form = forms + 3 * n;
-    if ((uintptr_t)a->dtype != dtype || a->axes != form[0]) return 0;
+    const intptr_t *form = forms + (1 + AXES) * n;
+    if ((uintptr_t)a->dtype != dtype || a->axes != form[0] || (writeable && !(a->flags & WRITEABLE))) return 0;
     intptr_t stride = item;
     for (int axis = a->axes - 1; axis >= 0; axis--) {
       if (a->shape[axis] != form[1 + axis] || a->strides[axis] != stride) return 0;

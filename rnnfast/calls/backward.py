@@ -34,7 +34,8 @@ def backward(
     """
     prepared, access, x, start, lengths, mask, resets, _, dense = call
     net = engine.net
-    engine.check()
+    if not engine.parameters_fit():
+        engine.parameters.check()
     if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
         dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
     d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
@@ -53,7 +54,7 @@ def backward(
     arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
-        seen = _apart(seen, access, grads.arrays, engine.outputs)
+        seen = _apart(seen, access, grads.arrays, prepared.outputs)
     if access is not host:
         seen = _seen(seen, access)
     prepared.bound.backward(reserve, seen, overwrite=not accumulate)

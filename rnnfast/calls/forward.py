@@ -102,8 +102,8 @@ def run(
         access, x, prepared = _prepare(engine, how, x, cut)
     if access is not host:
         empty = access.empty
-    if not engine.frozen:
-        engine.check()
+    if not (engine.frozen or engine.parameters_fit()):
+        engine.parameters.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)

@@ -57,27 +57,36 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
 
 def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Gradients[Any]:
     """Return the arrays of `out`, checked, with new ones for what it lacks; none of them is changed yet."""
-    net, shape = engine.net, prepared.state_shape
+    net, dtype = engine.net, engine.dtype
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
-    params = _named(given.params, net)
-    x = given.x if need_x else None
-    labelled = states.parts("out.state", given.state, net)
-    arrays = [x, *(part for _, part in labelled), *map(params.__getitem__, net.shapes)]
-    known = engine.outputs is not None and access is host and engine.outputs.are(arrays)
-    if not known:
-        x = None if x is None else access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
-        dense = [(label, part, shape) for label, part in labelled if part is not None]
-        dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
-        for label, array, expected in dense:
-            access.check_output(label, array, expected, net.dtype, net.name, dense=True)
-        names, written = ["out.x"] * (x is not None) + [label for label, *_ in dense], [array for _, array, _ in dense]
-        frames = [access.frame(array) for array in ([] if x is None else [x]) + written]
-        check_all_apart(names, frames, engine.parameters.frames)
-        engine.outputs = Outputs(arrays) if access is host else None
+    x, state, params = given.x if need_x else None, given.state, _named(given.params, net)
+    parts = state if type(state) is tuple else (state,)
+    arrays = (x, *parts, *map(params.__getitem__, net.shapes))
+    if prepared.outputs is None or not prepared.outputs.are(arrays):
+        _check(engine, prepared, access, x, state, params)
+        prepared.outputs = Outputs(arrays) if access is host else None
     if x is None and need_x:
-        x = access.empty(prepared.x_shape, net.dtype)
-    state = [access.empty(shape, net.dtype) if part is None else part for _, part in labelled]
-    return Gradients(x, states.joined(state), params)
+        x = access.empty(prepared.x_shape, dtype)
+    if any(part is None for part in parts):
+        labelled = states.parts("out.state", state, net)
+        filled = [access.empty(prepared.state_shape, dtype) if part is None else part for _, part in labelled]
+        state = states.joined(filled)
+    return Gradients(x, state, params)
+
+
+def _check(engine: Engine, prepared: Prepared, access: Access, x: Any, state: Any, params: dict[str, Array]) -> None:
+    """Raise ValueError or TypeError where an array does not fit, or shares memory with another or a parameter."""
+    net = engine.net
+    if x is not None:
+        access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
+    dense = [(label, part, prepared.state_shape) for label, part in states.parts("out.state", state, net)]
+    dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
+    dense = [row for row in dense if row[1] is not None]
+    for label, array, expected in dense:
+        access.check_output(label, array, expected, net.dtype, net.name, dense=True)
+    labelled = [("out.x", x)] * (x is not None) + [(label, array) for label, array, _ in dense]
+    frames = [access.frame(array) for _, array in labelled]
+    check_all_apart([label for label, _ in labelled], frames, engine.parameters.frames)
 
 
 def state_norms(prepared: Prepared, net: Net) -> tuple[Array, dict[str, Array]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.c.watch import unchanged
 from rnnfast.problem import Array
 
 
@@ -15,21 +16,20 @@ class Outputs:
     """References to arrays, None for what was not given, that were found to fit and to lie apart."""
 
     def __init__(self, arrays: Sequence[Array | None]) -> None:
-        self.known = [None if array is None else (weakref.ref(array), array.shape, array.dtype) for array in arrays]
-        owners = [_owner(array) for array in arrays if array is not None]
+        self.ids: tuple[int, ...] | None = tuple(map(id, arrays))
+        given = [array for array in arrays if array is not None]
+        self.references = [weakref.ref(array, self._forget) for array in given]
+        self.unchanged = unchanged(given, writeable=True)
+        owners = [_owner(array) for array in given]
         self.owners = frozenset(map(id, owners)) if all(owner is not None for owner in owners) else None
 
     def are(self, arrays: Sequence[Any]) -> bool:
-        """Whether these are the very same arrays, dense ones, of the same form as ever."""
-        for known, array in zip(self.known, arrays, strict=True):
-            if known is None or array is None:
-                if known is not array:
-                    return False
-                continue
-            reference, shape, dtype = known
-            if reference() is not array or array.shape != shape or array.dtype is not dtype or not array.flags.carray:
-                return False
-        return True
+        """Whether these are the very same arrays, dense and of the same form as ever."""
+        return tuple(map(id, arrays)) == self.ids and self.unchanged()
+
+    def _forget(self, reference: Any) -> None:
+        """Know of no arrays any more: one is gone, and another may come to lie in its place."""
+        self.ids = None
 
     def surely_apart(self, array: Array | None) -> bool:
         """Whether an input cannot overlap any of them: it lies in memory that another array owns."""

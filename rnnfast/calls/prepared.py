@@ -8,7 +8,7 @@ from typing import Any
 from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.c.watch import check_of
+from rnnfast.backends.c.watch import unchanged
 from rnnfast.backends.choose import Choice
 from rnnfast.backends.contract import Binder, Bound
 from rnnfast.calls.outputs import Outputs
@@ -34,6 +34,8 @@ class Prepared:
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     state_shape: tuple[int, ...]
+    outputs: Outputs | None = None
+    """Gradients that the last backward was given to write into."""
 
 
 class Engine:
@@ -46,10 +48,8 @@ class Engine:
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
-        self.check = check_of(parameters)
+        self.parameters_fit = unchanged([*parameters.values()]) if self.on_host else lambda: False
         self.cache: dict[str, Any] = {}
-        self.outputs: Outputs | None = None
-        """Gradients that the last backward was given to write into."""
         self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
 
     def access(self, x: Any) -> Access:

@@ -1,26 +1,29 @@
-"""The check that parameters still are what a net was made with, in one call of C where the library is there."""
+"""Arrays that anyone may change in place: whether they surely are what they were, asked in one call of C."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rnnfast.backends.c.library import library, reason
-from rnnfast.net.parameters import Parameters
+from rnnfast.problem import Array
+
+AXES = 3
+"""The most that an array may have: as in csrc/python/arrays.h."""
 
 
-def check_of(parameters: Parameters) -> Callable[[], None]:
-    """Return a function that does what `parameters.check` does, and looks at nothing else where all is well."""
-    if parameters.device != "cpu" or reason() is not None:
-        return parameters.check
+def unchanged(arrays: Sequence[Array], *, writeable: bool = False) -> Callable[[], bool]:
+    """Return a function that says whether arrays of one dtype surely are still dense and of these dtype and shapes.
+
+    `writeable`: and may be written to. It goes by address and keeps no array alive: they must outlive its use. Where
+    the C library is missing, or an array is not dense, it never is sure.
+    """
+    dtype = arrays[0].dtype
+    dense = all(array.flags.c_contiguous and array.dtype is dtype and array.ndim <= AXES for array in arrays)
+    if reason() is not None or not dense:
+        return lambda: False
     ffi, lib = library()
-    arrays = [*parameters.values()]  # the very same for as long as there are parameters
     ids = ffi.new("uintptr_t[]", [id(array) for array in arrays])
-    forms = ffi.new("intptr_t[]", [n for array in arrays for n in (array.ndim, *array.shape, 0)[:3]])
-    arrays_are, count, dtype = lib.arrays_are, len(arrays), parameters.net.dtype
-    dtype_id, item = id(dtype), dtype.itemsize
-
-    def check() -> None:
-        if not arrays_are(count, ids, forms, dtype_id, item):
-            parameters.check()
-
-    return check
+    forms = [n for array in arrays for n in (array.ndim, *array.shape, 0, 0, 0)[: 1 + AXES]]
+    known = ffi.new("intptr_t[]", forms)
+    arrays_are, count, dtype_id, item = lib.arrays_are, len(arrays), id(dtype), dtype.itemsize
+    return lambda: bool(arrays_are(count, ids, known, dtype_id, item, writeable))
