@@ -45,14 +45,14 @@ class Checked(Device):
     poisons = True
 
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
-        """Return new memory, poisoned as the class says."""
+        """Return a new array that holds NaN."""
         if not self.poisons:
             return super().new(shape, dtype, stream)
         return self.upload(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype), stream)
 
 
 def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: int) -> Iterator[str]:
-    """Every cell, type and size, dense and ragged, against the reference and against itself, on every tier."""
+    """Check every cell, type and size, dense and ragged, against the reference and itself on every tier; say so."""
     limits = device.limits
     for cell, dtype, size in itertools.product(CELLS, ("float32", "float64"), sizes):
         tier = choose(limits, KERNELS[cell], size, np.dtype(dtype).itemsize, max(batches)).name
@@ -65,7 +65,10 @@ def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: 
 
 
 def agree(cell: str, dtype: str, nets: Sequence[tuple[int, int, dict[str, Any]]], steps: int) -> int:
-    """How many of these nets agree with the reference, and to the bit with themselves: all, or AssertionError."""
+    """Return how many of these nets agree with the reference, and to the bit with themselves: all.
+
+    Raises AssertionError where one does not.
+    """
     for size, batch, options in nets:
         spec = Spec(cell, steps, batch, 24, size, **options)
         first, second = (run(numba_cuda, make_problem(spec, dtype)) for _ in range(2))
@@ -77,7 +80,7 @@ def agree(cell: str, dtype: str, nets: Sequence[tuple[int, int, dict[str, Any]]]
 
 
 def check_tensors(torch: Any) -> str:
-    """Tensors in and out on streams of their own, forward on one and backward on another, against NumPy's arrays."""
+    """Check tensors in and out, forward on one stream and backward on another, against NumPy's arrays; say so."""
     rng, streams = np.random.default_rng(1), [torch.cuda.Stream() for _ in range(2)]
     net = rnnfast.LSTM(24, 96, 2, bidirectional=True, batch_first=True, masked_output="hold", dropout=0.3, seed=1)
     x, dy = (rng.normal(size=(9, 40, n)).astype(np.float32) for n in (24, 192))
@@ -102,7 +105,7 @@ def check_tensors(torch: Any) -> str:
 
 
 def cuda_torch() -> Any:
-    """torch, if it is installed and sees the device."""
+    """Return torch, if it is installed and sees the device."""
     try:
         import torch
     except ImportError:
@@ -140,7 +143,7 @@ def main() -> None:
 
 
 def show(line: str, file: TextIO) -> None:
-    """On the terminal and in the file, at once."""
+    """Write a line to the terminal and to the file, at once."""
     for to in (sys.stdout, file):
         print(line, file=to, flush=True)
 

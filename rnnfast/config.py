@@ -23,6 +23,7 @@ def set_num_threads(n: int) -> None:
 
     Raises ValueError outside 1 to 2**31 - 1, TypeError unless n is a whole number.
 
+    >>> import rnnfast
     >>> rnnfast.set_num_threads(rnnfast.get_num_threads())
     """
     threads.set_num_threads(whole("n", n, highest=2**31 - 1))
@@ -33,6 +34,7 @@ def get_num_threads() -> int:
 
     The reference always runs on one.
 
+    >>> import rnnfast
     >>> rnnfast.get_num_threads() >= 1
     True
     """
@@ -44,6 +46,7 @@ def show_config() -> str:
 
     Raises as a call would where RNNFAST_BACKEND or RNNFAST_ISA asks for what cannot run.
 
+    >>> import rnnfast
     >>> rnnfast.show_config().splitlines()[0].split()[0]
     'rnnfast'
     """

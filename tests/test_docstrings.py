@@ -7,8 +7,11 @@ import doctest
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sources import Source, sources
+
+import rnnfast
 
 PARSER = doctest.DocTestParser()
 
@@ -31,7 +34,7 @@ def test_examples_print_what_they_say(source: Source, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)  # some write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     said: list[str] = []
-    for found in doctest.DocTestFinder().find(module):
+    for found in doctest.DocTestFinder().find(module, extraglobs={"np": np, "rnnfast": rnnfast}):
         runner.run(found, out=said.append)
     assert runner.failures == 0, "".join(said)
     assert runner.tries == written(source), "examples that doctest does not find, e.g. of a wrapped function"

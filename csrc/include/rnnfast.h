@@ -145,7 +145,8 @@ RF_API const char *rf_isa_reason(int32_t isa);
 RF_API int32_t rf_isa_default(int32_t *isa);
 
 /* How many threads a call may use, the caller's among them: what was set, else RNNFAST_NUM_THREADS, else the processors
- * available. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
+ * available: those of the affinity mask, or fewer where a control group's quota pays for fewer. A call uses fewer while
+ * others keep the processors so busy that one thread is faster; results never depend on it. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
 RF_API int32_t rf_set_num_threads(int32_t n);
 RF_API int32_t rf_get_num_threads(void);
 

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define PRODUCTS_A_NANOSECOND 40 /* of one thread, about: what workers are waited for depends on it */
+#define PRODUCTS_A_NANOSECOND 40 /* of one thread, about */
+#define PATIENCE_MOST 2000000    /* nanoseconds: no idle processor takes longer to wake */
 
 struct worker rf_worker_make(const struct call *call, int32_t index, int32_t count) {
   struct worker worker = {.call = call, .index = index, .count = count};
@@ -49,11 +50,14 @@ void rf_call_run(struct call *call, rf_task task) {
     task(call, 0, 1);
     return;
   }
+  const double patience = call->net.products / PRODUCTS_A_NANOSECOND / 2; /* as long as sharing out may save */
   rf_parallel(&(struct rf_region){
       .task = task,
       .context = call,
       .workers = call->net.workers,
-      .patience = (int64_t)(call->net.products / PRODUCTS_A_NANOSECOND / 2),
+      .patience = patience < PATIENCE_MOST ? (int64_t)patience : PATIENCE_MOST,
+      .grace = (int64_t)(patience / 4),
       .barrier = call->w.barrier,
+      .tight = call->net.by_units,
   });
 }

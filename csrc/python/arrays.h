@@ -14,7 +14,8 @@ struct array {
   PyObject_HEAD char *data;
 };
 
-static void *array_data(uintptr_t id) { return id ? ((const struct array *)id)->data : NULL; }
+/* NULL for None. */
+static void *array_data(uintptr_t id) { return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data; }
 
 /* The first aligned byte of an array of bytes. */
 static void *array_block(uintptr_t id) {
@@ -22,18 +23,21 @@ static void *array_block(uintptr_t id) {
   return (void *)((start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
 
+/* What says which steps are live and where states are cut; all None: nothing. */
+static void array_ragged(rf_problem *p, uintptr_t lengths, uintptr_t mask, uintptr_t resets) {
+  p->lengths = array_data(lengths);
+  p->mask = array_data(mask);
+  p->resets = array_data(resets);
+}
+
 static int32_t array_forward(rf_problem *p, uintptr_t x, uintptr_t y, uintptr_t h0, uintptr_t c0, uintptr_t h_n,
-                             uintptr_t c_n, uintptr_t lengths, uintptr_t mask, uintptr_t resets, uintptr_t reserve,
-                             uintptr_t workspace, uint64_t dropout_seed) {
+                             uintptr_t c_n, uintptr_t reserve, uintptr_t workspace, uint64_t dropout_seed) {
   p->x = array_data(x);
   p->y = array_data(y);
   p->h0 = array_data(h0);
   p->c0 = array_data(c0);
   p->h_n = array_data(h_n);
   p->c_n = array_data(c_n);
-  p->lengths = array_data(lengths);
-  p->mask = array_data(mask);
-  p->resets = array_data(resets);
   p->reserve = array_block(reserve);
   p->workspace = array_block(workspace);
   p->dropout_seed = dropout_seed;
@@ -43,9 +47,9 @@ static int32_t array_forward(rf_problem *p, uintptr_t x, uintptr_t y, uintptr_t 
 /* `d_parameters`: gradients of every layer and direction in turn, weights before biases; NULL: not wanted. `tables` has
  * room for as many pointers. */
 static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_t dx, uintptr_t h0, uintptr_t c0,
-                              uintptr_t dh_n, uintptr_t dc_n, uintptr_t dh0, uintptr_t dc0, uintptr_t lengths,
-                              uintptr_t mask, uintptr_t resets, uintptr_t norms, uintptr_t reserve, uintptr_t workspace,
-                              const uintptr_t *d_parameters, void **tables, uint64_t dropout_seed, int32_t overwrite) {
+                              uintptr_t dh_n, uintptr_t dc_n, uintptr_t dh0, uintptr_t dc0, uintptr_t norms,
+                              uintptr_t reserve, uintptr_t workspace, const uintptr_t *d_parameters, void **tables,
+                              uint64_t dropout_seed, int32_t overwrite) {
   p->x = array_data(x);
   p->dy = array_data(dy);
   p->dx = array_data(dx);
@@ -55,9 +59,6 @@ static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_
   p->dc_n = array_data(dc_n);
   p->dh0 = array_data(dh0);
   p->dc0 = array_data(dc0);
-  p->lengths = array_data(lengths);
-  p->mask = array_data(mask);
-  p->resets = array_data(resets);
   p->state_grad_norms = array_data(norms);
   p->reserve = array_block(reserve);
   p->workspace = array_block(workspace);

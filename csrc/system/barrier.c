@@ -10,16 +10,17 @@ enum {
   TRIAL = 1000000, /* nanoseconds of waiting that more workers than processors are granted */
 };
 
-void rf_barrier_begin(struct rf_barrier *barrier) {
+void rf_barrier_begin(struct rf_barrier *barrier, int64_t grace) {
   memset(barrier, 0, sizeof *barrier);
   barrier->began = rf_nanoseconds();
+  barrier->grace = grace;
 }
 
-/* Some waiting is no harm in a long region. Workers without a processor each wait anyhow. */
+/* One alone is no faster before half of the time is spent on waiting. Workers without a processor each wait anyhow. */
 static int should_part(struct rf_barrier *barrier, int crowded) {
   const int64_t waited = atomic_load_explicit(&barrier->waited, memory_order_relaxed);
-  if (waited <= (crowded ? TRIAL : 0)) return 0;
-  return waited > (rf_nanoseconds() - barrier->began) / (crowded ? 2 : 4);
+  if (waited <= barrier->grace || (crowded && waited <= TRIAL)) return 0;
+  return waited > (rf_nanoseconds() - barrier->began) / 2;
 }
 
 int rf_barrier_wait(struct rf_barrier *barrier, int32_t workers, int may_part) {

@@ -13,12 +13,12 @@ struct rf_barrier {
   _Alignas(64) _Atomic int32_t arrived;
   _Atomic int32_t parted;
   _Atomic int64_t waited; /* nanoseconds, by the first to come, where it took longer than patience */
-  int64_t began;
+  int64_t began, grace;
   struct rf_gate phase;
 };
 
-/* Before a region. */
-void rf_barrier_begin(struct rf_barrier *barrier);
+/* Before a region, in which `grace` nanoseconds of waiting are no reason to part. */
+void rf_barrier_begin(struct rf_barrier *barrier, int64_t grace);
 
 /* Returns once `workers` workers have come; what each wrote before is seen by all after. Where others use the processors, a
  * worker may stand still for longer than the work takes: then, if `may_part`, it returns 1, for all of them at the same

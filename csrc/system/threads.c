@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,11 +15,13 @@
 #include "system/gate.h"
 #include "system/processors.h"
 #include "system/restraint.h"
+#include "system/spawn.h"
 
 enum {
   IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
   BEGIN_PATIENCE = 20000, /* of those who came, until all have */
-  END_PATIENCE = 100000, /* of the caller, until all are done */
+  CALL_PATIENCE = 50000,  /* of the caller, beyond what the region asks for */
+  END_PATIENCE = 100000,  /* of the caller, until all are done */
 };
 
 /* The roll of a region: its number, how many workers it wants, and how many have come; closed to whoever comes later. */
@@ -38,7 +39,7 @@ static struct {
   _Atomic(rf_task) task;
   _Atomic(void *) context;
   _Atomic int32_t workers;
-  struct rf_restraint restraint;
+  struct rf_restraint restraint[2]; /* of regions that are tight or not */
   _Alignas(64) _Atomic uint64_t roll;
   struct rf_gate begun;   /* the number of the last region that began */
   struct rf_gate pending; /* workers that have not finished it */
@@ -61,7 +62,6 @@ static void take_part(int32_t mailbox) {
 static void *serve(void *argument) {
   struct rf_gate *mailbox = argument;
   rf_flush_on();
-  rf_processors_use_all(); /* not only where the thread that called first may run */
   for (;;) {
     rf_gate_wait(mailbox, 0, IDLE_SPIN);
     atomic_store(&mailbox->word, 0);
@@ -81,36 +81,16 @@ static void forget_threads(void) {
   gate_clear(&pool.begun);
   gate_clear(&pool.pending);
   pool.roll = ROLL_CLOSED;
+  pool.restraint[0] = pool.restraint[1] = (struct rf_restraint){0};
   pool.threads = 0;
   pool.busy = false;
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
 
-/* What the thread inherits: signals belong to the program's threads, but for those that a thread raises itself, which kill
- * the process for good where they are blocked, with no handler called. */
-static void block_signals(sigset_t *old) {
-  sigset_t signals;
-  sigfillset(&signals);
-  sigdelset(&signals, SIGSEGV);
-  sigdelset(&signals, SIGBUS);
-  sigdelset(&signals, SIGFPE);
-  sigdelset(&signals, SIGILL);
-  pthread_sigmask(SIG_SETMASK, &signals, old);
-}
-
 static bool start_thread(struct rf_gate *mailbox) {
-  pthread_t thread;
-  pthread_attr_t detached;
-  sigset_t old;
   gate_clear(mailbox);
-  if (pthread_attr_init(&detached) != 0) return false;
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  block_signals(&old);
-  const bool started = pthread_create(&thread, &detached, serve, mailbox) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy(&detached);
-  return started;
+  return rf_spawn(serve, mailbox);
 }
 
 /* Waits until all who are wanted have come, or the time is up; where there are more of them than processors, they need the
@@ -135,7 +115,7 @@ static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now
   pool.context = region->context;
   pool.workers = came + 1;
   pool.pending.word = (uint32_t)came;
-  rf_barrier_begin(region->barrier);
+  region->barrier->began = rf_nanoseconds();
   rf_gate_open(&pool.begun, number);
   return came + 1;
 }
@@ -149,34 +129,37 @@ static int64_t finish(bool crowded) {
   return waited;
 }
 
-/* One region from end to end, on at most `wanted` workers. */
-static void run(const struct rf_region *region, int32_t wanted, int64_t now) {
+/* One region from end to end, on at most `wanted` workers. Returns the nanoseconds that one alone would have saved. */
+static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) {
   const int32_t workers = begin(region, wanted, now);
-  const int64_t begun = rf_nanoseconds();
+  const int64_t begun = region->barrier->began;
   const bool crowded = workers > rf_processors();
   region->task(region->context, 0, workers);
-  const int64_t waited = finish(crowded), end = rf_nanoseconds(), all = end - begun;
+  const int64_t waited = finish(crowded) + region->barrier->waited, all = rf_nanoseconds() - begun;
+  /* Nobody came, or the caller itself lost its processor to those whom it had called. */
+  int64_t lost = workers < wanted || begun - now > 2 * region->patience + CALL_PATIENCE ? begun - now : 0;
   /* One alone takes as long as all together work, and each works as long as the caller. */
-  const bool slower = waited > (crowded ? all / 2 : all - all / workers);
-  int64_t lost = workers < wanted ? begun - now : 0;
-  if (slower) lost += waited;
-  if (region->barrier->parted) lost += region->barrier->waited;
-  rf_restraint_learn(&pool.restraint, wanted, lost, end);
+  if (region->barrier->parted || waited > (crowded ? all / 2 : all - all / workers)) lost += waited;
+  return lost;
 }
 
 void rf_parallel(const struct rf_region *region) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
+  rf_barrier_begin(region->barrier, region->grace);
   if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
     region->task(region->context, 0, 1);
     return;
   }
-  const int64_t now = rf_nanoseconds();
-  workers = rf_restraint_apply(&pool.restraint, workers, now);
+  const int64_t now = region->barrier->began;
+  struct rf_restraint *restraint = &pool.restraint[region->tight];
+  workers = rf_restraint_apply(restraint, workers, now);
+  const int32_t before = pool.threads;
   while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
   if (workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
-    run(region, workers, now);
+    const int64_t lost = run(region, workers, now);
+    if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
     atomic_store_explicit(&pool.busy, false, memory_order_release);
   } else {
     atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */

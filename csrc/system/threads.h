@@ -16,7 +16,9 @@ struct rf_region {
   void *context;
   int32_t workers;
   int64_t patience; /* nanoseconds to wait for workers to come: half of what one alone would take, say */
+  int64_t grace;    /* nanoseconds that they may wait for each other before they part */
   struct rf_barrier *barrier;
+  int tight; /* 1: workers wait for each other all the time, 0: hardly ever, so that neighbours do less harm */
 };
 
 /* Calls task(context, w, n) for every w in 0..n-1 at once, w = 0 on the caller's thread, and returns when all are done: n

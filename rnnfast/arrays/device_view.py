@@ -41,12 +41,12 @@ class DeviceArray:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As NumPy's."""
+        """Like NumPy's."""
         return self.frame.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As NumPy's."""
+        """Like NumPy's."""
         return self.frame.dtype
 
     @property
@@ -99,7 +99,7 @@ class DeviceArray:
 
 
 class _Described:
-    """What NumPy makes a frame of."""
+    """The description of an array that NumPy makes a frame of."""
 
     def __init__(self, interface: dict[str, Any], owner: Any) -> None:
         self.__array_interface__, self.owner = interface, owner

@@ -38,9 +38,9 @@ def as_array(name: str, value: Any) -> Array:
             return np.from_dlpack(value)
         return np.asarray(value)
     except (BufferError, RuntimeError, TypeError) as error:
-        advice = f": {conversion(value, DTYPES[0])}" if "dtype" in str(error) else ""  # bfloat16, which NumPy lacks
-        kind = type(value).__name__
-        raise TypeError(f"{name}, a {kind}, cannot be viewed as a NumPy array: {error}{advice}") from error
+        kind, text = type(value).__name__, str(error).rstrip(".")
+        advice = f": {conversion(value, DTYPES[0])}" if "dtype" in text else ""  # bfloat16, which NumPy lacks
+        raise TypeError(f"{name}, a {kind}, cannot be viewed as a NumPy array: {text}{advice}") from error
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from error
 

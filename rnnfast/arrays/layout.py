@@ -20,6 +20,11 @@ class Layout:
     layers: bool = True
     """False: states lack the axis of layers and directions, of which there is one."""
 
+    @property
+    def is_time_major(self) -> bool:
+        """Whether a dense array with the caller's axes is a dense (T, B, ...) one."""
+        return not (self.batch_first and self.batch)
+
     def sequence(self, array: Array) -> Array:
         """A caller's sequence, (T, B), (T, B, ·) or what its layout has of them, as a time-major view."""
         if not self.time:

@@ -15,6 +15,7 @@ from rnnfast.checks.overlap import check_apart
 from rnnfast.net.description import Net
 from rnnfast.problem import Array
 
+BOOL, UINT8 = np.dtype(np.bool_), np.dtype(np.uint8)
 FEW = 32
 """Lengths that are looked at one by one faster than by NumPy."""
 
@@ -34,17 +35,14 @@ def read_x(engine: Engine, x: Any) -> tuple[Access, Array, Layout]:
     """Return how to reach x, x as an array, and how its axes are laid out."""
     net, access = engine.net, engine.access(x)
     array = access.as_array("x", x)
-    check_dtype("x", array, net.dtype, net.name)
+    check_dtype("x", array, net.dtype, net.name, x)
     return access, array, net.layout(array)
 
 
 def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, access: Access = host) -> Array:
     """Return a caller's sequence of known shape as an array that backends can walk."""
-    if is_plain(value, shape, net.dtype):
-        plain: Array = value
-        return plain
     array = access.as_array(name, value)
-    check_dtype(name, array, net.dtype, net.name)
+    check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)
     walked: Array = access.strided(array)
     return walked
@@ -83,7 +81,9 @@ def read_flags(name: str, value: Any, prepared: Prepared, access: Access) -> Arr
     """Return a caller's mask or resets as (T, B) uint8, C-contiguous."""
     if value is None:
         return None
-    layout = prepared.layout
-    shape = layout.sequence_shape(prepared.steps, prepared.batch)
+    layout, shape = prepared.layout, prepared.x_shape[:-1]
+    if layout.is_time_major and is_plain(value, shape, BOOL):
+        plain: Array = value.view(UINT8).reshape(prepared.steps, prepared.batch)
+        return plain
     array = host.as_flags(name, access.on_host(name, value), shape)
     return host.dense(layout.sequence(array)).view(np.uint8)

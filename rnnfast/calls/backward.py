@@ -9,8 +9,8 @@ from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.backends.contract import BackwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.arguments import read_sequence
-from rnnfast.calls.forward import Call
+from rnnfast.calls.arguments import is_plain, read_sequence
+from rnnfast.calls.forward import Call, new_tuple
 from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
 from rnnfast.calls.prepared import Engine
 from rnnfast.problem import Array
@@ -31,27 +31,31 @@ def backward(
 
     `spend` is called once all is well, and returns the reserve to use up.
     """
-    prepared, access = call.prepared, call.access
-    net, parameters = engine.net, engine.parameters
-    parameters.check()
-    dy = None if dy is None else read_sequence("dy", dy, prepared.y_shape, net, access)
-    d_final = states.read("d_state", d_state, net, prepared.state_shape, access)
+    prepared, access, x, start, lengths, mask, resets, _, dense = call
+    net = engine.net
+    engine.parameters.check()
+    if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
+        dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
+    d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
     if out is None:
         grads = new_gradients(engine, prepared, access, need_x)
+        d_parameters = [*grads.params.values()]
     else:
-        grads = given_gradients(engine, prepared, access, need_x, out)
+        grads, dense = given_gradients(engine, prepared, access, need_x, out), False
+        d_parameters = [grads.params[name] for name in net.shapes]
     norms = None
     if monitor:
         norms, grads.state_norms = state_norms(prepared, net)
     reserve = spend()
-    inputs = call.start, call.lengths, call.mask, call.resets
-    results = grads.x, grads.states, [grads.params[name] for name in net.shapes], norms
-    arrays = BackwardArrays(call.x, dy, d_final, *results, *inputs)
+    state = grads.state
+    d_start = state if engine.two_states else (state,)
+    arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
+    seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
-        arrays = _apart(arrays, access, grads.arrays)
+        seen = _apart(seen, access, grads.arrays)
     if access is not host:
-        arrays = _seen(arrays, access)
-    prepared.bound.backward(reserve, arrays, overwrite=not accumulate)
+        seen = _seen(seen, access)
+    prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads
 
 

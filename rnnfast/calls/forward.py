@@ -27,13 +27,12 @@ class Call(NamedTuple):
     mask: Array | None
     resets: Array | None
     reserve: Any
+    dense: bool
+    """Whether x is known to have no gaps."""
 
-    def with_views(self) -> Call:
-        """Return the same on arrays of its own that share the memory of these."""
-        prepared, access, x, start, lengths, mask, resets, reserve = self
-        if start:
-            start = tuple([None if array is None else array.view() for array in start])
-        return Call(prepared, access, x.view(), start, lengths, mask, resets, reserve)
+
+new_tuple = tuple.__new__
+"""Makes a named tuple of a plain one in a third of the time."""
 
 
 def forward(
@@ -50,27 +49,26 @@ def forward(
     Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
     beyond memory; every message names the argument.
     """
-    y, final, _ = run(engine, INFERENCE, x, state, lengths, mask, resets, out)
+    y, final, *_ = run(engine, INFERENCE, x, state, lengths, mask, resets, out)
     return y, final
 
 
 def record(
-    engine: Engine,
-    x: Any,
-    state: Any = None,
-    lengths: Any = None,
-    mask: Any = None,
-    resets: Any = None,
-    *,
-    train: bool,
-    dropout_seed: int,
-    memory: Any = "full",
-    truncate: Any = None,
+    engine: Engine, inputs: tuple[Any, ...], train: bool, dropout_seed: int, memory: Any = "full", truncate: Any = None
 ) -> tuple[Any, Any, Call]:
-    """Run for a backward as well: y, the final state and the call. Raises as `forward` and `segments.plan.choose`."""
+    """Run for a backward as well: y, the final state and the call. Raises as `forward` and `segments.plan.choose`.
+
+    `inputs`: x, the state, lengths, mask and resets.
+    """
     how = TRAINING if train else RECORDED
     cut = None if truncate is None and type(memory) is str and memory == "full" else (memory, truncate)
-    return run(engine, how, x, state, lengths, mask, resets, None, dropout_seed, cut)
+    x, state, lengths, mask, resets = inputs
+    done = run(engine, how, x, state, lengths, mask, resets, None, dropout_seed, cut)
+    y, final, prepared, access, x, start, *rest = done
+    # Inputs as views: the caller's own arrays can get another shape in place.
+    if start:
+        start = tuple([None if array is None else array.view() for array in start])
+    return y, final, new_tuple(Call, (prepared, access, x.view(), start, *rest))
 
 
 def run(
@@ -84,50 +82,63 @@ def run(
     out: Any = None,
     dropout_seed: int = 0,
     cut: tuple[Any, Any] | None = None,
-) -> tuple[Any, Any, Call]:
-    """Run a call. `cut` is what `record` was told of memory and truncation, None where its steps stay together."""
+) -> tuple[Any, ...]:
+    """Run a call: y, the final state and what a `Call` has.
+
+    `cut` is what `record` was told of memory and truncation, None where the steps stay together.
+    """
+    dtype, net = engine.dtype, engine.net
     access: Access = host
+    empty: Any = np.empty
     plain = (
         type(x) is np.ndarray
-        and x.dtype is engine.dtype
+        and x.dtype is dtype
         and (flags := x.flags).c_contiguous
         and flags.aligned
         and engine.on_host
     )
     prepared = engine.forms.get((how, x.shape)) if plain and cut is None else None
     if prepared is None:
-        access, x, layout = read_x(engine, x)
-        prepared = engine.prepared(how, x.shape, layout) if cut is None else segmented_call(engine, how, x, layout, cut)
+        access, x, prepared = _prepare(engine, how, x, cut)
+    if access is not host:
+        empty = access.empty
     if not engine.frozen:
         engine.parameters.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
-    dtype = engine.dtype
-    y = access.empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
-    final = tuple([access.empty(prepared.state_shape, dtype) for _ in engine.net.states])
+    y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
+    shape = prepared.state_shape
+    final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
     if not plain:
         x = access.strided(x)
-    start = () if state is None else states.read("state", state, engine.net, prepared.state_shape, access)
+    start = () if state is None else states.read("state", state, net, shape, access)
     if lengths is not None or mask is not None or resets is not None:
         lengths = read_lengths(lengths, prepared, access)
-        mask, resets = (read_flags(n, a, prepared, access) for n, a in (("mask", mask), ("resets", resets)))
-    if out is not None:
-        seen = [access.as_array("out", y)]
-        x, mask, resets = (access.apart(array, seen) for array in (x, mask, resets))
-        start = tuple(access.apart(array, seen) for array in start)
-    if access is host:
-        arrays = ForwardArrays(x, y, start, final, lengths, mask, resets)
-    else:
-        ends = [access.as_array("state", array) for array in final]
-        arrays = ForwardArrays(x, access.as_array("y", y), start, ends, lengths, mask, resets, access.library)
-    reserve = prepared.bound.run(arrays, dropout_seed)
-    return y, states.joined(final), Call(prepared, access, x, start, lengths, mask, resets, reserve)
+        mask, resets = read_flags("mask", mask, prepared, access), read_flags("resets", resets, prepared, access)
+    arrays = (x, y, start, final, lengths, mask, resets, None, plain and out is None)
+    if out is not None or access is not host:
+        x, _, start, _, _, mask, resets, *_ = arrays = _seen(arrays, access, out is not None)
+    reserve = prepared.bound.run(new_tuple(ForwardArrays, arrays), dropout_seed)
+    state = final if engine.two_states else final[0]
+    return y, state, prepared, access, x, start, lengths, mask, resets, reserve, plain
 
 
-def segmented_call(engine: Engine, how: int, x: Array, layout: Any, cut: tuple[Any, Any]) -> Prepared:
-    """Prepare a call whose steps may be cut, by its arguments `memory` and `truncate`."""
-    steps, batch = layout.sizes(x.shape)
-    binder = segmented(engine.backend, engine.problem(how, steps, batch), *cut, on_host=engine.on_host)
-    if binder is None:
-        return engine.prepared(how, x.shape, layout)
-    return engine.bound(binder, how, x.shape, layout)
+def _prepare(engine: Engine, how: int, x: Any, cut: tuple[Any, Any] | None) -> tuple[Access, Array, Prepared]:
+    """Read x, and find or make the prepared call of its form; one whose steps are cut is made for itself."""
+    access, x, layout = read_x(engine, x)
+    if cut is not None:
+        steps, batch = layout.sizes(x.shape)
+        binder = segmented(engine.backend, engine.problem(how, steps, batch), *cut, on_host=engine.on_host)
+        if binder is not None:
+            return access, x, engine.bound(binder, how, x.shape, layout)
+    return access, x, engine.prepared(how, x.shape, layout)
+
+
+def _seen(arrays: tuple[Any, ...], access: Access, given_out: bool) -> tuple[Any, ...]:
+    """Return what backends see of results that are the caller's kind of array, inputs apart from a given one."""
+    x, y, start, final, lengths, mask, resets, _, dense = arrays
+    y, final = access.as_array("out", y), tuple([access.as_array("state", array) for array in final])
+    if given_out:
+        x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
+        start = tuple([access.apart(array, (y,)) for array in start])
+    return x, y, start, final, lengths, mask, resets, access.library, dense

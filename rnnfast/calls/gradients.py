@@ -50,9 +50,10 @@ class Gradients(Generic[StateT]):
 
 def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Gradients[Any]:
     """Return new arrays for every gradient."""
-    net, empty, dtype = engine.net, access.empty, engine.dtype
+    net, dtype, shape = engine.net, engine.dtype, prepared.state_shape
+    empty: Any = np.empty if access is host else access.empty
     x = empty(prepared.x_shape, dtype) if need_x else None
-    state = states.joined([empty(prepared.state_shape, dtype) for _ in net.states])
+    state = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else empty(shape, dtype)
     return Gradients(x, state, {name: empty(shape, dtype) for name, shape in net.shapes.items()})
 
 

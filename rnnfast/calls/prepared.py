@@ -10,6 +10,7 @@ from rnnfast.arrays.access import Access
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.choose import Choice
 from rnnfast.backends.contract import Binder, Bound
+from rnnfast.checks.arrays import check_steps
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Problem
@@ -39,11 +40,10 @@ class Engine:
     `frozen`: the parameters never change again.
     """
 
-    __slots__ = ("backend", "cache", "choice", "dtype", "forms", "frozen", "net", "on_host", "outputs", "parameters")
-
     def __init__(self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False) -> None:
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
+        self.two_states = len(net.states) > 1
         self.cache: dict[str, Any] = {}
         self.outputs: tuple[Any, ...] = ()
         """References to gradients that backward was given before, and that were found to be apart."""
@@ -68,6 +68,7 @@ class Engine:
         net, (steps, batch), y_shape = self.net, layout.sizes(shape), (*shape[:-1], self.net.output_size)
         if self.on_host:
             host.empty(y_shape, self.dtype)  # sizes beyond memory end here, with NumPy's own words
+        check_steps(steps, batch)
         return Prepared(
             binder.bind(self.problem(how, steps, batch), layout),
             layout,

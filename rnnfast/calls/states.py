@@ -45,13 +45,13 @@ def read(name: str, state: Any, net: Net, shape: tuple[int, ...], access: Access
     if state is None:
         return ()
     found = state if len(net.states) > 1 else (state,)
-    if type(found) is tuple and len(found) == len(net.states):
+    if type(found) is tuple and len(found) == len(net.states) and access is host:
+        dtype = net.dtype
         for array in found:
-            if not is_plain(array, shape, net.dtype):
+            if not is_plain(array, shape, dtype):
                 break
         else:
-            if access is host:
-                return found
+            return found
     return tuple([_read_part(label, value, net, shape, access) for label, value in parts(name, state, net)])
 
 
@@ -59,7 +59,7 @@ def _read_part(label: str, value: Any, net: Net, shape: tuple[int, ...], access:
     if value is None:
         return None
     array = access.as_array(label, value)
-    check_dtype(label, array, net.dtype, net.name)
+    check_dtype(label, array, net.dtype, net.name, value)
     check_shape(label, array, shape)
     dense: Array = access.dense(array)
     return dense

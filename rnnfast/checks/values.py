@@ -76,7 +76,9 @@ def _number(name: str, value: Any, expected: str, fits: Callable[[float], bool])
 
 def truth(name: str, value: Any) -> bool:
     """Return `value` as a bool. Raises TypeError unless it is True or False: the string "false" would count as true."""
-    if not isinstance(value, (bool, np.bool_)):
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
     return bool(value)
 

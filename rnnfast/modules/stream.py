@@ -11,6 +11,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.calls import states
 from rnnfast.calls.arguments import is_plain
+from rnnfast.calls.forward import new_tuple
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks.arrays import check_dtype
@@ -56,24 +57,29 @@ class Stream(Generic[StateT]):
         `out` takes the output and is returned: with it no array is allocated for a contiguous x apart from it. Raises
         ValueError for a wrong shape, TypeError for a wrong dtype; the state is then as it was.
         """
-        if not is_plain(x, self._x_shape, self._dtype):
+        plain = is_plain(x, self._x_shape, self._dtype)
+        shape = self._prepared.y_shape
+        if not plain:
             x, shape = self._read(x)
-        else:
-            shape = self._prepared.y_shape
         if out is None:
             y: Array = np.empty(shape, self._dtype)
+        elif plain and is_plain(out, shape, self._dtype) and out.flags.writeable:
+            y = out
+            if (x is y or x.base is not None or y.base is not None) and np.may_share_memory(x, y):
+                x = x.copy()
         else:
-            y = check_output("out", out, shape, self._dtype, self._net.name, dense=False)
+            y, plain = check_output("out", out, shape, self._dtype, self._net.name, dense=False), False
             x = apart(x, (y,))
-        self._run(ForwardArrays(x, y if y.ndim == 2 else y[None], self._now, self._next))
+        seen = y if y.ndim == 2 else y[None]
+        self._run(new_tuple(ForwardArrays, (x, seen, self._now, self._next, None, None, None, None, plain)))
         self._now, self._next = self._next, self._now
         return y
 
     def _read(self, x: Any) -> tuple[Array, tuple[int, ...]]:
         """Return x as an array (batch, I) and the shape of the output."""
         net, shape = self._net, self._x_shape
-        x = as_array("x", x)
-        check_dtype("x", x, net.dtype, net.name)
+        given, x = x, as_array("x", x)
+        check_dtype("x", x, net.dtype, net.name, given)
         alone = shape[0] == 1 and x.shape == shape[1:]
         if x.shape != shape and not alone:
             raise ValueError(f"x has shape {x.shape}, expected {shape}")

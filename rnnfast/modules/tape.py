@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from typing import Any, Generic, NoReturn
 
 from rnnfast.backends.common.layers import live_steps
@@ -26,12 +25,11 @@ class Tape(Generic[StateT]):
     (12,)
     """
 
-    def __init__(self, engine: Engine, call: Call, dropout_seed: int, *, keep: bool) -> None:
+    def __init__(self, engine: Engine, call: Call, dropout_seed: int, keep: bool) -> None:
         self._engine, self._keep, self.dropout_seed = engine, keep, dropout_seed
-        # Inputs as views: the caller's own arrays can get another shape in place.
-        self._call: Call | None = call.with_views()
         self._prepared, self._way = call.prepared, ""
-        self._lock = threading.Lock()
+        self._held = [call]
+        """The call, until its reserve is used up: of several threads one alone can take it out."""
 
     def backward(
         self,
@@ -64,8 +62,8 @@ class Tape(Generic[StateT]):
     @property
     def ran_on(self) -> str:
         """The backend, and where it has several ways which it took and why; also after `backward`."""
-        call = self._call
-        way = self._way if call is None else self._prepared.bound.ran(call.reserve)
+        held = self._held[:]
+        way = self._prepared.bound.ran(held[0].reserve) if held else self._way
         return f"{self._engine.choice.full_name}: {way}" if way else self._engine.choice.full_name
 
     @property
@@ -75,7 +73,7 @@ class Tape(Generic[StateT]):
         Of one that recomputes: the states between segments and all that one segment needs. Arguments and results are
         not counted, nor is memory that a call needs while it runs, such as gradients on their way between layers.
         """
-        return 0 if self._call is None else self._prepared.bound.reserve_bytes()
+        return self._prepared.bound.reserve_bytes() if self._held else 0
 
     @property
     def cell_states(self) -> Array:
@@ -111,18 +109,21 @@ class Tape(Generic[StateT]):
         return {name: layout.activations(values) for name, values in found.items()}
 
     def _recorded(self) -> Call:
-        if (call := self._call) is None:
+        try:
+            return self._held[0]
+        except IndexError:
             self._refuse()
-        return call
 
     def _spend(self) -> Any:
-        """Return the reserve to use up. For one caller only: of several threads the others are refused."""
-        with self._lock:
-            call = self._recorded()
-            if self._keep:
-                return copy.deepcopy(call.reserve)
-            self._way, self._call = self._prepared.bound.ran(call.reserve), None
-            return call.reserve
+        """Return the reserve to use up; with `keep` a copy of it."""
+        if self._keep:
+            return copy.deepcopy(self._recorded().reserve)
+        try:
+            reserve = self._held.pop().reserve
+        except IndexError:
+            self._refuse()
+        self._way = self._prepared.bound.ran(reserve)
+        return reserve
 
     @staticmethod
     def _refuse() -> NoReturn:

@@ -54,12 +54,12 @@ class Net:
             settle(name, truth(name, getattr(self, name)))
         one_of("masked_output", self.masked_output, get_args(MaskedOutput))
 
-    @property
+    @functools.cached_property
     def gates(self) -> tuple[str, ...]:
         """Names of the gates, in PyTorch's order."""
         return CELLS[self.cell].gates
 
-    @property
+    @functools.cached_property
     def states(self) -> tuple[str, ...]:
         """Names of the cell's states: ("h",) or ("h", "c")."""
         return CELLS[self.cell].states

@@ -17,6 +17,7 @@ MARK = b'{"__metadata__": '
 """How the comment of an .npz that holds metadata begins; archives of others may have comments too."""
 LONGEST_COMMENT = 2**16 - 1
 """Bytes of a comment, as the format of .zip has it."""
+NO_NPZ = "is not an .npz file, or not the whole of it"
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 """The upper half of a float32, for which NumPy has no dtype: its bits."""
 DTYPES = {
@@ -56,18 +57,19 @@ def read_npz(path: str) -> Content:
     damage = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
-            raise ValueError(f"{path} is not an .npz file, or not the whole of it")
+            raise ValueError(f"{path} {NO_NPZ}")
         file.seek(0)  # in an archive without entries that has moved it
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays, comment = _arrays_of(archive), archive.zip.comment
             file.seek(-len(comment) - 2, os.SEEK_END)  # where its length is told, which nobody else compares
-            if len(comment) != int.from_bytes(file.read(2), "little"):
-                raise EOFError("it is not the whole file")
+            is_whole = len(comment) == int.from_bytes(file.read(2), "little")
         except damage as error:
             raise ValueError(f"{path} is damaged: {error}") from error
         except ValueError as error:
             raise ValueError(f"{path} holds what is no array of numbers, which is never read: {error}") from error
+    if not is_whole:
+        raise ValueError(f"{path} {NO_NPZ}")
     try:
         return arrays, json.loads(comment)["__metadata__"] if comment.startswith(MARK) else {}
     except ValueError as error:
@@ -84,7 +86,8 @@ def _arrays_of(archive: Any) -> dict[str, Array]:
 
 def write_safetensors(file: IO[bytes], arrays: dict[str, Array], metadata: dict[str, str]) -> None:
     """Write a .safetensors file. Raises ImportError where the package is missing."""
-    file.write(_safetensors().numpy.save(arrays, metadata or None))
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # the package reads them as that
+    file.write(_safetensors().numpy.save(dense, metadata or None))
 
 
 def read_safetensors(path: str) -> Content:
@@ -96,11 +99,12 @@ def read_safetensors(path: str) -> Content:
     with open(path, "rb") as file:
         data = file.read()
     try:
-        tensors = safetensors.deserialize(data)
+        tensors = dict(safetensors.deserialize(data))
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a .safetensors file: {error}") from error
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return {name: _array_of(tensor) for name, tensor in tensors}, header.get("__metadata__") or {}
+    words = header.pop("__metadata__", None) or {}
+    return {name: _array_of(tensors[name]) for name in header}, words
 
 
 def _array_of(tensor: dict[str, Any]) -> Array:

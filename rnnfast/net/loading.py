@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,17 +57,17 @@ def _prefixes(values: Mapping[str, Any], names: Collection[str], tried: str) -> 
 
 
 def converted(
-    arrays: Mapping[str, Array], wanted: Container[str], net: Net, dtype: np.dtype[Any] | None, path: str
+    arrays: Mapping[str, Array], wanted: Iterable[str], net: Net, dtype: np.dtype[Any] | None, path: str
 ) -> dict[str, Array]:
     """Return the arrays of a file at `path`, those that are wanted with the net's dtype: converted if `dtype` asks.
 
     Real numbers of any kind are converted, rounded to nearest even. Raises TypeError that names every array of another
     dtype, unless they are to be converted, ValueError for numbers that only a larger dtype can hold.
     """
-    if dtype not in (None, net.dtype):
+    if dtype is not None and dtype != net.dtype:
         raise TypeError(f"dtype is {dtype}, but this {net.name} computes in {net.dtype}: pass dtype={net.dtype.name!r}")
     found, faults = dict(arrays), []
-    for name in [name for name in arrays if name in wanted and arrays[name].dtype != net.dtype]:
+    for name in [name for name in wanted if name in arrays and arrays[name].dtype != net.dtype]:
         if dtype is not None and _is_real(arrays[name]):
             found[name] = _cast(name, arrays[name], dtype)
         else:

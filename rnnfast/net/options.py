@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
+from rnnfast.checks.values import one_of, truth
 from rnnfast.net.description import Net
 
+Nonlinearity = Literal["tanh", "relu", "linear"]
 VARIANTS: dict[str, dict[str, Any]] = {
     "rnn_tanh": {"nonlinearity": "tanh"},
     "rnn_relu": {"nonlinearity": "relu"},
@@ -25,6 +27,17 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Net) if f.default 
     "backend": None,
 }
 """What arguments of the constructors are where they are left out."""
+
+
+def rnn_cell(nonlinearity: Nonlinearity) -> str:
+    """Return the name of the RNN cell with this activation. Raises ValueError if there is none."""
+    one_of("nonlinearity", nonlinearity, get_args(Nonlinearity))
+    return f"rnn_{nonlinearity}"
+
+
+def gru_cell(reset_after: bool) -> str:
+    """Return the name of the GRU cell whose reset gate applies after, or before, the recurrent product."""
+    return "gru" if truth("reset_after", reset_after) else "gru_before"
 
 
 def options_of(net: Net) -> dict[str, Any]:

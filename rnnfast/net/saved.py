@@ -1,13 +1,20 @@
-"""The record of nets in a file's metadata, and its comparison with the net that loads the file."""
+"""The record of nets in a file's metadata, and what a net gets of a file that holds such nets."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from numpy.typing import DTypeLike
+
+from rnnfast.checks.values import float_dtype, truth
+from rnnfast.net import files
 from rnnfast.net.description import Net
+from rnnfast.net.loading import converted
 from rnnfast.net.options import DEFAULTS, VARIANTS, options_of
+from rnnfast.problem import Array
 
 KEY = "rnnfast"
 """Where in the metadata it stands, as JSON: {version, parts: [{name, kind, options}]}."""
@@ -58,10 +65,24 @@ def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
     return found
 
 
+def arrays_for(
+    net: Net, path: str | os.PathLike[str], prefix: str, strict: bool, dtype: DTypeLike | None
+) -> dict[str, Array]:
+    """Return the arrays of a file, those of the net, below `prefix`, with its dtype if `dtype` asks to convert them.
+
+    Raises as `files.load`, `loading.converted` and `check_part`.
+    """
+    given = None if dtype is None else float_dtype(dtype)
+    arrays, metadata = files.load_with_metadata(path)
+    name = os.fspath(path)
+    check_part(net, parts_in(metadata, name), prefix, truth("strict", strict), name)
+    return converted(arrays, [f"{prefix}{parameter}" for parameter in net.shapes], net, given, name)
+
+
 def check_part(net: Net, parts: Iterable[Part], prefix: str, strict: bool, path: str) -> None:
     """Raise ValueError where the part whose arrays begin with `prefix` is another kind of net, or has other options.
 
-    Options that the file leaves out have their defaults. Without `strict` only those of the cell are compared, without
+    Options that the file leaves out have their defaults. Without `strict` only that of the cell is compared, without
     which the same numbers would compute something else.
     """
     for part in parts:

@@ -1,4 +1,4 @@
-"""Where arrays and parameters are: modules that move to a CUDA device and back, and what is refused."""
+"""The transfer of parameters to a CUDA device and back, and arrays on the wrong side, which are refused."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from device_arrays import Upload, host, nets
 
 def test_parameters_move_there_and_back(upload: Upload) -> None:
     here, there = nets()
-    assert (here.place, there.place) == ("cpu", "cuda")
+    assert (here.device, there.device) == ("cpu", "cuda")
     right = here.state_dict()
     assert all(np.array_equal(there.state_dict()[name], a) for name, a in right.items())
     for twin in (copy.deepcopy(there), pickle.loads(pickle.dumps(there))):
-        assert twin.place == "cuda" and twin.parameters["weight_hh_l0"] is not there.parameters["weight_hh_l0"]
+        assert twin.device == "cuda" and twin.parameters["weight_hh_l0"] is not there.parameters["weight_hh_l0"]
         assert np.array_equal(twin.state_dict()["weight_hh_l0"], right["weight_hh_l0"])
     there.parameters["bias_ih_l0"] = upload(np.full(16, 2, np.float32))
     there.parameters["bias_hh_l0"] = np.full(16, 3, np.float32)

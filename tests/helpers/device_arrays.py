@@ -15,7 +15,7 @@ Upload = Callable[[Array], Any]
 
 
 def host(array: Any) -> Array:
-    """What a result on the device holds."""
+    """Return what a result on the device holds."""
     assert isinstance(array, EmulatedArray)
     return array.memory
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends import choose
+from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
 
@@ -55,6 +59,10 @@ class DeviceMemory:
         """Return an array of these values."""
         return _seen(np.array(values, dtype))
 
+    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
+        """Return an array (0, columns)."""
+        return _seen(np.empty((0, columns), dtype))
+
     def clear(self, a: DeviceArray, stream: int) -> None:
         """Write zeros; as on a device, to what is contiguous."""
         assert a.is_dense
@@ -77,6 +85,21 @@ class DeviceMemory:
     def current(self) -> AbstractContextManager[None]:
         """Return a context that changes nothing: there is no other device."""
         return nullcontext()
+
+
+@contextmanager
+def in_place_of_the_device(device: Any) -> Iterator[None]:
+    """Within it the CUDA backend runs on what stands in for a device."""
+    choices = choose._explicit, choose._automatic
+    for choice in choices:
+        choice.cache_clear()
+    with (
+        mock.patch.object(numba_cuda, "reason", lambda variant=None: None),
+        mock.patch.object(numba_cuda, "device", lambda: device),
+    ):
+        yield
+    for choice in choices:
+        choice.cache_clear()
 
 
 def _seen(memory: Array) -> DeviceArray:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import check
-from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.c.memory import Block, room, workspace
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.slots import Slot, are_dense
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.problem import CELLS, Array, Problem
 
+NONE = id(None)
+"""What the library is told where there is no array."""
+NOWHERE = None, None
 
-class Reserve:
-    """What a recorded run left for backward, and the numbers that backward needs again."""
 
-    __slots__ = ("block", "dropout_seed", "ragged")
+class Reserve(Block):
+    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
 
-    def __init__(self, block: Block, dropout_seed: int, ragged: tuple[Array | None, ...]) -> None:
-        self.block, self.dropout_seed, self.ragged = block, dropout_seed, ragged
+    __slots__ = ("dropout_seed", "ragged")
+
+    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
+        self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        return Reserve(copy.deepcopy(self.block, memo), self.dropout_seed, self.ragged)
+        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
+        copy.bytes[:] = self.bytes
+        return copy
 
 
 class Bound:
@@ -39,8 +44,10 @@ class Bound:
         self.cell, self.dtype = problem.cell, problem.dtype
         self.lib, self.null = self.template.lib, self.template.ffi.NULL
         self.array_forward, self.array_backward = self.lib.array_forward, self.lib.array_backward
+        self.array_ragged = self.lib.array_ragged
         self.rf_get_num_threads = self.lib.rf_get_num_threads
         self.reserve_size = self.template.size("reserve")
+        self.reserve_room = room(self.reserve_size)
         if problem.frozen:
             self.template.pack(problem)
         self.idle_forward: list[Slot] = []
@@ -49,74 +56,106 @@ class Bound:
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
         x, y, start, final, lengths, mask, resets, _, dense = arrays
-        slot = self.slot(self.idle_forward, backward=False)
+        idle = self.idle_forward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=False)
         if not dense and not (dense := are_dense(x, y)):
             slot.set_strides(self.template, x=x, y=y)
-        scratch = workspace(slot.size)
-        reserve, room = None, 0
+        h0 = c0 = c_n = ragged = reserve = buffer = None
+        if self.two_states:
+            h_n, c_n = final
+            if start:
+                h0, c0 = start
+        else:
+            h_n = final[0]
+            if start:
+                h0 = start[0]
+        if lengths is not None or mask is not None or resets is not None:
+            ragged = lengths, mask, resets
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
         if self.recorded:
-            reserve = Reserve(Block(self.reserve_size), dropout_seed, (lengths, mask, resets))
-            room = id(reserve.block.buffer)
+            buffer = np.empty(self.reserve_room, np.uint8)
+            reserve = Reserve(buffer, self.reserve_size, dropout_seed, ragged)
+        scratch = slot.scratch or workspace(slot.size)
         status = self.array_forward(
             slot.record,
             id(x),
             id(y),
-            *(self.ids(start) if start else (0, 0)),
-            *self.ids(final),
-            0 if lengths is None else id(lengths),
-            0 if mask is None else id(mask),
-            0 if resets is None else id(resets),
-            room,
+            id(h0),
+            id(c0),
+            id(h_n),
+            id(c_n),
+            id(buffer),
             id(scratch.buffer),
             dropout_seed,
         )
         if status:
             check(status, self.variant)
+        if ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
         if dense:  # else the record has strides of its own now
-            self.idle_forward.append(slot)
+            idle.append(slot)
         return reserve
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients. Consumes the reserve."""
         x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
-        slot = self.slot(self.idle_backward, backward=True)
+        idle = self.idle_backward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=True)
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
-        scratch = workspace(slot.size)
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
+        wanted = self.null
         if d_parameters is not None:
-            slot.ids[0 : len(d_parameters)] = [*map(id, d_parameters)]
+            wanted = slot.ids
+            wanted[0 : len(d_parameters)] = [*map(id, d_parameters)]
+        h0, c0 = (*start, None, None)[:2] if start else NOWHERE
+        dh_n, dc_n = (*d_final, None, None)[:2] if d_final else NOWHERE
+        dh0, dc0 = (*d_start, None, None)[:2] if d_start else NOWHERE
+        scratch = slot.scratch or workspace(slot.size)
         status = self.array_backward(
             slot.record,
             id(x),
-            0 if dy is None else id(dy),
-            0 if dx is None else id(dx),
-            *(self.ids(start) if start else (0, 0)),
-            *(self.ids(d_final) if d_final else (0, 0)),
-            *(self.ids(d_start) if d_start else (0, 0)),
-            0 if lengths is None else id(lengths),
-            0 if mask is None else id(mask),
-            0 if resets is None else id(resets),
-            0 if norms is None else id(norms),
-            id(reserve.block.buffer),
+            id(dy),
+            id(dx),
+            id(h0),
+            id(c0),
+            id(dh_n),
+            id(dc_n),
+            id(dh0),
+            id(dc0),
+            id(norms),
+            id(reserve.buffer),
             id(scratch.buffer),
-            self.null if d_parameters is None else slot.ids,
+            wanted,
             slot.tables,
             reserve.dropout_seed,
             overwrite,
         )
         if status:
             check(status, self.variant)
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
         if dense:
-            self.idle_backward.append(slot)
+            idle.append(slot)
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
-        slot, ffi = self.slot([], backward=True), self.template.ffi
+        slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
         record, scratch = slot.record, workspace(slot.size)
-        record.workspace, record.reserve = scratch.pointer, reserve.block.pointer
-        for name, array in zip(("lengths", "mask", "resets"), reserve.ragged, strict=True):
-            if array is not None:
-                setattr(record, name, ffi.cast(ffi.typeof(getattr(record, name)), array.ctypes.data))
+        record.workspace, record.reserve = scratch.pointer, reserve.pointer
+        if reserve.ragged is not None:
+            self.array_ragged(record, *map(id, reserve.ragged))
         cell = CELLS[self.cell]
         found = {name: np.empty(self.shape, self.dtype) for name in cell.gates + cell.states[1:]}
         for gate, array in enumerate(found.values()):
@@ -131,19 +170,3 @@ class Bound:
     def ran(self, reserve: Reserve) -> str:
         """There is one way."""
         return ""
-
-    def slot(self, idle: list[Slot], *, backward: bool) -> Slot:
-        """Take a record that is idle, or make one where there is none for as many threads as are allowed now."""
-        try:
-            slot = idle.pop()
-        except IndexError:
-            return Slot(self.template, self.reserve_size, backward=backward)
-        if slot.threads == self.rf_get_num_threads():
-            return slot
-        return Slot(self.template, self.reserve_size, backward=backward)
-
-    def ids(self, states: Any) -> tuple[int, int]:
-        """Return what the library is told of (h,) or (h, c); 0 for what is None or is not there."""
-        h = states[0]
-        c = states[1] if self.two_states else None
-        return 0 if h is None else id(h), 0 if c is None else id(c)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rnnfast.backends.c.library import get_num_threads
-from rnnfast.backends.c.memory import ALIGNMENT
+from rnnfast.backends.c.memory import ALIGNMENT, Block
 from rnnfast.backends.c.record import Template
 from rnnfast.problem import Array
+
+SMALL = 1 << 17
+"""Bytes of scratch that a record may have to itself; more is shared by all calls of a thread."""
 
 
 class Slot:
     """A record sized for a number of threads."""
 
-    __slots__ = ("ids", "record", "size", "tables", "threads")
+    __slots__ = ("ids", "record", "scratch", "size", "tables", "threads")
 
     def __init__(self, template: Template, reserve_size: int, *, backward: bool) -> None:
         ffi, self.record = template.ffi, template.copy()
@@ -24,6 +25,7 @@ class Slot:
             # All that may be asked for is counted.
             self.record.reserve, self.record.state_grad_norms = some, ffi.cast("double *", some)
         self.size = self.record.workspace_bytes = template.size("workspace", self.record)
+        self.scratch = Block(self.size) if self.size <= SMALL else None
         self.ids = ffi.new("uintptr_t[]", template.parameters)
         self.tables = ffi.new("void *[]", template.parameters)
 

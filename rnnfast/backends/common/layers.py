@@ -6,17 +6,24 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from rnnfast.backends.reference.cells import Weights
+from rnnfast.backends.common.weights import Weights
 from rnnfast.problem import Array, Problem
 
 
 def schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
     """Which steps are live and before which the state becomes zeros, (T, B) in the order of the visit."""
     shape = (problem.steps, problem.batch)
-    lengths = problem.steps if problem.lengths is None else problem.lengths
-    inside = np.broadcast_to(np.arange(problem.steps)[:, None] < lengths, shape)
-    live = inside if problem.mask is None else inside & (problem.mask != 0)
-    cut = np.zeros(shape, bool) if problem.resets is None else inside & (problem.resets != 0)
+    return timetable(shape, problem.lengths, problem.mask, problem.resets, direction)
+
+
+def timetable(
+    shape: tuple[int, int], lengths: Array | None, mask: Array | None, resets: Array | None, direction: int
+) -> tuple[Array, Array]:
+    """As `schedule`, from (T, B) and a call's lengths (B,), mask and resets (T, B)."""
+    steps = shape[0]
+    inside = np.broadcast_to(np.arange(steps)[:, None] < (steps if lengths is None else lengths), shape)
+    live = inside if mask is None else inside & (mask != 0)
+    cut = np.zeros(shape, bool) if resets is None else inside & (resets != 0)
     if direction == 1:  # cut[t] parts t - 1 and t: going down it acts at t - 1, the visit after that of t
         cut = np.concatenate([np.zeros_like(cut[:1]), cut[:0:-1]])
     return visit(live, direction), cut

@@ -1,4 +1,4 @@
-"""What the time loops' blocks are made of: weights in registers, products with them, and waiting for one another.
+"""The parts of the time loops' blocks: weights in registers, products with them, and waiting for one another.
 
 `members` blocks work on a group of rows of the batch. Each owns some hidden units and holds their part of W_hh, in its
 threads' registers, for all steps; at every product of a step they wait for one another, or, where one block owns all

@@ -18,7 +18,7 @@ from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.problem import Array, Problem
 
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
-"""What of a problem every run brings anew."""
+"""Fields of a problem that every run brings anew."""
 
 
 class Bound:
@@ -51,12 +51,12 @@ class Bound:
     def backward(self, reserve: Net, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters."""
         x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
-        d_final, d_start = self._states(arrays.d_final), self._states(arrays.d_start)
+        start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
+        arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
         with self.device.current():
             recorded_on, call = reserve.call.stream, reserve.call.again()
-            reserve.continue_on(call, x)
-            views = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start)
-            reserve.backward(views, overwrite=overwrite)
+            reserve.continue_on(call, arrays)
+            reserve.backward(arrays, overwrite=overwrite)
             if call.stream != recorded_on:  # whose memory is given back now, for others to use
                 call.wait()
 

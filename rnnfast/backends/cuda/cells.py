@@ -15,7 +15,7 @@ from rnnfast.backends.scalar.exp import number
 from rnnfast.backends.scalar.functions import tanh
 
 FROM_START, FROM_ZEROS = -1, -2
-"""What an entry's `previous` says where no entry comes before it."""
+"""The values of an entry's `previous` where no entry comes before it."""
 
 
 @register_jitable

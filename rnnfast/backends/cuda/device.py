@@ -46,7 +46,7 @@ class Device:
         name = current.name if isinstance(current.name, str) else current.name.decode()
         self.number, self.limits = int(current.id), limits_of((major, minor), blocks)
         self.plans: dict[tuple[int, int, int], Any] = {}
-        """What plan.py keeps from call to call."""
+        """Plans that calls share, kept by plan.py."""
         self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
 
     @functools.cache  # noqa: B019 - there is one device, and it stays
@@ -65,6 +65,11 @@ class Device:
         self.wait(0)
         return found
 
+    @functools.cache  # noqa: B019
+    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
+        """Return the array (0, columns), for kernels' arguments that a cell or call has not."""
+        return self.upload(np.empty((0, columns), dtype), 0)
+
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Start a kernel on so many blocks, a number or (x, y). Arguments: numbers, arrays, and tuples of these."""
         self._configured(kernel, blocks, threads, stream)(*map(self.argument, arguments))
@@ -78,9 +83,9 @@ class Device:
 
     def argument(self, value: Any) -> Any:
         """Return an argument as Numba takes it, without waiting for a stream; that of an array is made once."""
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             return tuple([self.argument(each) for each in value])
-        if not isinstance(value, DeviceArray):
+        if type(value) is not DeviceArray:
             return value
         if value.argument is None:  # it keeps the owner, not the view: that would be a circle
             described = value.__cuda_array_interface__

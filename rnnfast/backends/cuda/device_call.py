@@ -1,4 +1,4 @@
-"""What one call does on a CUDA device: its stream, its arrays and its launches."""
+"""One call on a CUDA device: its stream, its arrays and its launches."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ class Layer:
         self.call = self.recurrence.call = call
 
     def empty(self, rows: int) -> DeviceArray:
-        """Return a new (rows, H) array on the device."""
+        """Return a new (rows, H) array on the device, or where there are no rows the one that all share."""
+        if rows == 0:
+            return self.call.device.nothing(self.size, self.dtype)
         return self.call.empty((rows, self.size), self.dtype)
 
     def forward(self, x: DeviceArray, start: tuple[DeviceArray, DeviceArray], mask: DeviceArray | None) -> None:
@@ -61,7 +63,7 @@ class Layer:
         """
         call, width, inputs = self.call, self.cell.slots * self.size, self.cell.inputs * self.size
         self.x, gates = x, call.empty((self.count, width), self.dtype)
-        b_ih, b_hh = (self.empty(0).reshape(-1) if b is None else b for b in self.weights[2:])
+        b_ih, b_hh = (call.constant((), self.dtype) if b is None else b for b in self.weights[2:])
         gate_of = call.constant(self.cell.gate_of)
         kernel_inputs = b_ih, b_hh, self.cell.inputs, gate_of, self.size
         call.launch_over(self.count * width, bias_kernel, (), *kernel_inputs, gates)

@@ -12,7 +12,7 @@ from rnnfast.backends.cuda.matrix import Matrix
 
 
 class Library(Protocol):
-    """What a call needs of the library that x comes from."""
+    """The library that x comes from, as a call needs it."""
 
     number: int | None
     """The device of x; None: the library has only the current one."""

@@ -22,7 +22,7 @@ from rnnfast.backends.cuda.tiers import Tier
 
 @dataclass
 class Recurrence:
-    """What the time loops work on: W_hh, and what a layer keeps of all its entries between the products over them."""
+    """W_hh, and what a layer keeps of all its entries between the products over them: what its time loops work on."""
 
     call: DeviceCall
     cell: Cell

@@ -16,7 +16,7 @@ from rnnfast.backends.cuda.layer import Layer
 from rnnfast.backends.cuda.plan import make_plan, plan_for
 from rnnfast.backends.cuda.rows import pick
 from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Problem
 
 
 class Net:
@@ -43,11 +43,12 @@ class Net:
             twin.layers = [layer.twin(twin.call) for layer in self.layers]
         return twin
 
-    def continue_on(self, call: DeviceCall, x: Array | DeviceArray) -> None:
-        """Go on with another call's stream, and where x lies now: out of the way of results."""
-        self.call = call
-        for layer in self.layers:
+    def continue_on(self, call: DeviceCall, arrays: BackwardArrays) -> None:
+        """Go on with another call's stream, and where x and first states lie now: out of the way of results."""
+        self.call, x = call, arrays.x
+        for k, layer in enumerate(self.layers):
             layer.continue_on(call)
+            states.move_start(layer, arrays.start, k)
             if layer.is_on_x and isinstance(x, DeviceArray):
                 layer.x = sequences.entries(call, x, layer)
 
@@ -55,7 +56,7 @@ class Net:
         """Write y and the final states."""
         call, problem = self.call, self.problem
         x: DeviceArray = call.array(arrays.x)
-        start = [states.brought(call, a, apart=problem.record) for a in arrays.start]
+        start = [None if a is None else call.array(a) for a in arrays.start]
         for number in range(problem.num_layers):
             wanted = arrays.y if number == problem.num_layers - 1 else None
             y = sequences.target(call, wanted, problem, problem.num_directions * problem.hidden_size)

@@ -20,7 +20,7 @@ here and there."""
 
 @dataclass(frozen=True)
 class Plan:
-    """What one direction visits. A position is t B + b: where row b of step t stands in a (T B, ·) array."""
+    """The visits of one direction. A position is t B + b: where row b of step t stands in a (T B, ·) array."""
 
     live: Array
     """(T, B), in the order of the visit."""

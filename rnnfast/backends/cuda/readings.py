@@ -1,4 +1,4 @@
-"""What is read from a call's layers into host memory: activations, norms of gradients, tiers."""
+"""Readings of a call's layers, in host memory: activations, norms of gradients, tiers."""
 
 from __future__ import annotations
 

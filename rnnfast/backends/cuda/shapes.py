@@ -33,7 +33,7 @@ class Phase:
 
     @property
     def count(self) -> int:
-        """The number of its gates."""
+        """Return the number of its gates."""
         return len(self.slots)
 
     @property
@@ -71,7 +71,7 @@ class Cell:
 
     @property
     def gate_of(self) -> tuple[int, ...]:
-        """Of every slot the gate whose recurrent product and bias it takes, -1: none."""
+        """Return of every slot the gate whose recurrent product and bias it takes, -1: none."""
         gates = {run.slot + n: run.gate + n for run in self.runs for n in range(run.count)}
         return tuple(gates.get(slot, -1) for slot in range(self.slots))
 

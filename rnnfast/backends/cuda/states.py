@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.cuda.copies import copied, put
+from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer import Layer
 from rnnfast.backends.cuda.rows import pick
 from rnnfast.problem import Array, Problem
-
-
-def brought(call: DeviceCall, a: Array | DeviceArray | None, *, apart: bool) -> DeviceArray | None:
-    """Return a state on the device; `apart`: in memory that the caller cannot change."""
-    if isinstance(a, DeviceArray) and apart:
-        return copied(call, a)
-    return None if a is None else call.array(a)
 
 
 def of_layer(
@@ -30,9 +23,18 @@ def of_layer(
     for n in range(len(problem.states)):
         a = given[n] if n < len(given) else None
         found.append(call.zeros(shape, problem.dtype) if a is None else a if k is None else a[k])
-    nothing = [call.empty((0, shape[1]), problem.dtype)] * (2 - len(found))
+    nothing = [call.device.nothing(shape[1], problem.dtype)] * (2 - len(found))
     h, c = [*found, *nothing]
     return h, c
+
+
+def move_start(layer: Layer, start: Sequence[Array | DeviceArray | None], k: int) -> None:
+    """Let a layer see its first states where the caller's arrays (L·D, B, H) on the device lie now."""
+    gates, *first, mask, operand, c, h = layer.recurrence.state
+    for n, a in enumerate(start):
+        if isinstance(a, DeviceArray):
+            first[n] = a[k]
+    layer.recurrence.state = (gates, *first, mask, operand, c, h)
 
 
 def write_final(layer: Layer, wanted: Sequence[Array | DeviceArray | None]) -> None:

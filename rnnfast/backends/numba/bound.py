@@ -1,56 +1,97 @@
-"""Forward and backward of the Numba CPU backend with all but their numbers settled, to be repeated."""
+"""A prepared call of the Numba CPU backend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.contract import BackwardArrays
+from rnnfast.arrays.layout import Layout
+from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.backends.numba.dropout import Dropout
+from rnnfast.backends.numba.entries import NO_CUT, Entries, cut_of, entries_of
+from rnnfast.backends.numba.kernels import ADD, ADD_INPUT
 from rnnfast.backends.numba.layer import Layer
-from rnnfast.backends.numba.net import backward, forward
+from rnnfast.backends.numba.net import Net, Wanted, times
+from rnnfast.backends.numba.reserves import Reserve, activations, reserve_bytes
+from rnnfast.backends.numba.sequences import Sequences, flat
 from rnnfast.problem import Array, Problem
 
 
 class Bound:
-    """One problem, recorded or not, to be run on other x and y with the same shapes and strides."""
+    """Calls of one problem. It holds nothing that a run changes, so any number of threads may run it."""
 
-    def __init__(self, problem: Problem) -> None:
-        assert problem.x is not None and problem.y is not None
-        self.places = [(a.shape, a.dtype, a.strides) for a in (problem.x, problem.y)]
-        self.state_shape = problem.num_layers * problem.num_directions, problem.batch, problem.hidden_size
-        nothing: dict[str, Any] = dict.fromkeys(("x", "y", "h0", "c0", "h_n", "c_n", "reserve"))
-        self.problem = replace(problem, **nothing)  # the first call's arrays belong to its caller
-        self.options = {field.name: getattr(self.problem, field.name) for field in fields(Problem)}
+    def __init__(self, problem: Problem, layout: Layout) -> None:
+        directions, count = problem.num_directions, problem.num_layers * problem.num_directions
+        self.layers = layers = [Layer(problem, k) for k in range(count)]
+        self.problem, self.sequences = problem, Sequences(problem, layout)
+        self.net = Net(problem, [layers[k : k + directions] for k in range(0, count, directions)])
+        self.shape = problem.steps, problem.batch
+        self.entries, self.cuts = Entries(*self.shape, None), (NO_CUT,) * directions
+        self.has_c, self.state_size = len(problem.states) > 1, count * problem.batch * problem.hidden_size
+        self.drops_out = max(problem.dropout, problem.input_dropout, problem.recurrent_dropout) > 0
 
-    def is_stale(self) -> bool:
-        """Never: every call asks for the number of threads."""
-        return False
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
+        """Write y and the final states; return a `Reserve` where the problem is recorded."""
+        x, y, start, final, lengths, mask, resets, *_ = arrays
+        problem, entries, cuts, sequences = self.problem, self.entries, self.cuts, self.sequences
+        if lengths is not None or mask is not None:
+            entries = entries_of(self.shape, lengths, mask)
+        if resets is not None:
+            cuts = tuple(cut_of(self.shape, lengths, resets, problem.direction(half)) for half in range(len(cuts)))
+        reserve = Reserve(entries, cuts) if problem.record else None
+        rows, states = sequences.rows(x, entries), (*self.given(start), *self.wanted(final))
+        dropout = Dropout(problem, dropout_seed) if self.drops_out else None
+        if len(cuts) == 1 and sequences.lie_flat(entries) and y.flags.carray:
+            self.net.forward(entries, cuts, rows, states, y.reshape(-1), dropout, reserve)
+            return reserve
+        outputs = self.net.forward(entries, cuts, rows, states, None, dropout, reserve)
+        for half, h_after in enumerate(outputs):
+            sequences.write(half, entries, y, h_after)
+        return reserve
 
-    def run(
-        self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array], dropout_seed: int = 0
-    ) -> list[Layer] | None:
-        """The states before (none: zeros) and after the steps are (h,) or (h, c). Returns the reserve if recorded."""
-        return forward(self.problem, self.seen(0, x), self.seen(1, y), self.states(start), self.states(final))
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+        """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
+        x, dy, d_final, dx, d_start, d_parameters, norms, *_ = arrays
+        problem, entries, x_mask, sequences = self.problem, reserve.entries, reserve.x_masks[0], self.sequences
+        what, to, apart = 0 if overwrite else ADD, None, False
+        if dx is not None:
+            apart = x_mask is not None or not (sequences.lie_flat(entries) and dx.flags.carray)
+            to = np.empty(entries.count * problem.input_size, problem.dtype) if apart else dx.reshape(-1)
+            what |= ADD_INPUT if problem.half == 2 and not apart else 0
+        none, halves = self.net.none, range(len(self.cuts))
+        d_outputs = [none if dy is None else sequences.output_gradient(half, entries, dy) for half in halves]
+        states = *self.given(d_final), *self.wanted(d_start)
+        wanted = Wanted(to, d_parameters, norms, what)
+        self.net.backward(reserve, sequences.rows(x, entries), d_outputs, states, wanted)
+        if dx is not None and to is not None and apart:
+            sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.half == 2)
 
-    def backward(self, reserve: list[Layer], arrays: BackwardArrays) -> None:
-        """Back-propagate through a recorded run."""
-        x, dy, d_final, dx, d_start, tables = arrays
-        given: dict[str, Any] = {"d_" + name: table for name, table in tables.items()}
-        given |= zip(("dh0", "dc0"), self.states(d_start), strict=False)
-        given |= zip(("dh_n", "dc_n"), self.states(d_final), strict=False)
-        dx, dy = None if dx is None else self.seen(0, dx), None if dy is None else self.seen(1, dy)
-        problem = Problem(**self.options | {"x": x, "dx": dx, "dy": dy, "overwrite": True} | given)
-        backward(problem, reserve)
+    def activations(self, reserve: Reserve) -> dict[str, Array]:
+        """Return post-activation gates and, of cells that have it, "c" by name: (L·D, T, B, H), zero where not live."""
+        return activations(self.problem, self.layers, reserve)
 
-    def seen(self, number: int, array: Array) -> Array:
-        """An array like x (0) or y (1) as the problem has it, time first."""
-        shape, dtype, strides = self.places[number]
-        view: Array = np.ndarray(shape, dtype, array, 0, strides)
-        return view
+    def reserve_bytes(self) -> int:
+        """Return the bytes of the arrays that a reserve holds where every step is live."""
+        return reserve_bytes(self.problem, self.layers, self.entries)
 
-    def states(self, arrays: Sequence[Array]) -> list[Array]:
-        """As the problem has them."""
-        return [array.reshape(self.state_shape) for array in arrays]
+    def ran(self, reserve: Reserve) -> str:
+        """Return "": there is one way."""
+        return ""
+
+    def given(self, states: Sequence[Array | None]) -> tuple[Array, Array]:
+        """Return h and c flat, empty where there is none."""
+        h = c = self.net.none
+        if states and states[0] is not None:
+            h = flat(states[0])
+        if len(states) > 1 and states[1] is not None:
+            c = flat(states[1])
+        return h, c
+
+    def wanted(self, states: Sequence[Array | None]) -> tuple[Array, Array]:
+        """Return h and c flat, to be written: the caller's, or others where none is wanted; no c without the state."""
+        h, c = states[0] if states else None, states[1] if len(states) > 1 else None
+        h = np.empty(self.state_size, self.problem.dtype) if h is None else h.reshape(-1)
+        if not self.has_c:
+            return h, self.net.none
+        return h, np.empty(self.state_size, self.problem.dtype) if c is None else c.reshape(-1)

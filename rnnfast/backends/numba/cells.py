@@ -1,63 +1,67 @@
-"""The cells on the rows of one step.
+"""The cells on the rows of one step: all that depends on which cell it is.
 
 Gates and outputs have a row for every entry, this step's from `e` on; so has what is kept for backward, while forward
-without a record has room for one step only: its rows are from `at` on. A row of gates is [slot][H]: pre-activations,
-after forward gates, after backward gradients of pre-activations. `dh` and `dc` are the rows of this step alone.
+without a record has room for one step only: its rows are from `at` on. `d`, `d_c` and `through` are the rows of this
+step alone: dL/dh, dL/dc, and the gradient of a product's operand.
 """
 
 from __future__ import annotations
 
-from numba import njit
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from rnnfast.backends.numba.product import INNER
+from numba.extending import overload, register_jitable
+
 from rnnfast.backends.scalar import gru, lstm, rnn
-
-RNN_TANH, RNN_RELU, RNN_LINEAR, LSTM, GRU, GRU_BEFORE = range(6)
-CODES = {
-    "rnn_tanh": RNN_TANH,
-    "rnn_relu": RNN_RELU,
-    "rnn_linear": RNN_LINEAR,
-    "lstm": LSTM,
-    "gru": GRU,
-    "gru_before": GRU_BEFORE,
-}
+from rnnfast.backends.scalar.functions import tanh
 
 
-@njit(**INNER)
-def rnn_forward(cell, count, e, gates, h):
-    for k in range(e, e + count):
-        if cell == RNN_TANH:
-            for j in range(h.shape[1]):
-                gates[k, j] = h[k, j] = rnn.tanh_forward(gates[k, j])
-        elif cell == RNN_RELU:
-            for j in range(h.shape[1]):
-                gates[k, j] = h[k, j] = rnn.relu_forward(gates[k, j])
-        else:
-            for j in range(h.shape[1]):
-                h[k, j] = gates[k, j]
+class Formulas(NamedTuple):
+    """A cell's part in a step."""
+
+    forward: Callable[..., Any]
+    """After the products of a phase."""
+    backward: Callable[..., Any]
+    """Before the products of a phase: the phase's gates become gradients, d and d_c those of the states before the step
+    by every way but the products; `through` of a later phase's operand becomes that of h in the first product."""
+    squares: Callable[..., Any]
+    """Add the squares of dL/dh' and dL/dc' to a row for each entry; dL/dc' has what comes through h', too."""
 
 
-@njit(**INNER)
-def rnn_backward(cell, count, e, gates, dh):
+def elman(activation, derivative):
+    """Return the formulas of an RNN."""
+
+    @register_jitable
+    def forward(phase, count, e, at, kept, h_after):
+        for k in range(e, e + count):
+            a, h = kept.gates[k], h_after[k]
+            for j in range(h.shape[0]):
+                a[j] = h[j] = activation(a[j])
+
+    @register_jitable
+    def backward(phase, count, e, kept, d, d_c, through):
+        for k in range(count):
+            a, dh = kept.gates[e + k], d[k]
+            for j in range(dh.shape[0]):
+                a[j] = derivative(a[j], dh[j])
+            dh[:] = 0
+
+    return Formulas(forward, backward, h_squares)
+
+
+@register_jitable
+def h_squares(count, e, kept, d, d_c, found):
     for k in range(count):
-        a, d = gates[e + k], dh[k]
-        if cell == RNN_TANH:
-            for j in range(dh.shape[1]):
-                a[j] = rnn.tanh_backward(a[j], d[j])
-        elif cell == RNN_RELU:
-            for j in range(dh.shape[1]):
-                a[j] = rnn.relu_backward(a[j], d[j])
-        else:
-            for j in range(dh.shape[1]):
-                a[j] = d[j]
-        d[:] = 0
+        for j in range(d.shape[1]):
+            dh = float(d[k, j])
+            found[e + k, 0] += dh * dh
 
 
-@njit(**INNER)
-def lstm_forward(count, e, at, gates, c_before, c, h):
-    size = h.shape[1]
+@register_jitable
+def lstm_forward(phase, count, e, at, kept, h_after):
+    size = h_after.shape[1]
     for k in range(count):
-        g, before, c_now, h_now = gates[e + k], c_before[at + k], c[at + k], h[e + k]
+        g, before, c_now, h_now = kept.gates[e + k], kept.c_before[at + k], kept.c_after[at + k], h_after[e + k]
         i, f, u, o = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
         # Loop after loop: LLVM makes vectors of those in which few arrays might overlap.
         for j in range(size):
@@ -70,74 +74,103 @@ def lstm_forward(count, e, at, gates, c_before, c, h):
             h_now[j] = lstm.output(o[j], c_now[j])
 
 
-@njit(**INNER)
-def lstm_backward(count, e, gates, c_before, c, dh, dc):
-    size = dh.shape[1]
+@register_jitable
+def lstm_backward(phase, count, e, kept, d, d_c, through):
+    size = d.shape[1]
     for k in range(count):
-        g, before, now, d, d_c = gates[e + k], c_before[e + k], c[e + k], dh[k], dc[k]
+        g, before, now, dh, dc = kept.gates[e + k], kept.c_before[e + k], kept.c_after[e + k], d[k], d_c[k]
         for j in range(size):
             i, f, u, o = g[j], g[size + j], g[2 * size + j], g[3 * size + j]
-            values = lstm.backward(i, f, u, o, before[j], now[j], d[j], d_c[j])
-            g[j], g[size + j], g[2 * size + j], g[3 * size + j], d_c[j] = values
-        d[:] = 0
+            values = lstm.backward(i, f, u, o, before[j], now[j], dh[j], dc[j])
+            g[j], g[size + j], g[2 * size + j], g[3 * size + j], dc[j] = values
+        dh[:] = 0
 
 
-@njit(**INNER)
-def gru_forward(count, e, at, gates, h_before, h):
-    size = h.shape[1]
+@register_jitable
+def lstm_squares(count, e, kept, d, d_c, found):
+    h_squares(count, e, kept, d, d_c, found)
+    size = d.shape[1]
     for k in range(count):
-        g, before, now = gates[e + k], h_before[at + k], h[e + k]
+        for j in range(size):
+            o, tanh_c = kept.gates[e + k, 3 * size + j], tanh(kept.c_after[e + k, j])
+            dc = float(lstm.cell_gradient(o, tanh_c, d[k, j], d_c[k, j]))
+            found[e + k, 1] += dc * dc
+
+
+@register_jitable
+def gru_forward(phase, count, e, at, kept, h_after):
+    size = h_after.shape[1]
+    for k in range(count):
+        g, before, now = kept.gates[e + k], kept.h_before[at + k], h_after[e + k]
         for j in range(size):
             r, z = gru.gate(g[j]), gru.gate(g[size + j])
             n, now[j] = gru.update(g[2 * size + j] + r * g[3 * size + j], z, before[j])
             g[j], g[size + j], g[2 * size + j] = r, z, n
 
 
-@njit(**INNER)
-def gru_backward(count, e, gates, h_before, dh):
-    size = dh.shape[1]
+@register_jitable
+def gru_backward(phase, count, e, kept, d, d_c, through):
+    size = d.shape[1]
     for k in range(count):
-        g, before, d = gates[e + k], h_before[e + k], dh[k]
+        g, before, dh = kept.gates[e + k], kept.h_before[e + k], d[k]
         for j in range(size):
             r, z, n, q = g[j], g[size + j], g[2 * size + j], g[3 * size + j]
-            dn, dz, d[j] = gru.update_backward(n, z, before[j], d[j])
+            dn, dz, dh[j] = gru.update_backward(n, z, before[j], dh[j])
             g[j], g[3 * size + j] = gru.reset_backward(r, q, dn)
             g[size + j], g[2 * size + j] = dz, dn
 
 
-@njit(**INNER)
-def gru_before_gates(count, e, at, gates, h_in, operand):
-    size = operand.shape[1]
+@register_jitable
+def gru_before_forward(phase, count, e, at, kept, h_after):
+    size = h_after.shape[1]
     for k in range(count):
-        g, h_now, to = gates[e + k], h_in[at + k], operand[at + k]
-        for j in range(size):
-            r, z = gru.gate(g[j]), gru.gate(g[size + j])
-            g[j], g[size + j], to[j] = r, z, r * h_now[j]
+        g, before, now = kept.gates[e + k], kept.h_before[at + k], h_after[e + k]
+        if phase == 0:
+            h_in, operand = kept.h_in[at + k], kept.operand[at + k]
+            for j in range(size):
+                r, z = gru.gate(g[j]), gru.gate(g[size + j])
+                g[j], g[size + j], operand[j] = r, z, r * h_in[j]
+        else:
+            for j in range(size):
+                g[2 * size + j], now[j] = gru.update(g[2 * size + j], g[size + j], before[j])
 
 
-@njit(**INNER)
-def gru_before_forward(count, e, at, gates, h_before, h):
-    size = h.shape[1]
+@register_jitable
+def gru_before_backward(phase, count, e, kept, d, d_c, through):
+    size = d.shape[1]
     for k in range(count):
-        g, before, now = gates[e + k], h_before[at + k], h[e + k]
-        for j in range(size):
-            g[2 * size + j], now[j] = gru.update(g[2 * size + j], g[size + j], before[j])
+        g, before, h_in, dh, d_operand = kept.gates[e + k], kept.h_before[e + k], kept.h_in[e + k], d[k], through[k]
+        if phase == 1:
+            for j in range(size):
+                n, z = g[2 * size + j], g[size + j]
+                g[2 * size + j], g[size + j], dh[j] = gru.update_backward(n, z, before[j], dh[j])
+        else:
+            for j in range(size):
+                g[j], d_operand[j] = gru.reset_backward(g[j], h_in[j], d_operand[j])
 
 
-@njit(**INNER)
-def gru_before_backward(count, e, gates, h_before, dh):
-    size = dh.shape[1]
-    for k in range(count):
-        g, before, d = gates[e + k], h_before[e + k], dh[k]
-        for j in range(size):
-            g[2 * size + j], g[size + j], d[j] = gru.update_backward(g[2 * size + j], g[size + j], before[j], d[j])
+FORMULAS = {
+    "rnn_tanh": elman(rnn.tanh_forward, rnn.tanh_backward),
+    "rnn_relu": elman(rnn.relu_forward, rnn.relu_backward),
+    "rnn_linear": elman(rnn.linear_forward, rnn.linear_backward),
+    "lstm": Formulas(lstm_forward, lstm_backward, lstm_squares),
+    "gru": Formulas(gru_forward, gru_backward, h_squares),
+    "gru_before": Formulas(gru_before_forward, gru_before_backward, h_squares),
+}
 
 
-@njit(**INNER)
-def gru_before_gates_backward(count, e, gates, h_in, d_operand):
-    """`d_operand` becomes the gradient of h through the operand."""
-    size = h_in.shape[1]
-    for k in range(count):
-        g, h_now, d = gates[e + k], h_in[e + k], d_operand[k]
-        for j in range(size):
-            g[j], d[j] = gru.reset_backward(g[j], h_now[j], d[j])
+def _of_a_cell(part: str) -> Callable[..., None]:
+    """Return a function that runs that part of the formulas of a cell, whose name kernels know when compiled."""
+
+    def run(cell: str, *arguments: Any) -> None:
+        getattr(FORMULAS[cell], part)(*arguments)
+
+    @overload(run, prefer_literal=True, strict=False)
+    def compiled(cell, *arguments):
+        own = getattr(FORMULAS[cell.literal_value], part)
+        return lambda cell, *arguments: own(*arguments)
+
+    return run
+
+
+forward, backward, squares = map(_of_a_cell, Formulas._fields)

@@ -3,58 +3,83 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from rnnfast.backends.numba import cells, parameters
-from rnnfast.backends.numba.layer import Layer
-from rnnfast.backends.numba.operands import right
-from rnnfast.backends.numba.product import product
-from rnnfast.backends.numba.threads import share
-from rnnfast.problem import Array
-
-
-def input_gradient(layer: Layer, others: Array | None) -> Array:
-    """dL/dx of every entry, added to what the other direction gave, if it has."""
-    gates, (_, inputs, _, rows, columns, _, _) = layer.gates, layer.shape
-    dx = np.empty((len(gates), inputs), layer.dtype) if others is None else others
-    weight, row, panel = right(layer.weights.ih, len(gates))
-
-    def part(first: int, last: int) -> None:
-        left, to = (first * columns, columns, 1), (first * inputs, inputs, int(others is not None))
-        product(gates, weight, dx, (last - first, rows, inputs), left, (0, row, panel), to)
-
-    share(part, len(gates), dx.size * rows)
-    return dx
+from rnnfast.backends.numba.compiling import INNER, ONE
+from rnnfast.backends.numba.kept import starts
+from rnnfast.backends.numba.product import is_packed, packed_size, product, right
+from rnnfast.backends.numba.shapes import Shape, Sizes
+from rnnfast.backends.numba.tile import lanes
 
 
-def weight_gradients(layer: Layer, d_ih: Array | None, d_hh: Array | None, *, add: bool) -> None:
-    """Those that are wanted, put there or added."""
-    (cell, _, _, rows, _, first, second), (_, h_in, operand, _, _) = layer.shape, layer.kept
-    if d_ih is not None:
-        weight_gradient(layer.gates, 0, right(layer.x, rows), d_ih, add)
-    if d_hh is not None:
-        h = right(h_in, rows)
-        weight_gradient(layer.gates, 0, h, d_hh[:first], add)
-        if first < rows:
-            h = right(operand, rows) if cell == cells.GRU_BEFORE else h
-            weight_gradient(layer.gates, second, h, d_hh[first:], add)
+def room(shape: Shape, sizes: Sizes, entries: int, width: int) -> int:
+    """Return how many numbers backward packs at most at a time: a weight, the inputs, or the operands of W_hh."""
+    rows, hidden, inputs = shape.gates * sizes.hidden, sizes.hidden, sizes.inputs
+    used = (
+        (rows, hidden, entries, 1),
+        (rows, inputs, entries, 1),
+        (entries, inputs, rows, 1),
+        (entries, hidden, rows, shape.phases),
+    )
+    needs = (
+        times * packed_size(depth, columns, width)
+        for depth, columns, readers, times in used
+        if is_packed(depth, columns, readers, width)
+    )
+    return max(needs, default=0)
 
 
-def weight_gradient(gates: Array, at: int, b: tuple[Array, int, int], to: Array, add: bool) -> None:
-    """gates^T B, of as many columns of the gates as `to` has rows, from column `at` on."""
-    (entries, columns), width, (numbers, row, panel) = gates.shape, to.shape[1], b
+@njit(**INNER)
+def input_gradient(gates, weight, at, dx, sizes, part, add):
+    """dL/dx of the entries [first, last), put there or added.
+
+    `weight`: W_ih, which lies `at` its start, from row to row, from panel to panel. `sizes`: rows of W_ih, inputs.
+    """
+    (first, last), (rows, inputs), columns = part, sizes, gates.shape[1]
+    left, to = (first * columns, columns, ONE), (first * inputs, inputs, add)
+    product(gates.reshape(-1), weight, dx, (last - first, rows, inputs), left, at, to)
+
+
+@njit(**INNER)
+def weight_gradient(gates, column, b, at, to, part, add):
+    """Rows [first, last) of a gradient, put there or added: gates from `column` on, transposed, times B."""
+    (first, last), (entries, columns), width = part, gates.shape, to.shape[1]
     if entries == 0 and not add:
-        to[...] = 0
-
-    def part(first: int, last: int) -> None:
-        left, place = (at + first, 1, columns), (first * width, width, int(add))
-        product(gates, numbers, to, (last - first, entries, width), left, (0, row, panel), place)
-
-    share(part, len(to), to.size * entries)
+        to[first:last] = 0
+    left, place = (column, ONE, columns), (first * width, width, add)
+    product(gates.reshape(-1), b, to.reshape(-1), (last - first, entries, width), left, at, place)
 
 
-def bias_gradients(layer: Layer, d_ih: Array | None, d_hh: Array | None, *, add: bool) -> None:
-    """Those that are wanted, put there or added."""
-    if d_ih is not None or d_hh is not None:
-        none = np.empty(0, layer.dtype)
-        wanted = (none if gradient is None else gradient for gradient in (d_ih, d_hh))
-        parameters.bias_gradients(layer.shape, layer.gates, *wanted, add)
+@njit(**INNER)
+def recurrent_gradient(shape, sizes, numbers, gates, to, work, part, add, pack):
+    """Rows [first, last) of the gradient of W_hh, each from the operand of its phase, packed if `pack`.
+
+    No rows: nothing but packing is done.
+    """
+    entries, size = gates.shape[0], sizes.hidden
+    at = starts(shape, sizes, entries)
+    place = at[3] if sizes.masked else at[2]
+    for run in shape.runs:
+        begins = run.phase * packed_size(entries, size, lanes(work))
+        matrix = (place if run.phase == 0 else at[4], entries, size)
+        b, where = right(numbers, matrix, shape.gates * size, work, begins, pack)
+        first, last = max(part[0], run.gate * size), min(part[1], (run.gate + run.gates) * size)
+        if first < last:
+            column = (run.slot - run.gate) * size + first
+            weight_gradient(gates, column, b, where, to, (first, last), add)
+
+
+@njit(**INNER)
+def bias_gradients(shape, gates, d_ih, d_hh, add):
+    """The sums over all entries, put there or added; those of an empty array are not wanted."""
+    columns = gates.shape[1]
+    size = columns // shape.slots
+    sums = np.zeros(columns)
+    for e in range(gates.shape[0]):
+        for j in range(columns):
+            sums[j] += gates[e, j]
+    for j in range(d_ih.shape[0]):
+        d_ih[j] = sums[j] + (d_ih[j] if add else 0)
+    for run in shape.runs:
+        for j in range(run.gate * size, (run.gate + run.gates) * size if d_hh.shape[0] > 0 else 0):
+            d_hh[j] = sums[j + (run.slot - run.gate) * size] + (d_hh[j] if add else 0)

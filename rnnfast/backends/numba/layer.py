@@ -1,113 +1,120 @@
-"""One layer and direction on the Numba CPU backend: its arrays, and the kernels in turn."""
+"""One layer and direction on the Numba CPU backend: its sizes and weights, and the kernels in turn."""
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.common.layers import weights_of
-from rnnfast.backends.numba import cells, loops
-from rnnfast.backends.numba.entries import Entries
-from rnnfast.backends.numba.operands import Packed, pack, right
-from rnnfast.backends.numba.product import product
-from rnnfast.backends.numba.shapes import Shape, shape_of
-from rnnfast.backends.numba.threads import share
+from rnnfast.backends.numba import threads
+from rnnfast.backends.numba.dropout import Dropout
+from rnnfast.backends.numba.entries import NO_CUT, Entries
+from rnnfast.backends.numba.gradients import room
+from rnnfast.backends.numba.kept import Kept, starts, tables
+from rnnfast.backends.numba.kernels import ALL, BIAS, INPUT, LOOP, PACK, PROJECT, RUN, W_HH, W_IH, kernels_of
+from rnnfast.backends.numba.parameters import packed_count
+from rnnfast.backends.numba.scratch import scratch
+from rnnfast.backends.numba.shapes import Sizes, shape_of
 from rnnfast.backends.numba.tile import lanes
 from rnnfast.problem import Array, Problem
 
-States = Sequence[Array | None]
-"""h and c (L·D, B, H); None, or the end of the sequence, where there is none."""
-BLOCK = 192
-"""Entries whose gates stay in the cache between the biases that are put there and the sums."""
-
-
-def shape_for(problem: Problem, k: int) -> Shape:
-    """The sizes of layer-direction k."""
-    return shape_of(problem.cell, problem.weight_ih[k].shape[1], problem.hidden_size)
+STAGES = LOOP, INPUT, W_IH, W_HH, BIAS
+"""Of backward, in order."""
 
 
 class Layer:
-    """A layer and direction in one call: what forward leaves is what backward needs."""
+    """A layer and direction of a prepared call. Any number of threads may use it at a time."""
 
-    def __init__(
-        self, problem: Problem, k: int, entries: Entries, cut: Array, mask: Array | None, x_mask: Array | None
-    ) -> None:
-        """`mask` (B, H) and `x_mask` (entries, I): factors of dropout."""
-        self.weights, self.entries, self.cut, self.x_mask = weights_of(problem, k), entries, cut, x_mask
-        self.shape, self.dtype, self.reverse = shape_for(problem, k), problem.dtype, problem.direction(k) == 1
-        self.packed: Packed | None = None if problem.packed is None else problem.packed[k]
-        self.none = self.empty(0)
-        self.mask = self.none if mask is None else mask
+    def __init__(self, problem: Problem, k: int) -> None:
+        self.shape, self.dtype = shape_of(problem.cell), problem.dtype
+        self.run, self.run_back = kernels_of(problem.cell)
+        flags = problem.direction(k) == 1, problem.record, problem.recurrent_dropout > 0
+        sizes = problem.weight_ih[k].shape[1], problem.hidden_size, problem.steps, problem.batch, k
+        self.sizes = Sizes(*sizes, *map(int, flags))
+        self.plan = np.array(self.sizes, np.int64)
+        none = np.empty(0, problem.dtype)
+        biases = (none if table is None else table[k] for table in (problem.bias_ih, problem.bias_hh))
+        self.weights = [_writeable(a) for a in (problem.weight_ih[k], problem.weight_hh[k], *biases)]
+        self.packed = packed_count(self.shape, self.sizes, none)
+        self.hidden, self.recorded, self.masked = problem.hidden_size, problem.record, problem.recurrent_dropout > 0
+        self.rows = self.shape.gates * problem.hidden_size
+        self.most = max(problem.hidden_size, self.sizes.inputs) * self.rows
+        """Multiply-adds of an entry in the larger of its products."""
+        # Numbers that are kept, however many entries there are, and for each.
+        self.fixed = starts(self.shape, self.sizes, 0)[-1]
+        self.for_each = starts(self.shape, self.sizes, 1)[-1] - self.fixed
+        self.full = problem.steps * problem.batch
+        self.room = self.room_for(self.full)
+        self.panels = self._frozen(problem, k) if problem.frozen else None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
-        """For a tape that serves several backwards: each changes the gates."""
-        twin = copy.copy(self)
-        twin.gates = self.gates.copy()
-        return twin
+    def room_for(self, entries: int) -> int:
+        """Return how many numbers backward packs at a time."""
+        return room(self.shape, self.sizes, entries, lanes(np.empty(0, self.dtype)))
 
-    @property
-    def c_after(self) -> Array:
-        """c' of every entry."""
-        return self.kept[4]
+    def tables(self, entries: int, numbers: Array) -> Kept:
+        """Return what is kept, table by table."""
+        found: Kept = tables(self.shape, self.sizes, entries, numbers)
+        return found
 
-    def empty(self, rows: int) -> Array:
-        """A new (rows, H) array."""
-        return np.empty((rows, self.shape.hidden), self.dtype)
+    def forward(
+        self, entries: Entries, cut: Array, x: Array, states: Sequence[Array], output: Array, dropout: Dropout | None
+    ) -> Array:
+        """Write h' of every entry to `output` from x (entries, I); return what is kept for backward.
 
-    def states(self, k: int, given: States, wanted: States) -> tuple[Array, Array]:
-        """Of h and c (B, H) where layer-direction k's go, what they start from: given, or zeros."""
-        found = [self.none] * 2
-        for n in range(2 if self.shape.cell == cells.LSTM else 1):
-            start = given[n] if n < len(given) else None
-            result = wanted[n] if n < len(wanted) else None
-            table = self.empty(self.entries.batch) if result is None else result[k]
-            table[...] = 0 if start is None else start[k]
-            found[n] = table
-        return found[0], found[1]
+        `states`: h and c before, flat (L·D, B, H) or empty, and after, to be written. All arrays are flat.
+        """
+        n, schedule, panels, pack = entries.count, entries.schedule, self.panels, 0
+        count = self.fixed + self.for_each * n
+        numbers = np.empty(count, self.dtype) if self.recorded else scratch("numbers", count, self.dtype)
+        if self.masked and dropout is not None:
+            dropout.on_state(self.sizes.k, self.tables(n, numbers).mask)
+        if panels is None:
+            panels, pack = scratch("panels", self.packed, self.dtype), PACK
+        given = (self.plan, schedule, cut, x, *states, numbers, *self.weights, panels, output)
+        if n * self.most < 2 * threads.LEAST:
+            self.run(*given, pack | PROJECT | LOOP, 0, ALL)
+            return numbers
+        sizes, forward = self.sizes, self.run
+        if pack:
+            forward(*given, PACK, 0, ALL)
+        threads.share(functools.partial(forward, *given, PROJECT), n, n * self.rows * sizes.inputs)
+        threads.share(functools.partial(forward, *given, LOOP), sizes.batch, n * self.rows * sizes.hidden)
+        return numbers
 
-    def forward(self, x: Array, h: Array, c: Array, h_after: Array, *, record: bool) -> None:
-        """h' of every entry from x (entries, I); h and c (B, H) become the final states."""
-        shape, entries, n = self.shape, self.entries, self.entries.count
-        rows = n if record else entries.batch
-        self.x, self.gates, h_before = x, np.empty((n, shape.columns), self.dtype), self.empty(rows)
-        h_in = self.empty(rows) if len(self.mask) else h_before
-        operand = self.empty(rows) if shape.cell == cells.GRU_BEFORE else self.none
-        c_before, c_after = (self.empty(rows) if shape.cell == cells.LSTM else self.none for _ in range(2))
-        self.kept = h_before, h_in, operand, c_before, c_after
+    def backward(self, entries: Entries, what: int, arrays: Sequence[Array]) -> None:
+        """Run the stages of `what` on arrays, which are those that the kernel takes after the layer's own."""
+        n, sizes, run = entries.count, self.sizes, self.run_back
+        work = scratch("work", self.room if n == self.full else self.room_for(n), self.dtype)
+        given = (self.plan, entries.schedule, *self.weights[:2], work, *arrays)
+        if n * self.most < 2 * threads.LEAST:
+            run(*given, what | PACK | RUN, 0, ALL)
+            return
+        wide, deep = n * self.rows * sizes.inputs, n * self.rows * sizes.hidden
+        shares = (sizes.batch, deep), (n, wide), (self.rows, wide), (self.rows, deep), (1, 0)
+        for stage, (parts, size) in zip(STAGES, shares, strict=True):
+            if what & stage:
+                run(*given, stage | PACK, 0, ALL)
+                threads.share(functools.partial(run, *given, stage | RUN | what & ~sum(STAGES)), parts, size)
 
-        packed = pack(shape, self.weights, keep=False) if self.packed is None else self.packed
+    def _frozen(self, problem: Problem, k: int) -> Array:
+        """Return the packed parameters, which all forms of the net share."""
+        cache: dict[str, Any] = {} if problem.cache is None else problem.cache
+        weight, (of, panels) = problem.weight_ih[k], cache.get(f"panels {k}", (None, None))
+        if of is not weight:
+            panels, none = np.empty(self.packed, self.dtype), np.empty(0, self.dtype)
+            nothing = np.zeros(self.sizes.steps + 1, np.int64), NO_CUT, *(none,) * 5, np.empty(self.fixed, self.dtype)
+            self.run(self.plan, *nothing, *self.weights, panels, none, PACK, 0, ALL)
+            cache[f"panels {k}"] = weight, panels
+        packed: Array = panels
+        return packed
 
-        def project(first: int, last: int) -> None:
-            self.project(packed, first, last)
 
-        def loop(from_row: int, to_row: int) -> None:
-            part = (*entries.part(from_row, to_row), self.reverse, record)
-            state = h, c, self.mask, self.kept, h_after
-            loops.forward_loop(shape, part, entries.rows, self.cut, packed.hh, self.gates, *state)
-
-        share(project, n, n * shape.rows * shape.inputs)
-        share(loop, entries.batch, n * shape.rows * shape.hidden)
-        self.packed = None  # backward reads the weights as they are
-
-    def project(self, packed: Packed, first: int, last: int) -> None:
-        """gates = biases + W_ih x, of the entries [first, last)."""
-        (_, inputs, _, rows, columns, _, _), width = self.shape, lanes(self.x)
-        for e in range(first, last, BLOCK):
-            count = min(BLOCK, last - e)
-            self.gates[e : e + count] = packed.bias
-            left, to = (e * inputs, inputs, 1), (e * columns, columns, 1)
-            product(self.x, packed.ih, self.gates, (count, inputs, rows), left, (0, width, inputs * width), to)
-
-    def backward(self, dy: Array, dh: Array, dc: Array, norms: Array) -> None:
-        """dh and dc (B, H) go from the final states' gradients to the first ones'; gates become gradients."""
-        shape, entries, weight = self.shape, self.entries, right(self.weights.hh, self.entries.count)
-
-        def loop(from_row: int, to_row: int) -> None:
-            part = (*entries.part(from_row, to_row), self.reverse, True)
-            state = dy, dh, dc, self.mask, self.kept, norms
-            loops.backward_loop(shape, part, entries.rows, self.cut, weight, self.gates, *state)
-
-        share(loop, entries.batch, entries.count * shape.rows * shape.hidden)
+def _writeable(a: Array) -> Array:
+    """Return the same memory as an array that may be written: for those that may not, kernels are compiled anew."""
+    if a.flags.writeable:
+        return a
+    interface = {**a.__array_interface__, "data": (a.ctypes.data, False)}
+    return np.asarray(SimpleNamespace(__array_interface__=interface, owner=a))

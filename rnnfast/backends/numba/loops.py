@@ -1,4 +1,4 @@
-"""The time loops, forward and backward, of some rows of the batch in one layer and direction."""
+"""The time loops, forward and backward, of some rows of the batch in one layer and direction, for any cell."""
 
 from __future__ import annotations
 
@@ -6,124 +6,96 @@ import numpy as np
 from numba import njit
 
 from rnnfast.backends.numba import cells
-from rnnfast.backends.numba.product import INNER, OPTIONS, packed_size, product
-from rnnfast.backends.numba.rows import add_rows, add_through, cut_rows, gather, gather_masked, scatter
+from rnnfast.backends.numba.compiling import INNER, ONE, ZERO, per_cell
+from rnnfast.backends.numba.product import packed_size, product
+from rnnfast.backends.numba.rows import add_rows, add_through, begin, cut_rows, gather, gather_masked, scatter, span
 from rnnfast.backends.numba.tile import lanes
-from rnnfast.backends.scalar import lstm
-from rnnfast.backends.scalar.functions import tanh
 
 
 @njit(**INNER)
-def recurrent_sums(shape, which, state, panels, gates):
-    """One of the two products with W_hh, of rows of a state, added to their entries' gates.
+def recurrent_sums(run, columns, count, operand, at, panels, start, gates, e):
+    """A product with W_hh, whose panels begin at `start`, of rows of a state, added to their entries' gates."""
+    size = operand.shape[1]
+    place, left = (e * columns + run.slot * size, columns, ONE), (at * size, size, ONE)
+    right, sizes = (start, lanes(panels), size * lanes(panels)), (count, size, run.gates * size)
+    product(operand.reshape(-1), panels, gates.reshape(-1), sizes, left, right, place)
 
-    `which`: how many rows, the first of the state, their first entry, 1 for the second product or 0.
+
+@per_cell
+def forward_loop(cell, shape, sizes, schedule, cut, panels, kept, states, h_after, part):
+    """The steps of rows [from, to) of the batch, which are the `part`.
+
+    `schedule`: the first entry of every step and the end of the last, then every entry's row of the batch. `cut`
+    (T, B): before which steps a state becomes zeros; empty: none. `panels`: W_hh as packed for each run. `states`:
+    those given, flat (L·D, B, H) or empty, and h and c (B, H), which become those after the last step.
     """
-    count, at, e, second = which
-    size, width = shape.hidden, lanes(gates)
-    columns = shape.rows - shape.first if second else shape.first
-    start = packed_size(size, shape.first, width) if second else 0
-    to = e * shape.columns + (shape.second if second else 0), shape.columns, 1
-    product(state, panels, gates, (count, size, columns), (at * size, size, 1), (start, width, size * width), to)
-
-
-@njit(**OPTIONS)
-def forward_loop(shape, part, rows, cut, panels, gates, h, c, mask, kept, h_after):
-    """The steps of some rows of the batch.
-
-    `part`: first and end entry of every step, first and last row, whether time runs backward, whether all is kept for
-    backward. `panels`: W_hh as packed for each of two products. h and c (B, H) are the states, before and in the end
-    after. `kept`: h before, h in the first product, the operand of the second, c before and after; a row for each
-    entry or, if backward will not follow, of the batch; none where they are not needed.
-    """
-    first, end, from_row, to_row, reverse, recorded = part
-    h_before, h_in, operand, c_before, c_after = kept
-    cell = shape.cell
-    for n in range(first.shape[0]):
-        v = first.shape[0] - 1 - n if reverse else n
-        e, count = first[v], end[v] - first[v]
-        at = e if recorded else from_row
+    (h0, c0, h, c), (from_row, to_row) = states, part
+    steps, size, rows, has_c = sizes.steps, sizes.hidden, schedule[sizes.steps + 1 :], shape.states > 1
+    begin(h0, sizes.k, from_row, to_row, h)
+    if has_c:
+        begin(c0, sizes.k, from_row, to_row, c)
+    for n in range(steps):
+        v = steps - 1 - n if sizes.reverse else n
+        e, count = span(schedule, steps, v, from_row, to_row)
+        at = e if sizes.recorded else from_row
         cut_rows(cut, v, from_row, to_row, h)
-        gather(count, rows, e, h, h_before, at)
-        gather_masked(count, rows, e, h, mask, h_in, at)
-        recurrent_sums(shape, (count, at, e, 0), h_in, panels, gates)
-        if cell == cells.GRU_BEFORE:
-            cells.gru_before_gates(count, e, at, gates, h_in, operand)
-            recurrent_sums(shape, (count, at, e, 1), operand, panels, gates)
-            cells.gru_before_forward(count, e, at, gates, h_before, h_after)
-        elif cell == cells.GRU:
-            recurrent_sums(shape, (count, at, e, 1), h_in, panels, gates)
-            cells.gru_forward(count, e, at, gates, h_before, h_after)
-        elif cell == cells.LSTM:
+        gather(count, rows, e, h, kept.h_before, at)
+        gather_masked(count, rows, e, h, kept.mask, kept.h_in, at)
+        if has_c:
             cut_rows(cut, v, from_row, to_row, c)
-            gather(count, rows, e, c, c_before, at)
-            cells.lstm_forward(count, e, at, gates, c_before, c_after, h_after)
-            scatter(count, rows, e, c_after, at, c)
-        else:
-            cells.rnn_forward(cell, count, e, gates, h_after)
+            gather(count, rows, e, c, kept.c_before, at)
+        start = ZERO
+        for run in shape.runs:
+            operand = kept.h_in if run.phase == 0 else kept.operand
+            recurrent_sums(run, shape.slots * size, count, operand, at, panels, start, kept.gates, e)
+            start += packed_size(size, run.gates * size, lanes(panels))
+            if run.closes:
+                cells.forward(cell, run.phase, count, e, at, kept, h_after)
         scatter(count, rows, e, h_after, e, h)
+        if has_c:
+            scatter(count, rows, e, kept.c_after, at, c)
 
 
 @njit(**INNER)
-def squares(shape, count, e, gates, c_after, dh, dc, found):
-    """Squared norms of dL/dh and dL/dc after the step, (entries, 2)."""
-    size = shape.hidden
-    for k in range(count):
-        for j in range(size):
-            d = float(dh[k, j])
-            found[e + k, 0] += d * d
-            if shape.cell == cells.LSTM:
-                o, tanh_c = gates[e + k, 3 * size + j], tanh(c_after[e + k, j])
-                d = float(lstm.cell_gradient(o, tanh_c, dh[k, j], dc[k, j]))
-                found[e + k, 1] += d * d
+def through_product(run, columns, count, e, gates, weight, at, through, add):
+    """The gradient of a product's operand from its entries' gates, put there or added."""
+    (start, row, panel), size = at, through.shape[1]
+    left, to = (e * columns + run.slot * size, columns, ONE), (ZERO, size, add)
+    right, sizes = (start + run.gate * size * row, row, panel), (count, run.gates * size, size)
+    product(gates.reshape(-1), weight, through.reshape(-1), sizes, left, right, to)
 
 
-@njit(**INNER)
-def through_product(shape, which, gates, right, through):
-    """The gradient of a product's operand from its entries' gates. `which`: how many, the first, is it
-    the second product, is the gradient added; 1 or 0.
+@per_cell
+def backward_loop(cell, shape, sizes, schedule, cut, weight, at, kept, dy, states, norms, part):
+    """As `forward_loop`, in reverse: gates become gradients of their pre-activations.
+
+    `weight`: W_hh, which lies `at` its start, from row to row, from panel to panel. dy (n, H), or no rows for zeros.
+    `states`: the gradients of the final states, those given, and tables for those of the first ones.
     """
-    count, e, second, add = which
-    weight, row, panel = right
-    size, width = shape.hidden, shape.columns
-    depth, start = (shape.rows - shape.first, shape.first * row) if second else (shape.first, 0)
-    left = e * width + (shape.second if second else 0), width, 1
-    product(gates, weight, through, (count, depth, size), left, (start, row, panel), (0, size, add))
-
-
-@njit(**OPTIONS)
-def backward_loop(shape, part, rows, cut, right, gates, dy, dh, dc, mask, kept, norms):
-    """As `forward_loop`, in reverse: gates become gradients of their pre-activations, dh and dc those of the start.
-
-    `right`: W_hh with the distances from row to row and from panel to panel.
-    """
-    first, end, from_row, to_row, reverse, _ = part
-    h_before, h_in, _, c_before, c_after = kept
-    cell, room = shape.cell, (to_row - from_row, shape.hidden)
-    d, d_c, through = np.empty(room, dh.dtype), np.empty(room, dh.dtype), np.empty(room, dh.dtype)
-    for n in range(first.shape[0]):
-        v = n if reverse else first.shape[0] - 1 - n
-        e, count = first[v], end[v] - first[v]
-        gather(count, rows, e, dh, d, 0)
+    (dh_n, dc_n, dh, dc), (from_row, to_row) = states, part
+    steps, size, rows, has_c = sizes.steps, sizes.hidden, schedule[sizes.steps + 1 :], shape.states > 1
+    room = to_row - from_row, size
+    d, through, d_c = np.empty(room, dh.dtype), np.empty(room, dh.dtype), np.empty(room, dh.dtype)
+    begin(dh_n, sizes.k, from_row, to_row, dh)
+    if has_c:
+        begin(dc_n, sizes.k, from_row, to_row, dc)
+    for n in range(steps):
+        v = n if sizes.reverse else steps - 1 - n
+        e, count = span(schedule, steps, v, from_row, to_row)
+        gather(count, rows, e, dh, d, ZERO)
         add_rows(count, dy, e, d)
-        if cell == cells.LSTM:
-            gather(count, rows, e, dc, d_c, 0)
+        if has_c:
+            gather(count, rows, e, dc, d_c, ZERO)
         if norms.shape[0] > 0:
-            squares(shape, count, e, gates, c_after, d, d_c, norms)
-        if cell == cells.GRU_BEFORE:
-            cells.gru_before_backward(count, e, gates, h_before, d)
-            through_product(shape, (count, e, 1, 0), gates, right, through)
-            cells.gru_before_gates_backward(count, e, gates, h_in, through)
-        elif cell == cells.GRU:
-            cells.gru_backward(count, e, gates, h_before, d)
-            through_product(shape, (count, e, 1, 0), gates, right, through)
-        elif cell == cells.LSTM:
-            cells.lstm_backward(count, e, gates, c_before, c_after, d, d_c)
-            scatter(count, rows, e, d_c, 0, dc)
+            cells.squares(cell, count, e, kept, d, d_c, norms)
+        for i in range(len(shape.runs)):
+            run = shape.runs[len(shape.runs) - 1 - i]
+            if run.closes:
+                cells.backward(cell, run.phase, count, e, kept, d, d_c, through)
+            through_product(run, shape.slots * size, count, e, kept.gates, weight, at, through, int(i > 0))
+        if has_c:
+            scatter(count, rows, e, d_c, ZERO, dc)
             cut_rows(cut, v, from_row, to_row, dc)
-        else:
-            cells.rnn_backward(cell, count, e, gates, d)
-        through_product(shape, (count, e, 0, int(shape.rows > shape.first)), gates, right, through)
-        add_through(count, rows, e, through, mask, d)
-        scatter(count, rows, e, d, 0, dh)
+        add_through(count, rows, e, through, kept.mask, d)
+        scatter(count, rows, e, d, ZERO, dh)
         cut_rows(cut, v, from_row, to_row, dh)

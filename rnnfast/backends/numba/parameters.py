@@ -1,36 +1,64 @@
-"""What is done once for a layer: its weights packed, the gradients of its biases."""
+"""A layer's parameters as forward reads them, in one array: both biases together, W_ih and W_hh packed."""
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from typing import Any
 
-from rnnfast.backends.numba.product import OPTIONS, pack_columns, packed_size
+from numba import njit
+from numba.extending import register_jitable
+
+from rnnfast.backends.numba.compiling import INNER, ONE, ZERO
+from rnnfast.backends.numba.product import pack_columns, packed_size, product
+from rnnfast.backends.numba.shapes import Shape, Sizes
 from rnnfast.backends.numba.tile import lanes
 
+BLOCK = 192
+"""Entries whose gates stay in the cache between the biases that are put there and the sums."""
 
-@njit(**OPTIONS)
-def pack_weights(shape, w_ih, w_hh, b_ih, b_hh, bias, ih_panels, hh_panels):
-    """Weights as forward reads them, W_hh for each of its two products, and the sums of biases, if any."""
-    pack_columns(w_ih, ih_panels, (0, shape.rows, 0))
-    pack_columns(w_hh, hh_panels, (0, shape.first, 0))
-    pack_columns(w_hh, hh_panels, (shape.first, shape.rows, packed_size(shape.hidden, shape.first, lanes(w_hh))))
-    bias[:] = 0
+
+@register_jitable
+def panel_starts(shape: Shape, sizes: Sizes, width: int) -> tuple[int, int, int]:
+    """Return where W_ih and W_hh begin behind the biases, a row of gates, and where all ends."""
+    ih = shape.slots * sizes.hidden
+    hh = ih + packed_size(sizes.inputs, shape.gates * sizes.hidden, width)
+    end = hh
+    for run in shape.runs:
+        end += packed_size(sizes.hidden, run.gates * sizes.hidden, width)
+    return ih, hh, end
+
+
+@njit(**INNER)
+def pack_weights(shape, sizes, w_ih, w_hh, b_ih, b_hh, panels):
+    """Put everything there, W_hh for each of its runs. Biases may be empty."""
+    size, width = sizes.hidden, lanes(panels)
+    ih, hh, _ = panel_starts(shape, sizes, width)
+    pack_columns(w_ih, panels, (ZERO, shape.gates * size, ih))
+    panels[:ih] = 0
     for j in range(b_ih.shape[0]):
-        bias[j] = b_ih[j]
-    for j in range(b_hh.shape[0]):
-        bias[j if j < shape.first else j - shape.first + shape.second] += b_hh[j]
+        panels[j] = b_ih[j]
+    for run in shape.runs:
+        pack_columns(w_hh, panels, (run.gate * size, (run.gate + run.gates) * size, hh))
+        hh += packed_size(size, run.gates * size, width)
+        for j in range(run.gates * size if b_hh.shape[0] > 0 else 0):
+            panels[run.slot * size + j] += b_hh[run.gate * size + j]
 
 
-@njit(**OPTIONS)
-def bias_gradients(shape, gates, d_ih, d_hh, add):
-    """The sums over all entries, put there or added; those of an empty array are not wanted."""
-    sums = np.zeros(shape.columns)
-    for e in range(gates.shape[0]):
-        for j in range(shape.columns):
-            sums[j] += gates[e, j]
-    for j in range(d_ih.shape[0]):
-        d_ih[j] = sums[j] + (d_ih[j] if add else 0)
-    for j in range(d_hh.shape[0]):
-        k = j if j < shape.first else j - shape.first + shape.second
-        d_hh[j] = sums[k] + (d_hh[j] if add else 0)
+@njit(**INNER)
+def project(shape, sizes, x, panels, gates, first, last):
+    """gates = biases + W_ih x, of the entries [first, last)."""
+    inputs, columns, width = sizes.inputs, gates.shape[1], lanes(panels)
+    ih, _, _ = panel_starts(shape, sizes, width)
+    for e in range(first, last, BLOCK):
+        count = min(BLOCK, last - e)
+        for k in range(e, e + count):
+            for j in range(columns):
+                gates[k, j] = panels[j]
+        left, to = (e * inputs, inputs, ONE), (e * columns, columns, ONE)
+        wanted, right = (count, inputs, shape.gates * sizes.hidden), (ih, width, inputs * width)
+        product(x, panels, gates.reshape(-1), wanted, left, right, to)
+
+
+def packed_count(shape: Shape, sizes: Sizes, like: Any) -> int:
+    """Return how many numbers of that kind the packed parameters are."""
+    count: int = panel_starts(shape, sizes, lanes(like))[2]
+    return count

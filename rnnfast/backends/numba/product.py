@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numba import njit
 from numba.extending import register_jitable
 
+from rnnfast.backends.numba.compiling import INNER
 from rnnfast.backends.numba.tile import ROWS, VECTORS, lanes, make_tile, transpose
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-"""Of every kernel. Multiplication and addition may be fused; nothing is reordered."""
-INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Of those that only kernels call: they compile sooner without what a call from Python takes."""
 PART = 64
 """Numbers that one chain sums, as in the C kernels: long chains add up more rounding."""
 SMALL = 8192
 """Numbers in a B that stays in L1 as a whole: C is then written in order, a few rows after another."""
+FEW = 2 * ROWS
+"""Rows that are read too few times to pay for packing what they are multiplied with."""
 BLOCK = 256
 """Rows of a panel that stay in L1 while rows of A pass by: 16 KB."""
 
@@ -25,15 +22,18 @@ tile1, tile2, tile3, tile4, tile5, tile6 = (make_tile(rows, 1) for rows in range
 tile1x2, tile1x4, tile2x2 = make_tile(1, 2), make_tile(1, 4), make_tile(2, 2)
 
 
-@njit(**OPTIONS)
-def pack_rows(weight, panels):
-    """weight (K, N) into flat panels [panel][k][column], zeros behind its last column."""
-    depth, columns = weight.shape
-    width, flat = lanes(weight), weight.reshape(-1)
-    for start in range(0, depth, 8):  # a few rows at a time, as all of them are far apart
+@njit(**INNER)
+def pack_rows(flat, matrix, panels, start):
+    """A matrix into panels [panel][k][column], zeros behind its last column. `matrix`: where it begins, rows, columns.
+
+    Both arrays are flat; the panels begin at `start`.
+    """
+    origin, depth, columns = matrix
+    width = lanes(flat)
+    for top in range(0, depth, 8):  # a few rows at a time, as all of them are far apart
         for first in range(0, columns, width):
-            for k in range(start, min(start + 8, depth)):
-                at, place = first * depth + k * width, k * columns + first
+            for k in range(top, min(top + 8, depth)):
+                at, place = start + first * depth + k * width, origin + k * columns + first
                 if first + width <= columns:
                     for j in range(width):
                         panels[at + j] = flat[place + j]
@@ -44,8 +44,32 @@ def pack_rows(weight, panels):
 
 @register_jitable
 def packed_size(depth: int, columns: int, width: int) -> int:
-    """Of a B of so many rows and columns."""
+    """Return the numbers of a packed B of so many rows and columns."""
     return (columns + width - 1) // width * width * depth
+
+
+@register_jitable
+def is_packed(depth: int, columns: int, readers: int, width: int) -> bool:
+    """Return whether a B of so many rows and columns is packed for so many rows of A.
+
+    It is not where its own rows are whole panels and it is small enough for the fastest cache, or read too few times.
+    """
+    return columns % width != 0 or (depth * columns > SMALL and min(depth, readers) > FEW)
+
+
+@njit(**INNER)
+def right(flat, matrix, readers, panels, start, pack):
+    """A matrix as B of so many rows of A: its array, where it begins there, from row to row, from panel to panel.
+
+    `matrix`: where it begins in its flat array, rows, columns. What is packed goes, if `pack`, to panels at `start`.
+    """
+    origin, depth, columns = matrix
+    width = lanes(flat)
+    if not is_packed(depth, columns, readers, width):
+        return flat, (origin, columns, width)
+    if pack:
+        pack_rows(flat, matrix, panels, start)
+    return panels, (start, width, depth * width)
 
 
 @njit(**INNER)
@@ -88,15 +112,15 @@ def tile(rows, panels, a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row
         tile1(a, ai, a_row, a_step, b, bi, b_row, b_panel, c, ci, c_row, count, columns, keep)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def product(a, b, c, sizes, a_at, b_at, c_at):
-    """C = A B, or C += A B, of `sizes`: rows, depth, columns. B is flat, packed or whole panels side by side.
+    """C = A B, or C += A B, of `sizes`: rows, depth, columns. All are flat; B is packed or whole panels side by side.
 
     `a_at`, `b_at` and `c_at`: where each begins, counted in numbers, and how far it is from row to row; of A also from
     k to k, of B from panel to panel; of C whether to add, 1 or 0.
     """
     (rows, depth, columns), (ai, a_row, a_step), (bi, b_row, b_panel), (ci, c_row, add) = sizes, a_at, b_at, c_at
-    width, flat_a, flat_c = lanes(b), a.reshape(-1), c.reshape(-1)
+    width = lanes(b)
     most = 4 if rows == 1 else 2 if rows == 2 else 1
     at_once = ROWS if depth * columns <= SMALL else max(rows, 1)  # there may be no row
     for top in range(0, rows, at_once):
@@ -114,8 +138,8 @@ def product(a, b, c, sizes, a_at, b_at, c_at):
                     for k in range(start, min(start + BLOCK, depth), PART):
                         at, bk, part = ai + row * a_row + k * a_step, bi + p * b_panel + k * b_row, min(PART, depth - k)
                         tile(
-                            count, panels, flat_a, at, a_row, a_step, b, bk, b_row, b_panel,
-                            flat_c, place, c_row, part, rest, more,
+                            count, panels, a, at, a_row, a_step, b, bk, b_row, b_panel,
+                            c, place, c_row, part, rest, more,
                         )  # fmt: skip
                         more = True
                     row += count

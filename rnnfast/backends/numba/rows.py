@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from numba import njit
 
-from rnnfast.backends.numba.product import INNER
+from rnnfast.backends.numba.compiling import INNER
+
+
+@njit(**INNER)
+def position(rows, first, end, row):
+    """Of a step's entries [first, end), which are in order of their rows, the first from a row of the batch on."""
+    while first < end:
+        middle = (first + end) // 2
+        if rows[middle] < row:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+@njit(**INNER)
+def span(schedule, steps, v, from_row, to_row):
+    """The first entry of step v among rows [from_row, to_row) of the batch, and how many there are."""
+    rows, first, end = schedule[steps + 1 :], schedule[v], schedule[v + 1]
+    first = position(rows, first, end, from_row) if from_row > 0 else first
+    return first, position(rows, first, end, to_row) - first
 
 
 @njit(**INNER)
@@ -44,7 +64,8 @@ def cut_rows(cut, v, from_row, to_row, table):
 
 @njit(**INNER)
 def add_rows(count, dy, e, dh):
-    for k in range(count):
+    """What comes from the outputs, if anything does."""
+    for k in range(count if dy.shape[0] > 0 else 0):
         for j in range(dh.shape[1]):
             dh[k, j] += dy[e + k, j]
 
@@ -60,3 +81,13 @@ def add_through(count, rows, e, through, mask, dh):
         else:
             for j in range(dh.shape[1]):
                 dh[k, j] += through[k, j]
+
+
+@njit(**INNER)
+def begin(given, index, from_row, to_row, table):
+    """Rows of layer and direction `index` of given states, flat (L·D, B, H), into a table; zeros if none are given."""
+    batch, size = table.shape
+    for b in range(from_row, to_row):
+        at = (index * batch + b) * size
+        for j in range(size):
+            table[b, j] = given[at + j] if given.shape[0] > 0 else 0

@@ -1,40 +1,75 @@
-"""How a cell's gates and weights are laid out."""
+"""How the gates and weights of a cell are laid out, and the sizes of a layer."""
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from rnnfast.backends.numba.cells import CODES
+from numba.extending import register_jitable
+
+from rnnfast.problem import CELLS
+
+
+class Run(NamedTuple):
+    """Gates of one product with W_hh whose sums go to slots that follow one another."""
+
+    phase: int
+    """The product: 0 has h as its operand, a later one what the phase before made of it."""
+    gate: int
+    """The first of them."""
+    gates: int
+    """How many."""
+    slot: int
+    """Of the first."""
+    closes: int
+    """1: the last of its phase."""
 
 
 class Shape(NamedTuple):
-    """Sizes of a layer. A row of gates has PyTorch's gates, then a recurrent sum that stays apart.
+    """A cell as the table CELLS has it, in numbers. A row of gates is [slot][H], W_hh [gate][H][H]."""
 
-    Two products give the recurrent sums: the rows of W_hh below `first` those from column 0 on, the others, of which
-    there may be none, those from column `second` on.
-    """
+    gates: int
+    slots: int
+    states: int
+    phases: int
+    runs: tuple[Run, ...]
 
-    cell: int
+
+class Sizes(NamedTuple):
+    """A layer and direction: integers, in this order a `plan` to which kernels are given."""
+
     inputs: int
     hidden: int
-    rows: int
-    """Of W_ih and W_hh."""
-    columns: int
-    """Of a row of gates."""
-    first: int
-    second: int
+    steps: int
+    batch: int
+    k: int
+    """Of the layer and direction."""
+    reverse: int
+    """1: time runs backward."""
+    recorded: int
+    """1: all that backward needs is kept."""
+    masked: int
+    """1: under recurrent dropout."""
 
 
-_UNITS = {
-    **dict.fromkeys(("rnn_tanh", "rnn_relu", "rnn_linear"), (1, 1, 1, 0)),
-    "lstm": (4, 4, 4, 0),
-    "gru": (3, 4, 2, 3),
-    "gru_before": (3, 3, 2, 2),
-}
+@register_jitable
+def sizes_of(plan: Any) -> Sizes:
+    """Return the sizes that stand in an array."""
+    return Sizes(plan[0], plan[1], plan[2], plan[3], plan[4], plan[5], plan[6], plan[7])
 
 
 @functools.cache
-def shape_of(cell: str, inputs: int, hidden: int) -> Shape:
-    """The sizes of a cell with so many inputs and units."""
-    return Shape(CODES[cell], inputs, hidden, *(n * hidden for n in _UNITS[cell]))
+def shape_of(name: str) -> Shape:
+    """Return the shape of a cell.
+
+    >>> shape_of("gru").runs
+    (Run(phase=0, gate=0, gates=2, slot=0, closes=0), Run(phase=0, gate=2, gates=1, slot=3, closes=1))
+    """
+    cell, runs, gate = CELLS[name], [], 0
+    for phase, slots in enumerate(cell.phases):
+        starts = [0, *(n + 1 for n, (a, b) in enumerate(pairwise(slots)) if b != a + 1), len(slots)]
+        for first, last in pairwise(starts):
+            runs.append(Run(phase, gate, last - first, slots[first], int(last == len(slots))))
+            gate += last - first
+    return Shape(len(cell.gates), cell.slots, len(cell.states), len(cell.phases), tuple(runs))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -28,7 +29,8 @@ def lanes(a: Any) -> int:
 
 @overload(lanes)
 def _lanes(a):
-    count = VECTORS * BYTES * 8 // a.dtype.bitwidth  # a constant, which loops over a panel need to become vectors
+    # A constant, which loops over a panel need to become vectors, but none that types tell apart (compiling.py).
+    count = np.int64(VECTORS * BYTES * 8 // a.dtype.bitwidth)
     return lambda a: count
 
 
