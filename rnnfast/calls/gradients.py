@@ -79,9 +79,9 @@ def _check(engine: Engine, prepared: Prepared, access: Access, x: Any, state: An
     net = engine.net
     if x is not None:
         access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
-    dense = [(label, part, prepared.state_shape) for label, part in states.parts("out.state", state, net)]
+    labelled_parts = states.parts("out.state", state, net)
+    dense = [(label, part, prepared.state_shape) for label, part in labelled_parts if part is not None]
     dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
-    dense = [row for row in dense if row[1] is not None]
     for label, array, expected in dense:
         access.check_output(label, array, expected, net.dtype, net.name, dense=True)
     labelled = [("out.x", x)] * (x is not None) + [(label, array) for label, array, _ in dense]
