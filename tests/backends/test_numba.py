@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,28 +20,52 @@ import numba
 
 from rnnfast.backends.scalar import functions
 
+PACKAGE = Path(rnnfast.__file__).parent
 PROGRAM = """
-import numpy, sys
+import sys
 import rnnfast
 assert not any(name.partition(".")[0] in ("numba", "llvmlite") for name in sys.modules)
-rnnfast.RNN(3, 4, backend="numba")(numpy.zeros((2, 1, 3), "float32"))
+from support import Spec, make_problem
+from rnnfast.backends.common import whole
+from rnnfast.backends.numba import backend
+for cell in sys.argv[1:]:
+    problem = make_problem(Spec(cell, steps=2, batch=1), "float32")
+    problem.record = False
+    whole.forward(backend, problem)
+    print(cell, problem.y.shape)
 """
+
+
+def said_by(package: Path, *cells: str, **environment: str) -> str:
+    """What a process that runs these cells with a copy of the package writes to stderr."""
+    paths = f"{package.parent}:{Path(__file__).parents[1] / 'helpers'}"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *cells],
+        env={"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [f"{cell} (2, 1, 5)" for cell in cells]
+    return done.stderr
 
 
 @pytest.mark.slow
 def test_compiling_is_announced_once_and_kept(tmp_path: Path) -> None:
-    """Kernels go to NUMBA_CACHE_DIR here; the second process finds them there."""
-    said = []
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM],
-            env={"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(rnnfast.__file__).parents[1])},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        said.append(done.stderr.count("Numba compiles the kernels"))
-    assert said == [1, 0]
+    """Kernels go to NUMBA_CACHE_DIR here; the second process finds those of every cell there."""
+    said = [said_by(PACKAGE, "rnn_tanh", "gru", NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)]
+    assert [text.count("Numba compiles the kernels, once") for text in said] == [1, 0]
+
+
+@pytest.mark.slow
+def test_kernels_run_where_there_is_no_folder_to_keep_them(tmp_path: Path) -> None:
+    """A package that cannot be written, for a user without a home: one line says so."""
+    package = tmp_path / "rnnfast"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "*.so*"))
+    (package / "backends" / "numba" / "__pycache__").write_text("a file: nobody can make a folder of it")
+    said = said_by(package, "rnn_tanh", HOME="/proc/nobody").splitlines()
+    assert len(said) == 1 and "in every process anew" in said[0] and "NUMBA_CACHE_DIR" in said[0]
 
 
 @numba.njit(error_model="numpy", fastmath={"contract"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnfast.arrays.host import empty
 from rnnfast.backends.common.layers import timetable, visit
 from rnnfast.problem import Array
 
@@ -18,15 +19,17 @@ class Entries:
     """
 
     def __init__(self, steps: int, batch: int, live: Array | None) -> None:
-        """`live` (T, B); None: all are."""
+        """`live` (T, B); None: all are. Raises MemoryError for more steps and rows than memory holds."""
         self.steps, self.batch, self.live = steps, batch, live
-        if live is None:
-            start, rows = np.arange(steps + 1) * batch, np.tile(np.arange(batch), steps)
-        else:
-            start, rows = np.concatenate([[0], live.sum(axis=1).cumsum()]), np.nonzero(live)[1]
-        self.count = len(rows)
-        self.schedule: Array = np.concatenate([start, rows]).astype(np.int64, copy=False)
+        self.count = steps * batch if live is None else int(live.sum())
+        self.schedule: Array = empty((steps + 1 + self.count,), np.dtype(np.int64))
         """First entry of every step, end of the last one, row of every entry."""
+        if live is None:
+            self.schedule[: steps + 1] = np.arange(steps + 1) * batch
+            self.rows.reshape(steps, batch)[...] = np.arange(batch)
+        else:
+            self.schedule[0], self.schedule[1 : steps + 1] = 0, live.sum(axis=1).cumsum()
+            self.rows[...] = np.nonzero(live)[1]
 
     @property
     def rows(self) -> Array:

@@ -105,7 +105,7 @@ def _backward(cell: str) -> Any:
                 weight_gradient(gates, part[0], b, at, d_ih, part, add)
         if what & W_HH:
             recurrent_gradient(shape, sizes, numbers, gates, d_hh, work, part if run else (ZERO, ZERO), add, pack)
-        if what & BIAS:
+        if what & BIAS and run:
             bias_gradients(shape, gates, db_ih, db_hh, add)
 
     return backward

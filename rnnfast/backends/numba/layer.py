@@ -61,8 +61,8 @@ class Layer:
 
     def forward(
         self, entries: Entries, cut: Array, x: Array, states: Sequence[Array], output: Array, dropout: Dropout | None
-    ) -> Array:
-        """Write h' of every entry to `output` from x (entries, I); return what is kept for backward.
+    ) -> Array | None:
+        """Write h' of every entry to `output` from x (entries, I); return what is kept for backward if recorded.
 
         `states`: h and c before, flat (L·D, B, H) or empty, and after, to be written. All arrays are flat.
         """
@@ -76,13 +76,13 @@ class Layer:
         given = (self.plan, schedule, cut, x, *states, numbers, *self.weights, panels, output)
         if n * self.most < 2 * threads.LEAST:
             self.run(*given, pack | PROJECT | LOOP, 0, ALL)
-            return numbers
+            return numbers if self.recorded else None
         sizes, forward = self.sizes, self.run
         if pack:
             forward(*given, PACK, 0, ALL)
         threads.share(functools.partial(forward, *given, PROJECT), n, n * self.rows * sizes.inputs)
         threads.share(functools.partial(forward, *given, LOOP), sizes.batch, n * self.rows * sizes.hidden)
-        return numbers
+        return numbers if self.recorded else None
 
     def backward(self, entries: Entries, what: int, arrays: Sequence[Array]) -> None:
         """Run the stages of `what` on arrays, which are those that the kernel takes after the layer's own."""
@@ -105,8 +105,9 @@ class Layer:
         weight, (of, panels) = problem.weight_ih[k], cache.get(f"panels {k}", (None, None))
         if of is not weight:
             panels, none = np.empty(self.packed, self.dtype), np.empty(0, self.dtype)
-            nothing = np.zeros(self.sizes.steps + 1, np.int64), NO_CUT, *(none,) * 5, np.empty(self.fixed, self.dtype)
-            self.run(self.plan, *nothing, *self.weights, panels, none, PACK, 0, ALL)
+            plan = np.array(self.sizes._replace(steps=0, batch=0), np.int64)
+            nothing = np.zeros(1, np.int64), NO_CUT, *(none,) * 6
+            self.run(plan, *nothing, *self.weights, panels, none, PACK, 0, ALL)
             cache[f"panels {k}"] = weight, panels
         packed: Array = panels
         return packed

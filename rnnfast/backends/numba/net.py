@@ -66,7 +66,7 @@ class Net:
                     h_after = np.empty(entries.count * layer.hidden, layer.dtype)
                 numbers = layer.forward(entries, cuts[half], rows, states, h_after, dropout)
                 outputs.append(h_after)
-                if reserve is not None:
+                if reserve is not None and numbers is not None:
                     reserve.numbers.append(numbers)
             if reserve is not None:
                 reserve.x_masks.append(mask)
