@@ -15,7 +15,7 @@ from rnnfast.checks.overlap import check_apart
 from rnnfast.net.description import Net
 from rnnfast.problem import Array
 
-BOOL, UINT8 = np.dtype(np.bool_), np.dtype(np.uint8)
+BOOL, UINT8, INT64 = np.dtype(np.bool_), np.dtype(np.uint8), np.dtype(np.int64)
 FEW = 32
 """Lengths that are looked at one by one faster than by NumPy."""
 
@@ -62,19 +62,26 @@ def read_lengths(value: Any, prepared: Prepared, access: Access) -> Array | None
     if value is None:
         return None
     layout, steps, batch = prepared.layout, prepared.steps, prepared.batch
+    if is_plain(value, (batch,), INT64) and layout.batch:
+        plain: Array = _checked_lengths(value, steps).copy()
+        return plain
     array = host.as_array("lengths", access.on_host("lengths", value))
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(value, np.ndarray):
         array = array.astype(np.int64)  # an empty list, which NumPy takes for one of real numbers
     if array.dtype.kind not in "iu" or not array.dtype.isnative:
         raise TypeError(f"lengths has dtype {array.dtype.str!r}, expected integers in this machine's byte order")
     check_shape("lengths", array, (batch,) if layout.batch else ())
-    array = array.reshape(batch)
-    for number in array.tolist() if batch <= FEW else (array.min(), array.max()):
+    copy: Array = _checked_lengths(array.reshape(batch), steps).astype(np.int64)
+    return copy
+
+
+def _checked_lengths(array: Array, steps: int) -> Array:
+    """Return `array`. Raises ValueError for a length outside 0..T."""
+    for number in array.tolist() if len(array) <= FEW else (array.min(), array.max()):
         if not 0 <= number <= steps:
             low, high = array.min(), array.max()
             raise ValueError(f"lengths go from {low} to {high}, expected 0 to {steps}, the steps of x")
-    copy: Array = array.astype(np.int64)
-    return copy
+    return array
 
 
 def read_flags(name: str, value: Any, prepared: Prepared, access: Access) -> Array | None:

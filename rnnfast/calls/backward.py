@@ -12,7 +12,6 @@ from rnnfast.calls import states
 from rnnfast.calls.arguments import is_plain, read_sequence
 from rnnfast.calls.forward import Call, new_tuple
 from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
-from rnnfast.calls.outputs import Outputs
 from rnnfast.calls.prepared import Engine
 from rnnfast.problem import Array
 
@@ -43,7 +42,8 @@ def backward(
         grads = new_gradients(engine, prepared, access, need_x)
         d_parameters = [*grads.params.values()]
     else:
-        grads, dense = given_gradients(engine, prepared, access, need_x, out), False
+        grads = given_gradients(engine, prepared, access, need_x, out)
+        dense = dense and prepared.outputs is not None and prepared.outputs.dense
         d_parameters = [grads.params[name] for name in net.shapes]
     norms = None
     if monitor:
@@ -54,23 +54,23 @@ def backward(
     arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None:
-        seen = _apart(seen, access, grads.arrays, prepared.outputs)
+        known = prepared.outputs
+        if known is None or not known.surely_apart((x, dy, mask, resets, *start, *d_final)):
+            seen = _apart(seen, access, grads.arrays)
     if access is not host:
         seen = _seen(seen, access)
     prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads
 
 
-def _apart(arrays: BackwardArrays, access: Access, written: list[Array], known: Outputs | None) -> BackwardArrays:
+def _apart(arrays: BackwardArrays, access: Access, written: list[Array]) -> BackwardArrays:
     """Copy inputs that may overlap what is written."""
-
-    def apart(array: Array | None) -> Any:
-        return array if known is not None and known.surely_apart(array) else access.apart(array, written)
-
-    x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
-    x, dy, mask, resets = apart(x), apart(dy), apart(mask), apart(resets)
-    d_final, start = tuple([apart(array) for array in d_final]), tuple([apart(array) for array in start])
-    return BackwardArrays(x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense)
+    copies: dict[str, Any] = {}
+    for name in ("x", "dy", "mask", "resets"):
+        copies[name] = access.apart(getattr(arrays, name), written)
+    for name in ("start", "d_final"):
+        copies[name] = tuple([access.apart(array, written) for array in getattr(arrays, name)])
+    return arrays._replace(**copies)
 
 
 def _seen(arrays: BackwardArrays, access: Access) -> BackwardArrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ class Outputs:
         given = [array for array in arrays if array is not None]
         self.references = [weakref.ref(array, self._forget) for array in given]
         self.unchanged = unchanged(given, writeable=True)
+        self.dense = all(array.flags.c_contiguous for array in given)
         owners = [_owner(array) for array in given]
         self.owners = frozenset(map(id, owners)) if all(owner is not None for owner in owners) else None
 
@@ -31,12 +32,15 @@ class Outputs:
         """Know of no arrays any more: one is gone, and another may come to lie in its place."""
         self.ids = None
 
-    def surely_apart(self, array: Array | None) -> bool:
-        """Whether an input cannot overlap any of them: it lies in memory that another array owns."""
-        if array is None:
-            return True
-        owner = _owner(array)
-        return owner is not None and self.owners is not None and id(owner) not in self.owners
+    def surely_apart(self, arrays: Iterable[Array | None]) -> bool:
+        """Whether no input can overlap any of them: each lies in memory that another array owns."""
+        owners = self.owners
+        if owners is None:
+            return False
+        for array in arrays:
+            if array is not None and ((owner := _owner(array)) is None or id(owner) in owners):
+                return False
+        return True
 
 
 def _owner(array: Array) -> Array | None:
