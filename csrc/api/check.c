@@ -62,13 +62,15 @@ static int32_t check_ranges(const rf_problem *p) {
 /* What a part says of the net that it is cut from. Steps are 32-bit words of that counter too. */
 static int32_t check_part(const rf_problem *p) {
   const bool whole = p->t0 == 0 && p->t1 == p->steps;
-  if (p->half < 0 || p->half > 2 || (p->half && p->num_directions == 2) || (p->half == 2 && !whole)) {
+  if (p->only_direction < 0 || p->only_direction > 2 || (p->only_direction && p->num_directions == 2) ||
+      (p->only_direction == 2 && !whole)) {
     return RF_ERROR_RANGE;
   }
-  if (p->half && p->num_layers > 1) return RF_ERROR_SHAPE; /* the layer above would need the other half's output */
+  if (p->only_direction && p->num_layers > 1)
+    return RF_ERROR_SHAPE; /* the layer above would need the other direction's output */
   if (p->first_layer < 0 || p->first_layer > INT32_MAX / 8 - p->num_layers) return RF_ERROR_RANGE;
   if (p->first_step < 0 || p->first_step > (INT64_C(1) << 32) - p->steps) return RF_ERROR_RANGE;
-  const int64_t above = (p->half ? 2 : p->num_directions) * p->hidden_size;
+  const int64_t above = (p->only_direction ? 2 : p->num_directions) * p->hidden_size;
   return p->first_layer > 0 && p->input_size != above ? RF_ERROR_SHAPE : RF_OK;
 }
 

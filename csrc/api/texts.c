@@ -33,11 +33,12 @@ const char *rf_status_text(int32_t status) {
                                "RNNFAST_ISA asks for; rf_isa_reason says why",
       [RF_ERROR_SHAPE] = "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
                          "nor 2, state_size differs from hidden_size, input_size from what the layer below gives, or "
-                         "half is set for more than one layer",
-      [RF_ERROR_RANGE] = "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, half, "
-                         "masked_output, an index or the number of threads (environment variable "
-                         "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
-                         "than all steps",
+                         "only_direction is set for more than one layer",
+      [RF_ERROR_RANGE] =
+          "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
+          "masked_output, an index or the number of threads (environment variable "
+          "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
+          "than all steps",
       [RF_ERROR_NULL] = "an array that this call needs is NULL, or only one of the two biases is",
       [RF_ERROR_SIZE] = "the bytes of an array are more than can be addressed",
       [RF_ERROR_PACKED] = "packed was made for another net, number type or instruction set, or by another version",

@@ -34,7 +34,7 @@ typedef enum rf_status {
   RF_ERROR_DTYPE,       /* no such number type, or weights of another type than the rest */
   RF_ERROR_ISA,         /* no such instruction set, or RNNFAST_ISA names none */
   RF_ERROR_UNSUPPORTED, /* this processor lacks the instruction set that was asked for */
-  RF_ERROR_SHAPE, /* a size is negative or zero where it may not be, or beyond 2^31 - 1; half of several layers */
+  RF_ERROR_SHAPE, /* a size is negative or zero where it may not be, or beyond 2^31 - 1; one direction of several layers */
   RF_ERROR_RANGE, /* t0, t1, a length or a probability out of range; a chunk of a net that must see all steps */
   RF_ERROR_NULL, /* an array that this call needs is NULL */
   RF_ERROR_SIZE, /* the byte count of a buffer overflows */
@@ -74,7 +74,7 @@ typedef struct rf_problem {
   int64_t input_size;
   int64_t hidden_size;
   int64_t state_size; /* size of h; equal to hidden_size */
-  int64_t t0, t1; /* chunk of steps; D = 2 and half = 2 take [0, T) only */
+  int64_t t0, t1; /* chunk of steps; D = 2 and only_direction = 2 take [0, T) only */
   int32_t masked_output; /* RF_MASKED_ZERO or RF_MASKED_HOLD */
   int32_t num_threads; /* at most, and the workspace must have room for them. 0: rf_get_num_threads(), or fewer,
                              * as many as the workspace has room for */
@@ -86,12 +86,12 @@ typedef struct rf_problem {
   int64_t first_row;
 
   /* A part of a larger net, so that its results are those of the whole, bit by bit: its steps count as those from
-   * first_step on, its layers as those from first_layer on. half, with one layer and num_directions = 1: 1 or 2 is the forward or the
-   * reverse direction alone of a net that has both, whose inputs above the first layer have 2*H features; dx is complete
-   * when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what first_step has cut off is
-   * visited after them. */
+   * first_step on, its layers as those from first_layer on. only_direction, with one layer and num_directions = 1: 1 or
+   * 2 is the forward or the reverse direction alone of a layer that has both, whose inputs above the first layer have
+   * 2*H features; dx is complete when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what
+   * first_step has cut off is visited after them. */
   int64_t first_step;
-  int32_t first_layer, half;
+  int32_t first_layer, only_direction;
 
   /* Parameters. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*H) for layers above the first */

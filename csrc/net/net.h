@@ -33,10 +33,10 @@ struct net rf_net_make(const struct rf_kernel *kernel, const rf_problem *p);
 /* Whether a buffer's bytes could overflow. */
 int rf_net_too_large(const struct rf_kernel *kernel, const rf_problem *p);
 
-/* Directions of the net that this is, or is a half of; and which of them one here is: 1 goes back in time. */
-static inline int32_t rf_net_directions(const rf_problem *p) { return p->half ? 2 : p->num_directions; }
+/* Directions of the net that this is, or is one of two of; and which of them one here is: 1 goes back in time. */
+static inline int32_t rf_net_directions(const rf_problem *p) { return p->only_direction ? 2 : p->num_directions; }
 static inline int32_t rf_net_direction(const rf_problem *p, int32_t direction) {
-  return p->half ? p->half - 1 : direction;
+  return p->only_direction ? p->only_direction - 1 : direction;
 }
 
 /* The layer's record as every call has it, for a single worker. */

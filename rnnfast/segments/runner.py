@@ -13,16 +13,16 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.common.whole import set_d_parameters
 from rnnfast.backends.contract import Backend, BackwardArrays, ForwardArrays
 from rnnfast.problem import Array, Pair, Problem
-from rnnfast.segments.pieces import Kept, Walk
+from rnnfast.segments.pieces import Checkpoints, Pieces
 from rnnfast.segments.plan import Plan, choose, kept_bytes
-from rnnfast.segments.slices import half, one_way
+from rnnfast.segments.slices import one_way, own_features
 
 
 @dataclass
 class Reserve:
-    """What the walks of a call left for backward."""
+    """What the runs of a call left for backward."""
 
-    walks: list[Kept]
+    runs: list[Checkpoints]
     below: list[Array]
     """(T, B, D·H): outputs of the layers below the last, where each sees all steps of the one below it."""
     dropout_seed: int
@@ -30,7 +30,7 @@ class Reserve:
     """x, the states before the first step, lengths, mask and resets, for activations that are recomputed."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        return replace(self, walks=copy.deepcopy(self.walks, memo))
+        return replace(self, runs=copy.deepcopy(self.runs, memo))
 
 
 class Segmented:
@@ -61,8 +61,8 @@ class SegmentedCall:
         reserve = Reserve([], below, dropout_seed, inputs)
         outputs = [*reserve.below, problem.y]
         for k, part in enumerate(parts):
-            part.x, part.y = self._input(problem, reserve, k // 2), half(outputs[k // 2], part)
-            reserve.walks.append(Walk(self.backend, part, self.plan).forward())
+            part.x, part.y = self._input(problem, reserve, k // 2), own_features(outputs[k // 2], part)
+            reserve.runs.append(Pieces(self.backend, part, self.plan).forward())
         return reserve
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
@@ -79,9 +79,9 @@ class SegmentedCall:
         for layer in reversed(range(len(reserve.below) + 1)):
             dy, dx = dx, np.empty_like(reserve.below[layer - 1]) if layer else problem.dx
             for k, part in list(enumerate(parts))[2 * layer : 2 * layer + 2]:
-                part.x, part.dy, part.dx = self._input(problem, reserve, layer), half(dy, part), dx
-                Walk(self.backend, part, self.plan).backward(reserve.walks[k])
-                if part.half and problem.state_grad_norms is not None and part.state_grad_norms is not None:
+                part.x, part.dy, part.dx = self._input(problem, reserve, layer), own_features(dy, part), dx
+                Pieces(self.backend, part, self.plan).backward(reserve.runs[k])
+                if part.only_direction and problem.state_grad_norms is not None and part.state_grad_norms is not None:
                     problem.state_grad_norms[:, k] = part.state_grad_norms[:, 0]
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
@@ -89,9 +89,9 @@ class SegmentedCall:
         problem = self._with_inputs(*reserve.inputs)
         problem.dropout_seed = reserve.dropout_seed
         found: list[dict[str, Array]] = []
-        for k, (part, kept) in enumerate(zip(one_way(problem), reserve.walks, strict=True)):
+        for k, (part, kept) in enumerate(zip(one_way(problem), reserve.runs, strict=True)):
             part.x = self._input(problem, reserve, k // 2)
-            found.append(Walk(self.backend, part, self.plan).activations(kept))
+            found.append(Pieces(self.backend, part, self.plan).activations(kept))
         return {name: np.concatenate([values[name] for values in found]) for name in found[0]}
 
     def reserve_bytes(self) -> int:

@@ -205,10 +205,10 @@ def test_packed_weights_serve_a_copy_elsewhere() -> None:
     call.succeed("rf_forward")
 
 
-@pytest.mark.parametrize("half", [1, 2])
-def test_half_of_several_layers_is_refused(half: int) -> None:
+@pytest.mark.parametrize("only_direction", [1, 2])
+def test_one_direction_of_several_layers_is_refused(only_direction: int) -> None:
     one, two = (Call(make_problem(Spec(layers=layers))) for layers in (1, 2))
-    one.record.half = two.record.half = half
+    one.record.only_direction = two.record.only_direction = only_direction
     one.succeed("rf_forward")
     two.refuse("RF_ERROR_SHAPE", "rf_forward")
     two.refuse("RF_ERROR_SHAPE", "rf_workspace_bytes", two.ffi.new("size_t *"))

@@ -236,8 +236,8 @@ def test_other_values_of_memory_are_refused() -> None:
 @pytest.mark.parametrize(
     ("part", "error"),
     [
-        ({"half": 3}, "range"),
-        ({"half": 1, "num_directions": 2}, "range"),
+        ({"only_direction": 3}, "range"),
+        ({"only_direction": 1, "num_directions": 2}, "range"),
         ({"first_step": -1}, "range"),
         ({"first_step": 2**32}, "range"),
         ({"first_layer": -1}, "range"),

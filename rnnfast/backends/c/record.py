@@ -11,7 +11,7 @@ from rnnfast.problem import Array, Problem
 
 # What an rf_problem takes over from a Problem under the same name.
 SIZES = ("num_layers", "num_directions", "steps", "batch", "input_size", "hidden_size")
-PART = ("first_row", "first_step", "first_layer", "half")
+PART = ("first_row", "first_step", "first_layer", "only_direction")
 DROPOUT = ("dropout", "input_dropout", "recurrent_dropout")
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 

@@ -43,7 +43,7 @@ def weights_of(problem: Problem, k: int) -> Weights:
     return Weights(problem.weight_ih[k], problem.weight_hh[k], *biases)
 
 
-def half_of(problem: Problem, a: Array, direction: int) -> Array:
+def features_of(problem: Problem, a: Array, direction: int) -> Array:
     """The part of a (…, D·H) array that belongs to a direction."""
     half: Array = a[..., direction * problem.hidden_size :][..., : problem.hidden_size]
     return half

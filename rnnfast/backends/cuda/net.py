@@ -92,7 +92,7 @@ class Net:
                     pick(call, d, shown, dx, add=direction > 0)
             dy = dx
         if arrays.dx is not None and not isinstance(arrays.dx, DeviceArray):
-            put(call, dy, arrays.dx, add=problem.half == 2)
+            put(call, dy, arrays.dx, add=problem.only_direction == 2)
 
     def _layer_backward(self, k: int, dy: DeviceArray, arrays: BackwardArrays, *, overwrite: bool) -> None:
         """Write all of one layer-direction's gradients but its input's."""

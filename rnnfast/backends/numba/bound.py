@@ -58,14 +58,14 @@ class Bound:
         if dx is not None:
             apart = x_mask is not None or not (sequences.lie_flat(entries) and dx.flags.carray)
             to = np.empty(entries.count * problem.input_size, problem.dtype) if apart else dx.reshape(-1)
-            what |= ADD_INPUT if problem.half == 2 and not apart else 0
+            what |= ADD_INPUT if problem.only_direction == 2 and not apart else 0
         none, halves = self.net.none, range(len(self.cuts))
         d_outputs = [none if dy is None else sequences.output_gradient(half, entries, dy) for half in halves]
         states = *self.given(d_final), *self.wanted(d_start)
         wanted = Wanted(to, d_parameters, norms, what)
         self.net.backward(reserve, sequences.rows(x, entries), d_outputs, states, wanted)
         if dx is not None and to is not None and apart:
-            sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.half == 2)
+            sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.only_direction == 2)
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return post-activation gates and, of cells that have it, "c" by name: (L·D, T, B, H), zero where not live."""

@@ -36,7 +36,9 @@ def forward(problem: Problem, arrays: ForwardArrays, seed: int) -> Reserve | Non
             k = number * problem.num_directions + half
             h_mask = recurrent_mask(problem, k, seed)
             start = states_of(problem, arrays.start, k)
-            final, kept = layer_of(problem, k).forward(schedules[half], h_mask, x_in, half_of(problem, y, half), start)
+            final, kept = layer_of(problem, k).forward(
+                schedules[half], h_mask, x_in, features_of(problem, y, half), start
+            )
             write_states(arrays.final, k, final)
             if problem.record:
                 reserve.layers.append(kept)
@@ -54,7 +56,7 @@ def backward(problem: Problem, reserve: Reserve, arrays: BackwardArrays, *, over
         for half in range(problem.num_directions):
             k = number * problem.num_directions + half
             d_final = states_of(problem, arrays.d_final, k)
-            gradients = layer_of(problem, k).backward(reserve.layers[k], half_of(problem, dy, half), dx, d_final)
+            gradients = layer_of(problem, k).backward(reserve.layers[k], features_of(problem, dy, half), dx, d_final)
             write_states(arrays.d_start, k, gradients.states)
             if arrays.d_parameters is not None:
                 write_parameters(problem, arrays.d_parameters, k, gradients, overwrite=overwrite)
@@ -63,7 +65,7 @@ def backward(problem: Problem, reserve: Reserve, arrays: BackwardArrays, *, over
         x_mask = reserve.x_masks[number]
         dy = dx if x_mask is None else dx * x_mask
     if arrays.dx is not None:
-        arrays.dx[...] = dy + arrays.dx if problem.half == 2 else dy
+        arrays.dx[...] = dy + arrays.dx if problem.only_direction == 2 else dy
 
 
 def layer_of(problem: Problem, k: int) -> Layer:
@@ -74,7 +76,7 @@ def layer_of(problem: Problem, k: int) -> Layer:
     return Layer(FORMULAS[problem.cell], weights, hold=problem.masked_output == "hold" and top)
 
 
-def half_of(problem: Problem, a: Array, half: int) -> Array:
+def features_of(problem: Problem, a: Array, half: int) -> Array:
     """Return the part of a (T, B, D·H) array that belongs to a direction, (T, B, H)."""
     part: Array = a[..., half * problem.hidden_size :][..., : problem.hidden_size]
     return part
