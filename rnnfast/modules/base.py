@@ -82,6 +82,12 @@ class Module(Stored):
             self._dropout_seed = (seed + 1) % SEEDS
         return seed
 
+    def _give_back(self, seed: int) -> None:
+        """Undo `_next_seed` for a call that was refused, unless another thread has drawn since."""
+        with _drawing:
+            if self._dropout_seed == (seed + 1) % SEEDS:
+                self._dropout_seed = seed
+
     def _engine(self) -> Engine:
         """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
         asked = self.backend, choose.in_context()
@@ -103,10 +109,15 @@ class Module(Stored):
     ) -> tuple[Array, Any, Tape[Any]]:
         """Record a call; y, the state and the tape. `inputs`: x, the state, lengths, mask and resets."""
         train, keep = truth("train", train), truth("keep", keep)
+        engine = self._engine()
         if dropout_seed is None:
             seed = self._next_seed()
         else:
             seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
-        engine = self._engine()
-        y, state, call = record(engine, inputs, train, seed, memory, truncate)
+        try:
+            y, state, call = record(engine, inputs, train, seed, memory, truncate)
+        except BaseException:
+            if dropout_seed is None:
+                self._give_back(seed)
+            raise
         return y, state, Tape(engine, call, seed, keep)
