@@ -29,6 +29,7 @@ from support import Spec, make_problem, run  # noqa: E402
 
 import rnnfast  # noqa: E402
 from rnnfast.backends.cuda import backend as numba_cuda  # noqa: E402
+from rnnfast.backends.cuda import devices  # noqa: E402
 from rnnfast.backends.cuda.device import Device  # noqa: E402
 from rnnfast.backends.cuda.shapes import CELLS as KERNELS  # noqa: E402
 from rnnfast.backends.cuda.tiers import choose  # noqa: E402
@@ -123,12 +124,12 @@ def main() -> None:
 
         print(f"{reason}: small nets in the emulator")
         emulator = Emulator()
-        numba_cuda.device = lambda: emulator  # type: ignore[assignment,return-value]
+        devices.device = lambda: emulator  # type: ignore[assignment,return-value]
         for line in check(emulator, (3, 9), (2,), 3):
             print(line)
         return
     start, device, torch = time.monotonic(), Checked(), cuda_torch()
-    numba_cuda.device = lambda: device  # type: ignore[assignment]
+    devices.device = lambda: device  # type: ignore[assignment]
     peer = f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "no torch with CUDA here"
     with output.open("w", encoding="utf-8") as file:  # line by line: what was found stays, whatever happens next
         for line in (device.name, peer):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import rnnfast
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 SIZES, BATCHES, STEPS = (64, 128, 256, 512, 1024), (1, 8, 32, 128), (64, 512)
 
@@ -46,7 +46,7 @@ def ours(torch: Any, cell: str, size: int, batch: int, steps: int) -> tuple[str,
 
 def cuda() -> Any:
     """Return numba.cuda."""
-    return numba_cuda.device().cuda
+    return devices.device().cuda
 
 
 def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -> tuple[float, float]:

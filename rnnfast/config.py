@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnfast.backends import choose, threads
 from rnnfast.backends.c import backend as c
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.checks.values import whole
 
 
@@ -55,7 +55,7 @@ def show_config() -> str:
         "backend": f"{choose.select().full_name} ({choose.request()[1]})",
         "threads": str(get_num_threads()),
         **{f"C {key}": value for key, value in c.describe().items()},
-        **{f"CUDA {key}": value for key, value in numba_cuda.describe().items()},
+        **{f"CUDA {key}": value for key, value in devices.describe().items()},
         **{f"backend {other}": reason or "can run" for other, reason in choose.backends().items()},
     }
     width = max(map(len, rows))

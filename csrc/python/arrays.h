@@ -6,7 +6,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-#include "rnnfast.h"
+#include "include/rnnfast.h"
 
 enum { ALIGNMENT = 64, AXES = 3, WRITEABLE = 0x400 /* NumPy's flag */ };
 

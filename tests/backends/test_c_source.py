@@ -9,7 +9,7 @@ import pytest
 from programs import run, tool
 
 CSRC = Path(__file__).parents[2] / "csrc"
-FOLDERS = ["include", "system", "vec", "product", "cell", "layer", "kernel", "net", "api"]
+FOLDERS = ["include", "system", "vec", "product", "cell", "layer", "kernel", "net", "api", "python"]
 """From the ground up; kernel.c and kernel.h stand for themselves."""
 MADE_BY_THE_BUILD = "kernels.inc"
 SOURCES = sorted(path.relative_to(CSRC) for path in CSRC.rglob("*.[ch]"))
@@ -18,6 +18,7 @@ NOT_ALONE = {
     Path("vec/avx2.h"): "only for its instruction set",
     Path("vec/avx512.h"): "only for its instruction set",
     Path("vec/avx512_emulated.h"): "needs SIMDe",
+    Path("python/arrays.h"): "needs Python's headers",
     Path("cell/rnn.h"): "says what whoever includes it has defined",
 }
 

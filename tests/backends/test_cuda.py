@@ -18,6 +18,7 @@ from support import Spec, copy_of, make_problem, run
 import rnnfast
 from rnnfast.backends import choose as chooser
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
@@ -38,7 +39,7 @@ ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """In place of the device."""
     emulator = Emulator()
-    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
+    monkeypatch.setattr(devices, "device", lambda: emulator)
     yield emulator
 
 

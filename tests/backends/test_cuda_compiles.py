@@ -11,6 +11,7 @@ from support import Spec, make_problem, run
 
 import rnnfast
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
@@ -28,7 +29,7 @@ RESIDENT = {"forward_kernel", "backward_kernel"}
 def compiled(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], spec: Spec, dtype: str) -> dict[str, Any]:
     """Every kernel of a training step by name, its registers printed."""
     compiler = Compiler(capability)
-    monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
+    monkeypatch.setattr(devices, "device", lambda: compiler)
     run(numba_cuda, make_problem(spec, dtype))
     return shown(compiler, f"{dtype} {spec.cell} H {spec.hidden_size}")
 

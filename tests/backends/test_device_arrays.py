@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.calls.gradients import Gradients
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -164,5 +164,5 @@ def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pyte
     kept = []
     for steps in (2, 3, 4, 2):
         there(upload(np.zeros((steps, 2, 3), np.float32)))
-        kept.append([key[0] for key in numba_cuda.device().plans])
+        kept.append([key[0] for key in devices.device().plans])
     assert kept == [[2], [2, 3], [4], [2]]

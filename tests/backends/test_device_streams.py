@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
@@ -35,7 +35,7 @@ def noting(call: Callable[..., Any], name: str, position: int, streams: set[tupl
 
 def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets(recurrent_dropout=0.5)
-    emulator, streams, waited = numba_cuda.device(), set[tuple[str, int]](), list[int]()
+    emulator, streams, waited = devices.device(), set[tuple[str, int]](), list[int]()
     monkeypatch.setattr(emulator, "wait", waited.append)
     for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1, "clear": 1}.items():
         monkeypatch.setattr(emulator, name, noting(getattr(emulator, name), name, position, streams))
@@ -49,7 +49,7 @@ def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("keep", [False, True])
 def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets()
-    emulator, waited, stream = numba_cuda.device(), list[int](), [5]
+    emulator, waited, stream = devices.device(), list[int](), [5]
     monkeypatch.setattr(libraries.Plain, "stream", lambda self: stream[0])
     _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)), keep=keep)
     monkeypatch.setattr(emulator, "wait", waited.append)

@@ -12,6 +12,7 @@ import numpy as np
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends import choose
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.problem import Array
 
 
@@ -95,7 +96,7 @@ def in_place_of_the_device(device: Any) -> Iterator[None]:
         choice.cache_clear()
     with (
         mock.patch.object(numba_cuda, "reason", lambda variant=None: None),
-        mock.patch.object(numba_cuda, "device", lambda: device),
+        mock.patch.object(devices, "device", lambda: device),
     ):
         yield
     for choice in choices:

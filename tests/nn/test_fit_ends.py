@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rnnfast import nn
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_program_that_a_terminal_started() -> Iterator[None]:
+    """Ctrl-C is often ignored in what runs in the background, as these tests may."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN if previous is None else previous)
 
 
 class Line:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray, on_device
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.libraries import Library, library_of, stream_of
@@ -23,8 +23,8 @@ class DeviceAccess:
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
         self.owner = owner
-        self.library: Library = library_of(numba_cuda.device(), self._device_value("x", x))
-        given, used = self.library.number, numba_cuda.device().number
+        self.library: Library = library_of(devices.device(), self._device_value("x", x))
+        given, used = self.library.number, devices.device().number
         if given not in (None, used):
             raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
 
@@ -35,14 +35,14 @@ class DeviceAccess:
         value = self._device_value(name, value)
         ready = stream_of(value)
         if ready not in (None, self.library.stream()):
-            numba_cuda.device().wait(ready)
+            devices.device().wait(ready)
         return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
         """Return `value`, copied to the host if it is on the device, for which the stream is waited for."""
         if value is None or not on_device(value):
             return value
-        with numba_cuda.device().current():
+        with devices.device().current():
             return self._call().host(self.dense(self.as_array(name, value)))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
@@ -76,10 +76,10 @@ class DeviceAccess:
         return self.as_array("an array", array).frame
 
     def _call(self) -> DeviceCall:
-        return DeviceCall(numba_cuda.device(), self.library)
+        return DeviceCall(devices.device(), self.library)
 
     def _copied(self, array: DeviceArray) -> DeviceArray:
-        with numba_cuda.device().current():
+        with devices.device().current():
             return copied(self._call(), array)
 
     def _device_value(self, name: str, value: Any) -> Any:

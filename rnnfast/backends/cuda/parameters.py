@@ -9,6 +9,7 @@ from typing import Any
 from rnnfast.arrays.access import Access
 from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.access import DeviceAccess, device_value
 from rnnfast.backends.cuda.copies import copied, put
 from rnnfast.backends.cuda.device_call import DeviceCall
@@ -75,7 +76,7 @@ def on_device_with(arrays: dict[str, Array], net: Net, *, writeable: bool = True
 @contextmanager
 def _settled() -> Iterator[DeviceCall]:
     """Wait for work on all streams before and after what is rare and may follow, or be followed by, any of it."""
-    device = numba_cuda.device()
+    device = devices.device()
     with device.current():
         device.wait_for_all()
         yield DeviceCall(device, None)
