@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import check
-from rnnfast.backends.c.memory import Block, room, workspace
+from rnnfast.backends.c.memory import Reserve, room, workspace
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.slots import Slot, are_dense
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
@@ -17,20 +15,6 @@ from rnnfast.problem import CELLS, Array, Problem
 NONE = id(None)
 """What the library is told where there is no array."""
 NOWHERE = None, None
-
-
-class Reserve(Block):
-    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
-
-    __slots__ = ("dropout_seed", "ragged")
-
-    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
-        self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
-        copy.bytes[:] = self.bytes
-        return copy
 
 
 class Bound:

@@ -51,6 +51,20 @@ class Block:
         return copy
 
 
+class Reserve(Block):
+    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
+
+    __slots__ = ("dropout_seed", "ragged")
+
+    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
+        self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
+        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
+        copy.bytes[:] = self.bytes
+        return copy
+
+
 def workspace(size: int) -> Block:
     """Return this thread's scratch memory, kept from call to call unless it is large."""
     try:
