@@ -6,9 +6,8 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from rnnfast.backends.c.watch import unchanged
+from rnnfast.checks.overlap import owner_of
 from rnnfast.problem import Array
 
 
@@ -21,7 +20,7 @@ class Outputs:
         self.references = [weakref.ref(array, self._forget) for array in given]
         self.unchanged = unchanged(given, writeable=True)
         self.dense = all(array.flags.c_contiguous for array in given)
-        owners = [_owner(array) for array in given]
+        owners = [owner_of(array) for array in given]
         self.owners = frozenset(map(id, owners)) if all(owner is not None for owner in owners) else None
 
     def are(self, arrays: Sequence[Any]) -> bool:
@@ -38,12 +37,6 @@ class Outputs:
         if owners is None:
             return False
         for array in arrays:
-            if array is not None and ((owner := _owner(array)) is None or id(owner) in owners):
+            if array is not None and ((owner := owner_of(array)) is None or id(owner) in owners):
                 return False
         return True
-
-
-def _owner(array: Array) -> Array | None:
-    """Return the array that owns the memory of this one; None where that is no array."""
-    owner = array if array.base is None else array.base
-    return owner if type(owner) is np.ndarray and owner.flags.owndata else None

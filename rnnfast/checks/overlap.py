@@ -58,11 +58,28 @@ def check_apart(name: str, out: Array, parameters: Mapping[str, Array]) -> None:
             raise ValueError(_fault(name, f"the parameter {other}"))
 
 
+def owner_of(array: Array) -> Array | None:
+    """Return the array that owns the memory of this one; None where no array does."""
+    owner = array if array.base is None else array.base
+    return owner if type(owner) is np.ndarray and owner.flags.owndata else None
+
+
+def _owned_apart(outputs: Sequence[Array], parameters: Iterable[Array]) -> bool:
+    """Whether each output lies in memory that an array of its own owns, and none of these a parameter's."""
+    owners, others = [owner_of(array) for array in outputs], [owner_of(array) for array in parameters]
+    if any(owner is None for owner in (*owners, *others)):
+        return False
+    ids = set(map(id, owners))
+    return len(ids) == len(owners) and ids.isdisjoint(map(id, others))
+
+
 def check_all_apart(names: Iterable[str], outputs: Sequence[Array], parameters: Mapping[str, Array]) -> None:
     """Raise ValueError where an output shares memory with another one or with a parameter. Exact.
 
     Arrays are visited by address, so that only those whose spans meet are compared: few, unless they do overlap.
     """
+    if _owned_apart(outputs, parameters.values()):
+        return
     bounds = sorted([_bounds(array) for array in (*outputs, *parameters.values()) if array.size])
     if all(before[1] <= after[0] for before, after in pairwise(bounds)):
         return
