@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests"))
+sys.path.append(str(HERE.parent / "tests" / "helpers"))
 
 from agreement import assert_agrees  # noqa: E402
 from gpu_table import table  # noqa: E402
@@ -29,6 +29,7 @@ from support import Spec, make_problem, run  # noqa: E402
 
 import rnnfast  # noqa: E402
 from rnnfast.backends.cuda import backend as numba_cuda  # noqa: E402
+from rnnfast.backends.cuda import devices  # noqa: E402
 from rnnfast.backends.cuda.device import Device  # noqa: E402
 from rnnfast.backends.cuda.shapes import CELLS as KERNELS  # noqa: E402
 from rnnfast.backends.cuda.tiers import choose  # noqa: E402
@@ -45,14 +46,14 @@ class Checked(Device):
     poisons = True
 
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> Any:
-        """As the class says."""
+        """Return a new array that holds NaN."""
         if not self.poisons:
             return super().new(shape, dtype, stream)
         return self.upload(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype), stream)
 
 
 def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: int) -> Iterator[str]:
-    """Every cell, type and size, dense and ragged, against the reference and against itself, on every tier."""
+    """Check every cell, type and size, dense and ragged, against the reference and itself on every tier; say so."""
     limits = device.limits
     for cell, dtype, size in itertools.product(CELLS, ("float32", "float64"), sizes):
         tier = choose(limits, KERNELS[cell], size, np.dtype(dtype).itemsize, max(batches)).name
@@ -65,7 +66,10 @@ def check(device: Any, sizes: tuple[int, ...], batches: tuple[int, ...], steps: 
 
 
 def agree(cell: str, dtype: str, nets: Sequence[tuple[int, int, dict[str, Any]]], steps: int) -> int:
-    """How many of these nets agree with the reference, and to the bit with themselves: all, or AssertionError."""
+    """Return how many of these nets agree with the reference, and to the bit with themselves: all.
+
+    Raises AssertionError where one does not.
+    """
     for size, batch, options in nets:
         spec = Spec(cell, steps, batch, 24, size, **options)
         first, second = (run(numba_cuda, make_problem(spec, dtype)) for _ in range(2))
@@ -77,7 +81,7 @@ def agree(cell: str, dtype: str, nets: Sequence[tuple[int, int, dict[str, Any]]]
 
 
 def check_tensors(torch: Any) -> str:
-    """Tensors in and out on streams of their own, forward on one and backward on another, against NumPy's arrays."""
+    """Check tensors in and out, forward on one stream and backward on another, against NumPy's arrays; say so."""
     rng, streams = np.random.default_rng(1), [torch.cuda.Stream() for _ in range(2)]
     net = rnnfast.LSTM(24, 96, 2, bidirectional=True, batch_first=True, masked_output="hold", dropout=0.3, seed=1)
     x, dy = (rng.normal(size=(9, 40, n)).astype(np.float32) for n in (24, 192))
@@ -102,7 +106,7 @@ def check_tensors(torch: Any) -> str:
 
 
 def cuda_torch() -> Any:
-    """torch, if it is installed and sees the device."""
+    """Return torch, if it is installed and sees the device."""
     try:
         import torch
     except ImportError:
@@ -120,12 +124,12 @@ def main() -> None:
 
         print(f"{reason}: small nets in the emulator")
         emulator = Emulator()
-        numba_cuda.device = lambda: emulator  # type: ignore[assignment,return-value]
+        devices.device = lambda: emulator  # type: ignore[assignment,return-value]
         for line in check(emulator, (3, 9), (2,), 3):
             print(line)
         return
     start, device, torch = time.monotonic(), Checked(), cuda_torch()
-    numba_cuda.device = lambda: device  # type: ignore[assignment]
+    devices.device = lambda: device  # type: ignore[assignment]
     peer = f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}" if torch else "no torch with CUDA here"
     with output.open("w", encoding="utf-8") as file:  # line by line: what was found stays, whatever happens next
         for line in (device.name, peer):
@@ -140,7 +144,7 @@ def main() -> None:
 
 
 def show(line: str, file: TextIO) -> None:
-    """On the terminal and in the file, at once."""
+    """Write a line to the terminal and to the file, at once."""
     for to in (sys.stdout, file):
         print(line, file=to, flush=True)
 

@@ -11,27 +11,27 @@ from typing import Any
 import numpy as np
 
 import rnnfast
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 SIZES, BATCHES, STEPS = (64, 128, 256, 512, 1024), (1, 8, 32, 128), (64, 512)
 
 
-def microseconds(work: Callable[[], Any], wait: Callable[[], Any], steps: int) -> float:
-    """Of a step: the median of some runs, after two that compile and warm up."""
+def microseconds(run: Callable[[], Any], wait: Callable[[], Any], steps: int) -> float:
+    """Return the microseconds of a step: the median of some runs, after two that compile and warm up."""
     for _ in range(2):
-        work()
+        run()
     wait()
     times = []
     for _ in range(7):
         start = time.perf_counter()
-        work()
+        run()
         wait()
         times.append(time.perf_counter() - start)
     return statistics.median(times) / steps * 1e6
 
 
 def ours(torch: Any, cell: str, size: int, batch: int, steps: int) -> tuple[str, float, float]:
-    """The tier, and microseconds a step forward and with backward, of float32 arrays of torch's, else of Numba's."""
+    """Return the tier, and microseconds a step forward and with backward, on arrays of torch's, else of Numba's."""
     net = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn_tanh": rnnfast.RNN}[cell](size, size, seed=1).to("cuda")
     values = np.random.default_rng(0).normal(size=(2, steps, batch, size)).astype(np.float32)
     x, dy = (torch.as_tensor(a, device="cuda") if torch else cuda().to_device(a) for a in values)
@@ -45,12 +45,12 @@ def ours(torch: Any, cell: str, size: int, batch: int, steps: int) -> tuple[str,
 
 
 def cuda() -> Any:
-    """numba.cuda."""
-    return numba_cuda.device().cuda
+    """Return numba.cuda."""
+    return devices.device().cuda
 
 
 def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -> tuple[float, float]:
-    """The same by torch: float32 with TF32 off or on, or float16."""
+    """Return the same by torch: float32 with TF32 off or on, or float16."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = kind == "tf32"
     dtype = torch.float16 if kind == "fp16" else torch.float32
     net = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn_tanh": torch.nn.RNN}[cell](size, size)
@@ -70,7 +70,7 @@ def cudnn(torch: Any, cell: str, size: int, batch: int, steps: int, kind: str) -
 
 
 def table(torch: Any, until: float) -> Iterator[str]:
-    """Microseconds a step, until the clock says so; the ratio is that of cuDNN in float32, TF32 off, over ours."""
+    """Yield lines of microseconds a step until the clock says so; ratios: cuDNN in float32, TF32 off, over ours."""
     kinds = ("fp32", "tf32", "fp16") if torch else ()
     columns = [f"{kind} {work}" for kind in ("ours", *kinds) for work in ("fwd", "f+b")]
     yield f"{'cell':9}{'T':>5}{'B':>5}{'H':>6} tier" + "".join(f"{c:>10}" for c in columns) + "   ratios"

@@ -1,4 +1,4 @@
-"""Speed of every backend with pytest-benchmark, by sequence length and by hidden size, and of DeepBench's shapes.
+"""Speed of every backend with pytest-benchmark: by sequence length, by hidden size, DeepBench's shapes, small calls.
 
 `pytest bench` runs them; bench/README.md says how to read what it prints.
 """
@@ -15,12 +15,14 @@ from rnnfast.benchmark.cases import Case, Filter
 from rnnfast.benchmark.data import make_data
 from rnnfast.benchmark.deepbench import deepbench
 from rnnfast.benchmark.peer_rnnfast import Backend
-from rnnfast.benchmark.suites import BOTH, HIDDENS, STEPS, THREE
+from rnnfast.benchmark.probes import BareCall
+from rnnfast.benchmark.report_calls import label
+from rnnfast.benchmark.suites import BOTH, HIDDENS, STEPS, THREE, overhead
 
 REASONS = rnnfast.backends()
 BACKENDS = [name for name in REASONS if ":" not in name]
 BATCH, MIDDLE_STEPS, MIDDLE_HIDDEN = 32, 128, 128
-"""What stays the same while T, or H, is varied."""
+"""Sizes that stay the same while T, or H, is varied."""
 MAX_REFERENCE_GFLOP = 0.5
 """The reference is there to be right; larger cases would keep it busy for long."""
 
@@ -51,6 +53,18 @@ def test_deepbench(benchmark: Any, case: Case, backend: str) -> None:
     run(benchmark, case, backend)
 
 
+@pytest.mark.parametrize("case", list(overhead()), ids=lambda case: f"{label(case)} {case.shape}")
+@every_backend
+def test_overhead(benchmark: Any, case: Case, backend: str) -> None:
+    run(benchmark, case, backend)
+
+
+def test_overhead_of_the_least_call(benchmark: Any) -> None:
+    if REASONS["c"]:
+        pytest.skip(REASONS["c"])
+    benchmark(BareCall().work["bare"])
+
+
 def run(benchmark: Any, case: Case, backend: str) -> None:
     """Check the backend on the case, then time it; GFLOP/s go into the extra information."""
     if reason := REASONS[backend]:
@@ -60,8 +74,7 @@ def run(benchmark: Any, case: Case, backend: str) -> None:
     if REASONS["c"] is None:
         rnnfast.set_num_threads(case.threads)
     small = check.checked_case(case)
-    checked = Backend(backend).prepare(small, make_data(small))
-    assert check.fault(small, checked.arrays(checked.work())) is None
+    assert check.fault(small, Backend(backend).prepare(small, make_data(small)).results()) is None
     prepared = Backend(backend).prepare(case, make_data(case))
     benchmark.group = str(case)
     benchmark(prepared.work)

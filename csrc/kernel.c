@@ -1,23 +1,15 @@
-/* kernel.c - everything that is compiled once per (cell, number type, instruction set), in the order it builds up. */
-#include <math.h>
-#include <string.h>
+/* kernel.c - everything that is compiled once per (cell, number type, instruction set). */
+#include "kernel.h"
 
 #include RF_VEC_H
-
-#include "arena.h"
-#include "cell/cell.h"
-#include "kernel.h"
-#include "vmath.h"
 #include RF_CELL_H
-#include "gemm.h"
-#include "dropout.h"
-#include "layer_rows.h"
-#include "layer_pack.h"
-#include "layer_forward_tiles.h"
-#include "layer_forward.h"
-#include "layer_backward_memory.h"
-#include "layer_gradients.h"
-#include "layer_backward.h"
+
+#include "include/rnnfast.h"
+#include "layer/backward.h"
+#include "layer/backward_memory.h"
+#include "layer/forward.h"
+#include "layer/forward_memory.h"
+#include "layer/pack.h"
 
 const struct rf_kernel RF_KERNEL_NAME = {
     .cell = RF_CELL_NAME,

@@ -17,13 +17,19 @@ __all__ = [
     "RNNCell",
     "__version__",
     "backends",
+    "diagnostics",
     "get_num_threads",
+    "nn",
     "set_num_threads",
     "show_config",
     "use_backend",
 ]
 
 __version__: str
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

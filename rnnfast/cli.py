@@ -1,10 +1,11 @@
-"""The `rnnfast` command: info, demo, bench."""
+"""The `rnnfast` command: info, demo, bench, and how it ends."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,20 +13,39 @@ from typing import Any
 
 from rnnfast.benchmark import options as bench_options
 from rnnfast.checks.command_line import count, not_negative, positive, seed
+from rnnfast.config import version
 from rnnfast.examples.options import Options
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+WRONG_USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
+"""Exit statuses as shells and argparse have them; the last two: after Ctrl-C, and of what SIGPIPE ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 1 it cannot be done, 2 wrong usage, 130 interrupted."""
-    options = vars(_parser().parse_args(arguments))
-    command: Callable[..., int] = options.pop("run")
+    """Run the command line and return its exit status.
+
+    0: done; 1: it cannot be done; 2: wrong usage; 130: interrupted; 141: nobody reads the output any more.
+    """
     try:
-        return command(**options)
+        try:
+            return _run_command(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, since at exit Python could only complain that it failed
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return PIPE_CLOSED
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    command: Callable[..., int] | None = options.pop("run", None)
+    if command is None:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
+    return command(**options)
 
 
 def _info() -> int:
@@ -41,7 +61,9 @@ def _info() -> int:
 def _demo(**options: Any) -> int:
     given = {name: value for name, value in options.items() if value is not None}
     if "load" in given and not given.keys().isdisjoint(("cell", "hidden", "layers")):
-        return _fail("--load brings cell, hidden size and layers with it: leave --cell, --hidden and --layers out", 2)
+        return _fail(
+            "--load brings cell, hidden size and layers with it: leave --cell, --hidden and --layers out", WRONG_USAGE
+        )
     try:
         return _run("demo", "rnnfast.examples.demo", Options(**given))
     except MemoryError:
@@ -79,7 +101,8 @@ def _fail(message: str, status: int = 1) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rnnfast", description="Fast recurrent networks: RNN, LSTM, GRU.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"rnnfast {version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     info = commands.add_parser("info", help="show version, backends, instruction set, threads")
     info.set_defaults(run=_info)
     _add_demo(commands.add_parser("demo", help="train a character model on real text for a minute"))

@@ -1,4 +1,4 @@
-"""The problem record: a whole net's shapes, arrays and options, named as in `rf_problem` (csrc/rnnfast.h)."""
+"""The problem record: a whole net's shapes, arrays and options, named as in `rf_problem` (csrc/include/rnnfast.h)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Problem:
     first_layer: int = 0
     """Layer l counts as layer `first_layer + l` of a larger net: in the dropout masks, and above the first in
     having `dropout` in place of `input_dropout`."""
-    half: int = 0
+    only_direction: int = 0
     """With one direction, 1 or 2: the forward or the reverse one alone of a net that has both, whose layers above the
     first have 2·H inputs. dx is complete when 2, which adds to it, has followed 1."""
 
@@ -151,4 +151,4 @@ class Problem:
 
     def direction(self, k: int) -> int:
         """Of layer-direction k: 0 goes forward in time, 1 backward."""
-        return self.half - 1 if self.half else k % self.num_directions
+        return self.only_direction - 1 if self.only_direction else k % self.num_directions

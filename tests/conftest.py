@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import rnnfast
-from rnnfast.backends import choose
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
@@ -29,32 +28,41 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def emulated_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def emulated_device() -> Iterator[Any]:
     """The emulator in place of a CUDA device."""
     from cuda_emulator import Emulator
+    from device_memory import in_place_of_the_device
 
-    emulator, choices = Emulator(), (choose._explicit, choose._automatic)
-    for choice in choices:
-        choice.cache_clear()
-    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
-    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
-    yield
-    for choice in choices:
-        choice.cache_clear()
+    emulator = Emulator()
+    with in_place_of_the_device(emulator):
+        yield emulator
+
+
+@pytest.fixture
+def numba_device() -> Iterator[Any]:
+    """The emulator in place of a CUDA device's kernels, with Numba's own arrays in host memory."""
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+    pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+    from device_memory import in_place_of_the_device
+    from numba_arrays import DeviceOfNumba, numba_in_host_memory
+
+    device = DeviceOfNumba()
+    with numba_in_host_memory(), in_place_of_the_device(device):
+        yield device
 
 
 @pytest.fixture(autouse=True)
 def cuda_without_a_device(request: pytest.FixtureRequest) -> None:
-    """Tests of the target "cuda" run in the emulator where there is no device."""
+    """Tests of the target "cuda" run in the emulator where there is no device, with Numba's arrays if it has any."""
     target = request.node.callspec.params.get("target") if hasattr(request.node, "callspec") else None
     if str(target) == "cuda" and numba_cuda.reason() is not None and EMULATOR_CAN_RUN:
-        request.getfixturevalue("emulated_device")
+        request.getfixturevalue("numba_device" if importlib.util.find_spec("numba_cuda") else "emulated_device")
 
 
 @pytest.fixture
 def upload(emulated_device: None) -> Callable[[Array], Any]:
     """Makes an array on the emulated device; strides stay as they are."""
-    from cuda_emulator import EmulatedArray
+    from device_memory import EmulatedArray
 
     return EmulatedArray
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +21,6 @@ pytest.importorskip("threadpoolctl", reason="the demo needs threadpoolctl")
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["bake"],
         ["demo", "--seconds", "-1"],
         ["demo", "--seconds", "nan"],
@@ -84,6 +85,35 @@ def test_a_wrong_number_of_threads_is_named(monkeypatch: pytest.MonkeyPatch, tmp
         _, errors = child.communicate(timeout=60)
     assert child.returncode == 1
     assert errors == "rnnfast: RNNFAST_NUM_THREADS is 'x', expected a whole number above 0\n"
+
+
+def test_the_command_alone_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    printed, errors = capsys.readouterr()
+    for line in ("usage: rnnfast", "  info ", "  demo ", "  bench ", "  --version"):
+        assert line in errors
+    assert not printed
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"rnnfast {rnnfast.__version__}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes end otherwise here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argument", ["info", "--help", "--version"])
+def test_nobody_reads_what_is_printed(argument: str, unbuffered: str, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "rnnfast", argument]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert not done.stderr
+    assert done.returncode == 141 or (unbuffered and argument != "info" and done.returncode == 0)  # argparse is silent
 
 
 def test_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,9 @@
 #ifndef RF_CELL_H_INCLUDED
 #define RF_CELL_H_INCLUDED
 
-#include "../compiler.h"
+#include RF_VEC_H
+
+#include "system/compiler.h"
 
 struct phase {
   int slot, gates;

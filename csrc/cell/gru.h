@@ -2,6 +2,13 @@
  *
  * r, z = logistic(.);  n = tanh(W_in x + b_in + r q), q = W_hn h + b_hn;  h' = (1 - z) n + z h.  The recurrent sum of
  * the candidate stays apart in slot Q; backward leaves its gradient there. How cells are written: cell.h. */
+#ifndef RF_CELL_CHOSEN
+#define RF_CELL_CHOSEN
+
+#include "cell/cell.h"
+#include "system/compiler.h"
+#include "vec/vmath.h"
+
 #define CELL_GATES 3
 #define CELL_SLOTS 4
 #define CELL_STATES 1
@@ -35,3 +42,5 @@ INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gra
   s[SLOT_Q] = v_mul(dn, r);
   d->h = v_mul(d->h, z);
 }
+
+#endif

@@ -2,6 +2,13 @@
  *
  * r, z = logistic(.);  n = tanh(W_in x + b_in + W_hn (r h) + b_hn);  h' = (1 - z) n + z h.  Phase 0 finds r, z and the
  * operand r h, phase 1 the candidate. How cells are written: cell.h. */
+#ifndef RF_CELL_CHOSEN
+#define RF_CELL_CHOSEN
+
+#include "cell/cell.h"
+#include "system/compiler.h"
+#include "vec/vmath.h"
+
 #define CELL_GATES 3
 #define CELL_SLOTS 3
 #define CELL_STATES 1
@@ -41,3 +48,5 @@ INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gra
     s[SLOT_R] = v_mul(v_mul(d_operand, past->h_dropped), logistic_slope(r));
   }
 }
+
+#endif

@@ -1,6 +1,13 @@
 /* lstm.h - long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
  *
  * i, f, o = logistic(.), g = tanh(.);  c' = f c + i g;  h' = o tanh(c').  How cells are written: cell.h. */
+#ifndef RF_CELL_CHOSEN
+#define RF_CELL_CHOSEN
+
+#include "cell/cell.h"
+#include "system/compiler.h"
+#include "vec/vmath.h"
+
 #define CELL_GATES 4
 #define CELL_SLOTS 4
 #define CELL_STATES 2
@@ -39,3 +46,5 @@ INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gra
   d->c = v_mul(dc, f);
   d->h = v_set1(0);
 }
+
+#endif

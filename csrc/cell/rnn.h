@@ -1,6 +1,13 @@
 /* rnn.h - the simple recurrent cell (Elman 1990), h' = f(.); the file that includes it defines f and its slope.
  *
  * ACTIVATION(a): f. ACTIVATION_GRADIENT(d, h): d times the slope of f, from h = f(a). How cells are written: cell.h. */
+#ifndef RF_CELL_CHOSEN
+#define RF_CELL_CHOSEN
+
+#include "cell/cell.h"
+#include "system/compiler.h"
+#include "vec/vmath.h"
+
 #define CELL_GATES 1
 #define CELL_SLOTS 1
 #define CELL_STATES 1
@@ -23,3 +30,5 @@ INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gra
   s[0] = ACTIVATION_GRADIENT(d->h, s[0]);
   d->h = v_set1(0);
 }
+
+#endif

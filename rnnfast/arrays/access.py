@@ -10,7 +10,7 @@ import numpy as np
 from rnnfast.problem import Array
 
 
-class Memory(Protocol):
+class Access(Protocol):
     """How arrays are seen there, and new ones made. For host memory the module rnnfast.arrays.host is one."""
 
     library: Any

@@ -1,6 +1,6 @@
 """Arrays handed in by callers: viewed without a copy wherever NumPy can, refused where they would need a cast.
 
-As a module it is the `Memory` of calls in host memory.
+As a module it is the `Access` of calls in host memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.arrays.device_view import on_device
-from rnnfast.checks.arrays import check_kind, check_shape, check_target, is_strided
+from rnnfast.checks.arrays import DTYPES, check_kind, check_shape, check_target, conversion, is_strided
 from rnnfast.problem import Array
 
 library = None
@@ -38,7 +38,9 @@ def as_array(name: str, value: Any) -> Array:
             return np.from_dlpack(value)
         return np.asarray(value)
     except (BufferError, RuntimeError, TypeError) as error:
-        raise TypeError(f"{name}, a {type(value).__name__}, cannot be viewed as a NumPy array: {error}") from error
+        kind, text = type(value).__name__, str(error).rstrip(".")
+        advice = f": {conversion(value, DTYPES[0])}" if "dtype" in text else ""  # bfloat16, which NumPy lacks
+        raise TypeError(f"{name}, a {kind}, cannot be viewed as a NumPy array: {text}{advice}") from error
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from error
 
@@ -47,7 +49,8 @@ def as_flags(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     """`value` as an array of this shape. Raises TypeError unless it is bool or uint8, ValueError for another shape."""
     array = as_array(name, value)
     if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
-        raise TypeError(f"{name} has dtype {array.dtype}, expected bool or uint8: convert it with .astype(bool)")
+        advice = conversion(value, np.dtype(np.bool_))
+        raise TypeError(f"{name} has dtype {array.dtype}, expected bool or uint8: {advice}")
     check_shape(name, array, shape)
     return array
 

@@ -65,6 +65,11 @@ def _using(name: str) -> Iterator[None]:
         _context.reset(token)
 
 
+def in_context() -> str | None:
+    """Return what the innermost `use_backend` asks for, None outside of any."""
+    return _context.get()
+
+
 def request(argument: str | None = None) -> tuple[str | None, str]:
     """The backend that was asked for, and by what; None if nothing was."""
     if argument is not None:

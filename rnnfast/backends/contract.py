@@ -1,4 +1,4 @@
-"""The contract of a backend: modules that offer the functions of `Backend`; the table that finds them is in choose.py."""
+"""The contract of a backend: a module with the functions of `Backend`; choose.py has the table of them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class ForwardArrays(NamedTuple):
     resets: Array | None = None
     library: Any = None
     """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
+    dense: bool = False
+    """True where x and y are known to have no gaps."""
 
 
 class BackwardArrays(NamedTuple):
@@ -47,6 +49,13 @@ class BackwardArrays(NamedTuple):
     of nets that have them, bias_ih, bias_hh; None: not wanted."""
     norms: Array | None = None
     """(T, L·D, 2) float64, written: norms of dL/dh_t and dL/dc_t over the live rows; None: not wanted."""
+    start: Sequence[Array | None] = ()
+    """As forward was given them, perhaps copies, like lengths, mask and resets: for backends that read them again."""
+    lengths: Array | None = None
+    mask: Array | None = None
+    resets: Array | None = None
+    dense: bool = False
+    """True where x, dy and dx are known to have no gaps."""
 
 
 class Bound(Protocol):

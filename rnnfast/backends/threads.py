@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.processors import available_processors
 
 MOST = 256
 """As in the C library."""
@@ -38,4 +39,4 @@ def _default() -> int:
         if not value.isdecimal() or int(value) == 0:
             raise ValueError(f"RNNFAST_NUM_THREADS is {value!r}, expected a whole number above 0")
         return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_processors()

@@ -9,8 +9,19 @@ import numpy as np
 
 Cell = Literal["rnn", "rnn_relu", "lstm", "gru"]
 Work = Literal["forward", "training", "step"]
-Kind = Literal["dense", "ragged", "subnormal"]
+Kind = Literal["dense", "ragged", "resets", "subnormal"]
+Call = Literal[
+    "",
+    "stream.step(x, out=)",
+    "stream.step(x)",
+    "frozen(x)",
+    "frozen(x, state)",
+    "module(x)",
+    "cell(x, state)",
+    "record, backward",
+]
 
+ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
@@ -18,11 +29,13 @@ WORKS: tuple[Work, ...] = get_args(Work)
 
 @dataclass(frozen=True)
 class Case:
-    """One layer in one direction: T `steps`, B rows, H hidden units, I inputs; h0 (and c0) given.
+    """One layer in one direction: T `steps`, B rows, H hidden units, I inputs; h0 (and c0) given but in some calls.
 
     `work`: "forward" gives y and the final state from prepacked weights, "training" y and the gradients of x, of the
     state and of every parameter from dy, "step" the same as forward over one step that is called for by itself.
-    `kind`: "ragged" has unsorted lengths, uniform in 1..T, "subnormal" computes on numbers too small to be normal.
+    `kind`: "ragged" has unsorted lengths, uniform in 1..T, "resets" cuts one step in eight, "subnormal" computes on
+    numbers too small to be normal.
+    `call`: the very call of a user whose whole time is wanted, down to the microsecond; "": the usual one of the work.
     """
 
     cell: Cell
@@ -35,14 +48,25 @@ class Case:
     dtype: str = "float32"
     threads: int = 1
     kind: Kind = "dense"
+    call: Call = ""
 
     def __post_init__(self) -> None:
         if self.inputs == 0:
             object.__setattr__(self, "inputs", self.hidden)
 
     @property
+    def has_state(self) -> bool:
+        """Whether a state is given; else it is zeros."""
+        return self.call not in ("frozen(x)", "module(x)")
+
+    @property
+    def argument(self) -> str:
+        """The argument that a call has for this kind of input, whose cost is wanted; "" for none."""
+        return ARGUMENTS.get(self.kind, "") if self.call else ""
+
+    @property
     def gates(self) -> int:
-        """G."""
+        """The number of gates, G."""
         return GATES[self.cell]
 
     @property
@@ -52,29 +76,30 @@ class Case:
 
     @property
     def forward_flops(self) -> int:
-        """Of the products alone, every step live: 2·G·H·(I + H)·T·B."""
+        """The flops of the products alone, every step live: 2·G·H·(I + H)·T·B."""
         return 2 * self.gates * self.hidden * (self.inputs + self.hidden) * self.steps * self.batch
 
     @property
     def flops(self) -> int:
-        """Of the products alone: training is three forwards, since each product has two gradients."""
+        """The same of the whole work: training is three forwards, since each product has two gradients."""
         return (3 if self.work == "training" else 1) * self.forward_flops
 
     @property
     def shape(self) -> str:
-        """T, B and H, I where it differs, and what kind of input it is."""
+        """T, B and H, I where it differs, and the kind of input."""
         inputs = "" if self.inputs == self.hidden else f" I {self.inputs}"
         kind = "" if self.kind == "dense" else f" {self.kind}"
         return f"T {self.steps} B {self.batch} H {self.hidden}{inputs}{kind}"
 
     @property
     def setting(self) -> str:
-        """What cases of different sizes may have in common."""
+        """The part of its name that cases of other sizes may share; calls share all but the call."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        return f"{self.cell.upper()} {self.work}, {self.dtype}, {threads}"
+        work = "whole calls" if self.call else self.work
+        return f"{self.cell.upper()} {work}, {self.dtype}, {threads}"
 
     def __str__(self) -> str:
-        return f"{self.setting}: {self.shape}"
+        return f"{self.setting}: {self.call} {self.shape}" if self.call else f"{self.setting}: {self.shape}"
 
 
 @dataclass(frozen=True)

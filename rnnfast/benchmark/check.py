@@ -15,31 +15,30 @@ from rnnfast.problem import Array
 TOLERANCE = {"float32": 1e-5, "float64": 1e-11}
 """Norm of the error over that of the truth: ten times what rounding gives in a thousand steps; a wrong gate gives 1."""
 MAX_FLOPS = 5e9
-"""What the reference computes in about a second; cases of more are checked on their first steps."""
+"""Flops that the reference computes in about a second; cases of more are checked on their first steps."""
 
 
 def checked_case(case: Case) -> Case:
-    """The case itself or, where the reference would need too long, the same sizes over fewer steps."""
+    """Return the case itself or, where the reference would need too long, the same sizes over fewer steps."""
     return replace(case, steps=max(1, min(case.steps, int(case.steps * MAX_FLOPS / case.flops))), threads=1)
 
 
 @functools.lru_cache(maxsize=2)
 def truth(case: Case) -> dict[str, Array]:
-    """The reference's results in float64, by name."""
-    data, exact = make_data(case), replace(case, dtype="float64")
+    """Return the reference's results in float64 by name: of the work's usual call, whatever the case's own."""
+    data, exact = make_data(case), replace(case, dtype="float64", call="")
     wide = Data(
         {name: array.astype(np.float64) for name, array in data.weights.items()},
         data.x.astype(np.float64),
         tuple(array.astype(np.float64) for array in data.states),
         data.dy.astype(np.float64),
-        data.lengths,
+        **data.flags,
     )
-    prepared = Backend("reference").prepare(exact, wide)
-    return {name: array.copy() for name, array in prepared.arrays(prepared.work()).items()}
+    return {name: array.copy() for name, array in Backend("reference").prepare(exact, wide).results().items()}
 
 
 def fault(case: Case, results: dict[str, Array]) -> str | None:
-    """What is wrong with the results of `checked_case(case)`; None where they agree with the reference."""
+    """Say what is wrong with the results of `checked_case(case)`; None where they agree with the reference."""
     expected = truth(checked_case(case))
     if results.keys() != expected.keys():
         return f"gave {', '.join(sorted(results))}, expected {', '.join(sorted(expected))}"
@@ -50,12 +49,12 @@ def fault(case: Case, results: dict[str, Array]) -> str | None:
 
 
 def prefix_fault(case: Case, results: dict[str, Array]) -> str | None:
-    """The same for the case itself as far as fewer steps tell: y of those steps, and that every number is finite."""
+    """Say the same of the case itself as far as fewer steps tell: y of those steps, and that every number is finite."""
     checked = checked_case(case)
     for name, array in results.items():
         if not np.isfinite(array).all():
             return f"{name} is not finite"
-    if case.kind == "ragged":  # other lengths, another y
+    if case.kind in ("ragged", "resets"):  # other lengths or resets, another y
         return None
     return _array_fault("y", results["y"][: checked.steps], truth(checked)["y"], case)
 

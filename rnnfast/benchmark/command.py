@@ -16,7 +16,8 @@ from rnnfast.benchmark import machine, peers, revision, session
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.planning import check_destinations, make_plan
 from rnnfast.benchmark.plots import save_plots
-from rnnfast.benchmark.report import print_setting, print_tables
+from rnnfast.benchmark.report import print_notes, print_setting, print_tables
+from rnnfast.benchmark.report_calls import print_calls
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.summary import print_summary
 from rnnfast.examples.errors import UserError
@@ -39,8 +40,7 @@ def run(options: Options) -> int:
             for measurement in _shown(measurements, len(plan.cases) * len(plan.threads), console):
                 found.append(measurement)
     finally:  # what was measured until Ctrl-C, or until a library crashed, is worth having too
-        print_tables(console, found, plan.backends)
-        print_summary(console, found, plan.backends)
+        _report(console, found, plan.backends)
         _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
     wrong = sum(len(measurement.wrong) for measurement in found)
     if wrong:
@@ -48,9 +48,19 @@ def run(options: Options) -> int:
     return 1 if wrong else 0
 
 
+def _report(console: Console, found: list[Measurement], backends: tuple[str, ...]) -> None:
+    """Print the tables, and why there are gaps in them."""
+    if calls := [measurement for measurement in found if measurement.case.call]:
+        print_calls(console, calls, backends)
+    if works := [measurement for measurement in found if not measurement.case.call]:
+        print_tables(console, works, backends)
+        print_summary(console, works, backends)
+    print_notes(console, found)
+
+
 @contextmanager
 def _measurements(plan: session.Plan, base: str | None, console: Console) -> Iterator[Iterable[Measurement]]:
-    """What is measured, one after another: beside peers, or beside the base revision, which is built first."""
+    """Give the measurements, one after another: beside peers, or beside the base revision, which is built first."""
     if base is None:
         yield session.run(plan)
         return
@@ -61,7 +71,7 @@ def _measurements(plan: session.Plan, base: str | None, console: Console) -> Ite
 
 
 def _shown(measurements: Iterable[Measurement], total: int, console: Console) -> Iterator[Measurement]:
-    """The same, with a bar that is drawn only when a case is done, not to disturb the next one."""
+    """Pass them on, with a bar that is drawn only when a case is done, not to disturb the next one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, auto_refresh=False) as progress:
         task = progress.add_task("timing", total=total)
@@ -73,7 +83,7 @@ def _shown(measurements: Iterable[Measurement], total: int, console: Console) ->
 
 
 def _write(options: Options, content: dict[str, Any], found: list[Measurement], console: Console) -> None:
-    """The JSON file and the pictures, where asked for."""
+    """Write the JSON file and the pictures, where asked for."""
     backends = content["backends"]
     try:
         if options.json is not None:

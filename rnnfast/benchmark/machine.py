@@ -1,4 +1,4 @@
-"""What shaped the times: processor, caches, threads, versions; and what was chosen in rnnfast and why."""
+"""The setting of a run: processor, caches, threads, versions; and what was chosen in rnnfast and why."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from rnnfast import config
-from rnnfast.backends.c import backend as c
+from rnnfast.backends.c import library as c
 from rnnfast.benchmark import peers
 
 
 def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
-    """All of it as text by name, in the order to print."""
+    """Return all of it as text by name, in the order to print."""
     library = c.describe()
     isa = f"{library['instruction set']} ({library['chosen because']})" if c.reason() is None else "no C library"
     rows = {
@@ -36,7 +36,7 @@ def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
 
 
 def processor() -> str:
-    """The model's name."""
+    """Return the model's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -46,7 +46,7 @@ def processor() -> str:
 
 
 def caches() -> dict[str, str]:
-    """Sizes of the first processor's data caches by level, e.g. {"L1": "32K"}; empty where the system does not say."""
+    """Return the sizes of the first processor's data caches by level, e.g. {"L1": "32K"}; {} where unknown."""
     found = {}
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
@@ -56,12 +56,12 @@ def caches() -> dict[str, str]:
 
 
 def _load() -> str:
-    """How many processes wanted to run in the last minute: others than ours take turns with it."""
+    """Say how many processes wanted to run in the last minute: others than ours take turns with it."""
     return f"{os.getloadavg()[0]:.1f} processes in the last minute" if hasattr(os, "getloadavg") else ""
 
 
 def usable_processors() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

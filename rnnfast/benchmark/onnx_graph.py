@@ -12,13 +12,23 @@ from rnnfast.problem import Array
 
 GATE_ORDER = {"rnn": (0,), "rnn_relu": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 """Where ONNX's gates (LSTM i o f c, GRU z r h) stand in PyTorch's order."""
-NOT_TRAINED = "runs no training"
+
+
+def lacks(case: Case) -> str | None:
+    """Say what libraries that run such graphs cannot do of this case; None where they can run it."""
+    if case.work == "training":
+        return "runs no training"
+    if case.kind == "resets":
+        return "its nodes have no resets"
+    if case.call in ("module(x)", "cell(x, state)"):
+        return "its weights are constants: nothing stands beside a call whose weights may have changed"
+    return None if case.dtype == "float32" else f"runs no {case.dtype}"
 
 
 def build(case: Case, data: Data) -> bytes:
-    """The serialised graph: inputs as `feeds` names them, outputs Y (T, 1, B, H), Y_h and, for the LSTM, Y_c."""
+    """Return the serialised graph: inputs as `feeds` names them, outputs Y (T, 1, B, H), Y_h and, for the LSTM, Y_c."""
     operator = "RNN" if case.cell.startswith("rnn") else case.cell.upper()
-    feeds_by_name = feeds(data)
+    feeds_by_name = feeds(case, data)
     lengths = "" if data.lengths is None else "sequence_lens"
     states = [name for name in feeds_by_name if name.startswith("initial")]
     outputs = ["Y", "Y_h", "Y_c"][: 1 + len(data.states)]
@@ -49,14 +59,15 @@ def build(case: Case, data: Data) -> bytes:
     return serialised
 
 
-def feeds(data: Data) -> dict[str, Array]:
-    """The graph's inputs by name."""
+def feeds(case: Case, data: Data) -> dict[str, Array]:
+    """Return the graph's inputs by name."""
     lengths = {} if data.lengths is None else {"sequence_lens": data.lengths.astype(np.int32)}
-    return {"X": data.x, **lengths, **dict(zip(("initial_h", "initial_c"), data.states, strict=False))}
+    states = data.states if case.has_state else ()
+    return {"X": data.x, **lengths, **dict(zip(("initial_h", "initial_c"), states, strict=False))}
 
 
 def arrays(outputs: list[Array]) -> dict[str, Array]:
-    """Results by the benchmark's names."""
+    """Return results by the benchmark's names."""
     y, *states = outputs
     return {"y": y[:, 0]} | dict(zip(("h_n", "c_n"), states, strict=False))
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from rnnfast.benchmark.cases import CELLS, WORKS
 from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
-from rnnfast.checks.command_line import counts, names_of, positive
 
 DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line's options say; None, where a filter: everything."""
+    """The command line's options; None, where a filter: everything."""
 
     suite: str = "grid"
     cells: tuple[str, ...] | None = None
@@ -38,6 +37,8 @@ class Options:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare them all."""
+    from rnnfast.checks.command_line import counts, names_of, positive  # not in every revision that times this one
+
     add, default = parser.add_argument, Options()
     which = parser.add_mutually_exclusive_group().add_argument
     which("--suite", choices=SUITES, help=f"which cases to time (default: {default.suite})")

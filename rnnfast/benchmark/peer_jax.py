@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
-from rnnfast.benchmark.peers import Prepared
+from rnnfast.benchmark.peer import Prepared
 from rnnfast.problem import Array
 
 jax.config.update("jax_platforms", "cpu")
@@ -18,39 +18,43 @@ jax.config.update("jax_enable_x64", True)
 
 
 def lacks(case: Case) -> str | None:
-    """Lengths: `lax.scan` runs every step of every row."""
+    """Say that it has no lengths: `lax.scan` runs every step of every row."""
     return "a scan has no lengths" if case.kind == "ragged" else None
 
 
 def prepare(case: Case, data: Data) -> Prepared:
-    """Compiled at the first call. Its threads are as many as there were processors when it was first imported."""
-    weights, x, dy = jax.device_put((data.weights, data.x, data.dy))
-    states = jax.device_put(data.states)
+    """Make the case ready, compiled at its first call. Threads: as many as JAX saw processors when it was imported."""
+    weights, x, dy, resets = jax.device_put((data.weights, data.x, data.dy, data.resets))
+    states = jax.device_put(data.states) if case.has_state else None
 
-    def forward(weights: Any, x: Any, states: Any) -> Any:
-        return _forward(case, weights, x, states)
+    def forward(weights: Any, x: Any, states: Any, resets: Any) -> Any:
+        return _forward(case, weights, x, states, resets)
 
-    def train(weights: Any, x: Any, states: Any, dy: Any) -> Any:
-        y, pullback = jax.vjp(lambda *arguments: forward(*arguments)[0], weights, x, states)
+    def train(weights: Any, x: Any, states: Any, resets: Any, dy: Any) -> Any:
+        y, pullback = jax.vjp(lambda w, x, s: forward(w, x, s, resets)[0], weights, x, states)
         return y, pullback(dy)
 
-    if case.work == "training":
-        compiled = jax.jit(train).lower(weights, x, states, dy).compile()
-        return Prepared(lambda: jax.block_until_ready(compiled(weights, x, states, dy)), _training_arrays)
-    compiled = jax.jit(forward).lower(weights, x, states).compile()
-    return Prepared(lambda: jax.block_until_ready(compiled(weights, x, states)), _forward_arrays)
+    training = case.work == "training"
+    compiled = jax.jit(train if training else forward)
+    given = (weights, x, states, resets, *([dy] if training else []))
+    return Prepared(lambda: jax.block_until_ready(compiled(*given)), _training_arrays if training else _forward_arrays)
 
 
-def _forward(case: Case, weights: Any, x: Any, states: Any) -> Any:
+def _forward(case: Case, weights: Any, x: Any, states: Any, resets: Any) -> Any:
     cell = {"lstm": _lstm, "gru": _gru}.get(case.cell, _rnn_relu if case.cell == "rnn_relu" else _rnn)
     projected = x @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
     recurrent, bias = weights["weight_hh_l0"].T, weights["bias_hh_l0"]
+    if states is None:
+        states = (jnp.zeros((1, case.batch, case.hidden), x.dtype),) * (2 if case.cell == "lstm" else 1)
 
-    def step(state: Any, projected: Any) -> Any:
+    def step(state: Any, inputs: Any) -> Any:
+        projected, reset = inputs
+        if reset is not None:
+            state = tuple(jnp.where(reset[:, None], 0, part) for part in state)
         state = cell(projected, state[0] @ recurrent + bias, state)
         return state, state[0]
 
-    state, y = jax.lax.scan(step, tuple(part[0] for part in states), projected)
+    state, y = jax.lax.scan(step, tuple(part[0] for part in states), (projected, resets))
     return y, state
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import rnnfast
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
-from rnnfast.benchmark.peers import Prepared
+from rnnfast.benchmark.peer import Prepared
 from rnnfast.problem import Array
 
 
@@ -18,43 +19,44 @@ class Backend:
         self.name = name
 
     def lacks(self, case: Case) -> str | None:
-        """Nothing."""
+        """Return None: it can run every case."""
         return None
 
     def prepare(self, case: Case, data: Data) -> Prepared:
-        """A frozen net, a stream, or the module itself."""
+        """Make the case's call ready: of a frozen net, a stream, a step cell or the module itself."""
+        state: Any = data.states if case.cell == "lstm" else data.states[0]
+        if case.call == "cell(x, state)":
+            return _cell_step(case, self.name, data)
         module = net(case, self.name)
         module.load_state_dict(data.weights)
-        state: Any = data.states if case.cell == "lstm" else data.states[0]
         if case.work == "training":
             return _training(module, data, state)
         if case.work == "step":
-            return _step(module, data, state)
-        frozen = module.freeze()
-        return Prepared(lambda: frozen(data.x, state, lengths=data.lengths), forward_arrays)
+            return _step(module, data, state, fresh=case.call == "stream.step(x)")
+        called = module if case.call == "module(x)" else module.freeze()
+        given = (data.x, state) if case.has_state else (data.x,)
+        return Prepared(partial(called, *given, **_flags(data)), forward_arrays)
 
 
 def net(case: Case, backend: str) -> Any:
-    """A module of this case's cell, sizes and dtype."""
-    sizes = (case.inputs, case.hidden)
-    if case.cell == "lstm":
-        return rnnfast.LSTM(*sizes, dtype=case.dtype, backend=backend)
-    if case.cell == "gru":
-        return rnnfast.GRU(*sizes, dtype=case.dtype, backend=backend)
-    f: Any = "relu" if case.cell == "rnn_relu" else "tanh"
-    return rnnfast.RNN(*sizes, nonlinearity=f, dtype=case.dtype, backend=backend)
+    """Return a module of this case's cell, sizes and dtype, for the call of a step cell such a cell."""
+    kind = {"lstm": "LSTM", "gru": "GRU"}.get(case.cell, "RNN") + ("Cell" if case.call == "cell(x, state)" else "")
+    options = {} if case.cell in ("lstm", "gru") else {"nonlinearity": "relu" if case.cell == "rnn_relu" else "tanh"}
+    return getattr(rnnfast, kind)(case.inputs, case.hidden, dtype=case.dtype, backend=backend, **options)
 
 
 def forward_arrays(result: Any) -> dict[str, Array]:
-    """y and the final state by name."""
+    """Return y and the final state by name."""
     y, state = result
     return {"y": y} | dict(zip(("h_n", "c_n"), _parts(state), strict=False))
 
 
 def _training(module: Any, data: Data, state: Any) -> Prepared:
+    record, x, dy, flags = module.record, data.x, data.dy, _flags(data)
+
     def work() -> Any:
-        y, _, tape = module.record(data.x, state, lengths=data.lengths)
-        return y, tape.backward(data.dy)
+        y, _, tape = record(x, state, **flags)
+        return y, tape.backward(dy)
 
     def arrays(result: Any) -> dict[str, Array]:
         y, grads = result
@@ -63,16 +65,33 @@ def _training(module: Any, data: Data, state: Any) -> Prepared:
     return Prepared(work, arrays)
 
 
-def _step(module: Any, data: Data, state: Any) -> Prepared:
-    """The state advances from call to call, as in use; the check sets it back."""
+def _step(module: Any, data: Data, state: Any, *, fresh: bool) -> Prepared:
+    """Step a stream whose state advances from call to call, as in use; the check sets it back."""
     stream, x = module.stream(len(data.x[0])), data.x[0]
-    out = stream.step(x)
+    step = partial(stream.step, x) if fresh else partial(stream.step, x, out=stream.step(x))
 
     def arrays(_: Any) -> dict[str, Array]:
         stream.state = state
-        return {"y": stream.step(x)[None]} | dict(zip(("h_n", "c_n"), _parts(stream.state), strict=False))
+        return {"y": step()[None]} | dict(zip(("h_n", "c_n"), _parts(stream.state), strict=False))
 
-    return Prepared(lambda: stream.step(x, out=out), arrays)
+    return Prepared(step, arrays)
+
+
+def _cell_step(case: Case, backend: str, data: Data) -> Prepared:
+    cell = net(case, backend)
+    cell.load_state_dict({name.removesuffix("_l0"): array for name, array in data.weights.items()})
+    state: Any = tuple(part[0] for part in data.states) if case.cell == "lstm" else data.states[0][0]
+
+    def arrays(result: Any) -> dict[str, Array]:
+        parts = [part[None] for part in _parts(result)]
+        return {"y": parts[0]} | dict(zip(("h_n", "c_n"), parts, strict=False))
+
+    return Prepared(partial(cell, data.x[0], state), arrays)
+
+
+def _flags(data: Data) -> dict[str, Array]:
+    """Return the arguments that say which steps are live, and where the state starts anew."""
+    return {name: array for name, array in data.flags.items() if array is not None}
 
 
 def _parts(state: Any) -> tuple[Array, ...]:

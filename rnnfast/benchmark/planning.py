@@ -16,7 +16,7 @@ from rnnfast.examples.errors import UserError
 
 
 def make_plan(options: Options) -> session.Plan:
-    """What the options ask for. Raises UserError where that is nothing, or cannot be had here."""
+    """Return what the options ask for. Raises UserError where that is nothing, or cannot be had here."""
     session.check_threads(options.threads)
     wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
     suite = list(_suite(options))
@@ -48,7 +48,7 @@ def _described(cases: Iterable[Case]) -> str:
 
 
 def _backends(options: Options) -> tuple[str, ...]:
-    """Those asked for, else all that can run here but the reference; the first is what peers are held against."""
+    """Return the backends asked for, else all that run here but the reference; peers are held against the first."""
     if options.backends is None:
         able = [name for name, reason in rnnfast.backends().items() if reason is None and ":" not in name]
         return tuple(name for name in able if name != "reference") or ("reference",)
@@ -61,7 +61,7 @@ def _backends(options: Options) -> tuple[str, ...]:
 
 
 def _peers(options: Options) -> tuple[str, ...]:
-    """Those asked for, or all that are installed."""
+    """Return the peers asked for, or all that are installed."""
     missing = {name: reason for name in options.peers or () if (reason := peers.reason(name))}
     if missing:
         raise UserError(f"--peers: {', '.join(missing.values())}: install or leave out {', '.join(missing)}")

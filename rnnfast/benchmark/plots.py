@@ -30,7 +30,11 @@ def save_plots(folder: Path, found: Sequence[Measurement], backends: tuple[str, 
     """Write two PNGs for each cell, work, dtype and number of threads; their paths. Only dense sequences are drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
-    dense = [row for row in found if row.case.kind == "dense" and row.case.work != "step" and row.samples]
+    dense = [
+        row
+        for row in found
+        if row.case.kind == "dense" and row.case.work != "step" and not row.case.call and row.samples
+    ]
     names = dict.fromkeys(name for row in dense for name in row.samples)
     styles = {
         name: {"color": colour, "marker": marker} for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False)

@@ -21,25 +21,24 @@ LEGEND = (
 
 
 def print_setting(console: Console, setting: dict[str, str]) -> None:
-    """What shaped the times."""
+    """Print what shaped the times."""
     width = max(map(len, setting))
     for name, text in setting.items():
         console.print(f"{name:{width}}  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_tables(console: Console, found: Sequence[Measurement], backends: tuple[str, ...]) -> None:
-    """One table for each cell, work, dtype and number of threads."""
+    """Print one table for each cell, work, dtype and number of threads."""
     for _, group in groupby(found, key=lambda row: row.case.setting):
         rows = list(group)
         console.print(table(rows, backends), "")
     if found:
         ratio = RATIO if any(row.ratio(backends) for row in found) else ""
         console.print(("Medians. " + ratio + LEGEND).format(ours=found[0].ours), soft_wrap=True, highlight=False)
-    print_notes(console, found)
 
 
 def table(rows: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
-    """Times of cases that differ in their sizes alone."""
+    """Return the times of cases that differ in their sizes alone."""
     case = rows[0].case
     names = list(dict.fromkeys(name for row in rows for name in (*row.samples, *row.wrong)))
     peers = [name for name in names if name not in backends]
@@ -48,13 +47,13 @@ def table(rows: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
     made = new_table(f"{case.setting}: {unit}", "T", "B", "H", *names, *fractions)
     for row in rows:
         times = [_time(row, name, scale) for name in names]
-        ratio = [_ratio(row.ratio(backends))] if peers else []
+        ratio = [ratio_text(row.ratio(backends))] if peers else []
         made.add_row(*_sizes(row.case), *times, *ratio, _percent(row.roofline), _percent(row.peak))
     return made
 
 
 def new_table(title: str, *columns: str, left: Collection[str] = ()) -> Table:
-    """An empty table; columns are flushed right but for those named in `left`."""
+    """Return an empty table; columns are flushed right but for those named in `left`."""
     made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for name in columns:
         made.add_column(name, justify="left" if name in left else "right")
@@ -62,7 +61,7 @@ def new_table(title: str, *columns: str, left: Collection[str] = ()) -> Table:
 
 
 def print_notes(console: Console, found: Iterable[Measurement]) -> None:
-    """Why candidates were not timed: each reason once, and every wrong result."""
+    """Print why candidates were not timed: each reason once, and every wrong result."""
     reasons = dict.fromkeys((name, row.case.work, why) for row in found for name, why in row.skipped.items())
     for name, work, why in reasons:
         console.print(f"{name}, {work}: not timed, {why}", markup=False, highlight=False, soft_wrap=True)
@@ -84,7 +83,8 @@ def _time(row: Measurement, name: str, scale: float) -> str:
     return "" if seconds is None else f"{seconds * scale:.4g}"
 
 
-def _ratio(ratio: float | None) -> str:
+def ratio_text(ratio: float | None) -> str:
+    """Return a ratio in green where it is at least 1, else in red; "" for None."""
     if ratio is None:
         return ""
     colour = "green" if ratio >= 1 else "red"

@@ -1,4 +1,4 @@
-"""What was measured of a case: the samples of every candidate, the machine's rates, and what follows from them."""
+"""The measurement of a case: the samples of every candidate, the machine's rates, and what follows from them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,23 @@ class Measurement:
     skipped: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
     rates: Rates | None = None
+    bare: list[float] = field(default_factory=list)
+    """Seconds of the least call through cffi, measured beside a case that is a call."""
+    plain: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of a call without its lengths or resets, round by round as `samples`."""
 
     def seconds(self, name: str) -> float | None:
         """A candidate's median; None where it has none."""
         return statistics.median(self.samples[name]) if self.samples.get(name) else None
+
+    def minimum(self, name: str) -> float | None:
+        """A candidate's least sample; None where it has none."""
+        return min(self.samples[name]) if self.samples.get(name) else None
+
+    def added(self, name: str) -> float | None:
+        """Seconds that lengths or resets add to a call, least sample against least; None if not measured."""
+        samples, plain = self.samples.get(name), self.plain.get(name)
+        return min(samples) - min(plain) if samples and plain else None
 
     def best_peer(self, backends: tuple[str, ...]) -> tuple[str, float] | None:
         """The fastest candidate that is no backend of rnnfast, and its seconds."""
@@ -51,14 +64,17 @@ class Measurement:
         return None if self.rates is None or ours is None else self.case.flops * self.fill / ours / self.rates.peak
 
     def record(self, backends: tuple[str, ...]) -> dict[str, Any]:
-        """All of it for a JSON file: times in seconds, rates in flop/s and bytes/s."""
+        """Return all of it for a JSON file: times in seconds, rates in flop/s and bytes/s."""
         best = self.best_peer(backends)
         return {
             "case": asdict(self.case),
             "flops": self.case.flops,
             "fill": self.fill,
             "seconds": {name: self.seconds(name) for name in self.samples},
+            "minima": {name: self.minimum(name) for name in self.samples},
             "samples": self.samples,
+            "bare": self.bare,
+            "plain": self.plain,
             "skipped": self.skipped,
             "wrong": self.wrong,
             "rates": None if self.rates is None else asdict(self.rates),

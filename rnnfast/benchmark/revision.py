@@ -21,7 +21,7 @@ SLICES = 5
 """How many times the two processes take turns on each case."""
 PACKAGE = Path(__file__).parents[1]
 SHARED = ("benchmark", "examples/errors.py")
-"""What the base runs in the present form, since it may not have it: the benchmark itself."""
+"""Files that the base runs in the present form, since it may not have them: the benchmark itself."""
 
 
 def run_against(plan: Plan, base: Path, label: str) -> Iterator[Measurement]:
@@ -49,12 +49,13 @@ def _add(found: Measurement, more: Measurement, name: str) -> None:
     for ours, samples in more.samples.items():
         assert ours == found.ours
         found.samples.setdefault(name, []).extend(samples)
+        found.plain.setdefault(name, []).extend(more.plain.get(ours, []))
     found.wrong |= dict.fromkeys([name], more.wrong[found.ours]) if more.wrong else {}
     found.skipped |= dict.fromkeys([name], more.skipped[found.ours]) if more.skipped else {}
 
 
 def commit_of(revision: str) -> str:
-    """Its short name. Raises UserError outside a clone, or for a revision that does not exist."""
+    """Return its short name. Raises UserError outside a clone, or for a revision that does not exist."""
     clone = _clone()
     commit = _git(clone, "rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}")
     if commit is None:
@@ -64,7 +65,7 @@ def commit_of(revision: str) -> str:
 
 @contextmanager
 def built(commit: str) -> Iterator[tuple[Path, str]]:
-    """A folder from which that commit can be imported, and what to call it; the folder goes afterwards.
+    """Give a folder from which that commit can be imported, and what to call it; the folder goes afterwards.
 
     Raises UserError where it cannot be built.
     """
@@ -84,13 +85,14 @@ def built(commit: str) -> Iterator[tuple[Path, str]]:
 
 def _clone() -> Path:
     found = _git(Path.cwd(), "rev-parse", "--show-toplevel")
-    if found is None or not Path(found, "csrc", "rnnfast.h").exists():
+    headers = ("csrc/include/rnnfast.h", "csrc/rnnfast.h")
+    if found is None or not any(Path(found, header).exists() for header in headers):
         raise UserError(f"--base builds a revision of a clone of rnnfast, and {Path.cwd()} is in none: run it in one")
     return Path(found)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None where it fails."""
+    """Return what git prints, or None where it fails."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The suites: which cases each one is made of."""
+"""The suites: the cases that each one is made of."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ def subnormal() -> Iterator[Case]:
     return _pairs("subnormal", steps=100, hiddens=(256,))
 
 
+def overhead() -> Iterator[Case]:
+    """Whole calls so small that what surrounds the arithmetic is most of them, as a user writes each one."""
+    tiny = Case("lstm", 1, 1, 8, call="frozen(x)")
+    yield replace(tiny, work="step", call="stream.step(x, out=)")
+    yield replace(tiny, work="step", call="stream.step(x)")
+    yield tiny
+    yield replace(tiny, call="frozen(x, state)")
+    yield replace(tiny, kind="ragged")
+    yield replace(tiny, kind="resets")
+    yield replace(tiny, call="module(x)")
+    yield replace(tiny, call="cell(x, state)")
+    training = replace(tiny, work="training", call="record, backward")
+    for hidden in (8, 32, 128):
+        yield replace(training, hidden=hidden, inputs=hidden)
+    block = replace(training, steps=16, batch=8)
+    yield from (block, replace(block, kind="resets"))
+
+
 def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
     for cell, work, hidden in product(THREE, BOTH, hiddens):
         dense = Case(cell, steps, 32, hidden, work)
@@ -56,6 +74,7 @@ SUITES: dict[str, Callable[[], Iterator[Case]]] = {
     "quick": quick,
     "deepbench": deepbench,
     "step": step,
+    "overhead": overhead,
     "ragged": ragged,
     "subnormal": subnormal,
 }

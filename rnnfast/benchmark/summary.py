@@ -1,4 +1,4 @@
-"""What a run comes to: geometric means of the ratios with the worst cases, gain from threads, cost of odd inputs."""
+"""The sum of a run: geometric means of the ratios with the worst cases, gain from threads, cost of odd inputs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TEXTS = ("cell", "work", "worst")
 
 
 def print_summary(console: Console, found: Sequence[Measurement], backends: tuple[str, ...]) -> None:
-    """All that applies to these measurements."""
+    """Print all that applies to these measurements."""
     for made in (ratios(found, backends), gains(found), costs(found)):
         if made.row_count:
             console.print(made)
 
 
 def ratios(found: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
-    """How many times faster than the best peer we are."""
+    """Return how many times faster than the best peer we are."""
     made = new_table("ratio to the best peer", *COLUMNS, left=TEXTS)
     for names, rows in _groups(found):
         pairs = [(ratio, row) for row in rows if (ratio := row.ratio(backends)) is not None]
@@ -37,7 +37,7 @@ def ratios(found: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
 
 
 def gains(found: Sequence[Measurement]) -> Table:
-    """How many times faster more threads are than one, on the cases that were timed with both."""
+    """Return how many times faster more threads are than one, on the cases that were timed with both."""
     made = new_table("times faster than on one thread", *COLUMNS, left=TEXTS)
     single = {row.case: row.seconds(row.ours) for row in found if row.case.threads == 1}
     for names, rows in _groups(found):
@@ -52,7 +52,7 @@ def gains(found: Sequence[Measurement]) -> Table:
 
 
 def costs(found: Sequence[Measurement]) -> Table:
-    """Ragged and subnormal cases over the ordinary ones of the same sizes, the fraction of live steps counted in."""
+    """Return the times of odd inputs over those of ordinary ones of the same sizes, the live fraction counted in."""
     made = new_table("time / (live fraction × time of ordinary input)", "case", "live", "cost", left=("case", "cost"))
     ordinary = {row.case: row for row in found if row.case.kind == "dense"}
     for row in found:
@@ -70,7 +70,7 @@ def _costs(row: Measurement, twin: Measurement) -> Iterator[str]:
 
 
 def _groups(found: Sequence[Measurement]) -> Iterator[tuple[tuple[str, str, str], list[Measurement]]]:
-    """By cell, work and threads."""
+    """Group them by cell, work and threads."""
 
     def key(row: Measurement) -> tuple[str, str, str]:
         return row.case.cell, row.case.work, str(row.case.threads)
@@ -80,7 +80,7 @@ def _groups(found: Sequence[Measurement]) -> Iterator[tuple[tuple[str, str, str]
 
 
 def _mean_and_worst(pairs: list[tuple[float, Measurement]]) -> tuple[str, str, str]:
-    """How many, their geometric mean, and the lowest with their sizes."""
+    """Return how many there are, their geometric mean, and the lowest with their sizes."""
     lowest = sorted(pairs, key=lambda pair: pair[0])[:WORST]
     worst = [f"{value:.2f} ({row.case.shape}{_roofline(row)})" for value, row in lowest]
     return str(len(pairs)), f"{statistics.geometric_mean(value for value, _ in pairs):.2f}", "\n".join(worst)

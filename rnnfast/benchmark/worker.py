@@ -1,19 +1,23 @@
-"""What runs in a process of its own: candidates with a given number of threads, checked and timed in turn."""
+"""The process that measures: candidates with a given number of threads, checked and timed in turn.
+
+Another revision of rnnfast runs this, too: of the package, no more is imported here than any revision has.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
-import statistics
+from dataclasses import replace
+from typing import Any
 
 import rnnfast
 from rnnfast.benchmark import check
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
-from rnnfast.benchmark.peers import REQUIRES, Prepared, peer
+from rnnfast.benchmark.peer import Prepared
+from rnnfast.benchmark.peers import REQUIRES, peer
 from rnnfast.benchmark.results import Measurement
-from rnnfast.benchmark.roofline import Probes
-from rnnfast.benchmark.timing import Sampler, take_turns
+from rnnfast.benchmark.timing import SHORT, USUAL, Sampler, take_turns
 
 
 def start(threads: int) -> None:
@@ -27,16 +31,17 @@ def start(threads: int) -> None:
 
 
 def home() -> str:
-    """The file from which this process imported rnnfast."""
+    """Return the file from which this process imported rnnfast."""
     return str(rnnfast.__file__)
 
 
 def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: bool = True) -> Measurement:
     """Check these candidates on the case, then time in turn all that were right, for about so many seconds.
 
-    `ours` is the one that others are held against; `probe` also measures the processor's rates.
+    `ours` is the one that others are held against; `probe` also measures the processor's rates or, beside a call whose
+    own cost is wanted, a bare call. A call with lengths or resets is timed without them, too.
     """
-    data = make_data(case)
+    data, pace = make_data(case), SHORT if case.call else USUAL
     found = Measurement(case, ours, data.fill)
     samplers = {}
     for name in names:
@@ -47,25 +52,41 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
             noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
         if prepared is not None:
-            samplers[name] = Sampler(prepared.work)
-    probes = Probes(case, data.fill) if probe else None
+            samplers[name] = Sampler(prepared.work, prepared.within, pace)
+    others = {f"plain {name}": _plain(name, case) for name in samplers} if case.argument else {}
+    probes = _probes(found) if probe else None
     if probes is not None:
-        samplers |= {f"probe {name}": Sampler(work) for name, work in probes.work.items()}
-    samples = take_turns(samplers, seconds)
-    found.samples = {name: samples[name] for name in names if name in samples}
+        others |= {f"probe {name}": Sampler(work, pace=pace) for name, work in probes.work.items()}
+    samples = take_turns(samplers | others, seconds, pace)
+    found.samples = {name: samples[name] for name in samplers}
+    found.plain = {name: samples[f"plain {name}"] for name in samplers if case.argument}
     if probes is not None:
-        found.rates = probes.rates({name: statistics.median(samples[f"probe {name}"]) for name in probes.work})
+        probes.note(found, {name: samples[f"probe {name}"] for name in probes.work})
     return found
 
 
+def _probes(found: Measurement) -> Any:
+    """Return the loops that measure the processor beside this case."""
+    from rnnfast.benchmark import probes
+
+    return probes.BareCall() if found.case.call else probes.Probes(found.case, found.fill)
+
+
+def _plain(name: str, case: Case) -> Sampler:
+    """Return a candidate's same call without the argument whose cost is wanted."""
+    case = replace(case, kind="dense")
+    prepared = peer(name).prepare(case, make_data(case))
+    return Sampler(prepared.work, prepared.within, SHORT)
+
+
 def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared | None:
-    """The candidate, ready to be timed; None, with the reason noted, where it cannot run the case or gets it wrong."""
+    """Return the candidate ready to be timed; None, the reason noted, where it cannot run the case or gets it wrong."""
     candidate = peer(name)
     if lacking := candidate.lacks(case):
         found.skipped[name] = lacking
         return None
     prepared = candidate.prepare(case, data)
-    results = prepared.arrays(prepared.work())
+    results = prepared.results()
     small = check.checked_case(case)
     if small.steps == case.steps:
         fault = check.fault(case, results)
@@ -79,5 +100,4 @@ def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared 
 
 @functools.lru_cache(maxsize=32)
 def _short_fault(name: str, case: Case) -> str | None:
-    prepared = peer(name).prepare(case, make_data(case))
-    return check.fault(case, prepared.arrays(prepared.work()))
+    return check.fault(case, peer(name).prepare(case, make_data(case)).results())

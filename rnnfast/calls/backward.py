@@ -1,40 +1,82 @@
-"""Back-propagation of a repeated call: like an earlier one but for its numbers, it needs no more than new arrays."""
+"""The backward part of every call: gradients in, arrays for gradients out, the run of the prepared call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from rnnfast.arrays import host
+from rnnfast.arrays.access import Access
 from rnnfast.backends.contract import BackwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.gradients import Gradients
-from rnnfast.calls.prepared import Recorded, plain_state
+from rnnfast.calls.arguments import is_plain, read_sequence
+from rnnfast.calls.forward import Call, new_tuple
+from rnnfast.calls.gradients import Gradients, given_gradients, new_gradients, state_norms
+from rnnfast.calls.prepared import Engine
+from rnnfast.problem import Array
 
 
-def run(
-    engine: Engine, recorded: Recorded, spend: Callable[[], Any], dy: Any, d_state: Any, need_x: bool
-) -> Gradients[Any] | None:
-    """The gradients, in new arrays; None where dy or d_state need another look than at their shape and dtype.
+def backward(
+    engine: Engine,
+    call: Call,
+    spend: Callable[[], Any],
+    dy: Any,
+    d_state: Any,
+    need_x: bool,
+    out: Any,
+    accumulate: bool,
+    monitor: bool,
+) -> Gradients[Any]:
+    """Return the gradients of a recorded call. Arguments and errors as those of `Tape.backward`.
 
-    `spend` is called once all is well.
+    `spend` is called once all is well, and returns the reserve to use up.
     """
-    net, known = engine.net, recorded.known
-    dtype = net.dtype
-    if dy is not None and (
-        type(dy) is not np.ndarray or dy.shape != known.y_shape or dy.dtype is not dtype or not dy.flags.carray
-    ):
-        return None
-    if known.bound.is_stale() or (d_final := plain_state(engine, known, d_state)) is None:
-        return None
-    engine.parameters.check()
-    dx = np.empty(known.x_shape, dtype) if need_x else None
-    d_start = [np.empty(known.state_shape, dtype) for _ in net.states]
-    params = {name: np.empty(shape, dtype) for name, shape in net.shapes.items()}
-    spend()
-    x = known.layout.sequence(recorded.x)
-    arrays = BackwardArrays(x, dy, d_final, dx, d_start, net.tables(params))
-    known.bound.backward(recorded.reserve, arrays)
-    return Gradients(dx, states.joined(d_start), params)
+    prepared, access, x, start, lengths, mask, resets, _, dense = call
+    net = engine.net
+    if not engine.parameters_fit():
+        engine.parameters.check()
+    if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
+        dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
+    d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
+    if out is None:
+        grads = new_gradients(engine, prepared, access, need_x)
+        d_parameters = [*grads.params.values()]
+    else:
+        grads = given_gradients(engine, prepared, access, need_x, out)
+        dense = dense and prepared.outputs is not None and prepared.outputs.dense
+        d_parameters = [grads.params[name] for name in net.shapes]
+    norms = None
+    if monitor:
+        norms, grads.state_norms = state_norms(prepared, net)
+    reserve = spend()
+    state = grads.state
+    d_start = state if engine.two_states else (state,)
+    arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
+    seen = new_tuple(BackwardArrays, arrays)
+    if out is not None:
+        known = prepared.outputs
+        if known is None or not known.surely_apart((x, dy, mask, resets, *start, *d_final)):
+            seen = _apart(seen, access, grads.arrays)
+    if access is not host:
+        seen = _seen(seen, access)
+    prepared.bound.backward(reserve, seen, overwrite=not accumulate)
+    return grads
+
+
+def _apart(arrays: BackwardArrays, access: Access, written: list[Array]) -> BackwardArrays:
+    """Copy inputs that may overlap what is written."""
+    copies: dict[str, Any] = {}
+    for name in ("x", "dy", "mask", "resets"):
+        copies[name] = access.apart(getattr(arrays, name), written)
+    for name in ("start", "d_final"):
+        copies[name] = tuple([access.apart(array, written) for array in getattr(arrays, name)])
+    return arrays._replace(**copies)
+
+
+def _seen(arrays: BackwardArrays, access: Access) -> BackwardArrays:
+    """Replace results, which are the caller's kind of array, by what backends see of them."""
+    return arrays._replace(
+        dx=None if arrays.dx is None else access.as_array("out.x", arrays.dx),
+        d_start=[access.as_array("out.state", array) for array in arrays.d_start],
+        d_parameters=[access.as_array("out", array) for array in arrays.d_parameters or ()],
+    )

@@ -1,140 +1,144 @@
-"""One call of a net: the caller's arguments checked and made into the problem that a backend works on."""
+"""The forward part of every call: arguments, the prepared call of their form, results, the run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from rnnfast.arrays import host
-from rnnfast.arrays.access import Memory
-from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Binder
-from rnnfast.calls import prepared, states
-from rnnfast.calls.arguments import flags_of, lengths_of, result
-from rnnfast.calls.engine import Engine
-from rnnfast.checks.arrays import check_dtype
-from rnnfast.checks.overlap import check_apart
-from rnnfast.net.description import Net
-from rnnfast.problem import Array, Problem
-from rnnfast.segments.runner import runner
+from rnnfast.arrays.access import Access
+from rnnfast.backends.contract import ForwardArrays
+from rnnfast.calls import states
+from rnnfast.calls.arguments import read_flags, read_lengths, read_out, read_x
+from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING, Engine, Prepared
+from rnnfast.problem import Array
+from rnnfast.segments.runner import segmented
 
 
-@dataclass(slots=True)
-class Call:
-    """A problem ready to run and the arrays, in the caller's layout, that its results will stand in.
+class Call(NamedTuple):
+    """What a call read, which is what its backward reads again, and what it left for that."""
 
-    Of a repeated call, which has run, `recorded` stands for the problem.
-    """
+    prepared: Prepared
+    access: Access
+    x: Array
+    start: states.States
+    lengths: Array | None
+    mask: Array | None
+    resets: Array | None
+    reserve: Any
+    dense: bool
+    """Whether x is known to have no gaps."""
 
-    problem: Problem | None
-    layout: Layout
-    y: Array
-    state: Any
-    """h, or (h, c) where the cell has both."""
-    memory: Memory = host
-    recorded: prepared.Recorded | None = None
-    runner: Binder | None = None
-    """What ran it and goes backward, where that is not the engine's backend."""
+
+new_tuple = tuple.__new__
+"""Makes a named tuple of a plain one in a third of the time."""
 
 
 def forward(
-    engine: Engine, x: Any, state: Any, *, lengths: Any = None, mask: Any = None, resets: Any = None, out: Any = None
-) -> tuple[Array, Any]:
-    """Inference: y and the final state, h or (h, c). Arguments and errors as `prepare`."""
-    plain = lengths is None and mask is None and resets is None and out is None
-    if plain and (done := prepared.run(engine, x, state)) is not None:
-        return done.y, states.joined(done.final)
-    call, problem = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
-    engine.backend.forward(problem)
-    if plain:
-        prepared.remember(engine, x, problem, call.layout, call.y)
-    return call.y, call.state
-
-
-def record(
-    engine: Engine,
-    x: Any,
-    state: Any,
-    *,
-    train: bool,
-    dropout_seed: int,
-    memory: Any = "full",
-    truncate: Any = None,
-    lengths: Any = None,
-    mask: Any = None,
-    resets: Any = None,
-) -> Call:
-    """A forward call whose problem ends with what backward needs. Arguments and errors as `prepare` and `choose`."""
-    how = "training" if train else "recorded"
-    whole = type(memory) is str and memory == "full" and truncate is None
-    plain = whole and lengths is None and mask is None and resets is None
-    if plain and (done := prepared.run(engine, x, state, how, dropout_seed)) is not None:
-        recorded = prepared.recorded(done, how, dropout_seed, x)
-        return Call(None, done.known.layout, done.y, states.joined(done.final), recorded=recorded)
-    call, problem = prepare(engine, x, state, lengths=lengths, mask=mask, resets=resets)
-    _set_recording(problem, engine.net, how, dropout_seed)
-    if not whole:
-        call.runner = runner(engine.backend, problem, memory, truncate)
-    (call.runner or engine.backend).forward(problem)
-    if plain:
-        prepared.remember(engine, x, problem, call.layout, call.y, how)
-    return call
-
-
-def problem_again(engine: Engine, recorded: prepared.Recorded) -> Problem:
-    """The problem of a repeated call as backward needs it."""
-    known = recorded.known
-    problem = engine.problem(known.steps, known.batch)
-    _set_recording(problem, engine.net, recorded.how, recorded.dropout_seed)
-    problem.x, problem.reserve = known.layout.sequence(recorded.x), recorded.reserve
-    if recorded.start:
-        problem.h0, problem.c0 = states.pair(recorded.start, known.layout)
-    return problem
-
-
-def _set_recording(problem: Problem, net: Net, how: str, dropout_seed: int) -> None:
-    problem.record, problem.dropout_seed = True, dropout_seed
-    if how == "training":
-        problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
-        problem.recurrent_dropout = net.recurrent_dropout
-
-
-def prepare(
     engine: Engine,
     x: Any,
     state: Any = None,
-    *,
     lengths: Any = None,
     mask: Any = None,
     resets: Any = None,
     out: Any = None,
-) -> tuple[Call, Problem]:
-    """Check the arguments of a forward call and allocate its results; the call's problem, too.
+) -> tuple[Any, Any]:
+    """Run for the results alone: y and the final state, h or (h, c).
 
     Raises ValueError for a wrong rank, size or value, TypeError for a wrong kind or dtype, MemoryError for sizes
     beyond memory; every message names the argument.
     """
-    net, memory = engine.net, engine.memory(x)
-    given = memory.as_array("x", x)
-    check_dtype("x", given, net.dtype, net.name)
-    layout = net.layout(given)
-    sequence = layout.sequence(given)
-    steps, batch, _ = sequence.shape
-    problem = engine.problem(steps, batch)
+    y, final, *_ = run(engine, INFERENCE, x, state, lengths, mask, resets, out)
+    return y, final
+
+
+def record(
+    engine: Engine, inputs: tuple[Any, ...], train: bool, dropout_seed: int, memory: Any = "full", truncate: Any = None
+) -> tuple[Any, Any, Call]:
+    """Run for a backward as well: y, the final state and the call. Raises as `forward` and `segments.plan.choose`.
+
+    `inputs`: x, the state, lengths, mask and resets.
+    """
+    how = TRAINING if train else RECORDED
+    cut = None if truncate is None and type(memory) is str and memory == "full" else (memory, truncate)
+    x, state, lengths, mask, resets = inputs
+    done = run(engine, how, x, state, lengths, mask, resets, None, dropout_seed, cut)
+    y, final, prepared, access, x, start, *rest = done
+    # Inputs as views: the caller's own arrays can get another shape in place.
+    if start:
+        start = tuple([None if array is None else array.view() for array in start])
+    return y, final, new_tuple(Call, (prepared, access, x.view(), start, *rest))
+
+
+def run(
+    engine: Engine,
+    how: int,
+    x: Any,
+    state: Any,
+    lengths: Any,
+    mask: Any,
+    resets: Any,
+    out: Any = None,
+    dropout_seed: int = 0,
+    cut: tuple[Any, Any] | None = None,
+) -> tuple[Any, ...]:
+    """Run a call: y, the final state and what a `Call` has.
+
+    `cut` is what `record` was told of memory and truncation, None where the steps stay together.
+    """
+    dtype, net = engine.dtype, engine.net
+    access: Access = host
+    empty: Any = np.empty
+    plain = (
+        type(x) is np.ndarray
+        and x.dtype is dtype
+        and (flags := x.flags).c_contiguous
+        and flags.aligned
+        and engine.on_host
+    )
+    prepared = engine.forms.get((how, x.shape)) if plain and cut is None else None
+    if prepared is None:
+        access, x, prepared = _prepare(engine, how, x, cut)
+    if access is not host:
+        empty = access.empty
+    if not (engine.frozen or engine.parameters_fit()):
+        engine.parameters.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
-    y = result("out", out, layout.sequence_shape(steps, batch, net.output_size), net, memory)
-    if out is not None:
-        check_apart("out", memory.frame(y), engine.parameters.frames)
-    finals = [memory.empty(states.shape_of(net, layout, batch), net.dtype) for _ in net.states]
-    problem.y = layout.sequence(memory.as_array("y", y))
-    problem.h_n, problem.c_n = states.pair([memory.as_array("state", final) for final in finals], layout)
+    y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
+    shape = prepared.state_shape
+    final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
+    if not plain:
+        x = access.strided(x)
+    start = () if state is None else states.read("state", state, net, shape, access)
+    if lengths is not None or mask is not None or resets is not None:
+        lengths = read_lengths(lengths, prepared, access)
+        mask, resets = read_flags("mask", mask, prepared, access), read_flags("resets", resets, prepared, access)
+    arrays = (x, y, start, final, lengths, mask, resets, None, plain and out is None)
+    if out is not None or access is not host:
+        x, _, start, _, _, mask, resets, *_ = arrays = _seen(arrays, access, out is not None)
+    reserve = prepared.bound.run(new_tuple(ForwardArrays, arrays), dropout_seed)
+    state = final if engine.two_states else final[0]
+    return y, state, prepared, access, x, start, lengths, mask, resets, reserve, plain
 
-    written = [] if out is None else [problem.y]
-    problem.x = memory.apart(memory.strided(sequence), written)
-    problem.h0, problem.c0 = (memory.apart(a, written) for a in states.read("state", state, net, layout, batch, memory))
-    problem.lengths = lengths_of(memory.on_host("lengths", lengths), layout, steps, batch)
-    problem.mask = memory.apart(flags_of("mask", memory.on_host("mask", mask), layout, steps, batch), written)
-    problem.resets = memory.apart(flags_of("resets", memory.on_host("resets", resets), layout, steps, batch), written)
-    problem.library = memory.library
-    return Call(problem, layout, y, states.joined(finals), memory), problem
+
+def _prepare(engine: Engine, how: int, x: Any, cut: tuple[Any, Any] | None) -> tuple[Access, Array, Prepared]:
+    """Read x, and find or make the prepared call of its form; one whose steps are cut is made for itself."""
+    access, x, layout = read_x(engine, x)
+    if cut is not None:
+        steps, batch = layout.sizes(x.shape)
+        binder = segmented(engine.backend, engine.problem(how, steps, batch), *cut, on_host=engine.on_host)
+        if binder is not None:
+            return access, x, engine.bound(binder, how, x.shape, layout)
+    return access, x, engine.prepared(how, x.shape, layout)
+
+
+def _seen(arrays: tuple[Any, ...], access: Access, given_out: bool) -> tuple[Any, ...]:
+    """Return what backends see of results that are the caller's kind of array, inputs apart from a given one."""
+    x, y, start, final, lengths, mask, resets, _, dense = arrays
+    y, final = access.as_array("out", y), tuple([access.as_array("state", array) for array in final])
+    if given_out:
+        x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
+        start = tuple([access.apart(array, (y,)) for array in start])
+    return x, y, start, final, lengths, mask, resets, access.library, dense

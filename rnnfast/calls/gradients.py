@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from rnnfast.arrays.access import Memory
-from rnnfast.arrays.layout import Layout
+from rnnfast.arrays import host
+from rnnfast.arrays.access import Access
 from rnnfast.calls import states
-from rnnfast.calls.arguments import result
+from rnnfast.calls.outputs import Outputs
+from rnnfast.calls.prepared import Engine, Prepared
 from rnnfast.checks.overlap import check_all_apart
 from rnnfast.net.description import Net
-from rnnfast.net.parameters import Parameters
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Array
 
 StateT = TypeVar("StateT")
 """What a module's state is: an array h, or for the LSTM a tuple (h, c)."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Gradients(Generic[StateT]):
     """Derivatives of a loss, each shaped like what it belongs to."""
 
@@ -38,7 +37,7 @@ class Gradients(Generic[StateT]):
 
     @property
     def states(self) -> tuple[Array, ...]:
-        """Those by the state: (h,) or (h, c)."""
+        """By the state, in any case as a tuple: (h,) or (h, c)."""
         return self.state if isinstance(self.state, tuple) else (self.state,)  # type: ignore[return-value]
 
     @property
@@ -47,37 +46,57 @@ class Gradients(Generic[StateT]):
         return [*([] if self.x is None else [self.x]), *self.states, *self.params.values()]
 
 
-def gradients_for(
-    net: Net, parameters: Parameters, layout: Layout, problem: Problem, need_x: bool, out: Any, memory: Memory
-) -> Gradients[Any]:
-    """Arrays to write into, taken from `out` where it has them, else new; none of them is changed yet."""
-    if out is None:
-        empty, x_shape = memory.empty, layout.sequence_shape(problem.steps, problem.batch, net.input_size)
-        new_x = empty(x_shape, net.dtype) if need_x else None
-        shape = states.shape_of(net, layout, problem.batch)
-        new_state = states.joined([empty(shape, net.dtype) for _ in net.states])
-        return Gradients(new_x, new_state, {name: empty(shape, net.dtype) for name, shape in net.shapes.items()})
+def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Gradients[Any]:
+    """Return new arrays for every gradient."""
+    net, dtype, shape = engine.net, engine.dtype, prepared.state_shape
+    empty: Any = np.empty if access is host else access.empty
+    x = empty(prepared.x_shape, dtype) if need_x else None
+    state = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else empty(shape, dtype)
+    return Gradients(x, state, {name: empty(shape, dtype) for name, shape in net.shapes.items()})
+
+
+def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Gradients[Any]:
+    """Return the arrays of `out`, checked, with new ones for what it lacks; none of them is changed yet."""
+    net, dtype = engine.net, engine.dtype
     given = out if isinstance(out, Gradients) else Gradients(None, None, out)
-    x_shape = layout.sequence_shape(problem.steps, problem.batch, net.input_size)
-    x = result("out.x", given.x, x_shape, net, memory) if need_x else None
-    state_shape = states.shape_of(net, layout, problem.batch)
-    labelled = states.parts("out.state", given.state, net)
-    state = [result(label, part, state_shape, net, memory, dense=True) for label, part in labelled]
-    params = _params(given.params, net, memory)
-    grads = Gradients(x, states.joined(state), params)
-    names = chain(["out.x"] * need_x, (label for label, _ in labelled), map(_label, params))
-    check_all_apart(names, [memory.frame(array) for array in grads.arrays], parameters.frames)
-    return grads
+    x, state, params = given.x if need_x else None, given.state, _named(given.params, net)
+    parts = state if type(state) is tuple else (state,)
+    arrays = (x, *parts, *map(params.__getitem__, net.shapes))
+    if prepared.outputs is None or not prepared.outputs.are(arrays):
+        _check(engine, prepared, access, x, state, params)
+        prepared.outputs = Outputs(arrays) if access is host else None
+    if x is None and need_x:
+        x = access.empty(prepared.x_shape, dtype)
+    if any(part is None for part in parts):
+        labelled = states.parts("out.state", state, net)
+        filled = [access.empty(prepared.state_shape, dtype) if part is None else part for _, part in labelled]
+        state = states.joined(filled)
+    return Gradients(x, state, params)
 
 
-def state_norms_for(net: Net, problem: Problem) -> dict[str, Array]:
-    """Give the problem the array that backward fills with norms; the norms by name of each state."""
-    norms = np.zeros((problem.steps, net.num_layers * net.num_directions, 2))
-    problem.state_grad_norms = norms
-    return {name: norms[:, :, column] for column, name in enumerate(net.states)}
+def _check(engine: Engine, prepared: Prepared, access: Access, x: Any, state: Any, params: dict[str, Array]) -> None:
+    """Raise ValueError or TypeError where an array does not fit, or shares memory with another or a parameter."""
+    net = engine.net
+    if x is not None:
+        access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
+    labelled_parts = states.parts("out.state", state, net)
+    dense = [(label, part, prepared.state_shape) for label, part in labelled_parts if part is not None]
+    dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
+    for label, array, expected in dense:
+        access.check_output(label, array, expected, net.dtype, net.name, dense=True)
+    labelled = [("out.x", x)] * (x is not None) + [(label, array) for label, array, _ in dense]
+    frames = [access.frame(array) for _, array in labelled]
+    check_all_apart([label for label, _ in labelled], frames, engine.parameters.frames)
 
 
-def _params(params: Any, net: Net, memory: Memory) -> dict[str, Array]:
+def state_norms(prepared: Prepared, net: Net) -> tuple[Array, dict[str, Array]]:
+    """Return an array (T, L·D, 2) of zeros for backward to fill with norms, and its parts by name of each state."""
+    norms = np.zeros((prepared.steps, net.num_layers * net.num_directions, 2))
+    return norms, {name: norms[:, :, column] for column, name in enumerate(net.states)}
+
+
+def _named(params: Any, net: Net) -> dict[str, Array]:
+    """Return a dict of gradients as it is. Raises unless every parameter's name is there, and no other."""
     expected = net.shapes
     if not isinstance(params, dict):
         kind = type(params).__name__
@@ -86,10 +105,4 @@ def _params(params: Any, net: Net, memory: Memory) -> dict[str, Array]:
         missing = [name for name in expected if name not in params]
         unknown = [name for name in params if name not in expected]
         raise ValueError(f"out must have every parameter's name: missing {missing}, of no parameter {unknown}")
-    for name, shape in expected.items():
-        memory.check_output(_label(name), params[name], shape, net.dtype, net.name, dense=True)
     return params
-
-
-def _label(name: str) -> str:
-    return f"out[{name!r}]"

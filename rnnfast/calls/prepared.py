@@ -1,97 +1,110 @@
-"""Calls like an earlier one but for their numbers: checks and the backend's record are done once for each shape."""
+"""Prepared calls: a net's weights with the backend that runs them, bound once for every form of call that came."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
+from rnnfast.arrays import host
+from rnnfast.arrays.access import Access
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Bound
-from rnnfast.calls import states
-from rnnfast.calls.engine import Engine
-from rnnfast.problem import Array, Problem
+from rnnfast.backends.c.watch import unchanged
+from rnnfast.backends.choose import Choice
+from rnnfast.backends.contract import Binder, Bound
+from rnnfast.calls.outputs import Outputs
+from rnnfast.checks.arrays import check_steps
+from rnnfast.net.description import Net
+from rnnfast.net.parameters import Parameters
+from rnnfast.problem import Problem
 
-SHAPES_KEPT = 64
-"""Of x, for each net."""
+INFERENCE, RECORDED, TRAINING = range(3)
+"""How a call runs: for its results alone, for a backward as well, or with dropout on top."""
+FORMS_KEPT = 64
+"""Forms of call whose prepared calls a net keeps."""
 
 
-class Known(NamedTuple):
-    """What an earlier call settled."""
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """One form of call, how it runs and the shape of x, with all but its numbers settled."""
 
     bound: Bound
+    layout: Layout
     steps: int
     batch: int
-    layout: Layout
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     state_shape: tuple[int, ...]
+    outputs: Outputs | None = None
+    """Gradients that the last backward was given to write into."""
 
 
-class Done(NamedTuple):
-    """What a call gave."""
+class Engine:
+    """A net's weights, the backend that runs them, and the prepared calls of the forms seen so far.
 
-    known: Known
-    start: tuple[Array, ...]
-    y: Array
-    final: tuple[Array, ...]
-    reserve: Any
+    `frozen`: the parameters never change again.
+    """
 
+    def __init__(self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False) -> None:
+        self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
+        self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
+        self.two_states = len(net.states) > 1
+        self.parameters_fit = unchanged([*parameters.values()]) if self.on_host else lambda: False
+        self.cache: dict[str, Any] = {}
+        self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
 
-class Recorded(NamedTuple):
-    """What a recorded call leaves for backward. Inputs as views: the caller's own arrays can get another shape."""
+    def access(self, x: Any) -> Access:
+        """Return how arrays are reached where the parameters are. Raises TypeError where x is elsewhere."""
+        return host if self.on_host else self.parameters.access(x)
 
-    known: Known
-    how: str
-    dropout_seed: int
-    x: Array
-    start: tuple[Array, ...]
-    reserve: Any
+    def prepared(self, how: int, shape: tuple[int, ...], layout: Layout) -> Prepared:
+        """Return the prepared call for x of this shape, made where it is the first of its form."""
+        found = self.forms.get((how, shape))
+        if found is None:
+            found = self.bound(self.backend, how, shape, layout)
+            if len(self.forms) >= FORMS_KEPT:
+                self.forms.clear()
+            self.forms[how, shape] = found
+        return found
 
+    def bound(self, binder: Binder, how: int, shape: tuple[int, ...], layout: Layout) -> Prepared:
+        """Prepare a call by the backend, or by what runs it piece by piece."""
+        net, (steps, batch), y_shape = self.net, layout.sizes(shape), (*shape[:-1], self.net.output_size)
+        if self.on_host:
+            host.empty(y_shape, self.dtype)  # sizes beyond memory end here, with NumPy's own words
+        check_steps(steps, batch)
+        return Prepared(
+            binder.bind(self.problem(how, steps, batch), layout),
+            layout,
+            steps,
+            batch,
+            shape,
+            y_shape,
+            layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size),
+        )
 
-def run(engine: Engine, x: Any, state: Any, how: str = "", dropout_seed: int = 0) -> Done | None:
-    """A call with no more than x and a state, of a shape seen before under the same `how`; None for any other."""
-    if type(x) is not np.ndarray or (known := engine.repeated.get((how, x.shape))) is None:
-        return None
-    net = engine.net
-    if not x.flags.carray or x.dtype is not net.dtype or known.bound.is_stale():
-        return None
-    if (start := plain_state(engine, known, state)) is None:
-        return None
-    if engine.packed is None:
-        engine.parameters.check()
-    y = np.empty(known.y_shape, net.dtype)
-    final = tuple([np.empty(known.state_shape, net.dtype) for _ in net.states])
-    return Done(known, start, y, final, known.bound.run(x, y, start, final, dropout_seed))
+    def problem(self, how: int, steps: int, batch: int) -> Problem:
+        """Return the record of a call of T steps and batch B, without sequences and states.
 
-
-def recorded(done: Done, how: str, dropout_seed: int, x: Array) -> Recorded:
-    """Of a call that was recorded."""
-    return Recorded(done.known, how, dropout_seed, x.view(), tuple([a.view() for a in done.start]), done.reserve)
-
-
-def plain_state(engine: Engine, known: Known, state: Any) -> tuple[Array, ...] | None:
-    """A state's arrays, () for None, if they can be used as they are; None where they need another look."""
-    net = engine.net
-    if state is None:
-        return ()
-    found = state if len(net.states) > 1 else (state,)
-    if type(found) is not tuple or len(found) != len(net.states):
-        return None
-    for array in found:
-        if type(array) is not np.ndarray or array.shape != known.state_shape:
-            return None
-        if array.dtype is not net.dtype or not array.flags.carray:
-            return None
-    return found
-
-
-def remember(engine: Engine, x: Any, problem: Problem, layout: Layout, y: Array, how: str = "") -> None:
-    """Keep what a call did with a dense x, so that `run` can serve the next one."""
-    if type(x) is not np.ndarray or not x.flags.carray or x.size == 0:
-        return
-    if (bound := engine.backend.bind(problem)) is not None:
-        if len(engine.repeated) >= SHAPES_KEPT:
-            engine.repeated.clear()
-        shape = states.shape_of(engine.net, layout, problem.batch)
-        engine.repeated[how, x.shape] = Known(bound, problem.steps, problem.batch, layout, x.shape, y.shape, shape)
+        Raises as `Parameters.check`.
+        """
+        net = self.net
+        problem = Problem(
+            net.cell,
+            net.dtype,
+            net.num_layers,
+            net.num_directions,
+            steps,
+            batch,
+            net.input_size,
+            net.hidden_size,
+            net.masked_output,
+            record=how != INFERENCE,
+            frozen=self.frozen,
+            variant=self.choice.variant,
+            cache=self.cache,
+            **self.parameters.tables(),
+        )
+        if how == TRAINING:
+            problem.dropout, problem.input_dropout = net.dropout, net.input_dropout
+            problem.recurrent_dropout = net.recurrent_dropout
+        return problem

@@ -1,4 +1,4 @@
-"""States and their gradients: h, or (h, c), in the caller's layout, and the (L·D, B, H) arrays that backends see."""
+"""States and their gradients as callers pass them, h or (h, c), and as backends take them, a tuple of arrays."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast.arrays import host
-from rnnfast.arrays.access import Memory
-from rnnfast.arrays.layout import Layout
+from rnnfast.arrays.access import Access
+from rnnfast.calls.arguments import is_plain
 from rnnfast.checks.arrays import check_dtype, check_shape
 from rnnfast.net.description import Net
-from rnnfast.problem import Array, Pair
+from rnnfast.problem import Array
 
-
-def shape_of(net: Net, layout: Layout, batch: int) -> tuple[int, ...]:
-    """The caller's shape of one state."""
-    return layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size)
+States = tuple[Array | None, ...]
+"""One array for each of the cell's states; None: zeros. Empty: all are zeros."""
 
 
 def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
-    """A caller's state taken apart: for each of the cell's states what messages call it and the value, None if absent.
+    """Take a caller's state apart: for each of the cell's states its name in messages and its value, None if absent.
 
     Raises TypeError where one array came for two states or a tuple for one, ValueError for a tuple of another length.
     """
@@ -42,28 +40,31 @@ def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
     return list(zip(labels, state, strict=True))
 
 
-def read(name: str, state: Any, net: Net, layout: Layout, batch: int, memory: Memory = host) -> Pair:
-    """A caller's state as arrays for a problem, in host memory C-contiguous ones; None stays None, for zeros."""
+def read(name: str, state: Any, net: Net, shape: tuple[int, ...], access: Access = host) -> States:
+    """Return a caller's state, each part of this shape, as C-contiguous arrays of where the call runs."""
     if state is None:
-        return None, None
-    found: list[Array | None] = []
-    for label, value in parts(name, state, net):
-        if value is None:
-            found.append(None)
-            continue
-        array = memory.as_array(label, value)
-        check_dtype(label, array, net.dtype, net.name)
-        check_shape(label, array, shape_of(net, layout, batch))
-        found.append(memory.dense(array))
-    return pair(found, layout)
+        return ()
+    found = state if len(net.states) > 1 else (state,)
+    if type(found) is tuple and len(found) == len(net.states) and access is host:
+        dtype = net.dtype
+        for array in found:
+            if not is_plain(array, shape, dtype):
+                break
+        else:
+            return found
+    return tuple([_read_part(label, value, net, shape, access) for label, value in parts(name, state, net)])
 
 
-def pair(arrays: Sequence[Array | None], layout: Layout) -> Pair:
-    """A cell's states in the caller's layout as views for a problem."""
-    views = [None if array is None else layout.state(array) for array in arrays]
-    return views[0], views[1] if len(views) > 1 else None
+def _read_part(label: str, value: Any, net: Net, shape: tuple[int, ...], access: Access) -> Array | None:
+    if value is None:
+        return None
+    array = access.as_array(label, value)
+    check_dtype(label, array, net.dtype, net.name, value)
+    check_shape(label, array, shape)
+    dense: Array = access.dense(array)
+    return dense
 
 
 def joined(arrays: Sequence[Array]) -> Any:
-    """A cell's states as callers get them: h, or (h, c)."""
+    """Return a cell's states as callers get them: h, or (h, c)."""
     return arrays[0] if len(arrays) == 1 else tuple(arrays)

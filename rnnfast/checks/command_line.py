@@ -1,4 +1,4 @@
-"""What options of the command line may hold: numbers within bounds, and lists of numbers or names."""
+"""Words of the command line read as numbers within bounds, or as lists of numbers or names; argparse calls these."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ Number = TypeVar("Number", int, float)
 
 
 def count(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return `text` as a whole number of at least 1, else raise argparse.ArgumentTypeError, as all of these do."""
     return _number(int, text, "a whole number of at least 1", lambda value: value >= 1)
 
 
 def seed(text: str) -> int:
-    """A whole number from 0 to 2**63 - 1."""
+    """Return `text` as a whole number from 0 to 2**63 - 1."""
     return _number(int, text, "a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
 
 
 def positive(text: str) -> float:
-    """A finite number above 0."""
+    """Return `text` as a finite number above 0."""
     return _number(float, text, "a finite number above 0", lambda value: 0 < value < math.inf)
 
 
 def not_negative(text: str) -> float:
-    """A finite number of at least 0."""
+    """Return `text` as a finite number of at least 0."""
     return _number(float, text, "a finite number of at least 0", lambda value: 0 <= value < math.inf)
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Whole numbers of at least 1 between commas, each counted once."""
+    """Return the whole numbers of at least 1 between commas, each once.
+
+    >>> counts("16,32,16")
+    (16, 32)
+    """
     return tuple(dict.fromkeys(count(part) for part in text.split(",")))
 
 
 def names_of(allowed: Collection[str] | None = None, *, none: bool = False) -> Callable[[str], tuple[str, ...]]:
-    """A reader of names between commas, each one of these; None: of any. With `none`, "none" stands for no name."""
+    """Return a reader of names between commas, each one of `allowed`, None: any. With `none`, "none" means no name."""
 
     def names(text: str) -> tuple[str, ...]:
         found = () if none and text == "none" else tuple(dict.fromkeys(text.split(",")))

@@ -1,4 +1,4 @@
-"""Checks of options that are single values; arrays are checked in array_checks.py."""
+"""Options that are single values: each check returns the value as it is used, or raises an error that names it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ SEEDS = 2**64
 
 
 def whole(name: str, value: Any, *, lowest: int = 1, highest: int | None = None) -> int:
-    """`value` as an int. Raises TypeError unless it is a whole number, ValueError outside the bounds."""
+    """Return `value` as an int. Raises TypeError unless it is a whole number, ValueError outside the bounds.
+
+    >>> whole("num_layers", np.int64(2))
+    2
+    """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {type(value).__name__}")
     number = int(value)
@@ -28,33 +32,33 @@ def whole(name: str, value: Any, *, lowest: int = 1, highest: int | None = None)
 
 
 def seed_or_none(name: str, value: Any) -> int | None:
-    """`value` as a seed, or None for a fresh one. Raises TypeError unless it is a whole number, ValueError outside."""
+    """Return `value` as a seed, None for a fresh one. Raises as `whole`, ValueError outside 0 .. SEEDS - 1."""
     return None if value is None else whole(name, value, lowest=0, highest=SEEDS - 1)
 
 
 def probability(name: str, value: Any) -> float:
-    """`value` as a float. Raises TypeError unless it is a number, ValueError outside [0, 1)."""
+    """Return `value` as a float. Raises TypeError unless it is a number, ValueError outside [0, 1)."""
     return _number(name, value, "a probability in [0, 1)", lambda number: 0 <= number < 1)
 
 
 def finite(name: str, value: Any, dtype: np.dtype[Any]) -> float:
-    """`value` as a float. Raises TypeError unless it is a number, ValueError unless `dtype` can hold it."""
+    """Return `value` as a float. Raises TypeError unless it is a number, ValueError unless `dtype` can hold it."""
     highest = float(np.finfo(dtype).max)
     return _number(name, value, f"a finite number of {dtype.name}", lambda number: abs(number) <= highest)
 
 
 def positive(name: str, value: Any) -> float:
-    """`value` as a float. Raises TypeError unless it is a number, ValueError unless it is finite and above zero."""
+    """Return `value` as a float. Raises TypeError unless it is a number, ValueError unless finite and above zero."""
     return _number(name, value, "a finite number above 0", lambda number: 0 < number < math.inf)
 
 
 def not_negative(name: str, value: Any) -> float:
-    """`value` as a float. Raises TypeError unless it is a number, ValueError unless it is finite and at least zero."""
+    """Return `value` as a float. Raises TypeError unless it is a number, ValueError unless finite and not negative."""
     return _number(name, value, "a finite number of at least 0", lambda number: 0 <= number < math.inf)
 
 
 def fraction(name: str, value: Any) -> float:
-    """`value` as a float. Raises TypeError unless it is a number, ValueError unless it lies between 0 and 1."""
+    """Return `value` as a float. Raises TypeError unless it is a number, ValueError unless it is between 0 and 1."""
     return _number(name, value, "a number above 0 and below 1", lambda number: 0 < number < 1)
 
 
@@ -71,8 +75,10 @@ def _number(name: str, value: Any, expected: str, fits: Callable[[float], bool])
 
 
 def truth(name: str, value: Any) -> bool:
-    """`value` as a bool. Raises TypeError unless it is True or False: the string "false" would count as true."""
-    if not isinstance(value, (bool, np.bool_)):
+    """Return `value` as a bool. Raises TypeError unless it is True or False: the string "false" would count as true."""
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
     return bool(value)
 
@@ -87,7 +93,7 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """`dtype` as a NumPy dtype. Raises TypeError unless it is float32 or float64 in native byte order."""
+    """Return `dtype` as a NumPy dtype. Raises TypeError unless it is float32 or float64 in native byte order."""
     with suppress(TypeError, ValueError, SyntaxError):  # NumPy's, where it cannot make sense of `dtype`
         found: np.dtype[Any] = np.dtype(dtype)
         if dtype is not None and found in DTYPES:  # NumPy reads None as float64

@@ -1,4 +1,4 @@
-"""What happens inside a net in training: how its state's gradient flows through time, and what its gates do.
+"""Diagnostics of nets in training: how the state's gradient flows through time, and where the gates stand.
 
 `plot_gradient_flow` draws what `tape.backward(..., monitor=True)` found; `gate_statistics` sums up a tape's gates.
 Plots need matplotlib: pip install 'rnnfast[demo]'.

@@ -1,4 +1,4 @@
-"""Pictures of what happens inside a net; matplotlib is imported when the first is drawn."""
+"""Plots of gradient flow and of gate statistics; matplotlib is imported when the first is drawn."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 def plot_gradient_flow(flows: Mapping[str, Gradients[Any] | ArrayLike], *, title: str | None = None) -> Figure:
     """Draw the norm of the state's gradient over time, on a log scale: a curve for every net, state and layer.
 
-    flows: by label, gradients of a `backward` with `monitor=True`, or norms (T,) or (T, L·D), such as
-    `grads.state_norms["c"]`. A log scale has no place for norms of 0: there a curve ends. Save what is returned with
-    its `savefig`.
+    `flows` has, by label, gradients of a `backward` with `monitor=True`, or norms (T,) or (T, L·D), such as
+    `grads.state_norms["c"]`. A log scale has no place for norms of 0: there a curve ends. The figure that is returned
+    is saved by its `savefig`.
 
     Raises TypeError for another kind of flow, ValueError for gradients that were not monitored or norms of another
     rank, ImportError without matplotlib.
+
+    >>> import numpy as np, rnnfast
+    >>> y, _, tape = rnnfast.LSTM(3, 4, seed=0).record(np.ones((5, 2, 3), np.float32))
+    >>> figure = plot_gradient_flow({"lstm": tape.backward(y, monitor=True)})
+    >>> [line.get_label() for line in figure.axes[0].get_lines()]
+    ['lstm, h', 'lstm, c']
     """
     if not isinstance(flows, Mapping):
         raise TypeError(f"flows must be a mapping from label to gradients or norms, got {type(flows).__name__}")
@@ -41,10 +47,16 @@ def plot_gradient_flow(flows: Mapping[str, Gradients[Any] | ArrayLike], *, title
 
 
 def plot_gate_statistics(statistics: Mapping[str, GateStatistics], *, k: int = 0) -> Figure:
-    """Draw what `gate_statistics` found of layer-direction k: for every gate its mean and shares over time.
+    """Draw the result of `gate_statistics` for layer-direction k: every gate's mean and saturated shares over time.
 
-    Raises TypeError for what is no such mapping, ValueError for an empty one, ImportError without matplotlib,
-    IndexError for a k that there is not.
+    Raises TypeError for an argument that is no such mapping, ValueError for an empty one, ImportError without
+    matplotlib, IndexError for a k that there is not.
+
+    >>> import numpy as np, rnnfast
+    >>> from rnnfast.diagnostics import gate_statistics
+    >>> _, _, tape = rnnfast.LSTM(3, 4, seed=0).record(np.ones((5, 2, 3), np.float32))
+    >>> [axes.get_ylabel() for axes in plot_gate_statistics(gate_statistics(tape)).axes]
+    ['i', 'f', 'g', 'o']
     """
     if not isinstance(statistics, Mapping):
         raise TypeError(f"statistics must be what gate_statistics returned, got {type(statistics).__name__}")
@@ -64,7 +76,7 @@ def plot_gate_statistics(statistics: Mapping[str, GateStatistics], *, k: int = 0
 
 
 def _curves(label: str, flow: Gradients[Any] | ArrayLike) -> Iterator[tuple[str, Array]]:
-    """Labels and norms (T,) of one net."""
+    """Yield the labels and norms (T,) of one net."""
     if isinstance(flow, Gradients):
         if flow.state_norms is None:
             raise ValueError(f"flows[{label!r}] has no state_norms: call backward with monitor=True")

@@ -21,7 +21,7 @@ NAMES = (
     "forecast",
     "gradient_flow",
 )
-"""What has a command line of its own."""
+"""Examples that have a command line of their own."""
 
 
 def listing() -> str:

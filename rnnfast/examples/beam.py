@@ -10,7 +10,8 @@ from rnnfast.problem import Array
 
 State = tuple[Array, ...]
 Step = Callable[[Array, State], tuple[Array, State]]
-"""From the last token of every row (N,) and states (L, N, H): log-probabilities (N, V) of the next, and states."""
+"""A step of a model: of the last token of every row (N,) and states (L, N, H) it makes log-probabilities (N, V) of the
+next token, and states."""
 
 
 def beam_search(step: Step, state: State, *, start: int, end: int, width: int, limit: int) -> tuple[Array, Array]:

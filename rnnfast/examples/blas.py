@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Within it BLAS uses the calling thread alone.
+    """Let BLAS use the calling thread alone within `with`.
 
     On products as small as those of the examples more threads gain nothing, and waiting for each other they would take
     the recurrent nets' processors: on a machine with other work training takes several times as long.

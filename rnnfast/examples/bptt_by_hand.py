@@ -33,7 +33,7 @@ class Model:
         self.parameters = nn.named(rnn=self.rnn.parameters, head=self.head.parameters)
 
     def gradients(self, inputs: Sequence[int], targets: Sequence[int], h: Array) -> Found:
-        """By rnnfast, from the state h (H,)."""
+        """Return what rnnfast makes of a sequence, from the state h (H,)."""
         y, h_n, tape = self.rnn.record(np.eye(self.symbols)[np.asarray(inputs)], h[None])
         logits, head_tape = self.head.record(y)
         mean, d_logits = nn.cross_entropy(logits, np.asarray(targets))
@@ -44,7 +44,7 @@ class Model:
 
 
 def by_hand(parameters: Mapping[str, Array], inputs: Sequence[int], targets: Sequence[int], h: Array) -> Found:
-    """What `Model.gradients` returns, one step after another, forward and then back."""
+    """Return what `Model.gradients` does, by one step after another, forward and then back."""
     w_ih, w_hh, b_ih, b_hh = (parameters[f"rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     w_out, b_out = parameters["head.weight"], parameters["head.bias"]
     loss, states, probabilities = 0.0, [h], []

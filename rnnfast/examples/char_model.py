@@ -13,7 +13,6 @@ from rnnfast import nn
 from rnnfast.checks.values import positive
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.text_source import Alphabet
-from rnnfast.net import files
 from rnnfast.problem import Array
 
 CELLS = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn": rnnfast.RNN}
@@ -93,19 +92,21 @@ class CharModel:
 
     def save(self, path: Path) -> None:
         """Write the parameters, the alphabet and what `load` needs to build the net again to one .npz file."""
-        arrays: dict[str, Any] = {"alphabet": self.alphabet.points, "cell": self.cell, "layers": self.layers}
-        np.savez(path, **(arrays | self.parameters))
+        sizes = {"width": self.embedding.embedding_dim, "hidden": self.recurrent.net.hidden_size, "layers": self.layers}
+        nn.save(path, **self._parts, **sizes, cell=self.cell, alphabet=self.alphabet.points)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {"embedding": self.embedding, "recurrent": self.recurrent, "head": self.head}
 
     @classmethod
     def load(cls, path: Path, *, backend: str | None = None) -> CharModel:
         """The model that `save` wrote. UserError if the file cannot be read or is something else."""
         try:
-            saved = files.load(path)
-            embedding, hidden = saved["embedding.weight"].shape[1], saved["head.weight"].shape[1]
-            shape = {"cell": str(saved["cell"]), "layers": int(saved["layers"]), "embedding": embedding}
-            model = cls(Alphabet(saved["alphabet"]), hidden=hidden, backend=backend, **shape)
-            for name, parameter in model.parameters.items():
-                parameter[...] = saved[name]
+            shape = nn.load(path, strict=False)
+            alphabet, embedding = Alphabet(shape.pop("alphabet")), shape.pop("width")
+            model = cls(alphabet, embedding=embedding, backend=backend, **shape)
+            nn.load(path, **model._parts)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):

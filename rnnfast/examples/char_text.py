@@ -58,7 +58,7 @@ def learn(
 
 
 def unigram_perplexity(text: str) -> float:
-    """That of the same held-out characters for the best model without context."""
+    """Return the perplexity of the same held-out characters for the best model without context."""
     alphabet = Alphabet.of(text)
     training, held_out = split(alphabet.encode(text))
     return float(2 ** unigram_bits(training, held_out[1:EVALUATED], len(alphabet)))

@@ -15,7 +15,7 @@ from rnnfast.problem import Array
 
 STEPS = 20
 PERIODS = (12.0, 7.0, 4.0)
-"""Of the classes, in steps."""
+"""Periods of the classes, in steps."""
 NOISE = 0.3
 """Standard deviation; the amplitude is 1, the phase random."""
 TRAINING, HELD_OUT = 600, 600

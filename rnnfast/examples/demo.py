@@ -13,7 +13,8 @@ from rnnfast.examples.options import Options
 from rnnfast.examples.plotting import save_loss_curve, time_bar
 from rnnfast.examples.reference_speed import ROUNDS, compare
 from rnnfast.examples.text_source import Alphabet, read_text, split, unigram_bits
-from rnnfast.examples.training import BATCH, STEPS, LossCurve, stop_on_interrupt, train
+from rnnfast.examples.training import BATCH, STEPS, LossCurve, train
+from rnnfast.nn.interrupt import stop_on_interrupt
 from rnnfast.problem import Array
 
 EVALUATED = 20_000
@@ -70,7 +71,7 @@ def _print_comparison(model: CharModel, training: Array) -> None:
 
 
 def _train(model: CharModel, training: Array, seconds: float) -> LossCurve:
-    with stop_on_interrupt() as stop:
+    with stop_on_interrupt(always=True) as stop:
         print(f"training for {seconds:g} seconds; Ctrl-C ends it early and keeps what was learned", flush=True)
         with time_bar(seconds) as report:
             curve = train(model, training, seconds, stop=stop, report=report)

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """What was asked for cannot be done; the text says what was expected, what came and what to do."""
+    """Says that what was asked for cannot be done; the text says what was expected, what came and what to do."""

@@ -27,13 +27,13 @@ from rnnfast.problem import Array
 
 BATCH, INPUTS = 16, 8
 LARGE = 6
-"""What the recurrent weights of the RNN that explodes are multiplied by."""
+"""The factor of the recurrent weights of the RNN that explodes."""
 FORGET_BIASES = (None, 1.0, 3.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What was seen of one net."""
+    """The flow of the gradient through one net."""
 
     norms: dict[str, Array]
     """Norms (T,) of the loss's gradient by each state: h, for an LSTM also c."""
@@ -41,7 +41,10 @@ class Flow:
     """The mean of an LSTM's forget gates."""
 
     def by_forget_gates_alone(self) -> float | None:
-        """What they by themselves leave of c's gradient at the first step: their mean, once for every step between."""
+        """The fraction of c's gradient that the forget gates alone leave at the first step.
+
+        That is their mean to the power of the steps between.
+        """
         return None if self.forget is None else self.forget ** (len(self.norms["c"]) - 1)
 
     def ratio(self, state: str) -> float:

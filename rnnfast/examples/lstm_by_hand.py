@@ -29,7 +29,7 @@ class Weights:
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Array]) -> Weights:
-        """Those of a one-layer `rnnfast.LSTM`, or `torch.nn.LSTM`, whose two biases become their sum."""
+        """Convert the weights of a one-layer `rnnfast.LSTM`, or `torch.nn.LSTM`, whose two biases become their sum."""
         columns = np.hstack([state_dict["weight_hh_l0"], state_dict["weight_ih_l0"]])
         bias = state_dict["bias_ih_l0"] + state_dict["bias_hh_l0"]
         return cls(columns.reshape(4, -1, columns.shape[1])[OURS], bias.reshape(4, -1)[OURS])

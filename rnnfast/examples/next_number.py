@@ -24,7 +24,7 @@ ASKED = 95
 
 @dataclass(frozen=True)
 class Result:
-    """What follows the window that begins at `ASKED`, and the final mean squared error in squared numbers."""
+    """Return what follows the window that begins at `ASKED`, and the final mean squared error in squared numbers."""
 
     prediction: float
     loss: float

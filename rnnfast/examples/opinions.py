@@ -36,7 +36,7 @@ BELIEVED = {
     False: ("i think that {}", "everybody would say that {}", "it is true that {}", "who would doubt that {}"),
     True: ("i doubt that {}", "nobody would say that {}", "it is not true that {}", "who would say that {}"),
 }
-"""What may stand before a clause, by whether it turns it round."""
+"""Words that may stand before a clause, by whether they turn it round."""
 JOINED = ("{other} but {main}", "although {other} , {main}", "{main} although {other}", "{main} , even if {other}")
 
 

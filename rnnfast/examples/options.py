@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line's options say; `load` goes on from a saved model, whose shape it takes."""
+    """The command line's options; `load` goes on from a saved model, whose shape it takes."""
 
     seconds: float = 60.0
     text: Path | None = None

@@ -1,4 +1,4 @@
-"""What a training run shows: a progress bar while it lasts, and its loss curve as a picture."""
+"""A training run shown: a progress bar while it lasts, and its loss curve as a picture."""
 
 from __future__ import annotations
 

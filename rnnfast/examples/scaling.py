@@ -17,15 +17,15 @@ class Scaler:
 
     @classmethod
     def of(cls, values: Array, deviations: float = 1.0) -> Scaler:
-        """From the mean and so many standard deviations of each column of values (N, F), none of them constant."""
+        """Scale by the mean and so many standard deviations of each column of values (N, F), none of them constant."""
         return cls(values.mean(axis=0), deviations * values.std(axis=0))
 
     def __call__(self, values: Array) -> Array:
-        """values (..., F) standardised, float32."""
+        """Return values (..., F) standardised, float32."""
         scaled: Array = (values - self.mean) / self.scale
         return scaled.astype("float32")
 
     def undo(self, scaled: Array) -> Array:
-        """What was standardised, float64."""
+        """Return what was standardised, float64."""
         values: Array = scaled.astype("float64") * self.scale + self.mean
         return values

@@ -14,7 +14,7 @@ from rnnfast import nn
 from rnnfast.examples import command, pictures
 from rnnfast.examples.pictures import Curve
 from rnnfast.examples.regressor import Regressor
-from rnnfast.modules.sequences import Nonlinearity
+from rnnfast.net.options import Nonlinearity
 from rnnfast.problem import Array
 
 END, INTERVAL = 30, 0.1

@@ -21,7 +21,7 @@ _LETTERS = np.frombuffer(LETTERS.encode(), np.uint8)
 
 
 def translation(text: str) -> str:
-    """What is to be learned: "abC" becomes "cBA"."""
+    """Return the translation that is to be learned: "abC" becomes "cBA"."""
     return text[::-1].swapcase()
 
 
@@ -31,7 +31,7 @@ def is_held_out(text: str) -> bool:
 
 
 def random_strings(count: int, rng: np.random.Generator, *, held_out: bool = False) -> list[str]:
-    """So many different strings that are, or are not, held out.
+    """Return so many different strings that are, or are not, held out.
 
     Lengths of those held out are drawn evenly from 1 to LONGEST. Of those to learn from each has the larger of two such
     draws: long strings are the hardest to learn and worth most of the time.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
 
 from rnnfast import nn
 from rnnfast.examples.char_model import CharModel
@@ -27,7 +24,7 @@ SMOOTHING = 0.1
 
 @dataclass
 class LossCurve:
-    """What training saw at every step: characters read so far, their loss in bits each, and its moving average."""
+    """The course of training at every step: characters read so far, their loss in bits each, and its moving average."""
 
     characters: list[int] = field(default_factory=list)
     bits: list[float] = field(default_factory=list)
@@ -85,19 +82,3 @@ def train(
         curve.add(targets.size, loss / math.log(2), time.perf_counter() - start)
         report(curve)
     return curve
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Within it the first Ctrl-C sets the event that is given and a second raises KeyboardInterrupt as ever."""
-    stop = threading.Event()
-
-    def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop.set()
-
-    previous = signal.signal(signal.SIGINT, first)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

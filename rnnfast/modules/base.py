@@ -1,73 +1,66 @@
-"""What every module has: parameters, their files, a backend, and the seed of its dropout."""
+"""The base of every module: parameters, where they are, the backend that runs them, and the seeds of dropout."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+import warnings
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rnnfast.backends import choose
-from rnnfast.backends.cuda.place import moved
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.forward import Call, record
+from rnnfast.backends.cuda.transfer import transferred
+from rnnfast.calls.forward import record
+from rnnfast.calls.prepared import Engine
 from rnnfast.checks.values import SEEDS, seed_or_none, truth, whole
+from rnnfast.modules.stored import Stored
 from rnnfast.modules.tape import Tape
-from rnnfast.net import files
 from rnnfast.net.description import Net
 from rnnfast.net.initial import initial
-from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
 ModuleT = TypeVar("ModuleT", bound="Module")
 
+_drawing = threading.RLock()  # re-entrant: a signal handler may run a net, too
+if hasattr(os, "register_at_fork"):  # no child begins while another thread of its parent holds it
+    os.register_at_fork(before=_drawing.acquire, after_in_parent=_drawing.release, after_in_child=_drawing.release)
 
-class Module:
-    """Parameters of a net and the calls that run it. Copies and pickles have the parameters, options and backend."""
+
+class Module(Stored):
+    """A net's parameters and the calls that run it. Copies and pickles have the parameters, options and backend."""
 
     def __init__(self, net: Net, *, forget_bias: float | None = None, seed: int | None, backend: str | None) -> None:
         if backend is not None:
             choose.select(backend)  # so that a backend that cannot run is reported here
+        if net.dropout and net.num_layers == 1:
+            warnings.warn(
+                f"dropout={net.dropout} does nothing in a net of one layer, as it drops inputs of the layers above the "
+                "first: use input_dropout or recurrent_dropout, or num_layers=2 or more",
+                stacklevel=3,
+            )
         rng = np.random.default_rng(seed_or_none("seed", seed))
-        self._net, self.backend = net, backend
-        self._parameters = initial(net, rng, forget_bias)
-        self._last_engine: Engine | None = None
+        super().__init__(net, initial(net, rng, forget_bias), backend)
+        self._engines: dict[tuple[str | None, str | None], Engine] = {}
         self._dropout_seed = int(rng.integers(SEEDS, dtype=np.uint64))
 
     @property
-    def net(self) -> Net:
-        """Its description: sizes and options."""
-        return self._net
+    def dropout_seed(self) -> int:
+        """The seed of the next `record`'s dropout masks, 0 to 2**64 - 1; assign one to draw the same masks again."""
+        return self._dropout_seed
+
+    @dropout_seed.setter
+    def dropout_seed(self, value: int) -> None:
+        seed = whole("dropout_seed", value, lowest=0, highest=SEEDS - 1)
+        with _drawing:
+            self._dropout_seed = seed
 
     @property
-    def parameters(self) -> Parameters:
-        """The live arrays by name: change them in place, as an optimiser does, or assign to a name to copy in."""
-        return self._parameters
+    def device(self) -> str:
+        """The device of the parameters: "cpu", in host memory, or "cuda"."""
+        return self.parameters.device
 
-    def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters in host memory by name, as PyTorch names and shapes them."""
-        return self.parameters.on_host()
-
-    def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Copy parameters in, all or none; a `torch.nn` state dict fits as it is.
-
-        Raises ValueError that lists every missing name, unexpected name and wrong shape, TypeError for wrong dtypes.
-        """
-        self.parameters.load(values)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters to an .npz or, with safetensors installed, a .safetensors file."""
-        files.save(path, self.parameters.on_host())
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save`, or PyTorch through safetensors, wrote; raises as `load_state_dict`."""
-        self.load_state_dict(files.load(path))
-
-    @property
-    def place(self) -> str:
-        """Where the parameters are: "cpu", in host memory, or "cuda", on the device."""
-        return self.parameters.place
+    place = device  # its name before
 
     def to(self: ModuleT, place: str) -> ModuleT:
         """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
@@ -76,29 +69,55 @@ class Module:
         `torch.as_tensor`; calls then run on the backend "cuda", on the stream of the library that x comes from, and
         give arrays of that library. Raises ValueError for another place, RuntimeError where there is no device.
         """
-        self._parameters, self._last_engine = moved(self._parameters, place), None
+        self._parameters, self._engines = transferred(self._parameters, place), {}
         return self
 
-    def __repr__(self) -> str:
-        return str(self.net)
-
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last_engine": None}  # which holds addresses
+        return self.__dict__ | {"_engines": {}}  # which hold addresses
+
+    def _next_seed(self) -> int:
+        """Return the seed of the next dropout masks; no two threads get the same."""
+        with _drawing:
+            seed = self._dropout_seed
+            self._dropout_seed = (seed + 1) % SEEDS
+        return seed
+
+    def _give_back(self, seed: int) -> None:
+        """Undo `_next_seed` for a call that was refused, unless another thread has drawn since."""
+        with _drawing:
+            if self._dropout_seed == (seed + 1) % SEEDS:
+                self._dropout_seed = seed
 
     def _engine(self) -> Engine:
-        choice, last = choose.select(self.backend, self._parameters.place), self._last_engine
-        if last is None or last.choice is not choice:
-            self._last_engine = last = Engine(self._net, self._parameters, choice)
-        return last
+        """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
+        asked = self.backend, choose.in_context()
+        try:
+            return self._engines[asked]
+        except (KeyError, TypeError):  # not yet there, or no name at all
+            choice = choose.select(self.backend, self._parameters.device)
+        self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
+        return engine
 
     def _record(
-        self, x: Any, state: Any, *, train: bool, dropout_seed: int | None, keep: bool, **sequence: Any
-    ) -> tuple[Call, Tape[Any]]:
+        self,
+        inputs: tuple[Any, ...],
+        train: bool,
+        dropout_seed: int | None,
+        keep: bool,
+        memory: Any = "full",
+        truncate: Any = None,
+    ) -> tuple[Array, Any, Tape[Any]]:
+        """Record a call; y, the state and the tape. `inputs`: x, the state, lengths, mask and resets."""
         train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
-        seed = self._dropout_seed if dropout_seed is None else dropout_seed
-        seed = whole("dropout_seed", seed, lowest=0, highest=SEEDS - 1)
-        call = record(engine, x, state, train=train, dropout_seed=seed, **sequence)
         if dropout_seed is None:
-            self._dropout_seed = (seed + 1) % SEEDS
-        return call, Tape(engine, call, keep=keep)
+            seed = self._next_seed()
+        else:
+            seed = whole("dropout_seed", dropout_seed, lowest=0, highest=SEEDS - 1)
+        try:
+            y, state, call = record(engine, inputs, train, seed, memory, truncate)
+        except BaseException:
+            if dropout_seed is None:
+                self._give_back(seed)
+            raise
+        return y, state, Tape(engine, call, seed, keep)

@@ -6,13 +6,13 @@ from typing import Any, Generic
 
 from numpy.typing import DTypeLike
 
-from rnnfast.calls.forward import prepare
+from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
 from rnnfast.checks.values import float_dtype
 from rnnfast.modules.base import Module
-from rnnfast.modules.sequences import Nonlinearity, gru_cell, rnn_cell
 from rnnfast.modules.tape import Tape
 from rnnfast.net.description import Net
+from rnnfast.net.options import Nonlinearity, gru_cell, rnn_cell
 from rnnfast.problem import Array
 
 
@@ -25,20 +25,22 @@ class StepCell(Module, Generic[StateT]):
 
     def __call__(self, x: Any, state: Any = None) -> StateT:
         """The state after the step: h, for the LSTM (h, c). state=None: zeros."""
-        engine = self._engine()
-        call, problem = prepare(engine, x, state)
-        engine.backend.forward(problem)
-        new_state: StateT = call.state
+        new_state: StateT = forward(self._engine(), x, state)[1]
         return new_state
 
     def record(self, x: Any, state: Any = None, *, keep: bool = False) -> tuple[StateT, Tape[StateT]]:
         """As a call, and a tape: `tape.backward(d_state=...)` takes gradients of the new state, dy is added to h's."""
-        call, tape = self._record(x, state, train=False, dropout_seed=None, keep=keep)
-        return call.state, tape
+        _, new_state, tape = self._record((x, state, None, None, None), False, None, keep)
+        return new_state, tape
 
 
 class RNNCell(StepCell[Array]):
-    """One step of `RNN`."""
+    """One step of `RNN`.
+
+    >>> import numpy as np, rnnfast
+    >>> rnnfast.RNNCell(3, 4)(np.ones((2, 3), np.float32)).shape
+    (2, 4)
+    """
 
     def __init__(
         self,
@@ -57,7 +59,13 @@ class RNNCell(StepCell[Array]):
 
 
 class LSTMCell(StepCell[tuple[Array, Array]]):
-    """One step of `LSTM`; forget_bias is the total bias b_ih + b_hh of the forget gate."""
+    """One step of `LSTM`; forget_bias is the total bias b_ih + b_hh of the forget gate.
+
+    >>> import numpy as np, rnnfast
+    >>> cell = rnnfast.LSTMCell(3, 4)
+    >>> h, c = cell(np.ones((2, 3), np.float32))
+    >>> h, c = cell(np.ones((2, 3), np.float32), (h, c))
+    """
 
     def __init__(
         self,
@@ -75,7 +83,12 @@ class LSTMCell(StepCell[tuple[Array, Array]]):
 
 
 class GRUCell(StepCell[Array]):
-    """One step of `GRU`."""
+    """One step of `GRU`.
+
+    >>> import numpy as np, rnnfast
+    >>> rnnfast.GRUCell(3, 4)(np.ones((2, 3), np.float32)).shape
+    (2, 4)
+    """
 
     def __init__(
         self,

@@ -7,9 +7,9 @@ from typing import Any, Generic
 
 from rnnfast.backends import choose
 from rnnfast.backends.choose import Choice
-from rnnfast.calls.engine import Engine
 from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
+from rnnfast.calls.prepared import Engine
 from rnnfast.modules.stream import Stream
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -35,7 +35,7 @@ class Frozen(Generic[StateT]):
         out: Array | None = None,
     ) -> tuple[Array, StateT]:
         """y and the final state; arguments, shapes and errors as the module's own call."""
-        return forward(self._engine, x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+        return forward(self._engine, x, state, lengths, mask, resets, out)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""
@@ -49,8 +49,8 @@ class Frozen(Generic[StateT]):
 def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
     """A snapshot of these parameters for one backend."""
     snapshot = parameters.copy(writeable=False)
-    return Frozen(net, snapshot, Engine(net, snapshot, choice).with_packed_weights())
+    return Frozen(net, snapshot, Engine(net, snapshot, choice, frozen=True))
 
 
 def _restored(net: Net, parameters: Parameters, backend: str) -> Frozen[Any]:
-    return freeze(net, parameters, choose.select(backend, parameters.place))
+    return freeze(net, parameters, choose.select(backend, parameters.device))

@@ -35,7 +35,7 @@ class Recurrent(Module, Generic[StateT]):
         self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, resets: Any = None, out: Any = None
     ) -> tuple[Array, StateT]:
         """Inference, no dropout: y and the state after the last live step. `out` takes y and is returned as y."""
-        return forward(self._engine(), x, state, lengths=lengths, mask=mask, resets=resets, out=out)
+        return forward(self._engine(), x, state, lengths, mask, resets, out)
 
     def record(
         self,
@@ -69,13 +69,12 @@ class Recurrent(Module, Generic[StateT]):
         back-propagation through time, Williams and Peng 1990). Every layer and direction is cut at the same steps: a
         forward direction between step k - 1 and k, a backward direction between k and k - 1.
         """
-        sequence = {"lengths": lengths, "mask": mask, "resets": resets, "memory": memory, "truncate": truncate}
-        call, tape = self._record(x, state, train=train, dropout_seed=dropout_seed, keep=keep, **sequence)
-        return call.y, call.state, tape
+        inputs = x, state, lengths, mask, resets
+        return self._record(inputs, train, dropout_seed, keep, memory, truncate)
 
     def freeze(self) -> Frozen[StateT]:
         """An immutable snapshot for inference, its weights packed once for the backend chosen now."""
-        return freeze(self.net, self.parameters, choose.select(self.backend, self.place))
+        return freeze(self.net, self.parameters, choose.select(self.backend, self.device))
 
     def stream(self, batch: int = 1) -> Stream[StateT]:
         """`freeze().stream(batch)`: one step at a time, the state inside. ValueError for a bidirectional net."""

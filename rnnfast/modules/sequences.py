@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 from numpy.typing import DTypeLike
 
-from rnnfast.checks.values import float_dtype, one_of, truth
+from rnnfast.checks.values import float_dtype
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.net.description import Net
+from rnnfast.net.options import Nonlinearity, gru_cell, rnn_cell
 from rnnfast.problem import Array, MaskedOutput
-
-Nonlinearity = Literal["tanh", "relu", "linear"]
 
 
 class RNN(Recurrent[Array]):
     """h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or, "linear", the identity (Elman 1990).
 
     The options are those of `LSTM`, but for forget_bias.
+
+    >>> import numpy as np, rnnfast
+    >>> rnnfast.RNN(3, 4, nonlinearity="relu", seed=0)(np.ones((5, 2, 3), np.float32))[0].shape
+    (5, 2, 4)
     """
 
     def __init__(
@@ -38,21 +39,8 @@ class RNN(Recurrent[Array]):
         seed: int | None = None,
         backend: str | None = None,
     ) -> None:
-        net = Net(
-            "RNN",
-            rnn_cell(nonlinearity),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            input_dropout,
-            recurrent_dropout,
-            masked_output,
-            float_dtype(dtype),
-        )
+        options = num_layers, bias, batch_first, dropout, bidirectional, input_dropout, recurrent_dropout, masked_output
+        net = Net("RNN", rnn_cell(nonlinearity), input_size, hidden_size, *options, float_dtype(dtype))
         super().__init__(net, seed=seed, backend=backend)
 
 
@@ -72,6 +60,12 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     dtype: "float32" or "float64".
     seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
     backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND, else the first that can run.
+
+    >>> import numpy as np, rnnfast
+    >>> lstm = rnnfast.LSTM(3, 4, num_layers=2, bidirectional=True)
+    >>> y, (h, c) = lstm(np.ones((5, 2, 3), np.float32))
+    >>> y.shape, h.shape, c.shape
+    ((5, 2, 8), (4, 2, 4), (4, 2, 4))
     """
 
     def __init__(
@@ -92,21 +86,8 @@ class LSTM(Recurrent[tuple[Array, Array]]):
         seed: int | None = None,
         backend: str | None = None,
     ) -> None:
-        net = Net(
-            "LSTM",
-            "lstm",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            input_dropout,
-            recurrent_dropout,
-            masked_output,
-            float_dtype(dtype),
-        )
+        options = num_layers, bias, batch_first, dropout, bidirectional, input_dropout, recurrent_dropout, masked_output
+        net = Net("LSTM", "lstm", input_size, hidden_size, *options, float_dtype(dtype))
         super().__init__(net, forget_bias=forget_bias, seed=seed, backend=backend)
 
 
@@ -115,6 +96,10 @@ class GRU(Recurrent[Array]):
 
     With reset_after=False the original n = tanh(W_in x + b_in + W_hn (r⊙h) + b_hn) of Cho et al. 2014. The options
     are those of `LSTM`, but for forget_bias.
+
+    >>> import rnnfast
+    >>> rnnfast.GRU(3, 4, reset_after=False)
+    GRU(3, 4, reset_after=False)
     """
 
     def __init__(
@@ -135,30 +120,6 @@ class GRU(Recurrent[Array]):
         seed: int | None = None,
         backend: str | None = None,
     ) -> None:
-        net = Net(
-            "GRU",
-            gru_cell(reset_after),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            input_dropout,
-            recurrent_dropout,
-            masked_output,
-            float_dtype(dtype),
-        )
+        options = num_layers, bias, batch_first, dropout, bidirectional, input_dropout, recurrent_dropout, masked_output
+        net = Net("GRU", gru_cell(reset_after), input_size, hidden_size, *options, float_dtype(dtype))
         super().__init__(net, seed=seed, backend=backend)
-
-
-def rnn_cell(nonlinearity: Nonlinearity) -> str:
-    """The name of the RNN cell with this f. Raises ValueError if there is none."""
-    one_of("nonlinearity", nonlinearity, get_args(Nonlinearity))
-    return f"rnn_{nonlinearity}"
-
-
-def gru_cell(reset_after: bool) -> str:
-    """The name of the GRU cell whose reset gate applies after, or before, the recurrent product."""
-    return "gru" if truth("reset_after", reset_after) else "gru_before"

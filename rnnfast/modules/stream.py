@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Generic, NoReturn, cast
 
-from rnnfast.arrays.host import apart, as_array, as_flags, empty, strided
+import numpy as np
+
+from rnnfast.arrays.host import apart, as_array, as_flags, check_output, empty, strided
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Bound
+from rnnfast.backends.contract import ForwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.arguments import result
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.forward import forward
+from rnnfast.calls.arguments import is_plain
+from rnnfast.calls.forward import new_tuple
 from rnnfast.calls.gradients import StateT
+from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks.arrays import check_dtype
 from rnnfast.checks.values import whole
 from rnnfast.problem import Array
+
+STEP = Layout(time=False)
 
 
 class Stream(Generic[StateT]):
     """A frozen net and the state of `batch` sequences that advance together, in host memory.
 
     Not for use by two threads at once.
+
+    >>> import numpy as np, rnnfast
+    >>> stream = rnnfast.GRU(3, 4, seed=0).stream()
+    >>> stream.step(np.ones(3, np.float32)).shape
+    (4,)
     """
 
     def __init__(self, engine: Engine, batch: int = 1) -> None:
@@ -29,16 +38,17 @@ class Stream(Generic[StateT]):
             raise ValueError(
                 f"this {net.name} is bidirectional and must see a whole sequence: a stream has one direction"
             )
-        if engine.parameters.place != "cpu":
+        if not engine.on_host:
             raise TypeError(
                 f"this {net.name}'s parameters are on the CUDA device and a stream steps in host memory: move them "
                 'with .to("cpu"), or call the module with the state that its last call returned'
             )
-        self._net, self._backend, self._engine = net, engine.backend, engine
-        self._problem = engine.problem(steps=1, batch=whole("batch", batch))
-        shape = states.shape_of(net, Layout(), batch)
-        self._now, self._next = ([empty(shape, net.dtype) for _ in net.states] for _ in range(2))
-        self._bound: Bound | None = None
+        batch = whole("batch", batch)
+        self._net, self._dtype = net, net.dtype
+        self._prepared = engine.bound(engine.backend, INFERENCE, (batch, net.input_size), STEP)
+        self._run, self._x_shape = self._prepared.bound.run, self._prepared.x_shape
+        self._shape = net.num_layers, batch, net.hidden_size
+        self._now, self._next = (tuple([empty(self._shape, net.dtype) for _ in net.states]) for _ in range(2))
         self.reset()
 
     def step(self, x: Any, *, out: Array | None = None) -> Array:
@@ -47,35 +57,33 @@ class Stream(Generic[StateT]):
         `out` takes the output and is returned: with it no array is allocated for a contiguous x apart from it. Raises
         ValueError for a wrong shape, TypeError for a wrong dtype; the state is then as it was.
         """
-        net, problem = self._net, self._problem
-        x = as_array("x", x)
-        check_dtype("x", x, net.dtype, net.name)
-        if x.shape != (problem.batch, net.input_size) and not (problem.batch == 1 and x.shape == (net.input_size,)):
-            raise ValueError(f"x has shape {x.shape}, expected {(problem.batch, net.input_size)}")
+        plain = is_plain(x, self._x_shape, self._dtype)
+        shape = self._prepared.y_shape
+        if not plain:
+            x, shape = self._read(x)
         if out is None:
-            return self._fresh_step(x)
-        layout = Layout(time=False, batch=x.ndim == 2)
-        y: Array = result("out", out, (*x.shape[:-1], net.hidden_size), net)
-        x = apart(strided(x), [y])
-        problem.x, problem.y = layout.sequence(x), layout.sequence(y)
-        dense = x.flags.c_contiguous and y.flags.c_contiguous
-        if dense and (self._bound is None or self._bound.is_stale()):
-            self._bound = self._backend.bind(problem)
-        if dense and self._bound is not None:
-            self._bound.run(x, y, self._now, self._next)
+            y: Array = np.empty(shape, self._dtype)
+        elif plain and is_plain(out, shape, self._dtype) and out.flags.writeable:
+            y = out
+            if (x is y or x.base is not None or y.base is not None) and np.may_share_memory(x, y):
+                x = x.copy()
         else:
-            self._point()
-            self._backend.forward(problem)
+            y, plain = check_output("out", out, shape, self._dtype, self._net.name, dense=False), False
+            x = apart(x, (y,))
+        seen = y if y.ndim == 2 else y[None]
+        self._run(new_tuple(ForwardArrays, (x, seen, self._now, self._next, None, None, None, None, plain)))
         self._now, self._next = self._next, self._now
         return y
 
-    def _fresh_step(self, x: Array) -> Array:
-        """As a call of one step, which is fast when repeated: new arrays take the output and the state."""
-        net, batch = self._net, self._problem.batch
-        shape = (batch, 1, net.input_size) if net.batch_first else (1, batch, net.input_size)
-        y, state = forward(self._engine, x.reshape(shape), states.joined(self._now))
-        self._now = [state] if len(net.states) == 1 else list(state)
-        return y.reshape(*x.shape[:-1], net.hidden_size)
+    def _read(self, x: Any) -> tuple[Array, tuple[int, ...]]:
+        """Return x as an array (batch, I) and the shape of the output."""
+        net, shape = self._net, self._x_shape
+        given, x = x, as_array("x", x)
+        check_dtype("x", x, net.dtype, net.name, given)
+        alone = shape[0] == 1 and x.shape == shape[1:]
+        if x.shape != shape and not alone:
+            raise ValueError(f"x has shape {x.shape}, expected {shape}")
+        return strided(x[None] if alone else x), (net.hidden_size,) if alone else self._prepared.y_shape
 
     @property
     def state(self) -> StateT:
@@ -84,15 +92,15 @@ class Stream(Generic[StateT]):
 
     @state.setter
     def state(self, value: StateT) -> None:
-        given = states.read("state", value, self._net, Layout(), self._problem.batch)
-        for array, values in zip(self._now, given, strict=False):
+        given = states.read("state", value, self._net, self._shape)
+        for array, values in zip(self._now, given or (None, None), strict=False):
             array[...] = 0 if values is None else values
 
     def reset(self, mask: Any = None) -> None:
         """Start again from a zero state: every row, or those where `mask` (batch,), bool or uint8, is not zero."""
         rows: Any = slice(None)
         if mask is not None:
-            rows = as_flags("mask", mask, (self._problem.batch,)).astype(bool)
+            rows = as_flags("mask", mask, (self._prepared.batch,)).astype(bool)
         for array in self._now:
             array[:, rows] = 0
 
@@ -100,8 +108,3 @@ class Stream(Generic[StateT]):
         raise TypeError(
             "a stream can be neither copied nor pickled: make another from the frozen net and assign this one's state"
         )
-
-    def _point(self) -> None:
-        """Let the problem read the state from `_now` and write the one after it to `_next`."""
-        self._problem.h0, self._problem.c0 = states.pair(self._now, Layout())
-        self._problem.h_n, self._problem.c_n = states.pair(self._next, Layout())

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
-from rnnfast.backends.common.layers import schedule
-from rnnfast.calls import backward, states
-from rnnfast.calls.arguments import read_sequence
-from rnnfast.calls.engine import Engine
-from rnnfast.calls.forward import Call, problem_again
-from rnnfast.calls.gradients import Gradients, StateT, gradients_for, state_norms_for
+from rnnfast.backends.common.layers import live_steps
+from rnnfast.calls.backward import backward
+from rnnfast.calls.forward import Call
+from rnnfast.calls.gradients import Gradients, StateT
+from rnnfast.calls.prepared import Engine
 from rnnfast.checks.values import truth
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Array
 
 
 class Tape(Generic[StateT]):
     """What one `record` kept. It refers to x and the parameters: leave them unchanged until after `backward`.
 
     Serves one `backward`, which frees its memory, unless recorded with `keep=True`.
+
+    >>> import numpy as np, rnnfast
+    >>> y, h, tape = rnnfast.GRU(3, 4, seed=0).record(np.ones((5, 2, 3), np.float32))
+    >>> tape.backward(np.ones_like(y)).params["bias_hh_l0"].shape
+    (12,)
     """
 
-    def __init__(self, engine: Engine, call: Call, *, keep: bool) -> None:
-        self._engine, self._layout, self._keep, self._memory = engine, call.layout, keep, call.memory
-        self._runner = call.runner or engine.backend
-        self._y_shape = call.y.shape
-        # Outputs are the caller's from here on, to change or to drop. Inputs as views: the caller's own arrays can get
-        # another shape in place.
-        self._problem, self._again, self._is_spent = call.problem, call.recorded, False
-        if call.recorded is not None:
-            self.dropout_seed = call.recorded.dropout_seed
-        elif (problem := call.problem) is not None:
-            problem.y = problem.h_n = problem.c_n = None
-            for name in ("x", "h0", "c0"):
-                if (array := getattr(problem, name)) is not None:
-                    setattr(problem, name, array.view())
-            self.dropout_seed = problem.dropout_seed
-        self._lock = threading.Lock()
+    def __init__(self, engine: Engine, call: Call, dropout_seed: int, keep: bool) -> None:
+        self._engine, self._keep, self.dropout_seed = engine, keep, dropout_seed
+        self._prepared, self._way = call.prepared, ""
+        self._held = [call]
+        """The call, until its reserve is used up: of several threads one alone can take it out."""
 
     def backward(
         self,
@@ -62,37 +52,18 @@ class Tape(Generic[StateT]):
         Raises RuntimeError on a second call without `keep`, ValueError and TypeError for arrays that do not fit;
         after those the tape is as it was.
         """
-        if self._is_spent:
-            self._refuse()
+        call = self._recorded()
         need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
         monitor = truth("monitor", monitor)
         if accumulate and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
-        if (again := self._again) is not None and not (monitor or self._keep or out is not None):
-            found = backward.run(self._engine, again, self._spend, dy, d_state, need_x)
-            if found is not None:
-                return found
-        recorded = self._recorded()
-        parameters, net, layout = self._engine.parameters, self._engine.net, self._layout
-        parameters.check()
-        memory = self._memory
-        dy = None if dy is None else read_sequence("dy", dy, self._y_shape, net, layout, memory)
-        d_final = states.read("d_state", d_state, net, layout, recorded.batch, memory)
-        grads = gradients_for(net, parameters, layout, recorded, need_x, out, memory)
-        given = {"dy": dy, "dh_n": d_final[0], "dc_n": d_final[1]}
-        if not self._keep:
-            self._spend()
-        problem = self._backward_problem(recorded, given, grads, written=[] if out is None else grads.arrays)
-        problem.overwrite = not accumulate
-        if monitor:
-            grads = replace(grads, state_norms=state_norms_for(net, problem))
-        self._runner.backward(problem)
-        return grads
+        return backward(self._engine, call, self._spend, dy, d_state, need_x, out, accumulate, monitor)
 
     @property
     def ran_on(self) -> str:
-        """The backend, and where it has several ways which it took and why. Raises RuntimeError after `backward`."""
-        way = self._runner.ran(self._recorded())
+        """The backend, and where it has several ways which it took and why; also after `backward`."""
+        held = self._held[:]
+        way = self._prepared.bound.ran(held[0].reserve) if held else self._way
         return f"{self._engine.choice.full_name}: {way}" if way else self._engine.choice.full_name
 
     @property
@@ -102,7 +73,7 @@ class Tape(Generic[StateT]):
         Of one that recomputes: the states between segments and all that one segment needs. Arguments and results are
         not counted, nor is memory that a call needs while it runs, such as gradients on their way between layers.
         """
-        return 0 if self._is_spent else self._runner.reserve_bytes(self._recorded())
+        return self._prepared.bound.reserve_bytes() if self._held else 0
 
     @property
     def cell_states(self) -> Array:
@@ -113,12 +84,12 @@ class Tape(Generic[StateT]):
         """
         if "c" not in self._engine.net.states:
             raise AttributeError(f"a {self._engine.net.name} has no cell states")
-        return self._layout.activations(self._runner.activations(self._recorded())["c"])
+        return self._activations()["c"]
 
     def gates(self) -> dict[str, Array]:
         """Every gate after its activation, by name: i f g o, r z n, or an RNN's h; as `cell_states`."""
-        values = self._runner.activations(self._recorded())
-        return {name: self._layout.activations(values[name]) for name in self._engine.net.gates}
+        values = self._activations()
+        return {name: values[name] for name in self._engine.net.gates}
 
     @property
     def live(self) -> Array:
@@ -126,43 +97,33 @@ class Tape(Generic[StateT]):
 
         Raises RuntimeError after `backward`.
         """
-        return schedule(self._recorded(), direction=0)[0]
+        call = self._recorded()
+        return live_steps(self._prepared.steps, self._prepared.batch, call.lengths, call.mask)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tape can be neither copied nor pickled: it refers to the live parameters and to x")
 
-    def _backward_problem(
-        self, recorded: Problem, given: dict[str, Array | None], grads: Gradients[StateT], written: Sequence[Array]
-    ) -> Problem:
-        """What was recorded and given, copied where it may overlap what is written, with the arrays of `grads`."""
-        net, layout, memory = self._engine.net, self._layout, self._memory
-        problem = replace(recorded, reserve=copy.deepcopy(recorded.reserve)) if self._keep else recorded
-        problem.dh0, problem.dc0 = states.pair([memory.as_array("out.state", a) for a in grads.states], layout)
-        problem.dx = None if grads.x is None else layout.sequence(memory.as_array("out.x", grads.x))
-        for name, array in given.items():
-            setattr(problem, name, array)
-        if written:
-            for name in (*given, "x", "h0", "c0", "mask", "resets"):
-                setattr(problem, name, memory.apart(getattr(problem, name), written))
-        params = {name: memory.as_array(name, array) for name, array in grads.params.items()}
-        for name, table in net.tables(params, prefix="d_").items():
-            setattr(problem, name, table)
-        return problem
+    def _activations(self) -> dict[str, Array]:
+        call, layout = self._recorded(), self._prepared.layout
+        found = self._prepared.bound.activations(call.reserve)
+        return {name: layout.activations(values) for name, values in found.items()}
 
-    def _recorded(self) -> Problem:
-        if self._is_spent:
+    def _recorded(self) -> Call:
+        try:
+            return self._held[0]
+        except IndexError:
             self._refuse()
-        if self._problem is None:
-            assert self._again is not None
-            self._problem = problem_again(self._engine, self._again)
-        return self._problem
 
-    def _spend(self) -> None:
-        """For one caller only: of several threads the others get what a second call gets."""
-        with self._lock:
-            if self._is_spent:
-                self._refuse()
-            self._problem, self._again, self._is_spent = None, None, True
+    def _spend(self) -> Any:
+        """Return the reserve to use up; with `keep` a copy of it."""
+        if self._keep:
+            return copy.deepcopy(self._recorded().reserve)
+        try:
+            reserve = self._held.pop().reserve
+        except IndexError:
+            self._refuse()
+        self._way = self._prepared.bound.ran(reserve)
+        return reserve
 
     @staticmethod
     def _refuse() -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -18,9 +18,12 @@ from rnnfast.problem import CELLS, Array, MaskedOutput
 
 @dataclass(frozen=True)
 class Net:
-    """L layers, D directions, input size I, hidden size H, G gates. `name` is what messages call it.
+    """A net of L layers, D directions, input size I, hidden size H, G gates. `name` is its class, as messages call it.
 
     Raises ValueError for a size below 1 or an option out of range, TypeError for values of the wrong kind.
+
+    >>> Net("LSTM", "lstm", 3, 4).shapes["weight_ih_l0"]
+    (16, 3)
     """
 
     name: str
@@ -51,25 +54,19 @@ class Net:
             settle(name, truth(name, getattr(self, name)))
         one_of("masked_output", self.masked_output, get_args(MaskedOutput))
 
-    def __str__(self) -> str:
-        """As a constructor call, with the options that differ from their defaults."""
-        options = [field for field in fields(self) if field.default is not MISSING and field.name != "one_step"]
-        said = [f"{f.name}={getattr(self, f.name)!r}" for f in options if getattr(self, f.name) != f.default]
-        return f"{self.name}({', '.join([str(self.input_size), str(self.hidden_size), *said])})"
-
-    @property
+    @functools.cached_property
     def gates(self) -> tuple[str, ...]:
         """Names of the gates, in PyTorch's order."""
         return CELLS[self.cell].gates
 
-    @property
+    @functools.cached_property
     def states(self) -> tuple[str, ...]:
         """Names of the cell's states: ("h",) or ("h", "c")."""
         return CELLS[self.cell].states
 
     @property
     def num_directions(self) -> int:
-        """D."""
+        """D, the number of directions."""
         return 2 if self.bidirectional else 1
 
     @property
@@ -87,7 +84,7 @@ class Net:
             yield from (f"_l{layer}", f"_l{layer}_reverse")[: self.num_directions]
 
     def layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of one layer's parameters, the same for each direction: (G·H, ·) and (G·H,)."""
+        """Return the shapes of one layer's parameters, the same for each direction: (G·H, ·) and (G·H,)."""
         rows = len(self.gates) * self.hidden_size
         columns = self.input_size if layer == 0 else self.output_size
         shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
@@ -104,7 +101,7 @@ class Net:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers the parameters are."""
+        """Number of numbers in all parameters."""
         first, above = (sum(math.prod(shape) for shape in self.layer_shapes(layer).values()) for layer in (0, 1))
         return self.num_directions * (first + (self.num_layers - 1) * above)
 
@@ -113,11 +110,11 @@ class Net:
         return {name: [name + suffix for suffix in self.suffixes] for name in self.layer_shapes(layer=0)}
 
     def tables(self, arrays: Mapping[str, Array], prefix: str = "") -> dict[str, Any]:
-        """Parameters or, with prefix "d_", their gradients as the lists that `Problem` holds."""
+        """Return parameters or, with prefix "d_", their gradients as the lists that `Problem` holds."""
         return {prefix + table: [arrays[name] for name in names] for table, names in self._table_names.items()}
 
     def layout(self, x: Array) -> Layout:
-        """How a call with this x is arranged. Raises ValueError for a wrong rank or number of features."""
+        """Return how the axes of this x are arranged. Raises ValueError for a wrong rank or number of features."""
         ranks = (1, 2) if self.one_step else (2, 3)
         if x.ndim not in ranks:
             axes = "B, T" if self.batch_first else "T, B"
@@ -127,4 +124,4 @@ class Net:
             raise ValueError(f"x has shape {x.shape}, expected {batched} or, without a batch axis, {alone}")
         if x.shape[-1] != self.input_size:
             raise ValueError(f"x has {x.shape[-1]} features, this {self.name} was made for {self.input_size}")
-        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first)
+        return layout_of(not self.one_step, x.ndim == ranks[1], self.batch_first, not self.one_step)

@@ -1,4 +1,4 @@
-"""Initial values of parameters."""
+"""Initial values of parameters: uniform, as in PyTorch, with the forget gates' bias as asked for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from rnnfast.problem import Array
 
 
 def initial(net: Net, rng: np.random.Generator, forget_bias: float | None = None) -> Parameters:
-    """New parameters, uniform in ±1/√H as in PyTorch. `forget_bias`: the total bias of the LSTM's forget gates.
+    """Return new parameters, uniform in ±1/√H as in PyTorch; `forget_bias`: the total bias of an LSTM's forget gates.
 
-    Raises MemoryError where they do not fit into memory, before anything is filled.
+    Raises MemoryError where they do not fit into memory, before anything is filled, ValueError for a forget_bias
+    beyond the dtype or of a net without biases.
+
+    >>> initial(Net("RNN", "rnn_tanh", 2, 4), np.random.default_rng(0))
+    Parameters(weight_ih_l0 (4, 2), weight_hh_l0 (4, 4), bias_ih_l0 (4,), bias_hh_l0 (4,))
     """
     memory = empty((net.num_parameters,), net.dtype)
     arrays, start = {}, 0

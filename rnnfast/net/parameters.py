@@ -6,21 +6,23 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
 from rnnfast.arrays import host
-from rnnfast.arrays.access import Memory
+from rnnfast.arrays.access import Access
 from rnnfast.arrays.host import apart, as_array
 from rnnfast.checks.arrays import check_dtype, check_shape
+from rnnfast.checks.values import truth
 from rnnfast.net.description import Net
+from rnnfast.net.loading import IncompatibleKeys, matched
 from rnnfast.problem import Array
 
 
 class Parameters(Mapping[str, Array]):
-    """Name -> array, in PyTorch's order. The arrays are live: change them in place and the net has changed.
+    """Mapping from name to array, in PyTorch's order. The arrays are live: change them and the net has changed.
 
     `parameters[name] = values` copies into the array, so `parameters[name] -= step` and `parameters[name] = new` do
     what they say while shape, dtype and identity of the arrays stay. Names can be neither added nor removed.
     """
 
-    place = "cpu"
+    device = "cpu"
     """Where the arrays live, as `Module.to` names it."""
 
     def __init__(self, arrays: dict[str, Array], net: Net) -> None:
@@ -48,37 +50,37 @@ class Parameters(Mapping[str, Array]):
         return len(self._arrays)
 
     def items(self) -> ItemsView[str, Array]:
-        """Names and arrays; what `Mapping` offers looks each of them up."""
+        """Return names and arrays at once; what `Mapping` offers looks each of them up."""
         return self._arrays.items()
 
     def values(self) -> ValuesView[Array]:
-        """The arrays, without looking each up by its name."""
+        """Return the arrays at once, without looking each up by its name."""
         return self._arrays.values()
 
     def __repr__(self) -> str:
         return f"Parameters({', '.join(f'{name} {array.shape}' for name, array in self.items())})"
 
     def tables(self) -> dict[str, Any]:
-        """The arrays as the lists that `Problem` holds. Raises as `check`."""
+        """Return the arrays as the lists that `Problem` holds. Raises as `check`."""
         self.check()
         return self._tables
 
     @property
     def net(self) -> Net:
-        """The net that they are of."""
+        """Description of the net that they belong to."""
         return self._net
 
     @property
     def frames(self) -> Mapping[str, Array]:
-        """What tells where each of the arrays lies."""
+        """NumPy arrays by name that lie where the parameters do, to ask about layout and overlap."""
         return self._arrays
 
-    def memory(self, x: Any) -> Memory:
-        """Where what comes with x must live too."""
+    def access(self, x: Any) -> Access:
+        """Return how arrays are reached where these and x live. Raises TypeError where x lives elsewhere."""
         return host
 
     def on_host(self) -> dict[str, Array]:
-        """Copies in host memory, by name."""
+        """Return copies in host memory, by name."""
         return dict(self.copy())
 
     def check(self) -> None:
@@ -101,29 +103,27 @@ class Parameters(Mapping[str, Array]):
                 raise ValueError(f"{name} has {how}, expected shape {shape}, C-contiguous: {advice}")
 
     def copy(self, *, writeable: bool = True) -> Parameters:
-        """The same values in arrays of their own."""
+        """Return parameters of the same values in arrays of their own."""
         self.check()
         arrays = {name: array.copy() for name, array in self.items()}
         for array in arrays.values():
             array.flags.writeable = writeable
         return Parameters(arrays, self._net)
 
-    def load(self, values: Mapping[str, Any]) -> None:
-        """Copy `values` into the arrays: all of them or, if anything does not fit, none.
+    def load(self, values: Mapping[str, Any], *, prefix: str = "", strict: bool = True) -> IncompatibleKeys:
+        """Copy into the arrays the values whose names begin with `prefix`: all of them or, if any does not fit, none.
 
-        Raises ValueError that lists every missing name, unexpected name and wrong shape; TypeError for wrong dtypes.
+        Returns the names that were missing or unexpected, which without `strict` are no fault. Raises ValueError that
+        lists those, every wrong shape and every read-only parameter; TypeError for wrong dtypes.
         """
-        if not isinstance(values, Mapping):
-            kind = type(values).__name__
-            raise TypeError(f"parameters must come as a mapping from name to array, such as a state dict, got {kind}")
+        given, incompatible = matched(values, self, prefix)
         self.check()
-        faults = [f"missing {name}" for name in self if name not in values]
-        faults += [f"unexpected {name}" for name in values if name not in self]
+        faults = incompatible.faults(values, self, prefix) if truth("strict", strict) else []
         arrays: dict[str, Any] = {}
         dtype_faults = []
-        for name in (name for name in self if name in values):
+        for name, value in given.items():
             try:
-                arrays[name] = apart(self._fitting(name, values[name]), self.frames.values())
+                arrays[name] = apart(self._fitting(name, value), self.frames.values())
             except ValueError as error:
                 faults.append(str(error))
             except TypeError as error:
@@ -133,12 +133,15 @@ class Parameters(Mapping[str, Array]):
             raise ValueError(text) if faults else TypeError(text)
         for name, array in arrays.items():
             self._write(name, array)
+        return incompatible
 
     def _write(self, name: str, values: Array) -> None:
         self[name][...] = values
 
     def _fitting(self, name: str, values: Any) -> Array:
         array = as_array(name, values)
-        check_dtype(name, array, self._net.dtype, self._net.name)
+        check_dtype(name, array, self._net.dtype, self._net.name, values)
         check_shape(name, array, self._shapes[name])
+        if not self.frames[name].flags.writeable:
+            raise ValueError(f"{name} is read-only, as are all parameters of a frozen net")
         return array

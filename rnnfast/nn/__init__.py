@@ -6,6 +6,9 @@ modules' two calls: `layer(x)` for inference, `y, tape = layer.record(x)` for tr
 
 A model of several parts is one flat dict of parameters, and one of gradients with the same names, made by `named`. A
 sequence too long for one call comes in `chunks`, and a net `Carried` from one to the next.
+
+Whatever training changes has `state_dict` and `load_state_dict`, from which it goes on bit for bit, and `save` and
+`load` keep all of it in one file.
 """
 
 from rnnfast.nn.adam import Adam, AdamW
@@ -13,14 +16,16 @@ from rnnfast.nn.chunks import Carried, chunks
 from rnnfast.nn.clip import clip_grad_norm, clip_grad_value, grad_norm
 from rnnfast.nn.dropout import Dropout
 from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.history import History
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.loader import Loader
-from rnnfast.nn.loop import History, fit
+from rnnfast.nn.loop import fit
 from rnnfast.nn.losses import cross_entropy, mse
 from rnnfast.nn.names import named
 from rnnfast.nn.optim import Optimizer
 from rnnfast.nn.padding import Padded, pad
 from rnnfast.nn.record import Gradients
+from rnnfast.nn.saved import load, save
 from rnnfast.nn.schedules import CosineLR, PlateauLR, Schedule, StepLR
 from rnnfast.nn.sgd import SGD
 from rnnfast.nn.softmax import LogSoftmax
@@ -51,7 +56,9 @@ __all__ = [
     "cross_entropy",
     "fit",
     "grad_norm",
+    "load",
     "mse",
     "named",
     "pad",
+    "save",
 ]

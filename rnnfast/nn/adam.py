@@ -19,6 +19,8 @@ class Adam(Optimizer):
     `first` and `second` hold the moving averages of gradient and squared gradient by name.
     """
 
+    settings = ("betas", "eps", "weight_decay")
+
     def __init__(
         self,
         parameters: Mapping[str, Array],
@@ -28,12 +30,12 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr, weight_decay, averages=2)
+        super().__init__(parameters, lr, weight_decay, averages=("first", "second"))
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"betas are {betas!r}, expected two numbers from 0 to below 1")
         first, second = (probability(f"betas[{k}]", beta) for k, beta in enumerate(betas))
         self.betas, self.eps = (first, second), positive("eps", eps)
-        self.first, self.second = self._averages
+        self.first, self.second = self._averages.values()
 
     def _update(self, p: Array, g: Array, scratch: Array, averages: list[Array]) -> None:
         """p -= lr m' / (sqrt(v') + eps), m' and v' being m and v over one minus their beta to the number of steps."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnnfast.checks.overlap import check_all_apart
 from rnnfast.checks.values import positive
 from rnnfast.nn import checks
 from rnnfast.problem import Array
@@ -36,11 +37,13 @@ def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     """Scale the gradients in place so that their norm is at most `max_norm`; return the norm they had.
 
     A norm that is not finite makes all gradients NaN, which reach every parameter: check the returned norm where
-    that can happen. Raises ValueError unless max_norm is finite and above 0 and every gradient can be written.
+    that can happen. Raises ValueError unless max_norm is finite and above 0 and every gradient can be written, and
+    where two share memory: what one array holds would be counted and scaled once for each of its names.
     """
     max_norm = positive("max_norm", max_norm)
     norm = grad_norm(grads)
     _check_writeable(grads)
+    check_all_apart([f"grads[{name!r}]" for name in grads], list(grads.values()), {})
     if not norm <= max_norm:
         for grad in grads.values():
             grad *= max_norm / norm if math.isfinite(norm) else math.nan

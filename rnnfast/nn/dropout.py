@@ -6,24 +6,28 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnnfast.checks.arrays import check_shape
-from rnnfast.checks.values import probability, seed_or_none, truth
+from rnnfast.checks.values import probability, truth
 from rnnfast.nn import checks
+from rnnfast.nn.draws import Draws
 from rnnfast.nn.record import Gradients, Tape
 from rnnfast.problem import Array
 
 
-class Dropout:
+class Dropout(Draws):
     """Inverted dropout (Srivastava et al. 2014) of x, float32 or float64 of any shape.
 
     `record` zeroes each number with probability p, independently, and scales the others by 1/(1-p); a call, inference,
-    returns x as it is. Every record draws a new mask from the generator that `seed` starts. It has no `parameters`.
+    returns x as it is. Every record draws a new mask from the generator that `seed` starts. It has no `parameters`,
+    and its state is where the generator stands.
     Raises ValueError for a p outside [0, 1), TypeError for another dtype: nothing is cast.
     """
+
+    settings = ("p",)
 
     def __init__(self, p: float = 0.5, *, seed: int | None = None) -> None:
         self.p = probability("p", p)
         self.parameters: dict[str, Array] = {}
-        self._rng = np.random.default_rng(seed_or_none("seed", seed))
+        super().__init__(seed)
 
     def __repr__(self) -> str:
         return f"Dropout({self.p})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
@@ -32,6 +34,12 @@ class Embedding(Layer):
         table = empty((self.num_embeddings, self.embedding_dim), self.dtype)
         table[...] = rng.standard_normal(table.shape)
         super().__init__(Parameters({"weight": table}))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was made with."""
+        sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
+        return sizes | {"dtype": self.dtype.name}
 
     @classmethod
     def from_matrix(cls, weight: ArrayLike) -> Embedding:

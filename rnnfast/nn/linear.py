@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -43,6 +44,12 @@ class Linear(Layer):
         super().__init__(Parameters({name: empty(size, self.dtype) for name, size in shapes.items()}))
         for array in self.parameters.values():
             array[...] = rng.uniform(-bound, bound, array.shape)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was made with."""
+        sizes = {"in_features": self.in_features, "out_features": self.out_features}
+        return sizes | {"bias": "bias" in self.parameters, "dtype": self.dtype.name}
 
     def __call__(self, x: ArrayLike) -> Array:
         """Return y (..., out_features) for x (..., in_features)."""

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnnfast.arrays.host import as_array
-from rnnfast.checks.values import seed_or_none, truth, whole
+from rnnfast.checks.values import truth, whole
+from rnnfast.nn.draws import Draws
 from rnnfast.nn.padding import Padded, as_sequences, pad_arrays
 from rnnfast.problem import Array
 
 Batch = tuple[Any, ...]
 
 
-class Loader:
+class Loader(Draws):
     """Batches of examples; every `for batch in loader` is one epoch, every batch a tuple with one entry per argument.
 
     data: each an array with one example per entry of its first axis, which gives arrays (B, ...), or a list of
@@ -26,6 +27,8 @@ class Loader:
     buckets: with more than 1, the examples are sorted into so many groups of about one size by the length of the first
     list of sequences, and batches are filled from one group after another and then shuffled: less padding, at the
     price of less chance in what meets in a batch.
+    `state_dict` between two epochs tells where the generator stands: a Loader of the same data and options that loads
+    it goes on with the same batches.
 
     Raises ValueError for sizes that do not fit, TypeError for kinds.
     """
@@ -46,7 +49,7 @@ class Loader:
         if self.drop_last and self.size < self.batch_size:
             raise ValueError(f"drop_last leaves nothing of {self.size} examples in batches of {self.batch_size}")
         self._bucket = self._buckets()
-        self._rng = np.random.default_rng(seed_or_none("seed", seed))
+        super().__init__(seed)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""

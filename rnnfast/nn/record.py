@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from rnnfast.problem import Array
 
@@ -24,3 +25,6 @@ class Tape:
         if self._spent:
             raise RuntimeError("this tape was already used: one backward per record, so call record again")
         self._spent = True
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a tape can be neither copied nor pickled: it refers to the live parameters and to x")

@@ -3,56 +3,75 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from rnnfast.checks.values import fraction, not_negative, whole
 from rnnfast.nn.optim import Optimizer
-from rnnfast.nn.stopping import Best
+from rnnfast.nn.state import Checks, Stateful, count
+from rnnfast.nn.stopping import Judge
 
 
 class Schedule(Protocol):
-    """What `fit` asks of a schedule."""
+    """What `fit` asks of a schedule. One that has an attribute `optimizer` serves that optimiser alone."""
 
     def step(self, loss: float) -> None:
         """Set the rate after an epoch with this loss."""
 
 
-class StepLR:
+class Counted(Stateful):
+    """The base of a schedule that goes by the epochs `done` and the rate `first_lr` that `optimizer` began with."""
+
+    numbers: ClassVar[Checks] = {"first_lr": not_negative, "done": count}
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer, self.first_lr, self.done = optimizer, optimizer.lr, 0
+
+
+class StepLR(Counted):
     """lr = the rate it began with times factor**(epochs done // every)."""
+
+    settings = ("every", "factor")
 
     def __init__(self, optimizer: Optimizer, every: int, factor: float = 0.1) -> None:
         self.every, self.factor = whole("every", every), fraction("factor", factor)
-        self._optimizer, self._first, self._epochs = optimizer, optimizer.lr, 0
+        super().__init__(optimizer)
 
     def step(self, loss: float | None = None) -> None:
         """Set the rate after an epoch; the loss does not matter."""
-        self._epochs += 1
-        self._optimizer.lr = self._first * self.factor ** (self._epochs // self.every)
+        self.done += 1
+        self.optimizer.lr = self.first_lr * self.factor ** (self.done // self.every)
 
 
-class CosineLR:
+class CosineLR(Counted):
     """lr falls from the rate it began with to `lowest` along half a cosine in so many epochs, and stays there.
 
-    Loshchilov and Hutter 2017, without restarts.
+    Loshchilov and Hutter 2017, without restarts. Raises ValueError for a `lowest` above the rate it begins with.
     """
+
+    settings = ("epochs", "lowest")
 
     def __init__(self, optimizer: Optimizer, epochs: int, lowest: float = 0.0) -> None:
         self.epochs, self.lowest = whole("epochs", epochs), not_negative("lowest", lowest)
-        self._optimizer, self._first, self._done = optimizer, optimizer.lr, 0
+        if self.lowest > optimizer.lr:
+            expected = f"at most {optimizer.lr}, the optimiser's rate, from which it falls"
+            raise ValueError(f"lowest is {lowest}, expected {expected}")
+        super().__init__(optimizer)
 
     def step(self, loss: float | None = None) -> None:
         """Set the rate after an epoch; the loss does not matter."""
-        self._done = min(self._done + 1, self.epochs)
-        height = (1 + math.cos(math.pi * self._done / self.epochs)) / 2
-        self._optimizer.lr = self.lowest + (self._first - self.lowest) * height
+        self.done = min(self.done + 1, self.epochs)
+        height = (1 + math.cos(math.pi * self.done / self.epochs)) / 2
+        self.optimizer.lr = self.lowest + (self.first_lr - self.lowest) * height
 
 
-class PlateauLR:
+class PlateauLR(Judge):
     """lr is multiplied by `factor`, never below `lowest`, after `patience` epochs in a row that did not improve.
 
     An epoch improves if its loss is below the best so far by more than `min_delta`, as in `EarlyStopping`. (PyTorch's
     patience is one less: the epochs that are still allowed.)
     """
+
+    settings = ("factor", "patience", "min_delta", "lowest")
 
     def __init__(
         self,
@@ -63,12 +82,12 @@ class PlateauLR:
         min_delta: float = 0.0,
         lowest: float = 0.0,
     ) -> None:
-        self.factor, self.patience = fraction("factor", factor), whole("patience", patience)
-        self.lowest = not_negative("lowest", lowest)
-        self._optimizer, self._best = optimizer, Best(min_delta)
+        self.factor, self.lowest = fraction("factor", factor), not_negative("lowest", lowest)
+        super().__init__(patience, min_delta)
+        self.optimizer = optimizer
 
     def step(self, loss: float) -> None:
         """Set the rate after an epoch with this loss; NaN does not improve."""
-        if not self._best.improved_by(loss) and self._best.waited == self.patience:
-            self._best.waited = 0
-            self._optimizer.lr = min(self._optimizer.lr, max(self._optimizer.lr * self.factor, self.lowest))
+        if not self._improves(loss) and self.waited == self.patience:
+            self.waited = 0
+            self.optimizer.lr = min(self.optimizer.lr, max(self.optimizer.lr * self.factor, self.lowest))

@@ -17,12 +17,14 @@ class SGD(Optimizer):
     `velocity` holds v by name, empty without momentum.
     """
 
+    settings = ("momentum", "weight_decay")
+
     def __init__(
         self, parameters: Mapping[str, Array], lr: float = 1e-2, *, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         self.momentum = probability("momentum", momentum)
-        super().__init__(parameters, lr, weight_decay, averages=1 if self.momentum else 0)
-        self.velocity = self._averages[0] if self.momentum else {}
+        super().__init__(parameters, lr, weight_decay, averages=("velocity",) if self.momentum else ())
+        self.velocity = self._averages.get("velocity", {})
 
     def _update(self, p: Array, g: Array, scratch: Array, averages: list[Array]) -> None:
         for v in averages:

@@ -8,7 +8,7 @@ from rnnfast.backends.common.layers import visit
 from rnnfast.problem import Array, Problem
 
 
-class Held:
+class HeldOutput:
     """What one piece's last output owes to the piece visited after it, and the gradient that comes back for it."""
 
     def __init__(self, problem: Problem) -> None:

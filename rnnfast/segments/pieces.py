@@ -1,4 +1,4 @@
-"""A walk: a problem of one direction run piece by piece, forward and backward, and what passes from piece to piece."""
+"""Pieces: a problem of one direction run piece by piece, forward and backward, and what passes from piece to piece."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.common import whole
 from rnnfast.backends.common.layers import schedule
-from rnnfast.backends.contract import Backend
+from rnnfast.backends.contract import Binder
 from rnnfast.problem import Array, Pair, Problem
-from rnnfast.segments.hold import Held
+from rnnfast.segments.hold import HeldOutput
 from rnnfast.segments.plan import Plan, Span
 from rnnfast.segments.slices import steps_of
 
 
 @dataclass
-class Kept:
-    """What a walk leaves for backward."""
+class Checkpoints:
+    """States and reserves that a forward leaves for backward."""
 
     states: list[Pair] = field(default_factory=list)
     """Before each segment or, where none is recomputed, each piece, in the order of the visit; not before the first."""
     reserves: list[Any] = field(default_factory=list)
     """Of the pieces, where none is recomputed."""
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Kept:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoints:
         """For a tape that serves several backwards: they change no state."""
-        return Kept(self.states, copy.deepcopy(self.reserves, memo))
+        return Checkpoints(self.states, copy.deepcopy(self.reserves, memo))
 
 
-class Walk:
+class Pieces:
     """The pieces of a problem in the order in which its direction visits them."""
 
-    def __init__(self, backend: Backend, problem: Problem, plan: Plan) -> None:
+    def __init__(self, backend: Binder, problem: Problem, plan: Plan) -> None:
         self.backend, self.plan, self.direction = backend, plan, problem.direction(0)
-        self.problem = replace(problem)
+        self.problem = replace(problem, frozen=True, cache={})  # so that all pieces share weights rearranged once
         self.segments = plan.segments()
         if self.direction == 1:
             self.segments = [segment[::-1] for segment in reversed(self.segments)]
         if not plan.recomputes:
             self.segments = [[span] for segment in self.segments for span in segment]
         self.ragged = problem.mask is not None or problem.lengths is not None
-        self.held = Held(problem) if self.ragged and problem.masked_output == "hold" else None
+        self.held = HeldOutput(problem) if self.ragged and problem.masked_output == "hold" else None
 
-    def forward(self) -> Kept:
+    def forward(self) -> Checkpoints:
         """Write y and the final states."""
-        problem, kept = self.problem, Kept()
-        problem.packed = self.backend.pack(problem)
+        problem, kept = self.problem, Checkpoints()
         state = problem.h0, problem.c0
         for number, segment in enumerate(self.segments):
             if number > 0:
@@ -65,7 +65,7 @@ class Walk:
                 final[...] = last
         return kept
 
-    def backward(self, kept: Kept) -> None:
+    def backward(self, kept: Checkpoints) -> None:
         """Write the gradients. Consumes the reserves."""
         problem, overwrite = self.problem, self.problem.overwrite
         after: Pair = problem.dh_n, problem.dc_n
@@ -78,7 +78,7 @@ class Walk:
             live = self.live(piece) if self.ragged else None
             if self.held is not None and live is not None:
                 self.held.enter(piece, live)
-            self.backend.backward(piece)
+            whole.backward(piece)
             overwrite = overwrite and live is not None and not live.any()  # gradients were written, if not as zeros
             after = piece.dh0, piece.dc0
             if not (first or cut):
@@ -88,21 +88,19 @@ class Walk:
                 if cut:
                     self.held.gradient = None
 
-    def activations(self, kept: Kept) -> dict[str, Array]:
+    def activations(self, kept: Checkpoints) -> dict[str, Array]:
         """Gates by name, and c: (L, T, B, H)."""
         found: dict[str, Array] = {}
         for (t0, t1), piece in self.recorded_backward(kept, consume=False):
-            for name, values in self.backend.activations(piece).items():
+            for name, values in whole.activations(piece).items():
                 layers, _, *rest = values.shape
-                whole = found.setdefault(name, np.empty((layers, self.problem.steps, *rest), values.dtype))
-                whole[:, t0:t1] = values
+                values_of_all = found.setdefault(name, np.empty((layers, self.problem.steps, *rest), values.dtype))
+                values_of_all[:, t0:t1] = values
         return found
 
-    def recorded_backward(self, kept: Kept, *, consume: bool = True) -> Iterator[tuple[Span, Problem]]:
+    def recorded_backward(self, kept: Checkpoints, *, consume: bool = True) -> Iterator[tuple[Span, Problem]]:
         """The pieces with their reserves, last first: those that were kept, or a segment at a time anew."""
         problem, plan = self.problem, self.plan
-        if plan.recomputes:
-            problem.packed = self.backend.pack(problem)
         y = self.empty(plan.piece if plan.recomputes else 0, problem.batch, problem.hidden_size)
         for number in reversed(range(len(self.segments))):
             state, pieces = kept.states[number - 1] if number else (problem.h0, problem.c0), []
@@ -127,7 +125,7 @@ class Walk:
     def advance(self, piece: Problem, span: Span) -> Pair:
         """Run it forward; the state that the next piece starts from."""
         piece.h_n, piece.c_n = self.new_states()
-        self.backend.forward(piece)
+        whole.forward(self.backend, piece)
         if span[0] > 0:
             self.reset((piece.h_n, piece.c_n), span[0])
         return piece.h_n, piece.c_n

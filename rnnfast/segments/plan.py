@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from rnnfast.backends.common import whole as whole_problem
 from rnnfast.backends.contract import Binder
 from rnnfast.checks.values import whole
 from rnnfast.problem import Problem
@@ -14,7 +15,7 @@ from rnnfast.segments.slices import one_way, steps_of
 
 BLOCK = 64
 """Segments end at multiples of it, counted from where the gradient's flow ends, so that the C backend sums gradients of
-weights in the same order however long they are: RF_BLOCK_STEPS of csrc/rnnfast.h."""
+weights in the same order however long they are: RF_BLOCK_STEPS of csrc/include/rnnfast.h."""
 Span = tuple[int, int]
 """Steps [t0, t1)."""
 
@@ -114,15 +115,15 @@ def kept_bytes(backend: Binder, problem: Problem, plan: Plan) -> int:
     """Bytes that a tape holds at most: states between segments, outputs of the layers below one that sees all steps,
     and what backward needs of all its pieces or, recomputed, of those of one segment."""
     if plan.piece == plan.steps:
-        return backend.reserve_bytes(problem)
+        return whole_problem.reserve_bytes(backend, problem)
     numbers, parts = problem.dtype.itemsize * problem.batch * problem.hidden_size, one_way(problem)
     longest = min(plan.segment, plan.steps)
     working = []
     for part in parts:
         state = numbers * part.num_layers * len(part.states)
-        reserves = longest // plan.piece * backend.reserve_bytes(steps_of(part, 0, plan.piece))
+        reserves = longest // plan.piece * whole_problem.reserve_bytes(backend, steps_of(part, 0, plan.piece))
         if rest := longest % plan.piece:
-            reserves += backend.reserve_bytes(steps_of(part, 0, rest))
+            reserves += whole_problem.reserve_bytes(backend, steps_of(part, 0, rest))
         output = plan.piece * numbers if plan.recomputes else 0
         working.append(reserves + -(-longest // plan.piece) * state + output)
     states = numbers * problem.num_layers * problem.num_directions * len(problem.states)

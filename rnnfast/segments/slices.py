@@ -45,19 +45,18 @@ def _layer_direction(problem: Problem, k: int) -> Problem:
         num_layers=1,
         num_directions=1,
         first_layer=k // 2,
-        half=k % 2 + 1,
+        only_direction=k % 2 + 1,
         input_size=problem.weight_ih[k].shape[1],
-        packed=None,
         reserve=None,
         cache={},
         **own,
     )
 
 
-def half(array: Array | None, problem: Problem) -> Array | None:
+def own_features(array: Array | None, problem: Problem) -> Array | None:
     """The features of a (T, B, D·H) array that belong to what `problem` is; None stays None."""
-    if array is None or problem.half == 0:
+    if array is None or problem.only_direction == 0:
         return array
-    first = (problem.half - 1) * problem.hidden_size
+    first = (problem.only_direction - 1) * problem.hidden_size
     found: Array = array[..., first : first + problem.hidden_size]
     return found

@@ -29,6 +29,7 @@ from support import OUTPUTS, Spec, copy_of, make_problem, outputs_of, pick, run
 
 import rnnfast
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.common import whole
 from rnnfast.problem import CELLS, Problem
 
 pytestmark = [
@@ -98,9 +99,9 @@ def test_packed_weights_and_inference(variant: str, cell: str, dtype: str, net: 
     options = {name: value for name, value in NETS[net].items() if name not in DROPOUT}
     problem = make(variant, cell, dtype, **options, batch=7)
     expected = pick(promised(problem), ("y", "h_n", "c_n"))
-    for packed in (None, c.pack(problem)):
-        plain = replace(copy_of(problem), packed=packed, record=False)
-        c.forward(plain)
+    for frozen in (False, True):
+        plain = replace(copy_of(problem), frozen=frozen, record=False)
+        whole.forward(c, plain)
         assert_same_bits(pick(outputs_of(plain), tuple(expected)), expected)
 
 

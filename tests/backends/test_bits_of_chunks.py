@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, RAGGED
 from bits import DROPOUT, EVERY_VARIANT, assert_same_bits, make, promised, run_as_calls, run_on_one_reserve
+from c_records import Record
 from support import OUTPUTS, copy_of, outputs_of, pick
 
 import rnnfast
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c.library import library
-from rnnfast.backends.c.record import LibraryCall
+from rnnfast.backends.common import whole
 from rnnfast.problem import CELLS
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
@@ -67,15 +68,13 @@ def test_chunks_of_one_reserve(variant: str, cell: str, dtype: str, masked_outpu
 def test_inference_in_chunks_that_hold_the_last_output(variant: str, cell: str, dtype: str) -> None:
     problem = make(variant, cell, dtype, steps=24, batch=7, layers=2, **RAGGED, masked_output="hold")
     problem.record = False
-    whole, parts = copy_of(problem), copy_of(problem)
-    c.forward(whole)
+    uncut, parts = copy_of(problem), copy_of(problem)
+    whole.forward(c, uncut)
     for t0, t1 in ((0, 1), (1, 10), (10, 23), (23, 24)):
-        call = LibraryCall(parts)
-        call.record.t0, call.record.t1 = t0, t1
-        call.run(call.lib.rf_forward)
+        Record(parts).run("rf_forward", t0=t0, t1=t1)
         parts.h0, parts.c0 = (None if a is None else a.copy() for a in (parts.h_n, parts.c_n))
     names = ("y", "h_n", "c_n")
-    assert_same_bits(pick(outputs_of(parts), names), pick(outputs_of(whole), names))
+    assert_same_bits(pick(outputs_of(parts), names), pick(outputs_of(uncut), names))
 
 
 @EVERY_VARIANT

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from agreement import ALL_CELLS, RAGGED
 from bits import assert_same_bits, promised, run_on_one_reserve
+from c_records import Record, call, reserve_of
 from support import GRADIENTS, OUTPUTS, Spec, assert_same, copy_of, make_problem, outputs_of, pick, with_outputs
 
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c.library import library
-from rnnfast.backends.c.memory import Block
-from rnnfast.backends.c.record import LibraryCall
+from rnnfast.backends.common import whole
 from rnnfast.backends.reference import backend as reference
-from rnnfast.problem import Problem
 
 HELD = Spec("lstm", steps=100, batch=6, input_size=5, hidden_size=9, masked_output="hold")
 
@@ -31,29 +30,17 @@ def block_steps() -> int:
     return int(library()[1].RF_BLOCK_STEPS)
 
 
-def reserve_of(problem: Problem) -> Block:
-    """Room for its tape, filled with NaN."""
-    block = Block(LibraryCall(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
-    block.bytes[:] = 0xFF
-    return block
-
-
-def call(problem: Problem, reserve: Block, t0: int, t1: int, function: str) -> None:
-    chunk = LibraryCall(replace(problem, reserve=reserve))
-    chunk.record.t0, chunk.record.t1 = t0, t1
-    chunk.run(getattr(chunk.lib, function))
-
-
 @ALL_CELLS
 def test_gradients_that_nobody_wants_change_no_other(cell: str) -> None:
     problem = make_problem(Spec(cell, steps=9, batch=6, input_dropout=0.3, directions=2, layers=2), "float32")
     expected = promised(problem)
     for name in (*GRADIENTS, "dx"):
         part = replace(copy_of(problem), **{name: None})
-        c.forward(part)
+        reserve = reserve_of(part)
+        call(part, reserve, 0, part.steps, "rf_forward")
         if name == "d_weight_ih":
             part.x = None
-        c.backward(part)
+        call(part, reserve, 0, part.steps, "rf_backward")
         got = pick(outputs_of(part), [other for other in (*GRADIENTS, "dx", "dh0") if other != name])
         assert_same_bits(got, pick(expected, {key.split("[")[0] for key in got}))
 
@@ -74,8 +61,8 @@ def test_rows_of_weight_gradients_are_gathered_over_steps(block_steps: int) -> N
     problem.lengths[33] = problem.steps
     expected = promised(problem)
     assert_same_bits(run_on_one_reserve(problem, range(block_steps, 150, block_steps)), expected)
-    reference.forward(problem)
-    reference.backward(problem)
+    whole.forward(reference, problem)
+    whole.backward(problem)
     assert_same(pick(expected, GRADIENTS), pick(outputs_of(problem), GRADIENTS), rtol=1e-11, atol=1e-13)
 
 
@@ -86,27 +73,27 @@ def test_a_gradient_held_over_a_chunk_without_dy_arrives(block_steps: int) -> No
     problem.dy[:block_steps] = 0
     problem.dh_n = problem.dc_n = None
     expected = promised(problem)
-    whole = with_outputs(problem)
-    reserve = reserve_of(whole)
-    call(whole, reserve, 0, whole.steps, "rf_forward")
-    call(whole, reserve, block_steps, whole.steps, "rf_backward")
-    whole.dh_n, whole.dc_n, whole.dy = whole.dh0, whole.dc0, None
-    call(whole, reserve, 0, block_steps, "rf_backward")
+    tape = with_outputs(problem)
+    reserve = reserve_of(problem, 0xFF)
+    call(tape, reserve, 0, tape.steps, "rf_forward")
+    call(tape, reserve, block_steps, tape.steps, "rf_backward")
+    tape.dh_n, tape.dc_n, tape.dy = tape.dh0, tape.dc0, None
+    call(tape, reserve, 0, block_steps, "rf_backward")
     assert np.abs(expected["d_weight_hh[0]"]).max() > 0
-    assert_same_bits(pick(outputs_of(whole), GRADIENTS), pick(expected, GRADIENTS))
+    assert_same_bits(pick(outputs_of(tape), GRADIENTS), pick(expected, GRADIENTS))
 
 
 def test_backward_may_begin_at_any_chunk(block_steps: int) -> None:
     problem = make_problem(HELD, "float64")
     first = with_outputs(problem)
-    reserve = reserve_of(first)
+    reserve = reserve_of(problem, 0xFF)
     call(first, reserve, 0, block_steps, "rf_forward")
     call(first, reserve, 0, block_steps, "rf_backward")
     assert all(np.isfinite(a).all() for a in pick(outputs_of(first), GRADIENTS).values())
 
 
 def test_a_negative_number_of_threads_is_refused() -> None:
-    record = LibraryCall(make_problem(HELD, "float32"))
+    record = Record(make_problem(HELD, "float32"))
     record.record.num_threads = -1
     with pytest.raises(ValueError, match="range"):
-        record.run(record.lib.rf_forward)
+        record.run("rf_forward")

@@ -6,6 +6,7 @@ import copy
 import re
 from pathlib import Path
 
+import c_records
 import numpy as np
 import pytest
 from programs import python, run, tool
@@ -13,9 +14,10 @@ from support import Spec, make_problem
 
 import rnnfast
 from rnnfast.backends.c import backend as c
-from rnnfast.backends.c import record as c_call
+from rnnfast.backends.c import record
 from rnnfast.backends.c.library import library
 from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.common import whole
 from rnnfast.problem import Problem
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
@@ -28,7 +30,7 @@ RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
 def test_only_rf_names_are_exported() -> None:
     symbols = run(tool("nm"), "--dynamic", "--defined-only", "--format=posix", c.describe()["library"])
     names = {line.split()[0] for line in symbols.splitlines()}
-    header = (CLONE / "csrc" / "rnnfast.h").read_text()
+    header = (CLONE / "csrc" / "include" / "rnnfast.h").read_text()
     assert names == set(re.findall(r"^RF_API .*?(rf_\w+)\(", header, re.MULTILINE))
 
 
@@ -43,12 +45,13 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite workspace"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite"
     filled = {
         *others.split(),
-        *(c_call.SIZES + c_call.NUMBERS + c_call.FORWARD + c_call.BACKWARD + c_call.BLOCKS + c_call.WEIGHTS),
-        *(f"d_{name}" for name in c_call.WEIGHTS),
-        *(f"{name}{field}" for name in ("x", "y", "dy", "dx") for field in ("", "_stride_t", "_stride_b")),
+        *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
+        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed",)),
+        *(f"d_{name}" for name in record.WEIGHTS),
+        *(f"{name}{field}" for name in c_records.SEQUENCES for field in ("", "_stride_t", "_stride_b")),
     }
     assert filled == {name for name, _ in ffi.typeof("rf_problem").fields}
 
@@ -93,7 +96,7 @@ def test_asking_for_an_unknown_instruction_set_names_the_known_ones() -> None:
     problem = make_problem(Spec())
     problem.variant = "sse9"
     with pytest.raises(ValueError, match=r"'sse9' is no instruction set.*scalar"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_threads_are_counted() -> None:
@@ -136,14 +139,14 @@ def test_lengths_out_of_range_are_refused() -> None:
     problem = make_problem(Spec(lengths=True))
     problem.lengths = np.full(problem.batch, problem.steps + 1)
     with pytest.raises(ValueError, match="length"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_sizes_beyond_memory_are_refused() -> None:
     huge = 2**31 - 1
     problem = Problem("lstm", np.dtype("float32"), 1, 1, huge, huge, huge, huge, record=True)
     with pytest.raises(MemoryError):
-        c.forward(problem)
+        whole.forward(c, problem)
     with pytest.raises(MemoryError):
         Block(2**63)
 
@@ -154,12 +157,12 @@ def test_rows_apart_by_part_of_an_element_are_refused() -> None:
     rows = np.zeros(problem.x.shape[:2], np.dtype([("x", "f4", problem.x.shape[2]), ("flag", "u1")]))
     problem.x = rows["x"]
     with pytest.raises(ValueError, match="x has strides .* no multiples of 4 bytes"):
-        c.forward(problem)
+        whole.forward(c, problem)
 
 
 def test_backward_needs_a_recorded_forward() -> None:
     problem = make_problem(Spec())
-    for function in (c.backward, c.activations):
+    for function in (whole.backward, whole.activations):
         with pytest.raises(RuntimeError, match="record=True"):
             function(problem)
 
@@ -208,7 +211,7 @@ def test_the_header_is_valid_cxx() -> None:
         "-Wpedantic",
         "-Werror",
         "-fsyntax-only",
-        CLONE / "csrc/rnnfast.h",
+        CLONE / "csrc/include/rnnfast.h",
     )
 
 

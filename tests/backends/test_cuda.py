@@ -1,4 +1,4 @@
-"""What only the CUDA backend has: tiers, barriers that are needed, kernels that compile; on no device at all."""
+"""The CUDA backend's own: tiers, barriers that are needed, kernels that compile; on no device at all."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from support import Spec, copy_of, make_problem, run
 import rnnfast
 from rnnfast.backends import choose as chooser
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
@@ -29,7 +30,7 @@ from rnnfast.backends.cuda.tiers import Limits, choose, reach
 
 SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5)
 LIMITS = {"A": replace(SMALL, threads=16, words=(200,)), "B": SMALL, "C": replace(SMALL, words=(1,))}
-"""Of emulated devices on which a small layer runs on each tier."""
+"""Limits of emulated devices on which a small layer runs on each tier."""
 RAGGED = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.4}
 ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
 
@@ -38,7 +39,7 @@ ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """In place of the device."""
     emulator = Emulator()
-    monkeypatch.setattr(numba_cuda, "device", lambda: emulator)
+    monkeypatch.setattr(devices, "device", lambda: emulator)
     yield emulator
 
 

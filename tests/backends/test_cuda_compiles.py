@@ -10,15 +10,15 @@ import pytest
 from support import Spec, make_problem, run
 
 import rnnfast
-from rnnfast.backends import choose
 from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_compiler import Compiler, ptxas
-from cuda_emulator import EmulatedArray
+from device_memory import EmulatedArray, in_place_of_the_device
 
 from rnnfast.backends.cuda.shapes import CELLS
 
@@ -29,7 +29,7 @@ RESIDENT = {"forward_kernel", "backward_kernel"}
 def compiled(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], spec: Spec, dtype: str) -> dict[str, Any]:
     """Every kernel of a training step by name, its registers printed."""
     compiler = Compiler(capability)
-    monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
+    monkeypatch.setattr(devices, "device", lambda: compiler)
     run(numba_cuda, make_problem(spec, dtype))
     return shown(compiler, f"{dtype} {spec.cell} H {spec.hidden_size}")
 
@@ -84,15 +84,12 @@ def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monk
 
 
 @CAPABILITIES
-def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int]) -> None:
     compiler = Compiler(capability)
-    monkeypatch.setattr(numba_cuda, "device", lambda: compiler)
-    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: None)
-    choose._explicit.cache_clear()
-    net = rnnfast.LSTM(3, 64, batch_first=True, masked_output="hold", recurrent_dropout=0.5).to("cuda")
-    x, dy, state = (EmulatedArray(np.zeros(shape, np.float32)) for shape in ((4, 6, 3), (4, 6, 64), (1, 4, 64)))
-    net.record(x, (state, None), lengths=np.arange(4))[2].backward(dy, (None, state))
-    choose._explicit.cache_clear()
+    with in_place_of_the_device(compiler):
+        net = rnnfast.LSTM(3, 64, batch_first=True, masked_output="hold", recurrent_dropout=0.5).to("cuda")
+        x, dy, state = (EmulatedArray(np.zeros(shape, np.float32)) for shape in ((4, 6, 3), (4, 6, 64), (1, 4, 64)))
+        net.record(x, (state, None), lengths=np.arange(4))[2].backward(dy, (None, state))
     check(shown(compiler, "strided"), resident=True)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnfast
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.calls.gradients import Gradients
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -96,6 +96,32 @@ def test_gradients_may_overwrite_what_was_recorded(
         close(a, b)
 
 
+def test_gradients_may_overwrite_an_input_that_is_dense_time_first(upload: Upload, rng: np.random.Generator) -> None:
+    """The copy that is read in its place is dense in the caller's order of axes, batch first."""
+    here, there = nets(batch_first=True)
+    x, dy = (rng.normal(size=(5, 2, n)).astype(np.float32) for n in (3, 4))
+    right = here.record(x.swapaxes(0, 1))[2].backward(dy.swapaxes(0, 1))
+    on_device = upload(x.swapaxes(0, 1))
+    _, _, tape = there.record(on_device)
+    empty = {name: upload(np.empty_like(a)) for name, a in right.params.items()}
+    states: Any = tuple(upload(np.empty((1, 2, 4), np.float32)) for _ in range(2))
+    found = tape.backward(upload(dy.swapaxes(0, 1)), out=Gradients(on_device, states, empty))
+    for a, b in zip(found.arrays, right.arrays, strict=True):
+        close(a, b)
+
+
+def test_weights_of_a_frozen_net_travel_once(emulated_device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = rnnfast.LSTM(3, 4, num_layers=2, seed=1, backend="cuda").freeze()
+    upload, sizes = emulated_device.upload, list[tuple[int, ...]]()
+    monkeypatch.setattr(emulated_device, "upload", lambda a, stream: sizes.append(a.shape) or upload(a, stream))
+    x = np.ones((2, 1, 3), np.float32)
+    first, _ = frozen(x)
+    assert len(sizes) > 8 and sizes.count((16, 4)) == 3
+    sizes.clear()
+    again, _ = frozen(x)
+    assert sizes == [x.shape] and np.array_equal(first, again)
+
+
 def test_step_cells_and_frozen_nets(upload: Upload, rng: np.random.Generator) -> None:
     x = rng.normal(size=(2, 3)).astype(np.float32)
     here, there = (rnnfast.GRUCell(3, 4, seed=2, backend=backend) for backend in ("reference", None))
@@ -133,10 +159,10 @@ def test_a_spent_tape_holds_nothing_of_x(upload: Upload) -> None:
 
 
 def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PLACES_KEPT", 10)
+    monkeypatch.setattr(plan, "POSITIONS_KEPT", 10)
     _, there = nets()
     kept = []
     for steps in (2, 3, 4, 2):
         there(upload(np.zeros((steps, 2, 3), np.float32)))
-        kept.append([key[0] for key in numba_cuda.device().plans])
+        kept.append([key[0] for key in devices.device().plans])
     assert kept == [[2], [2, 3], [4], [2]]

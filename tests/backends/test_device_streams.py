@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
-from cuda_emulator import EmulatedArray
 from device_arrays import Upload, nets
+from device_memory import EmulatedArray
 
 from rnnfast.backends.cuda import libraries
-from rnnfast.backends.cuda.product import Matrix, matrix
+from rnnfast.backends.cuda.matrix import Matrix, matrix
 
 
 def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
@@ -35,7 +35,7 @@ def noting(call: Callable[..., Any], name: str, position: int, streams: set[tupl
 
 def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets(recurrent_dropout=0.5)
-    emulator, streams, waited = numba_cuda.device(), set[tuple[str, int]](), list[int]()
+    emulator, streams, waited = devices.device(), set[tuple[str, int]](), list[int]()
     monkeypatch.setattr(emulator, "wait", waited.append)
     for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1, "clear": 1}.items():
         monkeypatch.setattr(emulator, name, noting(getattr(emulator, name), name, position, streams))
@@ -49,7 +49,7 @@ def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("keep", [False, True])
 def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets()
-    emulator, waited, stream = numba_cuda.device(), list[int](), [5]
+    emulator, waited, stream = devices.device(), list[int](), [5]
     monkeypatch.setattr(libraries.Plain, "stream", lambda self: stream[0])
     _, _, tape = there.record(upload(np.zeros((2, 1, 3), np.float32)), keep=keep)
     monkeypatch.setattr(emulator, "wait", waited.append)
@@ -68,7 +68,7 @@ def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
 
 
 class CurrentDevice(nullcontext[None]):
-    """As CuPy's: within it arrays are made there."""
+    """A device like CuPy's: within it arrays are made there."""
 
     id, entered = 0, 0
 
@@ -77,9 +77,9 @@ class CurrentDevice(nullcontext[None]):
 
 
 def cupy_over_numpy() -> Any:
-    """What is used of CuPy, over NumPy."""
+    """Return what is used of CuPy, over NumPy."""
     stream = SimpleNamespace(ptr=7)
-    names = {name: getattr(np, name) for name in ("empty", "asarray", "matmul", "lib")}
+    names = {name: getattr(np, name) for name in ("asarray", "matmul", "lib")}
     return SimpleNamespace(**names, cuda=SimpleNamespace(get_current_stream=lambda: stream))
 
 
@@ -105,10 +105,17 @@ def test_products_of_libraries(name: str, monkeypatch: pytest.MonkeyPatch, rng: 
 
 
 def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
-    device = CurrentDevice()
+    def empty(shape: tuple[int, ...], dtype: Any, device: Any = None) -> EmulatedArray:
+        assert device in (None, torch.device)
+        return EmulatedArray(np.empty(shape, dtype))
+
+    over_numpy = cupy_over_numpy()
+    over_numpy.empty = empty
+    monkeypatch.setitem(sys.modules, "cupy", over_numpy)
+    device, torch = CurrentDevice(), torch_on_the_host()
+    torch.torch = SimpleNamespace(empty=empty, float64=np.float64)
     cupy = libraries.CuPy(device)
-    made = cupy.empty((2, 3), np.dtype("float64"))
-    assert (made.shape, made.dtype, device.entered, cupy.stream()) == ((2, 3), np.float64, 1, 7)
-    tensor = torch_on_the_host().empty((2, 3), np.dtype("float64"))
-    assert (tuple(tensor.shape), str(tensor.dtype)) == ((2, 3), "torch.float64")
+    for library in (cupy, torch):
+        made = library.new((2, 3), np.dtype("float64"))
+        assert (made.shape, made.dtype, type(made.owner)) == ((2, 3), np.float64, EmulatedArray)
+    assert (device.entered, cupy.stream()) == (1, 7)

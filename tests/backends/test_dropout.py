@@ -36,7 +36,7 @@ def test_philox_gives_the_known_answers_of_its_authors(
 def test_dropout_masks_follow_the_counter(kind: int, layer: int, steps: int) -> None:
     p = make_problem(Spec(layers=3, directions=2, first_row=11))
     for direction in range(1 if kind != RECURRENT else 2):
-        mask = dropout_mask(p, 0.3, layer * 2 + direction, kind, units=7, steps=steps)
+        mask = dropout_mask(p, p.dropout_seed, 0.3, layer * 2 + direction, kind, units=7, steps=steps)
         assert mask.shape == (steps, p.batch, 7)
         for t, b, unit in np.ndindex(mask.shape):
             assert mask[t, b, unit] == scalar_factor(p, 0.3, b, unit, t, tag=(layer * 2 + direction) * 4 + kind)
@@ -45,7 +45,7 @@ def test_dropout_masks_follow_the_counter(kind: int, layer: int, steps: int) -> 
 def test_dropout_keeps_its_share() -> None:
     p = make_problem(Spec(batch=64))
     for probability in (0.1, 0.5, 0.9):
-        mask = dropout_mask(p, probability, 1, BETWEEN, units=64, steps=16)
+        mask = dropout_mask(p, p.dropout_seed, probability, 1, BETWEEN, units=64, steps=16)
         share = (mask == 0).mean()
         assert abs(share - probability) < 4 * math.sqrt(probability * (1 - probability) / mask.size)
         assert mask.max() == 1 / (1 - probability)
@@ -53,7 +53,7 @@ def test_dropout_keeps_its_share() -> None:
 
 def test_input_dropout_is_one_mask_on_x_for_all_steps() -> None:
     p = make_problem(Spec(input_dropout=0.5))
-    mask = dropout_mask(p, 0.5, 0, INPUT, p.input_size)
+    mask = dropout_mask(p, p.dropout_seed, 0.5, 0, INPUT, p.input_size)
     dropped, by_hand = run(reference, p), run(reference, replace(copy_of(p), input_dropout=0.0, x=p.x * mask))
     by_hand["dx"] = by_hand["dx"] * mask
     assert_same(dropped, by_hand)

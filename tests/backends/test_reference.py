@@ -21,6 +21,7 @@ from support import (
     with_outputs,
 )
 
+from rnnfast.backends.common import whole
 from rnnfast.backends.reference import backend as reference
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -53,7 +54,7 @@ OPTIONS = {
 def loss(problem: Problem) -> float:
     """⟨y, dy⟩ + ⟨h_n, dh_n⟩ + ⟨c_n, dc_n⟩, whose gradients are what backward computes."""
     p = replace(problem, record=False)
-    reference.forward(p)
+    whole.forward(reference, p)
     pairs = ((p.y, p.dy), (p.h_n, p.dh_n), (p.c_n, p.dc_n))
     return float(sum(np.vdot(value, d) for value, d in pairs if value is not None and d is not None))
 
@@ -112,7 +113,7 @@ def by_hand(p: Problem, x: Array, h: Array, c: Array, dropped: Array) -> tuple[A
 def test_ragged_batch_equals_its_rows_by_hand(cell: str, masked_output: str, recurrent_dropout: float) -> None:
     spec = Spec(cell, steps=9, batch=5, **RAGGED, masked_output=masked_output, recurrent_dropout=recurrent_dropout)
     p = make_problem(spec)
-    reference.forward(p)
+    whole.forward(reference, p)
     live, cut = live_and_cut(p)
     for b in range(p.batch):
         keep = [scalar_factor(p, recurrent_dropout, b, unit, 0, tag=2) for unit in range(p.hidden_size)]
@@ -170,30 +171,30 @@ def test_two_layers_are_a_net_on_the_output_of_another(cell: str, dropout: float
         ]
     )
     below = layer_of(p, [0, 1], masked_output="zero")
-    reference.forward(below)
+    whole.forward(reference, below)
     above = layer_of(p, [2, 3], x=below.y * factors, input_size=2 * p.hidden_size)
     upper = run(reference, above)
     below.dy = above.dx * factors
     lower = run(reference, below)
-    whole = run(reference, p)
-    assert_same(whole, {"y": upper["y"], "dx": lower["dx"]})
+    both = run(reference, p)
+    assert_same(both, {"y": upper["y"], "dx": lower["dx"]})
     for k in range(4):
         part = pick((lower, upper)[k // 2], GRADIENTS)
-        assert_same(whole, {f"{name.split('[')[0]}[{k}]": a for name, a in part.items() if name.endswith(f"[{k % 2}]")})
-    assert_same(whole, {name: np.concatenate([lower[name], upper[name]]) for name in FINAL if name in whole})
+        assert_same(both, {f"{name.split('[')[0]}[{k}]": a for name, a in part.items() if name.endswith(f"[{k % 2}]")})
+    assert_same(both, {name: np.concatenate([lower[name], upper[name]]) for name in FINAL if name in both})
 
 
 @ALL_CELLS
 def test_norms_are_those_of_the_gradients_that_the_rest_of_the_run_sends_back(cell: str) -> None:
     p = make_problem(Spec(cell, steps=6, batch=4, mask=True, resets=True))
     live, _ = live_and_cut(p)
-    reference.forward(p)
-    gates = reference.activations(p)
-    reference.backward(p)
+    whole.forward(reference, p)
+    gates = whole.activations(p)
+    whole.backward(p)
     for t in range(p.steps):
         start = {"steps": t + 1, "x": p.x[: t + 1], "dy": p.dy[: t + 1]}
         first = with_outputs(replace(p, **start, mask=p.mask[: t + 1], resets=p.resets[: t + 1]))
-        reference.forward(first)
+        whole.forward(reference, first)
         rest = replace(p, steps=p.steps - t - 1, x=p.x[t + 1 :], dy=p.dy[t + 1 :], h0=first.h_n, c0=first.c_n)
         after = run(reference, with_outputs(replace(rest, mask=p.mask[t + 1 :], resets=p.resets[t + 1 :])))
         dh = (after["dh0"][0] + p.dy[t])[live[t]]
@@ -207,8 +208,8 @@ def test_norms_are_those_of_the_gradients_that_the_rest_of_the_run_sends_back(ce
 def test_activations_are_the_gates_of_every_live_step() -> None:
     for cell in CELLS:
         p = make_problem(Spec(cell, directions=2, **RAGGED))
-        reference.forward(p)
-        gates = reference.activations(p)
+        whole.forward(reference, p)
+        gates = whole.activations(p)
         live, _ = live_and_cut(p)
         assert list(gates) == [*CELLS[cell].gates, *CELLS[cell].states[1:]]
         for values in gates.values():
@@ -221,6 +222,6 @@ def test_activations_are_the_gates_of_every_live_step() -> None:
 def test_float32_computes_in_float32() -> None:
     for cell in CELLS:
         p = make_problem(Spec(cell, input_dropout=0.5, recurrent_dropout=0.5), np.float32)
-        reference.forward(p)
-        for step in p.reserve[0].steps:
+        whole.forward(reference, p)
+        for step in p.reserve.kept.layers[0].steps:
             assert {a.dtype for a in (step.x, step.h_in, *step.saved.values())} == {np.dtype(np.float32)}

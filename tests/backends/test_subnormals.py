@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
@@ -9,6 +11,7 @@ from bits import EVERY_VARIANT, make, promised
 
 import rnnfast
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.common import whole
 
 pytestmark = [
     pytest.mark.skipif(c.reason() is not None, reason=str(c.reason())),
@@ -51,7 +54,7 @@ def test_the_callers_floating_point_mode_is_restored(variant: str, dtype: str) -
     problem = make(variant, "lstm", dtype, batch=70, input_size=64, hidden_size=64)
     rnnfast.set_num_threads(3)
     promised(problem)
-    c.pack(problem)
+    whole.forward(c, replace(problem, frozen=True))
     c.elementwise("exp", tiny, variant)
     c.fma_loop(dtype, 1, variant)
     assert (tiny / 2 > 0).all() and (tiny / 2 * 2 == tiny).all() and (tiny / 2 + tiny / 4 > tiny / 2).all()

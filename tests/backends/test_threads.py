@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 from digests import TIMEOUT, digest, digest_in_child
+from programs import run, tool
 from support import Spec, make_problem
 from targets import Target
 
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.processors import available_processors
 from rnnfast.problem import Problem
 
 HELPERS = Path(__file__).parents[1] / "helpers"
+CLONE = Path(__file__).parents[2]
 RAGGED: dict[str, Any] = {"lengths": True, "mask": True, "resets": True}
 NETS = {
     "rows": Spec(steps=20, batch=33, input_size=24, hidden_size=64, dropout=0.2, layers=2, **RAGGED),
@@ -59,6 +62,15 @@ def python(code: str, **environment: str) -> str:
     return process.stdout.strip()
 
 
+@pytest.mark.parametrize("options", [(), ("-fsanitize=thread", "-g")], ids=["plain", "thread sanitizer"])
+def test_the_pool_by_itself(options: tuple[str, ...], tmp_path: Path) -> None:
+    names = ("barrier", "cgroup", "gate", "processors", "restraint", "spawn", "threads")
+    sources = [CLONE / "csrc" / "system" / f"{name}.c" for name in names]
+    flags = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{CLONE / 'csrc'}")
+    run(tool("cc"), *flags, *options, HELPERS / "pool.c", *sources, "-o", tmp_path / "pool")
+    assert run(tmp_path / "pool", TSAN_OPTIONS="die_after_fork=0:atexit_sleep_ms=0") == "all well\n"
+
+
 def test_set_and_get() -> None:
     c.set_num_threads(3)
     assert c.get_num_threads() == 3
@@ -73,8 +85,7 @@ def test_set_and_get() -> None:
 @pytest.mark.parametrize(("value", "expected"), [("3", 3), ("5000", 256), ("", None)])
 def test_environment_variable(value: str, expected: int | None) -> None:
     code = "from rnnfast.backends.c import backend as c; print(c.get_num_threads())"
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert python(code, RNNFAST_NUM_THREADS=value) == str(expected or min(available or 1, 256))
+    assert python(code, RNNFAST_NUM_THREADS=value) == str(expected or min(available_processors(), 256))
 
 
 @pytest.mark.parametrize("value", ["0", "-2", "two", "3 threads", "1.5"])
@@ -112,6 +123,7 @@ print(len(os.listdir("/proc/self/task")) - before)
     assert python(code) in ("1", "2")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_with_any_number_of_threads(net: str, dtype: str) -> None:
@@ -120,6 +132,8 @@ def test_the_same_bits_with_any_number_of_threads(net: str, dtype: str) -> None:
     for n in (2, 3, 7):
         c.set_num_threads(n)
         assert digest(c, problem) == expected, f"{n} threads"
+        if hasattr(os, "fork"):  # which knows of no neighbour that has made this process use fewer
+            assert digest_in_child(c, problem) == expected, f"{n} threads of a child"
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -171,6 +185,36 @@ def test_a_fork_in_the_midst_of_another_threads_call() -> None:
         finally:
             stop.set()
         assert busy.result(TIMEOUT) <= {expected}
+
+
+ON_ONE_PROCESSOR = """
+import os, numpy, rnnfast
+from digests import digest
+from support import Spec, make_problem
+from rnnfast.backends.c import backend as c
+specs = [
+    Spec(steps=150, batch=2, hidden_size=260, layers=2, directions=2, resets=True, recurrent_dropout=0.2),
+    Spec("gru_before", steps=100, batch=7, input_size=33, hidden_size=200, masked_output="hold", mask=True),
+    Spec("rnn_tanh", steps=300, batch=4, input_size=8, hidden_size=400),
+]
+def all_on_one():
+    for task in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(task), {min(os.sched_getaffinity(0))})
+for spec in specs:
+    problem = make_problem(spec, "float32")
+    c.set_num_threads(1)
+    expected = digest(c, problem)
+    for n in (2, 3, 5):
+        c.set_num_threads(n)
+        for _ in range(3):
+            all_on_one()
+            print(digest(c, problem) == expected)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no threads")
+def test_workers_that_wait_for_each_other_too_long_part_with_the_same_bits() -> None:
+    assert set(python(ON_ONE_PROCESSOR).split()) == {"True"}
 
 
 def test_threadpoolctl_sees_and_limits_them() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sources import module_of, sources
 
 import rnnfast
 from rnnfast import cli
@@ -22,7 +25,7 @@ pytest.importorskip("matplotlib", reason="the benchmark needs matplotlib")
 
 from rich.console import Console
 
-from rnnfast.benchmark import command, peers, plots, report, revision, session, summary
+from rnnfast.benchmark import command, peers, plots, report, report_calls, revision, session, summary
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.planning import make_plan
@@ -50,7 +53,7 @@ def printed(show: Any, *arguments: Any) -> str:
 def test_tables() -> None:
     one, two = Case("lstm", 16, 8, 128), Case("lstm", 128, 8, 256)
     rows = [made(one, 2, 5, 3), made(two, 40, 20, wrong={"jax": "y is off"}, skipped={"openvino": "runs no training"})]
-    text = printed(report.print_tables, rows, ("c",))
+    text = printed(report.print_tables, rows, ("c",)) + printed(report.print_notes, rows)
     assert "LSTM forward, float32, 1 thread: ms" in text
     assert re.search(r"T +B +H +c +torch +jax +ratio +roofline +peak", text)
     assert re.search(rf"16 +8 +128 +2 +5 +3 +1\.50 +\d+% +{one.flops / 2e-3 / 100e9:.0%}", text)
@@ -67,6 +70,35 @@ def test_summary_of_threads_and_of_odd_inputs() -> None:
     totals = printed(summary.print_summary, rows, ("c",))
     assert re.search(r"than on one thread.*gru +forward +2 +1 +2\.00", totals, re.DOTALL)
     assert re.search(r"H 256 ragged +0\.50 +c 1\.20", totals)
+
+
+def test_table_of_calls() -> None:
+    plain = Case("lstm", 16, 8, 8, "training", call="record, backward")
+    without = {"c": [0.08e-3, 0.055e-3, 0.09e-3]}
+    rows = [
+        made(plain, 0.07, 2.5, 0.15, bare=[6e-8, 7e-8, 8e-8]),
+        made(replace(plain, kind="resets"), 0.1, plain=without),
+    ]
+    rows[0].samples["c"][0] = 0.06e-3
+    text = printed(report_calls.print_calls, rows, ("c",))
+    assert "LSTM whole calls, float32, 1 thread: µs" in text
+    assert re.search(r"record, backward +T 16 B 8 H 8 +70 \(60\) +2500 \(2500\) +150 \(150\) +2\.14", text)
+    assert re.search(r"record, backward, resets= +T 16 B 8 H 8 +100 \(100\)", text)
+    assert "through cffi: 0.070 µs (0.060)" in text
+    assert "resets= adds to record, backward at T 16, B 8, fastest batches in turn: c +45.0 µs." in text
+
+
+def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    json_file = tmp_path / "run.json"
+    few = ["--suite", "overhead", "--work", "forward", "--json", str(json_file)]
+    assert cli.main(["bench", *few, *QUICKLY]) == 0
+    text = capsys.readouterr().out
+    assert "frozen(x, lengths=)" in text and "roofline" not in text and "geometric mean" not in text
+    cases = json.loads(json_file.read_text())["cases"]
+    assert [case["case"]["call"] for case in cases][:2] == ["frozen(x)", "frozen(x, state)"]
+    assert all(case["minima"][OURS] == min(case["samples"][OURS]) > 0 for case in cases)
+    assert all(bool(case["bare"]) == (OURS == "c") for case in cases)
+    assert [bool(case["plain"]) for case in cases] == [case["case"]["kind"] != "dense" for case in cases]
 
 
 def test_pictures(tmp_path: Path) -> None:
@@ -107,6 +139,37 @@ def test_bench_against_another_revision(
     assert found.samples.keys() == {OURS, "base 1234567"}
     assert found.ratio((OURS,)) == found.best_peer((OURS,))[1] / found.seconds(OURS)
     assert not found.wrong and not found.skipped
+
+
+@pytest.mark.parametrize("header", ["csrc/include/rnnfast.h", "csrc/rnnfast.h"])
+def test_a_clone_is_known_wherever_its_header_lies(
+    header: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "empty"], check=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(revision.UserError, match="in none: run it in one"):
+        revision.commit_of("HEAD")
+    (tmp_path / header).parent.mkdir(parents=True)
+    (tmp_path / header).touch()
+    assert re.fullmatch("[0-9a-f]{4,40}", revision.commit_of("HEAD"))
+
+
+def test_what_runs_in_another_revision_needs_little_of_it() -> None:
+    waiting, seen, needed = ["rnnfast.benchmark.worker", "rnnfast.benchmark.options"], set[str](), set[str]()
+    while waiting:
+        seen.add(name := waiting.pop())
+        for node in sources()[name].tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                targets = {module_of(f"{node.module}.{alias.name}") for alias in node.names} - {None}
+                own = {t for t in targets if t is not None and t.startswith("rnnfast.benchmark.")}
+                waiting += own - seen
+                needed |= {str(target) for target in targets - own}
+            elif isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names if alias.name.startswith("rnnfast.")}
+    assert "rnnfast.benchmark.peer_rnnfast" in seen
+    assert needed == {"rnnfast.problem"}, "in this place since the first revision"
 
 
 def test_a_wrong_result_is_the_commands_failure(

@@ -12,7 +12,8 @@ import rnnfast
 from rnnfast.benchmark import check
 from rnnfast.benchmark.cases import Case, Filter
 from rnnfast.benchmark.data import make_data
-from rnnfast.benchmark.roofline import Bytes, Probes, Rates, bytes_of, least_seconds
+from rnnfast.benchmark.probes import BareCall, Probes
+from rnnfast.benchmark.roofline import Bytes, Rates, bytes_of, least_seconds
 from rnnfast.benchmark.suites import SUITES
 
 
@@ -46,6 +47,25 @@ def test_probes_give_rates(threads: int) -> None:
     assert (rates.recurrent is None) == (rnnfast.backends()["c"] is not None)
 
 
+def test_the_least_call_can_be_timed() -> None:
+    if rnnfast.backends()["c"]:
+        assert not BareCall().work
+    else:
+        assert BareCall().work["bare"]() == rnnfast.get_num_threads()
+
+
+def test_calls_without_a_state_start_from_zeros() -> None:
+    case = Case("lstm", 1, 2, 3, call="frozen(x)")
+    assert not any(array.any() for array in make_data(case).states)
+    assert all(array.any() for array in make_data(replace(case, call="frozen(x, state)")).states)
+
+
+def test_some_steps_are_reset() -> None:
+    resets = make_data(Case("rnn", 16, 8, 4, kind="resets")).resets
+    assert resets is not None and resets.dtype == bool and resets.shape == (16, 8)
+    assert 0 < resets.mean() < 1 / 2
+
+
 def test_grid() -> None:
     cases = list(SUITES["grid"]())
     assert len(cases) == len(set(cases)) == 3 * 2 * 4 * 4 * 5
@@ -68,7 +88,7 @@ def test_deepbench_has_all_its_shapes() -> None:
 def test_filters(suite: str) -> None:
     cases = [case for case in SUITES[suite]() if Filter(cells=("lstm",), works=("training",), batches=(32,))(case)]
     assert all((case.cell, case.work, case.batch) == ("lstm", "training", 32) for case in cases)
-    assert bool(cases) == (suite != "step")
+    assert bool(cases) == (suite not in ("step", "overhead"))
 
 
 def test_ragged_lengths_are_unsorted_and_within_bounds() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +14,73 @@ import pytest
 import rnnfast
 from rnnfast.benchmark import check, peers, timing, worker
 from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.data import make_data
+from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peer_rnnfast import Backend
-from rnnfast.benchmark.peers import Prepared
+from rnnfast.benchmark.suites import overhead
+from rnnfast.modules.cells import StepCell
+from rnnfast.modules.frozen import Frozen
+from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.stream import Stream
 
 SMALL = Case("lstm", 3, 2, 5)
 
 
-@pytest.mark.parametrize("kind", ["dense", "ragged", "subnormal"])
-@pytest.mark.parametrize("work", ["forward", "training", "step"])
+@pytest.mark.parametrize("kind", ["dense", "ragged", "resets", "subnormal"])
+@pytest.mark.parametrize("work", ["forward", "training"])
 @pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
 @pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
 def test_every_candidate_is_right(name: str, cell: Any, work: Any, kind: Any) -> None:
+    right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
+
+
+@pytest.mark.parametrize("kind", ["dense", "subnormal"])
+@pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
+def test_every_candidate_steps_right(name: str, cell: Any, kind: Any) -> None:
+    right_or_lacking(name, Case(cell, 1, 3, 17, "step", inputs=5, kind=kind))
+
+
+@pytest.mark.parametrize("case", [case for case in overhead() if case.steps == 1 and case.hidden == 8], ids=str)
+@pytest.mark.parametrize("cell", ["rnn_relu", "lstm"])
+@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
+def test_every_call_is_right(name: str, cell: Any, case: Case) -> None:
+    right_or_lacking(name, replace(case, cell=cell, batch=3, hidden=17))
+
+
+def right_or_lacking(name: str, case: Case) -> None:
     if why := rnnfast.backends()["c"] if name == "c" else peers.reason(name):
         pytest.skip(why)
-    steps = 1 if work == "step" else 6
-    found = worker.measure(Case(cell, steps, 3, 17, work, inputs=5, kind=kind), [name], name, 0, probe=False)
+    found = worker.measure(case, [name], name, 0, probe=False)
     assert not found.wrong
     assert found.samples.keys() | found.skipped.keys() == {name}
     assert "Error" not in found.skipped.get(name, "")
+
+
+@pytest.mark.parametrize(
+    "call", ["stream.step(x, out=)", "stream.step(x)", "frozen(x)", "frozen(x, state)", "module(x)", "cell(x, state)"]
+)
+def test_a_call_is_made_as_it_says(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def noted(kind: type, method: str, text: str) -> None:
+        original = getattr(kind, method)
+
+        def calling(self: Any, *given: Any, **named: Any) -> Any:
+            made.append(f"{text}({', '.join(['x', 'state'][: len(given)] + [f'{name}=' for name in named])})")
+            return original(self, *given, **named)
+
+        monkeypatch.setattr(kind, method, calling)
+
+    noted(Stream, "step", "stream.step")
+    noted(Frozen, "__call__", "frozen")
+    noted(Recurrent, "__call__", "module")
+    noted(StepCell, "__call__", "cell")
+    case = Case("lstm", 1, 2, 5, "step" if "step" in call else "forward", call=call)
+    prepared = Backend("reference").prepare(case, make_data(case))
+    made.clear()
+    prepared.work()
+    assert made == [call]
 
 
 class Planted:
@@ -88,6 +139,21 @@ def test_what_cannot_run_is_noted_and_the_others_go_on(monkeypatch: pytest.Monke
     found = worker.measure(replace(SMALL, cell="gru"), names, "reference", 0, probe=False)
     assert found.skipped == {"torch": "OSError: out of luck"}
     assert found.wrong == {"c": "OSError: out of luck"}, "our own backends may not fail"
+
+
+def test_work_runs_within_its_context() -> None:
+    within: list[str] = []
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        within.append("entered")
+        yield
+        within.append("left")
+
+    sampler = timing.Sampler(lambda: within.append("work"), context)
+    within.clear()
+    sampler.sample()
+    assert (within[0], within[-1]) == ("entered", "left") and set(within[1:-1]) == {"work"}
 
 
 def test_samples_are_taken_in_turn() -> None:

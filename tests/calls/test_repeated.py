@@ -9,7 +9,6 @@ import pytest
 from targets import ON_EVERY_TARGET, Target
 
 import rnnfast
-from rnnfast.backends.c.record import LibraryCall
 from rnnfast.calls import prepared
 from rnnfast.problem import Array
 
@@ -209,14 +208,16 @@ def test_the_number_of_threads_is_the_one_that_was_set_last() -> None:
         rnnfast.set_num_threads(n)
         net(x)
         *_, tape = net.record(x)
-        assert {known.bound.record.num_threads for known in net._engine().repeated.values()} == {n}
+        forms = net._engine().forms.values()
+        assert {slot.record.num_threads for form in forms for slot in form.bound.idle_forward} == {n}
         rnnfast.set_num_threads(n + 1)
-        assert LibraryCall(tape._recorded()).record.num_threads == n + 1
+        tape.backward()
+        assert [slot.record.num_threads for form in forms for slot in form.bound.idle_backward][-1] == n + 1
 
 
 def test_only_so_many_shapes_are_kept() -> None:
     Target("c").skip_unless_able()
     net = NETS["lstm"](backend="c")
-    for steps in range(1, 2 * prepared.SHAPES_KEPT):
+    for steps in range(1, 2 * prepared.FORMS_KEPT):
         net(plain(steps, 1, 5))
-    assert 0 < len(net._engine().repeated) <= prepared.SHAPES_KEPT
+    assert 0 < len(net._engine().forms) <= prepared.FORMS_KEPT

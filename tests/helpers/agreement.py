@@ -16,6 +16,7 @@ ALL_CELLS = pytest.mark.parametrize("cell", CELLS)
 BOTH_DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 RAGGED: dict[str, Any] = {"lengths": True, "mask": True, "resets": True}
 MEDIUM = {"steps": 7, "batch": 5, "input_size": 9, "hidden_size": 17}
+FINER = {"float32": np.float64, "float64": np.longdouble}
 RELATIVE_ERROR = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -26,17 +27,16 @@ def promised(value: Array, dtype: str) -> float:
 
 @functools.lru_cache(maxsize=256)
 def truth_and_reference(spec: Spec, dtype: str) -> tuple[Results, Results]:
-    """Results of the reference, in float64 on the numbers that `dtype` holds, and in `dtype`."""
+    """Results of the reference, with more digits on the numbers that `dtype` holds, and in `dtype`."""
     problem = make_problem(spec, dtype)
-    truth = run(reference, copy_of(problem, np.float64))
-    return truth, truth if dtype == "float64" else run(reference, problem)
+    return run(reference, copy_of(problem, FINER[dtype])), run(reference, problem)
 
 
 def assert_agrees(results: Results, spec: Spec, dtype: str, *, strict: bool = False) -> None:
     """Every result within the promised error of its truth or, unless strict, 8 times the reference's own.
 
-    Where terms cancel in an array of a few numbers, float32 rounding exceeds 1e-6 in any order of summation, and one
-    draw of such errors says little: the ratio of two of them is often 4.
+    Where terms cancel in an array of a few numbers, rounding exceeds what is promised in any order of summation, and
+    one draw of such errors says little: the ratio of two of them is often 4.
     """
     truth, plain = truth_and_reference(spec, dtype)
     shapes, expected = ({name: a.shape for name, a in values.items()} for values in (results, truth))

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import RAGGED
+from c_records import call, reserve_of
 from support import GRADIENTS, OUTPUTS, Results, Spec, copy_of, make_problem, outputs_of, pick, run, with_outputs
 
 from rnnfast.backends.c import backend as c
-from rnnfast.backends.c.library import library
-from rnnfast.backends.c.memory import Block
-from rnnfast.backends.c.record import LibraryCall
+from rnnfast.backends.common import whole
 from rnnfast.problem import Array, Problem
 
 RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
@@ -114,22 +113,21 @@ def chained(parts: list[Problem], forward: Callable[[int, Problem], None], backw
 def run_as_calls(problem: Problem, cuts: Sequence[int]) -> Results:
     """Forward and backward in calls of their own for the steps between cuts: all that a chunk promises."""
     parts = [steps_of(problem, t0, t1) for t0, t1 in pairwise([0, *cuts, problem.steps])]
-    ends = chained(parts, lambda _, part: c.forward(part), lambda _, part: c.backward(part))
+    ends = chained(parts, lambda _, part: whole.forward(c, part), lambda _, part: whole.backward(part))
     return {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("y", "dx")} | ends
 
 
 def run_on_one_reserve(problem: Problem, cuts: Sequence[int]) -> Results:
     """The same by rf_forward and rf_backward on [t0, t1) of one problem, whose tape lies in one reserve."""
     chunks = list(pairwise([0, *cuts, problem.steps]))
-    reserve = Block(LibraryCall(replace(problem, reserve=None)).size(library()[1].rf_reserve_bytes))
+    reserve = reserve_of(problem)
     fresh = with_outputs(problem)
-    whole = {name: getattr(fresh, name) for name in ("y", "dx", *GRADIENTS)}
+    results = {name: getattr(fresh, name) for name in ("y", "dx", *GRADIENTS)}
 
-    def call(i: int, part: Problem, function: str) -> None:
-        chunk = LibraryCall(replace(part, reserve=reserve))
-        chunk.record.t0, chunk.record.t1 = chunks[i]
-        chunk.run(getattr(chunk.lib, function))
-
-    parts = [replace(with_outputs(problem), **whole) for _ in chunks]
-    ends = chained(parts, lambda i, part: call(i, part, "rf_forward"), lambda i, part: call(i, part, "rf_backward"))
+    parts = [replace(with_outputs(problem), **results) for _ in chunks]
+    ends = chained(
+        parts,
+        lambda i, part: call(part, reserve, *chunks[i], "rf_forward"),
+        lambda i, part: call(part, reserve, *chunks[i], "rf_backward"),
+    )
     return outputs_of(replace(parts[0], **ends, state_grad_norms=None))

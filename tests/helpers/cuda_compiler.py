@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,14 +15,9 @@ from unittest import mock
 
 import numba.cuda
 import numba.cuda.dispatcher
-import numpy as np
-from cuda_emulator import EmulatedArray
+from device_memory import DeviceMemory
 
-from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device import limits_of
-from rnnfast.backends.cuda.plan import Plan
-from rnnfast.backends.cuda.work import Work
-from rnnfast.problem import Array
 
 
 @dataclass(frozen=True)
@@ -46,28 +40,24 @@ def ptxas() -> str | None:
     return shutil.which("ptxas", path=Path(package.__path__[0], "bin")) or shutil.which("ptxas")
 
 
-class Compiler:
+class Compiler(DeviceMemory):
     """Stands in for `rnnfast.backends.cuda.device.Device`: runs nothing, compiles every kernel once."""
 
     side, each = 16, 4
 
     def __init__(self, capability: tuple[int, int], blocks: int = 132) -> None:
+        super().__init__()
         self.capability, self.limits = capability, limits_of(capability, blocks)
-        self.cuda, self.kernels, self.number = numba.cuda, dict[Any, Compiled](), 0
-        self.plans: dict[tuple[int, int, int], Plan] = {}
+        self.cuda, self.kernels = numba.cuda, dict[Any, Compiled]()
 
     def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
         """The kernel as a Python function, and what it was made with."""
         return make(numba.cuda, *constants), (make.__name__, *constants)
 
-    def on(self, library: Any) -> Work:
-        """As the device's."""
-        return Work(self, library)  # type: ignore[arg-type]
-
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Compile it for these arguments."""
         function, key = kernel
-        signature = tuple(numba.typeof(a) for a in arguments)
+        signature = tuple(numba.typeof(a) for a in self.argument(arguments))
         if (key, signature) in self.kernels:
             return
         here = SimpleNamespace(compute_capability=self.capability)
@@ -87,36 +77,3 @@ class Compiler:
             said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         found = re.findall(r"(\d+) bytes spill stores.*?Used (\d+) registers", said, re.DOTALL)
         return max(int(used) for _, used in found), max(int(spilled) for spilled, _ in found)
-
-    def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> EmulatedArray:
-        """An array that nobody will write to."""
-        return EmulatedArray(np.zeros(shape, dtype))
-
-    def view(self, a: Any) -> Array:
-        """What lies there."""
-        return DeviceArray.of(a).frame
-
-    def upload(self, a: Array, stream: int) -> Array:
-        """It itself."""
-        return np.ascontiguousarray(a)
-
-    def download(self, a: Array, stream: int) -> Array:
-        """It itself."""
-        return a
-
-    def constant(self, values: tuple[Any, ...], dtype: Any) -> Array:
-        """An array of these."""
-        return np.array(values, dtype)
-
-    def clear(self, a: Array, stream: int) -> None:
-        """Nothing."""
-
-    def wait(self, stream: int) -> None:
-        """Nothing."""
-
-    def wait_for_all(self) -> None:
-        """Nothing."""
-
-    def current(self) -> AbstractContextManager[None]:
-        """There is no other."""
-        return nullcontext()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cuda_emulator import EmulatedArray
+from device_memory import EmulatedArray
 
 import rnnfast
 from rnnfast.problem import Array
@@ -15,7 +15,7 @@ Upload = Callable[[Array], Any]
 
 
 def host(array: Any) -> Array:
-    """What a result on the device holds."""
+    """Return what a result on the device holds."""
     assert isinstance(array, EmulatedArray)
     return array.memory
 

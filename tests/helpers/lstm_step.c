@@ -49,9 +49,8 @@ int main(void) {
       .h_n = &h_n,
       .c_n = &c_n,
   };
-  size_t bytes;
-  check(rf_workspace_bytes(&problem, &bytes));
-  problem.workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  check(rf_workspace_bytes(&problem, &problem.workspace_bytes));
+  problem.workspace = aligned_alloc(64, (problem.workspace_bytes + 63) / 64 * 64);
   check(rf_forward(&problem));
   free(problem.workspace);
 

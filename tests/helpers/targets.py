@@ -12,7 +12,7 @@ from support import Results, run
 
 from rnnfast.backends.choose import TABLE
 from rnnfast.backends.contract import Backend
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
 from rnnfast.problem import Problem
 
 
@@ -51,7 +51,7 @@ class Target:
     @property
     def emulated(self) -> bool:
         """No device, but the emulator (conftest.py)."""
-        return self.name == "cuda" and self.reason is None and not numba_cuda.found()
+        return self.name == "cuda" and self.reason is None and not devices.found()
 
     def skip_unless_able(self) -> None:
         """Skip the test if this target cannot run; test_backends.py fails where one that must run cannot."""

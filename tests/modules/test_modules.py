@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from nets import CELLS, EVERY_KIND, KINDS, assert_same, map_state, normal, parts, states
+from nets import EVERY_KIND, KINDS, assert_same, map_state, normal, parts, states
 from sequences import OPTIONS, B, H, I, T
 
 
@@ -68,8 +68,3 @@ def test_nonlinearities_and_reset_gates_differ() -> None:
     ys = [KINDS["rnn"](I, H, nonlinearity=f, **OPTIONS)(x)[0] for f in ("tanh", "relu", "linear")]
     assert np.abs(ys[0]).max() < 1 and ys[1].min() == 0 and ys[2].min() < 0 and not np.allclose(ys[0], ys[2])
     assert not np.allclose(KINDS["gru"](I, H, **OPTIONS)(x)[0], KINDS["gru_before"](I, H, **OPTIONS)(x)[0])
-
-
-def test_repr_is_a_constructor_call() -> None:
-    assert repr(KINDS["lstm"](I, H, 2, bidirectional=True)) == "LSTM(5, 6, num_layers=2, bidirectional=True)"
-    assert repr(CELLS["gru"](I, H, bias=False)) == "GRUCell(5, 6, bias=False)"

@@ -130,11 +130,11 @@ def test_a_failed_save_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, tmp_
     net.save(path)
     before = path.read_bytes()
 
-    def full(file: Any, **arrays: Any) -> None:
+    def full(file: Any, array: Any, **_: Any) -> None:
         file.write(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.raises(OSError, match="no space"):
         net.save(path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -104,6 +104,11 @@ F32, F64 = np.zeros((2, 3), np.float32), np.zeros((2, 3))
         ),
         (lambda: nn.CosineLR(nn.SGD({"w": F32}), 2.0), TypeError, "epochs must be a whole number"),
         (lambda: nn.CosineLR(nn.SGD({"w": F32}), 2, lowest=-1), ValueError, "lowest is -1"),
+        (
+            lambda: nn.CosineLR(nn.SGD({"w": F32}, 0.1), 2, lowest=0.2),
+            ValueError,
+            "lowest is 0.2, expected at most 0.1, the optimiser's rate",
+        ),
         (lambda: nn.PlateauLR(nn.SGD({"w": F32}), patience=0), ValueError, "patience is 0"),
         (lambda: nn.EarlyStopping({"w": F32}, min_delta=float("inf")), ValueError, "min_delta is inf"),
         (lambda: nn.EarlyStopping({"w": [1.0]}), TypeError, r"parameters\['w'\] is a list, expected a NumPy"),

@@ -113,6 +113,14 @@ def test_clip_scales_all_gradients_together() -> None:
     np.testing.assert_allclose(grads["a"], [[0.6, 0.0]], rtol=1e-6)
 
 
+def test_clip_refuses_one_array_under_two_names() -> None:
+    shared = np.array([3.0, 4.0])
+    for other in (shared, shared[:1], shared.reshape(2, 1)):
+        with pytest.raises(ValueError, match=r"grads\['.'\] shares memory with grads\['.'\]"):
+            nn.clip_grad_norm({"a": shared, "b": other}, 1.0)
+    assert shared.tolist() == [3, 4]
+
+
 def test_clip_by_value() -> None:
     grads = {"a": np.array([[3.0, -0.5], [-9.0, np.nan]], np.float32), "b": np.array(-np.inf)}
     nn.clip_grad_value(grads, 2.0)

@@ -1,82 +1,156 @@
-"""Forward and backward of the C backend with all but their numbers settled, to be repeated."""
+"""A call of librnnfast prepared: its record is filled in but for the arrays, and its buffers are measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import numpy as np
 
-from rnnfast.backends.c.library import check, get_num_threads
-from rnnfast.backends.c.memory import Block, workspace
-from rnnfast.backends.c.record import LibraryCall
-from rnnfast.backends.contract import BackwardArrays
-from rnnfast.problem import Array, Problem
+from rnnfast.arrays.layout import Layout
+from rnnfast.backends.c.library import check
+from rnnfast.backends.c.memory import Reserve, room, workspace
+from rnnfast.backends.c.record import Template
+from rnnfast.backends.c.slots import Slot, are_dense
+from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.problem import CELLS, Array, Problem
+
+NONE = id(None)
+"""What the library is told where there is no array."""
+NOWHERE = None, None
 
 
 class Bound:
-    """One problem, recorded or not, to be run on other x and y with the same shapes and strides."""
+    """One form of call. Arrays go to the library as their id(): csrc/python/arrays.h says why."""
 
-    def __init__(self, problem: Problem) -> None:
-        call = LibraryCall(replace(problem, reserve=None))
-        isa = call.ffi.new("int32_t *")
-        check(call.lib.rf_isa_default(isa))
-        if problem.variant is None:  # RNNFAST_ISA may change, the size of the workspace must not
-            call.record.isa = isa[0]
-        # Not the call: it would keep the first problem's arrays.
-        self.record, self.tables, self.variant = call.record, call.tables, problem.variant
-        self.record.h0 = self.record.c0 = call.ffi.NULL
-        self.fields = ("h_n", "c_n", "h0", "c0") if len(problem.states) > 1 else ("h_n", "h0")
-        self.threads = call.record.num_threads
-        self.new, self.from_buffer, self.null = call.ffi.new, call.ffi.from_buffer, call.ffi.NULL
-        self.rf_forward, self.rf_backward = call.lib.rf_forward, call.lib.rf_backward
-        self.rf_workspace_bytes, self.backward_bytes = call.lib.rf_workspace_bytes, 0
-        self.bytes = call.size(call.lib.rf_workspace_bytes)
-        self.reserve_bytes = call.size(call.lib.rf_reserve_bytes) if problem.record else None
+    def __init__(self, problem: Problem, layout: Layout) -> None:
+        self.template = Template(problem, layout)
+        self.variant, self.recorded = problem.variant, problem.record
+        self.two_states = len(problem.states) > 1
+        self.shape = self.template.count, problem.steps, problem.batch, problem.hidden_size
+        self.cell, self.dtype = problem.cell, problem.dtype
+        self.lib, self.null = self.template.lib, self.template.ffi.NULL
+        self.array_forward, self.array_backward = self.lib.array_forward, self.lib.array_backward
+        self.array_ragged = self.lib.array_ragged
+        self.rf_get_num_threads = self.lib.rf_get_num_threads
+        self.reserve_size = self.template.size("reserve")
+        self.reserve_room = room(self.reserve_size)
+        if problem.frozen:
+            self.template.pack(problem)
+        self.idle_forward: list[Slot] = []
+        self.idle_backward: list[Slot] = []
 
-    def is_stale(self) -> bool:
-        """Whether the number of threads has changed since."""
-        return bool(self.threads != get_num_threads())
-
-    def run(
-        self, x: Array, y: Array, start: Sequence[Array], final: Sequence[Array], dropout_seed: int = 0
-    ) -> Block | None:
-        """The states before (none: zeros) and after the steps are (h,) or (h, c). Returns the reserve if recorded."""
-        record = self.new("rf_problem *", self.record[0])
-        scratch = workspace(self.bytes).bytes
-        record.x, record.y, record.workspace, *states = [
-            self.from_buffer("void *", array) for array in (x, y, scratch, *final, *start)
-        ]
-        for name, pointer in zip(self.fields, states, strict=False):
-            setattr(record, name, pointer)
-        reserve = None
-        if self.reserve_bytes is not None:
-            reserve = Block(self.reserve_bytes)
-            reserve.made_by = record, self.tables
-            record.reserve, record.dropout_seed = self.from_buffer("void *", reserve.bytes), dropout_seed
-        check(self.rf_forward(record), self.variant)
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
+        """Write y and the final states; return what backward needs where the problem is recorded."""
+        x, y, start, final, lengths, mask, resets, _, dense = arrays
+        idle = self.idle_forward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=False)
+        if not dense and not (dense := are_dense(x, y)):
+            slot.set_strides(self.template, x=x, y=y)
+        h0 = c0 = c_n = ragged = reserve = buffer = None
+        if self.two_states:
+            h_n, c_n = final
+            if start:
+                h0, c0 = start
+        else:
+            h_n = final[0]
+            if start:
+                h0 = start[0]
+        if lengths is not None or mask is not None or resets is not None:
+            ragged = lengths, mask, resets
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
+        if self.recorded:
+            buffer = np.empty(self.reserve_room, np.uint8)
+            reserve = Reserve(buffer, self.reserve_size, dropout_seed, ragged)
+        scratch = slot.scratch or workspace(slot.size)
+        status = self.array_forward(
+            slot.record,
+            id(x),
+            id(y),
+            id(h0),
+            id(c0),
+            id(h_n),
+            id(c_n),
+            id(buffer),
+            id(scratch.buffer),
+            dropout_seed,
+        )
+        if status:
+            check(status, self.variant)
+        if ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
+        if dense:  # else the record has strides of its own now
+            idle.append(slot)
         return reserve
 
-    def backward(self, reserve: Block, arrays: BackwardArrays) -> None:
-        """Back-propagate through a recorded run. The library has what it needs of x in the reserve."""
-        assert reserve.made_by is not None
-        record, pointer = self.new("rf_problem *", reserve.made_by[0][0]), self.from_buffer
-        record.y = record.h_n = record.c_n = self.null
-        record.overwrite, record.num_threads = True, get_num_threads()
-        record.dy_stride_t, record.dy_stride_b = record.y_stride_t, record.y_stride_b
-        record.dx_stride_t, record.dx_stride_b = record.x_stride_t, record.x_stride_b
-        for name, array in (("dy", arrays.dy), ("dx", arrays.dx)):
-            if array is not None:
-                setattr(record, name, pointer("void *", array))
-        for names, states in ((("dh0", "dc0"), arrays.d_start), (("dh_n", "dc_n"), arrays.d_final)):
-            for name, array in zip(names, states, strict=False):
-                setattr(record, name, pointer("void *", array))
-        lists = arrays.tables.values()
-        kept = [self.new("void *[]", [pointer("void *", array) for array in each]) for each in lists]
-        for name, table in zip(arrays.tables, kept, strict=True):
-            setattr(record, "d_" + name, table)
-        if self.backward_bytes == 0:
-            size = self.new("size_t *")
-            check(self.rf_workspace_bytes(record, size), self.variant)
-            self.backward_bytes = int(size[0])
-        scratch = workspace(self.backward_bytes).bytes
-        record.workspace = pointer("void *", scratch)
-        check(self.rf_backward(record), self.variant)
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+        """Write the gradients. Consumes the reserve."""
+        x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
+        idle = self.idle_backward
+        try:
+            slot = idle.pop()
+        except IndexError:
+            slot = None
+        if slot is None or slot.threads != self.rf_get_num_threads():
+            slot = Slot(self.template, self.reserve_size, backward=True)
+        if not dense and not (dense := are_dense(x, dy, dx)):
+            slot.set_strides(self.template, x=x, dy=dy, dx=dx)
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
+        wanted = self.null
+        if d_parameters is not None:
+            wanted = slot.ids
+            wanted[0 : len(d_parameters)] = [*map(id, d_parameters)]
+        h0, c0 = (*start, None, None)[:2] if start else NOWHERE
+        dh_n, dc_n = (*d_final, None, None)[:2] if d_final else NOWHERE
+        dh0, dc0 = (*d_start, None, None)[:2] if d_start else NOWHERE
+        scratch = slot.scratch or workspace(slot.size)
+        status = self.array_backward(
+            slot.record,
+            id(x),
+            id(dy),
+            id(dx),
+            id(h0),
+            id(c0),
+            id(dh_n),
+            id(dc_n),
+            id(dh0),
+            id(dc0),
+            id(norms),
+            id(reserve.buffer),
+            id(scratch.buffer),
+            wanted,
+            slot.tables,
+            reserve.dropout_seed,
+            overwrite,
+        )
+        if status:
+            check(status, self.variant)
+        if reserve.ragged is not None:
+            self.array_ragged(slot.record, NONE, NONE, NONE)
+        if dense:
+            idle.append(slot)
+
+    def activations(self, reserve: Reserve) -> dict[str, Array]:
+        """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
+        slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
+        record, scratch = slot.record, workspace(slot.size)
+        record.workspace, record.reserve = scratch.pointer, reserve.pointer
+        if reserve.ragged is not None:
+            self.array_ragged(record, *map(id, reserve.ragged))
+        cell = CELLS[self.cell]
+        found = {name: np.empty(self.shape, self.dtype) for name in cell.gates + cell.states[1:]}
+        for gate, array in enumerate(found.values()):
+            for k, out in enumerate(array):
+                check(self.lib.rf_activation(record, k, gate, ffi.from_buffer("void *", out)), self.variant)
+        return found
+
+    def reserve_bytes(self) -> int:
+        """Bytes that a reserve takes."""
+        return self.reserve_size
+
+    def ran(self, reserve: Reserve) -> str:
+        """There is one way."""
+        return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,8 +34,24 @@ def _extension() -> Any:
         if (clone := Path(__file__).parents[3]).joinpath("CMakeLists.txt").exists():
             advice += f"; this is the source tree: once installed, run Python from a folder other than {clone}"
         return f"the C library was not built: {error} ({advice})"
+    if (fault := _fault(module)) is not None:
+        return fault
     threadpool.register()
     return module
+
+
+def _fault(module: Any) -> str | None:
+    """Return why arrays cannot be handed to the library as csrc/python/arrays.h does; None where all is well."""
+    if sys.implementation.name != "cpython":
+        return f"the C library takes arrays from CPython alone, this is {sys.implementation.name}"
+    if not hasattr(module.lib, "arrays_are"):
+        return f"{module.__file__} was built from other sources than these: build it again with `pip install .`"
+    probe = np.zeros((2, 3), np.float32)
+    forms, ids = module.ffi.new("intptr_t[]", [2, *probe.shape, 0]), module.ffi.new("uintptr_t[]", [id(probe)])
+    found = module.lib.array_data(id(probe)) == module.ffi.from_buffer("void *", probe)
+    if not found or not module.lib.arrays_are(1, ids, forms, id(probe.dtype), probe.itemsize, True):
+        return f"NumPy {np.__version__} lays arrays out in a way that the C library does not know"
+    return None
 
 
 def library() -> tuple[Any, Any]:

@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 from typing import Any
 
 import numpy as np
 
-_ALIGNMENT = 64
+from rnnfast.backends.c.library import library
+from rnnfast.problem import Array
+
+ALIGNMENT = 64
 _KEPT_WORKSPACE = 64 << 20  # bytes; a larger workspace is given back after the call
 _this_thread = threading.local()
 
 
-class Block:
-    """At least `size` uninitialised bytes that begin at a multiple of 64; MemoryError where they cannot be had."""
+def room(size: int) -> int:
+    """Return how long an array of bytes is that has `size` of them from a multiple of 64 on. Raises MemoryError."""
+    if size > sys.maxsize - ALIGNMENT:
+        raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
+    return size + ALIGNMENT
 
-    made_by: tuple[Any, list[Any]] | None = None
-    """Of a reserve: the record of the forward that filled it and what that refers to, for backward to go on from."""
+
+class Block:
+    """At least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
+
+    Raises MemoryError where they cannot be had.
+    """
+
+    __slots__ = ("buffer", "size")
 
     def __init__(self, size: int) -> None:
-        if size > sys.maxsize - _ALIGNMENT:
-            raise MemoryError(f"{size} bytes of working memory are needed: cut the batch or the sequence into parts")
-        buffer = np.empty(size + _ALIGNMENT, np.uint8)
-        # Three times as fast as buffer.ctypes.data.
-        start = -ctypes.addressof(ctypes.c_char.from_buffer(buffer.data)) % _ALIGNMENT
-        self.bytes = buffer[start : start + max(size, 1)]  # an empty slice would not begin at `start`
+        self.buffer, self.size = np.empty(room(size), np.uint8), size
+
+    @property
+    def bytes(self) -> Array:
+        """View the aligned bytes as an array."""
+        return self.buffer[-self.buffer.ctypes.data % ALIGNMENT :][: max(self.size, 1)]
+
+    @property
+    def pointer(self) -> Any:
+        """Return the address of the first one, for cffi; the block must outlive its use."""
+        ffi, _ = library()
+        return ffi.cast("void *", self.bytes.ctypes.data)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
-        copy = Block(self.bytes.size)
-        copy.bytes[:], copy.made_by = self.bytes, self.made_by
+        copy = Block(self.size)
+        copy.bytes[:] = self.bytes
+        return copy
+
+
+class Reserve(Block):
+    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
+
+    __slots__ = ("dropout_seed", "ragged")
+
+    def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
+        self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
+        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
+        copy.bytes[:] = self.bytes
         return copy
 
 
 def workspace(size: int) -> Block:
-    """This thread's scratch memory, kept from call to call unless it is large."""
-    kept: Block | None = getattr(_this_thread, "workspace", None)
-    if kept is None or kept.bytes.size < size:
+    """Return this thread's scratch memory, kept from call to call unless it is large."""
+    try:
+        kept: Block = _this_thread.workspace
+    except AttributeError:
+        kept = Block(0)
+    if kept.size < size:
         kept = Block(size)
         if size <= _KEPT_WORKSPACE:
             _this_thread.workspace = kept

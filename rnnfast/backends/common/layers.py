@@ -29,13 +29,21 @@ def timetable(
     return visit(live, direction), cut
 
 
+def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None) -> Array:
+    """Return which steps are live, (T, B) bool."""
+    ends = steps if lengths is None else lengths
+    inside = np.broadcast_to(np.arange(steps)[:, None] < ends, (steps, batch))
+    live: Array = inside if mask is None else inside & (mask != 0)
+    return live
+
+
 def weights_of(problem: Problem, k: int) -> Weights:
     """The parameters of layer-direction k."""
     biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]
     return Weights(problem.weight_ih[k], problem.weight_hh[k], *biases)
 
 
-def half_of(problem: Problem, a: Array, direction: int) -> Array:
+def features_of(problem: Problem, a: Array, direction: int) -> Array:
     """The part of a (…, D·H) array that belongs to a direction."""
     half: Array = a[..., direction * problem.hidden_size :][..., : problem.hidden_size]
     return half

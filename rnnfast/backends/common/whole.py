@@ -1,7 +1,9 @@
-"""A whole problem on any backend: prepared, run forward, and gone back through, with the arrays that it names itself."""
+"""A whole problem on any backend: prepared, run forward and gone back through, on the arrays that it names."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -15,6 +17,10 @@ class Recorded(NamedTuple):
 
     bound: Bound
     kept: Any
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Recorded:
+        """Copy what a backward uses up; the prepared call serves any number."""
+        return Recorded(self.bound, copy.deepcopy(self.kept, memo))
 
 
 def forward(binder: Binder, problem: Problem) -> None:
@@ -35,12 +41,20 @@ def backward(problem: Problem) -> None:
     problem.reserve = None
     assert problem.x is not None
     d_final, d_start = (_states(problem, *names) for names in (("dh_n", "dc_n"), ("dh0", "dc0")))
-    wanted = d_parameters(problem), problem.state_grad_norms
-    bound.backward(
-        kept,
-        BackwardArrays(problem.x, problem.dy, d_final, problem.dx, d_start, *wanted),
-        overwrite=problem.overwrite,
+    arrays = BackwardArrays(
+        problem.x,
+        problem.dy,
+        d_final,
+        problem.dx,
+        d_start,
+        d_parameters(problem),
+        problem.state_grad_norms,
+        _states(problem, "h0", "c0"),
+        problem.lengths,
+        problem.mask,
+        problem.resets,
     )
+    bound.backward(kept, arrays, overwrite=problem.overwrite)
 
 
 def activations(problem: Problem) -> dict[str, Array]:
@@ -65,6 +79,17 @@ def d_parameters(problem: Problem) -> list[Array] | None:
     tables = problem.d_weight_ih, problem.d_weight_hh, problem.d_bias_ih, problem.d_bias_hh
     wanted = [table for table in tables if table is not None]
     return [*chain.from_iterable(zip(*wanted, strict=True))] or None
+
+
+def set_d_parameters(problem: Problem, arrays: Sequence[Array] | None) -> None:
+    """Let the problem's tables hold these gradients, which come in the order of `BackwardArrays`."""
+    if arrays is None:
+        problem.d_weight_ih = problem.d_weight_hh = problem.d_bias_ih = problem.d_bias_hh = None
+        return
+    each = 2 if problem.bias_ih is None else 4
+    tables = [list(arrays[n::each]) for n in range(each)]
+    problem.d_weight_ih, problem.d_weight_hh = tables[:2]
+    problem.d_bias_ih, problem.d_bias_hh = tables[2:] or (None, None)
 
 
 def _states(problem: Problem, h: str, c: str) -> tuple[Array | None, ...]:

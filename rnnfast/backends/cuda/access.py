@@ -1,4 +1,4 @@
-"""What checks and results need of arrays, for those on a CUDA device: the functions of `rnnfast.arrays.host`, there."""
+"""Access to a caller's arrays on a CUDA device for checks and results, as `rnnfast.arrays.host` has it for the host."""
 
 from __future__ import annotations
 
@@ -9,44 +9,45 @@ from typing import Any
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray, on_device
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
+from rnnfast.backends.cuda.copies import copied
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.libraries import Library, library_of, stream_of
 from rnnfast.checks.arrays import check_target
 from rnnfast.problem import Array
 
 
-class DeviceMemory:
-    """That of one call: the library that x comes from makes its results, on the caller's stream."""
+class DeviceAccess:
+    """Where the arrays of one call live: the library that x comes from makes its results, on the caller's stream."""
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
         self.owner = owner
-        self.library: Library = library_of(numba_cuda.device(), self._device_value("x", x))
-        given, used = self.library.number, numba_cuda.device().number
+        self.library: Library = library_of(devices.device(), self._device_value("x", x))
+        given, used = self.library.number, devices.device().number
         if given not in (None, used):
             raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
-        """Where `value` lies. Raises TypeError unless that is the device."""
+        """Return a view of `value`. Raises TypeError unless it is on the device."""
         if isinstance(value, DeviceArray):
             return value
         value = self._device_value(name, value)
         ready = stream_of(value)
         if ready not in (None, self.library.stream()):
-            numba_cuda.device().wait(ready)
+            devices.device().wait(ready)
         return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
-        """`value`, copied to the host if it is on the device, for which the stream is waited for."""
+        """Return `value`, copied to the host if it is on the device, for which the stream is waited for."""
         if value is None or not on_device(value):
             return value
-        with numba_cuda.device().current():
-            work = numba_cuda.device().on(self.library)
-            return work.host(work.dense(self.as_array(name, value)))
+        with devices.device().current():
+            return self._call().host(self.dense(self.as_array(name, value)))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A new array of the library."""
-        return self.library.empty(shape, dtype)
+        """Return a new array of the library."""
+        return self.library.new(shape, dtype).owner
 
     def check_output(
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
@@ -56,29 +57,33 @@ class DeviceMemory:
         return out
 
     def strided(self, array: DeviceArray) -> DeviceArray:
-        """`array`: kernels walk whatever strides it has."""
+        """Return `array`: kernels walk whatever strides it has."""
         return array
 
-    dense = strided
+    def dense(self, array: DeviceArray) -> DeviceArray:
+        """Return `array` if it is C-contiguous, else a copy that is."""
+        return array if array.is_dense else self._copied(array)
 
     def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
-        """`array`, copied if it may overlap an output."""
+        """Return `array`, copied if it may overlap an output."""
         if not isinstance(array, DeviceArray):
             return array
-        if not any(np.may_share_memory(array.frame, self.frame(out)) for out in outputs):
-            return array
-        copy = DeviceArray.of(self.empty(array.shape, array.dtype))
-        with numba_cuda.device().current():
-            work = numba_cuda.device().on(self.library)
-            work.put(work.array(array), copy, add=False)
-        return copy
+        overlaps = any(np.may_share_memory(array.frame, self.frame(out)) for out in outputs)
+        return self._copied(array) if overlaps else array
 
     def frame(self, array: Any) -> Array:
-        """Where an array lies, as a NumPy array that nobody may read."""
+        """Return where an array lies, as a NumPy array that nobody may read."""
         return self.as_array("an array", array).frame
 
+    def _call(self) -> DeviceCall:
+        return DeviceCall(devices.device(), self.library)
+
+    def _copied(self, array: DeviceArray) -> DeviceArray:
+        with devices.device().current():
+            return copied(self._call(), array)
+
     def _device_value(self, name: str, value: Any) -> Any:
-        """`value` as something with `__cuda_array_interface__`."""
+        """Return `value` as something with `__cuda_array_interface__`."""
         if not on_device(value):
             raise TypeError(
                 f"{name}, a {type(value).__name__}, is in host memory, while this {self.owner}'s parameters are on the "
@@ -88,14 +93,14 @@ class DeviceMemory:
 
 
 def device_value(name: str, value: Any) -> Any:
-    """What is on the device as something with `__cuda_array_interface__`, without its part in a graph of torch's."""
+    """Return what is on the device as something with `__cuda_array_interface__`, detached from a graph of torch's."""
     if getattr(value, "requires_grad", False) is True:
         value = value.detach()
     return value if hasattr(value, "__cuda_array_interface__") else _imported(name, value)
 
 
 def _imported(name: str, value: Any) -> Any:
-    """What speaks DLPack alone, as an array of CuPy or torch."""
+    """Return what speaks DLPack alone as an array of CuPy or torch."""
     for library in ("cupy", "torch"):
         try:
             return importlib.import_module(library).from_dlpack(value)

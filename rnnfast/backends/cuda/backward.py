@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.backends.cuda.blocks import Block, multiplier, place, waiter
+from rnnfast.backends.cuda.blocks import Block, multiplier, number_of, waiter
 from rnnfast.backends.cuda.gradients import beginning, ending, reset
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
 def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:
-    """Fills this thread's weights: part of one unit's column of a phase's rows of W_hh."""
-    lanes, gate, count, place_of = block.lanes, phase.first, phase.count, place(block)
+    """Return what fills this thread's weights: part of one unit's column of a phase's rows of W_hh."""
+    lanes, gate, count, number = block.lanes, phase.first, phase.count, number_of(block)
 
     def hold(weights, weight, first_unit):
         lane, unit = cuda.threadIdx.x % lanes, first_unit + cuda.threadIdx.x // lanes
         size = weight.shape[1]
         for k in range(depth):
-            row = place_of(k, lane)
+            row = number(k, lane)
             inside = unit < size and row < count * size
             weights[k] = weight[gate * size + row, unit] if inside else 0
 
@@ -25,10 +25,13 @@ def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:
 
 
 def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, depth: int, after: Any) -> Any:
-    """The product of entries' gradients with a phase's rows of W_hh, for this block's units, and what follows it."""
+    """Return what makes the product of entries' gradients with a phase's rows of W_hh, and what follows it.
+
+    Both are for this block's units.
+    """
     units, entries, threads = block.units, block.entries, block.threads
     length, multiply = block.lanes * depth, multiplier(cuda, real, block, 1, depth)
-    slot, count_gates, unbroken = phase.first, phase.count, phase.unbroken
+    slot, count_gates, unbroken, skipped = phase.slots[0], phase.count, phase.runs[0].count, phase.skipped
 
     def run(weights, vector, sums, start, stop, first_unit, plan, grads, state):
         _, rows, previous = plan
@@ -38,7 +41,7 @@ def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, depth: int, a
             count = min(entries, stop - first)
             for i in range(thread, count * length, threads):
                 k = i % length
-                column = slot * size + k if k < unbroken * size else (slot + 1) * size + k
+                column = slot * size + k if k < unbroken * size else (slot + skipped) * size + k
                 vector[i] = gates[first + i // length, column] if k < count_gates * size else 0
             cuda.syncthreads()
             multiply(weights, vector, sums, count)
@@ -52,7 +55,7 @@ def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, depth: int, a
 
 
 def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, depth: int, more_depth: int) -> Any:
-    """The kernel, as `forward_kernel`; dy (n, H) has every entry's dL/dh' by way of y, grads: see gradients.py.
+    """Return the kernel, as `forward_kernel`; dy (n, H) has every entry's dL/dh' by way of y, grads: see gradients.py.
 
     `depth` numbers of each lane cover the gates of the first phase, `more_depth` those of the second, if there is one.
     """

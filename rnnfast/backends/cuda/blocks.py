@@ -1,4 +1,4 @@
-"""What the time loops' blocks are made of: weights in registers, products with them, and waiting for one another.
+"""The parts of the time loops' blocks: weights in registers, products with them, and waiting for one another.
 
 `members` blocks work on a group of rows of the batch. Each owns some hidden units and holds their part of W_hh, in its
 threads' registers, for all steps; at every product of a step they wait for one another, or, where one block owns all
@@ -28,27 +28,30 @@ class Block:
 
     @property
     def threads(self) -> int:
-        """Of a block."""
+        """The number of its threads."""
         return self.units * self.lanes
 
     def depth(self, length: int) -> int:
-        """Numbers of a vector of so many that a lane sums, a multiple of four."""
+        """Return how many numbers of a vector of `length` a lane sums, a multiple of four."""
         return -(-length // (self.lanes * FOUR)) * FOUR
 
 
-def place(block: Block) -> Any:
-    """Which number of a vector is a lane's k-th: lanes read neighbouring fours."""
+def number_of(block: Block) -> Any:
+    """Return the function that says which number of a vector is a lane's k-th: lanes read neighbouring fours."""
     lanes = block.lanes
 
     @register_jitable
-    def place(k, lane):
+    def number(k, lane):
         return k // FOUR * (FOUR * lanes) + lane * FOUR + k % FOUR
 
-    return place
+    return number
 
 
 def multiplier(cuda: Any, real: Any, block: Block, outputs: int, depth: int) -> Any:
-    """sums[s, o, unit] = sum over k of this unit's weights[o, k] times vector[s, k], for entries s below `count`."""
+    """Return what makes sums[s, o, unit] for entries s below `count`.
+
+    They are the sums over k of this unit's weights[o, k] times vector[s, k].
+    """
     lanes, units, fours = block.lanes, block.units, depth // FOUR
     stride, distances = FOUR * lanes, tuple(2**i for i in range(lanes.bit_length() - 1))
 
@@ -74,7 +77,10 @@ def multiplier(cuda: Any, real: Any, block: Block, outputs: int, depth: int) -> 
 
 
 def waiter(cuda: Any) -> Any:
-    """Waits for all threads of a group's `members` blocks, the `turn`-th time; what they wrote before is seen after."""
+    """Return what waits for all threads of a group's `members` blocks, the `turn`-th time.
+
+    What they wrote before is seen after.
+    """
 
     def wait(counters, group, members, turn):
         cuda.syncthreads()

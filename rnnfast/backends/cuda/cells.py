@@ -12,14 +12,15 @@ from numba.extending import register_jitable
 
 from rnnfast.backends.scalar import gru, lstm
 from rnnfast.backends.scalar.exp import number
+from rnnfast.backends.scalar.functions import tanh
 
 FROM_START, FROM_ZEROS = -1, -2
-"""What an entry's `previous` says where no entry comes before it."""
+"""The values of an entry's `previous` where no entry comes before it."""
 
 
 @register_jitable
 def past(after, start, previous, b, j):
-    """A state before an entry."""
+    """Return a state before an entry."""
     if previous >= 0:
         return after[previous, j]
     if previous == FROM_START:
@@ -29,12 +30,12 @@ def past(after, start, previous, b, j):
 
 @register_jitable
 def dropped(value, mask, b, j):
-    """Under recurrent dropout."""
+    """Return a value under recurrent dropout."""
     return value * mask[b, j] if mask.shape[0] > 0 else value
 
 
 def elman(activation, derivative):
-    """Forward and backward of an RNN."""
+    """Return forward and backward of an RNN."""
 
     @register_jitable
     def forward(e, j, b, previous, sums, at, step, state):
@@ -71,6 +72,13 @@ def lstm_backward(e, j, b, previous, dh, dc, state):
     di, df, dg, do, dc = lstm.backward(i, f, g, o, past(c, c0, previous, b, j), c[e, j], dh, dc)
     gates[e, j], gates[e, size + j], gates[e, 2 * size + j], gates[e, 3 * size + j] = di, df, dg, do
     return number(0, dh), dc
+
+
+@register_jitable
+def lstm_total_dc(e, j, dh, dc, state):
+    """dL/dc' with what comes through h', from the gates as forward left them."""
+    gates, _, _, _, _, c, h = state
+    return lstm.cell_gradient(gates[e, 3 * h.shape[1] + j], tanh(c[e, j]), dh, dc)
 
 
 @register_jitable
@@ -122,7 +130,7 @@ def gru_before_backward(e, j, b, previous, dh, dc, state):
 
 @register_jitable
 def gru_before_reset(e, j, b, previous, d_operand, state):
-    """From dL/d(r h) the gradient of r's pre-activation; returns that of h by way of the operand."""
+    """Make r its pre-activation's gradient from dL/d(r h); return the gradient of h by way of the operand."""
     gates, h0, _, mask, _, _, h = state
     h_in = dropped(past(h, h0, previous, b, j), mask, b, j)
     gates[e, j], through = gru.reset_backward(gates[e, j], h_in, d_operand)

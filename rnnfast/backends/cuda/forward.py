@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.backends.cuda.blocks import Block, multiplier, place, waiter
+from rnnfast.backends.cuda.blocks import Block, multiplier, number_of, waiter
 from rnnfast.backends.cuda.cells import dropped, past
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
 def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:
-    """Fills this thread's weights: part of the rows of W_hh that make one unit's gates."""
-    lanes, gate, count, place_of = block.lanes, phase.first, phase.count, place(block)
+    """Return what fills this thread's weights: part of the rows of W_hh that make one unit's gates."""
+    lanes, gate, count, number = block.lanes, phase.first, phase.count, number_of(block)
 
     def hold(weights, weight, first_unit):
         lane, unit = cuda.threadIdx.x % lanes, first_unit + cuda.threadIdx.x // lanes
         size = weight.shape[1]
         for o in range(count):
             for k in range(depth):
-                column = place_of(k, lane)
+                column = number(k, lane)
                 inside = unit < size and column < size
                 weights[o * depth + k] = weight[(gate + o) * size + unit, column] if inside else 0
 
@@ -26,7 +26,7 @@ def weights_holder(cuda: Any, block: Block, phase: Phase, depth: int) -> Any:
 
 
 def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, depth: int, *, second: bool) -> Any:
-    """One product of a step, and what follows it, for this block's units of entries [start, stop)."""
+    """Return what makes one product of a step, and what follows it, for this block's units of entries [start, stop)."""
     units, entries, threads, outputs = block.units, block.entries, block.threads, phase.count
     length, apply, multiply = block.lanes * depth, phase.forward, multiplier(cuda, real, block, outputs, depth)
 
@@ -57,7 +57,7 @@ def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, depth: int, *
 
 
 def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, depth: int) -> Any:
-    """The kernel, for hidden sizes that `depth` numbers of each lane cover.
+    """Return the kernel, for hidden sizes that `depth` numbers of each lane cover.
 
     plan: (bounds, rows, previous). Entries of visit v and group g are [bounds[v, g], bounds[v, g + 1]), each a row of
     the batch, `rows`, and the entry before it of that row, `previous`. weight: W_hh (G H, H). state: see cells.py.

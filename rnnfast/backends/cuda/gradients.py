@@ -13,26 +13,22 @@ from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.cells import FROM_ZEROS, dropped, gru_before_reset
 from rnnfast.backends.cuda.shapes import Cell
-from rnnfast.backends.scalar import lstm
 from rnnfast.backends.scalar.exp import number
-from rnnfast.backends.scalar.functions import tanh
 
 
 def beginning(cell: Cell) -> Any:
-    """Turns gates into gradients of their pre-activations, and dh into what reaches h not by a product."""
-    backward, has_c = cell.backward, cell.states > 1
+    """Return what turns gates into gradients of their pre-activations, dh into what reaches h not by a product."""
+    backward, total_dc, has_c = cell.backward, cell.total_dc, cell.states > 1
 
     @register_jitable
     def begin(e, j, b, previous, dy, grads, state):
         dh, dc, _, found, found_c = grads
-        gates, _, _, _, _, c, h = state
         total = dh[b, j] + dy[e, j]
         total_c = dc[b, j] if has_c else number(0, total)
         if found.shape[0] > 0:
             found[e, j] = total
             if has_c:
-                o = gates[e, 3 * h.shape[1] + j]
-                found_c[e, j] = lstm.cell_gradient(o, tanh(c[e, j]), total, total_c)
+                found_c[e, j] = total_dc(e, j, total, total_c, state)
         dh[b, j], total_c = backward(e, j, b, previous, total, total_c, state)
         if has_c:
             dc[b, j] = total_c
@@ -42,13 +38,13 @@ def beginning(cell: Cell) -> Any:
 
 @register_jitable
 def reset(e, j, b, previous, d_operand, grads, state):
-    """Between the two products of the GRU that resets before its product."""
+    """Do what lies between the two products of the GRU that resets before its product."""
     _, _, through, _, _ = grads
     through[b, j] = gru_before_reset(e, j, b, previous, d_operand, state)
 
 
 def ending(cell: Cell) -> Any:
-    """Adds what came by the products, `d`, to dh, or makes an end where the state had become zeros."""
+    """Return what adds `d`, come by the products, to dh, or makes an end where the state had become zeros."""
     has_c, two = cell.states > 1, len(cell.phases) > 1
 
     @register_jitable

@@ -6,23 +6,25 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnfast.backends.cuda.product import Matrix
+from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.device import Device
+from rnnfast.backends.cuda.matrix import Matrix
 
 
 class Library(Protocol):
-    """What a call needs of the library that x comes from."""
+    """The library that x comes from, as a call needs it."""
 
     number: int | None
     """The device of x; None: the library has only the current one."""
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A new C-contiguous array on the device."""
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return a new C-contiguous array; its owner is an array of the library."""
 
     def stream(self) -> int:
-        """The caller's stream now, as CUDA's handle; 0: the default one."""
+        """Return the caller's stream now, as CUDA's handle; 0: the default one."""
 
     def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """C (m, n) += A (m, depth) B; False where the library has no product."""
+        """Add A (m, depth) B to C (m, n); return False where the library has no product."""
 
 
 class Torch:
@@ -33,16 +35,16 @@ class Torch:
 
         self.torch, self.device, self.number = torch, device, device.index
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A tensor."""
-        return self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device)
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return a view of a new tensor."""
+        return DeviceArray.of(self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device))
 
     def stream(self) -> int:
-        """That of `torch.cuda.stream` contexts."""
+        """Return the stream of `torch.cuda.stream` contexts."""
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
 
     def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """By addmm."""
+        """Use addmm."""
         with self.torch.no_grad():
             left, right, to = self._tensor(a, m, depth), self._tensor(b, depth, n), self._tensor(c, m, n)
             to.addmm_(left, right)
@@ -61,17 +63,17 @@ class CuPy:
 
         self.cupy, self.device, self.number = cupy, device, device.id
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """An array, from the pool of the device of x."""
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return a view of a new array from the pool of the device of x."""
         with self.device:
-            return self.cupy.empty(shape, dtype)
+            return DeviceArray.of(self.cupy.empty(shape, dtype))
 
     def stream(self) -> int:
-        """That of `with stream:` contexts."""
+        """Return the stream of `with stream:` contexts."""
         return int(self.cupy.cuda.get_current_stream().ptr)
 
     def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """By matmul, and an addition."""
+        """Use matmul, and an addition."""
         to = self._view(c, m, n)
         to += self.cupy.matmul(self._view(a, m, depth), self._view(b, depth, n))
         return True
@@ -86,24 +88,24 @@ class Plain:
 
     number: int | None = None
 
-    def __init__(self, device: Any, stream: int | None) -> None:
+    def __init__(self, device: Device, stream: int | None) -> None:
         self.device, self.handle = device, stream or 0
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A device array of Numba."""
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return a view of a new array of Numba's."""
         return self.device.new(shape, dtype, self.handle)
 
     def stream(self) -> int:
-        """That on which the array became ready."""
+        """Return the stream on which the array became ready."""
         return self.handle
 
     def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """There is none."""
+        """Do nothing: there is none."""
         return False
 
 
-def library_of(device: Any, x: Any) -> Library:
-    """That of an array on the device."""
+def library_of(device: Device, x: Any) -> Library:
+    """Return the library of an array on the device."""
     makers = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
     if "torch" in makers:
         return Torch(x.device)
@@ -113,6 +115,6 @@ def library_of(device: Any, x: Any) -> Library:
 
 
 def stream_of(x: Any) -> int | None:
-    """The stream on which an array becomes ready, None if that does not matter; 0 the default one, which is also 1."""
+    """Return the stream on which an array becomes ready; None: no matter, 0: the default one, which is also 1."""
     handle = x.__cuda_array_interface__.get("stream")
     return 0 if handle == 1 else handle

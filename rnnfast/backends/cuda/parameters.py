@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rnnfast.arrays.access import Memory
+from rnnfast.arrays.access import Access
 from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import backend as numba_cuda
-from rnnfast.backends.cuda.access import DeviceMemory, device_value
+from rnnfast.backends.cuda import devices
+from rnnfast.backends.cuda.access import DeviceAccess, device_value
+from rnnfast.backends.cuda.copies import copied, put
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
-
-if TYPE_CHECKING:
-    from rnnfast.backends.cuda.work import Work
 
 
 class DeviceParameters(Parameters):
     """Name -> array of Numba on the device. Pickles hold copies in host memory and return to a device."""
 
-    place = "cuda"
+    device = "cuda"
 
     def __init__(self, arrays: dict[str, Any], net: Net, *, writeable: bool = True) -> None:
         views: dict[str, Any] = {name: DeviceArray.of(array) for name, array in arrays.items()}
@@ -30,32 +30,32 @@ class DeviceParameters(Parameters):
 
     @property
     def frames(self) -> Mapping[str, Array]:
-        """What tells where each of the arrays lies."""
+        """Frames that tell where each of the arrays lies."""
         return {name: view.frame for name, view in self._views.items()}
 
-    def memory(self, x: Any) -> Memory:
-        """That of the library which x comes from."""
-        return DeviceMemory(x, self.net.name)
+    def access(self, x: Any) -> Access:
+        """Return the access that the library of x offers."""
+        return DeviceAccess(x, self.net.name)
 
     def check(self) -> None:
-        """Nothing: these arrays' shapes cannot change under the views that kernels are given."""
+        """Do nothing: these arrays' shapes cannot change under the views that kernels are given."""
 
     def on_host(self) -> dict[str, Array]:
-        """Copies in host memory, by name, of what they are when all that was started is done."""
+        """Return copies in host memory, by name, of what they are when all that was started is done."""
         return {name: _on_host(view) for name, view in self._views.items()}
 
     def copy(self, *, writeable: bool = True) -> Parameters:
-        """The same values in arrays of their own; `writeable` is for assignment and loading."""
+        """Return the same values in arrays of their own; `writeable` is for assignment and loading."""
         return on_device_with(self.on_host(), self.net, writeable=writeable)
 
     def _write(self, name: str, values: Array) -> None:
         if not self._writeable:
             raise ValueError(f"{name} is read-only, as are all parameters of a frozen net")
-        with _settled() as work:
-            work.put(work.array(values), self._views[name], add=False)
+        with _settled() as call:
+            put(call, call.array(values), self._views[name], add=False)
 
     def _fitting(self, name: str, values: Any) -> Array:
-        """Values from either place, on the host."""
+        """Return values from either side, on the host."""
         if on_device(values):
             values = _on_host(DeviceArray.of(device_value(name, values)))
         return super()._fitting(name, values)
@@ -65,28 +65,24 @@ class DeviceParameters(Parameters):
 
 
 def on_device_with(arrays: dict[str, Array], net: Net, *, writeable: bool = True) -> DeviceParameters:
-    """Parameters on the device with these values. Raises RuntimeError with the reason where there is no device."""
+    """Return parameters on the device with these values. Raises RuntimeError, saying why, where there is no device."""
     if (reason := numba_cuda.reason()) is not None:
         raise RuntimeError(f"the parameters cannot move to a CUDA device: {reason}")
-    found = {}
-    with _settled() as work:
-        for name, array in arrays.items():
-            found[name] = numba_cuda.device().new(array.shape, array.dtype, 0)
-            work.put(work.array(array), DeviceArray.of(found[name]), add=False)
+    with _settled() as call:
+        found = {name: call.array(array).owner for name, array in arrays.items()}
     return DeviceParameters(found, net, writeable=writeable)
 
 
 @contextmanager
-def _settled() -> Iterator[Work]:
-    """For what is rare and may follow, or be followed by, work on any stream: wait for all of it, before and after."""
-    device = numba_cuda.device()
+def _settled() -> Iterator[DeviceCall]:
+    """Wait for work on all streams before and after what is rare and may follow, or be followed by, any of it."""
+    device = devices.device()
     with device.current():
         device.wait_for_all()
-        yield device.on(None)
+        yield DeviceCall(device, None)
         device.wait_for_all()
 
 
 def _on_host(view: DeviceArray) -> Array:
-    with _settled() as work:
-        copy: Array = work.host(work.dense(view))
-    return copy
+    with _settled() as call:
+        return call.host(view if view.is_dense else copied(call, view))

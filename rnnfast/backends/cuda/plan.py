@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.layers import schedule, visit
 from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array, Problem
 
-if TYPE_CHECKING:
-    from rnnfast.backends.cuda.work import Work
-
-PLACES_KEPT = 1 << 20
-"""Of the plans that a device keeps, of calls without lengths, mask and resets; each place takes some 33 bytes twice."""
+POSITIONS_KEPT = 1 << 20
+"""Positions (t, b) of the plans that a device keeps, those of calls without lengths, mask and resets: 33 bytes each,
+here and there."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Of one direction. A place is t B + b: where row b of step t stands in a (T B, ·) array."""
+    """The visits of one direction. A position is t B + b: where row b of step t stands in a (T B, ·) array."""
 
     live: Array
     """(T, B), in the order of the visit."""
@@ -30,21 +30,21 @@ class Plan:
     """(n,): the entry before it of that row, FROM_START or FROM_ZEROS."""
     last: Array
     """(B,): the same after all steps."""
-    places: Array
-    """(n,)."""
+    positions: Array
+    """(n,): the position of an entry."""
     shown: Array
-    """(T B,): the entry whose output a place shows, -1: none. Unless output is held, its own."""
+    """(T B,): the entry whose output a position shows, -1: none. Unless output is held, its own."""
     repeats: Array
-    """(n,): how many places in a row show an entry."""
+    """(n,): how many positions in a row show an entry."""
     kept: bool = False
     """Whether all rows are live at all times, so that it serves calls on any stream."""
     forward: bool = True
-    """Whether places are visited in their order."""
-    _on_device: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Whether positions are visited in their order."""
+    _on_device: dict[Any, DeviceArray] = field(default_factory=dict, repr=False)
 
     @property
     def is_all(self) -> bool:
-        """Whether entries are the places in their order."""
+        """Whether entries are the positions in their order."""
         return self.kept and self.forward
 
     @property
@@ -57,26 +57,26 @@ class Plan:
         """(B,): every row, but -1 for one whose state had become zeros in the end."""
         return np.where(self.last != FROM_ZEROS, np.arange(len(self.last)), -1)
 
-    def on(self, work: Work, name: str) -> Any:
-        """One of its arrays on the device, where it is brought once."""
+    def on(self, call: DeviceCall, name: str) -> DeviceArray:
+        """Return one of its arrays on the device, where it is brought once."""
         if name not in self._on_device:
-            self._on_device[name] = self._brought(work, getattr(self, name))
+            self._on_device[name] = self._brought(call, getattr(self, name))
         return self._on_device[name]
 
-    def bounds_on(self, work: Work, groups: int) -> Any:
-        """`bounds` on the device."""
+    def bounds_on(self, call: DeviceCall, groups: int) -> DeviceArray:
+        """Return `bounds` on the device."""
         if groups not in self._on_device:
-            self._on_device[groups] = self._brought(work, self.bounds(groups))
+            self._on_device[groups] = self._brought(call, self.bounds(groups))
         return self._on_device[groups]
 
-    def _brought(self, work: Work, array: Array) -> Any:
-        found = work.array(array)
+    def _brought(self, call: DeviceCall, array: Array) -> DeviceArray:
+        found = call.array(array)
         if self.kept:
-            work.device.wait(work.stream)
+            call.wait()
         return found
 
     def bounds(self, groups: int) -> Array:
-        """(T, groups + 1): where each group's entries of a visit begin, when rows are dealt evenly, and their end."""
+        """Return (T, groups + 1): where each group's entries of a visit begin, rows dealt evenly, and their end."""
         steps, batch = self.live.shape
         before = np.concatenate([np.zeros((steps, 1), np.int64), self.live.cumsum(axis=1)], axis=1)
         first = np.concatenate([[0], before[:, -1].cumsum()])[:-1]
@@ -84,21 +84,22 @@ class Plan:
         return np.ascontiguousarray((first[:, None] + before[:, cuts]).astype(np.int32))
 
 
-def plan_for(work: Work, problem: Problem, direction: int) -> Plan:
-    """That of one direction of a net, made anew only where rows are ragged."""
+def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
+    """Return the plan of one direction of a net, made anew only where rows are ragged."""
     if any(a is not None for a in (problem.lengths, problem.mask, problem.resets)):
         return make_plan(problem, direction, hold=False)
-    plans, key = work.device.plans, (problem.steps, problem.batch, direction)
-    if (known := plans.get(key)) is not None:
+    plans, key = call.device.plans, (problem.steps, problem.batch, direction)
+    known: Plan | None = plans.get(key)
+    if known is not None:
         return known
-    if sum(plan.live.size for plan in plans.values()) + problem.steps * problem.batch > PLACES_KEPT:
+    if sum(plan.live.size for plan in plans.values()) + problem.steps * problem.batch > POSITIONS_KEPT:
         plans.clear()
     plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
     return made
 
 
 def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:
-    """That of one direction of a net; `hold`: steps that are not live repeat the last output."""
+    """Return the plan of one direction of a net; `hold`: steps that are not live repeat the last output."""
     live, cut = schedule(problem, direction)
     steps, batch = live.shape
     visits, rows = np.nonzero(live)
@@ -111,13 +112,13 @@ def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = Fals
     entry = np.take_along_axis(np.concatenate([number, nothing]), last_live, axis=0)  # where last_live is -1: -1
     before = np.where(last_cut > last_live, FROM_ZEROS, np.where(last_live >= 0, entry, FROM_START))
     shown = np.maximum.accumulate(number, axis=0) if hold else number
-    places = visit(np.arange(steps * batch).reshape(steps, batch), direction)
+    positions = visit(np.arange(steps * batch).reshape(steps, batch), direction)
     return Plan(
         live,
         rows.astype(np.int32),
         before[visits, rows].astype(np.int32),
         before[steps].astype(np.int32),
-        places[visits, rows],
+        positions[visits, rows],
         np.ascontiguousarray(visit(shown, direction)).reshape(-1),
         np.bincount(shown[shown >= 0], minlength=len(rows)),
         kept,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.matrix import Matrix
 
 CHUNK = 16
 """Numbers of k that are in shared memory at a time, and that one chain sums: long chains add up more rounding."""
 
 
 def product_kernel(cuda: Any, real: Any, side: int, each: int) -> Any:
-    """The kernel: blocks of side x side threads, each with each x each numbers of C.
+    """Return the kernel: blocks of side x side threads, each with each x each numbers of C.
 
     Operands are (flat array, where they begin, from row to row, from column to column); m, n, depth: C is (m, n), A
     (m, depth). The grid is (ceil(m / tile), ceil(n / tile)) with tile = side * each: its x axis is the one that can be
@@ -64,38 +66,13 @@ def product_kernel(cuda: Any, real: Any, side: int, each: int) -> Any:
     return kernel
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """A flat array and where a matrix lies in it: its beginning, from row to row, from column to column."""
-
-    array: Any
-    begin: int
-    row: int
-    column: int
-
-    @property
-    def argument(self) -> tuple[Any, int, int, int]:
-        """As the kernel takes it."""
-        return self.array, self.begin, self.row, self.column
-
-    @property
-    def turned(self) -> Matrix:
-        """The transpose."""
-        return Matrix(self.array, self.begin, self.column, self.row)
-
-
-def matrix(a: Any, column: int = 0) -> Matrix:
-    """A 2-D array from a column on."""
-    return Matrix(a.reshape(-1), column, a.shape[1], 1)
-
-
-def multiply(work: Any, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
-    """C (m, n) += A (m, depth) B, by the library that the call's arrays come from, if that has a product."""
-    device = work.device
+def multiply(call: DeviceCall, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> None:
+    """Add A (m, depth) B to C (m, n), by the library that the call's arrays come from, if that has a product."""
+    device = call.device
     tile = device.side * device.each
     if m <= 0 or n <= 0 or depth <= 0:
         return
-    if work.library is None or not work.library.add_product(a, b, c, m, n, depth):
+    if call.library is None or not call.library.add_product(a, b, c, m, n, depth):
         kernel = device.kernel(product_kernel, c.array.dtype.type, device.side, device.each)
         grid = (-(-m // tile), -(-n // tile))
-        work.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)
+        call.launch(kernel, grid, device.side**2, a.argument, b.argument, c.argument, m, n, depth)

@@ -1,24 +1,26 @@
-"""Kernels that move rows between (T B) places and entries, one thread a number."""
+"""Kernels that move rows between the positions (t, b) of sequences and entries, one thread a number."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.cells import dropped, past
+from rnnfast.backends.cuda.device_call import DeviceCall
 
 
 def pick_kernel(cuda: Any, add: bool) -> Any:
-    """to[place i, column + j] (+)= source[place index[i], first + j], j below `width`; zeros for a negative index.
+    """Return the kernel of to[i, column + j] (+)= source[index[i], first + j], j below `width`; zeros for index < 0.
 
-    `source` and `to` are (·, B, ·) arrays with any strides, in which place i stands at (i // B, i % B).
+    `source` and `to` are (·, B, ·) arrays with any strides, in which position i stands at (i // B, i % B).
     """
 
     def kernel(source, first, index, to, column, width):
         n = cuda.grid(1)
         i, j = n // width, n % width
         if i < index.shape[0]:
-            place, batch, to_batch = index[i], source.shape[1], to.shape[1]
-            value = source[place // batch, place % batch, first + j] if place >= 0 else source.dtype.type(0)
+            position, batch, to_batch = index[i], source.shape[1], to.shape[1]
+            value = source[position // batch, position % batch, first + j] if position >= 0 else source.dtype.type(0)
             if add:
                 to[i // to_batch, i % to_batch, column + j] += value
             else:
@@ -27,24 +29,10 @@ def pick_kernel(cuda: Any, add: bool) -> Any:
     return kernel
 
 
-def copy_kernel(cuda: Any, add: bool) -> Any:
-    """to (+)= source, arrays of three axes with any strides."""
-
-    def kernel(source, to):
-        n = cuda.grid(1)
-        k, rest = n % source.shape[2], n // source.shape[2]
-        i, j = rest // source.shape[1], rest % source.shape[1]
-        if i < source.shape[0]:
-            if add:
-                to[i, j, k] += source[i, j, k]
-            else:
-                to[i, j, k] = source[i, j, k]
-
-    return kernel
-
-
 def held_kernel(cuda: Any) -> Any:
-    """to[e, j] = sum of source[place, first + j] over an entry's place and those `step` apart where it is repeated.
+    """Return the kernel of to[e, j] = the sum of source[i, first + j] over the positions i that repeat an entry.
+
+    They are `repeats[e]` from index[e] on, `step` apart.
 
     `source` as of `pick_kernel`.
     """
@@ -55,15 +43,15 @@ def held_kernel(cuda: Any) -> Any:
         if e < index.shape[0]:
             value, batch = source.dtype.type(0), source.shape[1]
             for k in range(repeats[e]):
-                place = index[e] + k * step
-                value += source[place // batch, place % batch, first + j]
+                position = index[e] + k * step
+                value += source[position // batch, position % batch, first + j]
             to[e, j] = value
 
     return kernel
 
 
 def scale_kernel(cuda: Any) -> Any:
-    """a *= factors, number by number."""
+    """Return the kernel of a *= factors, number by number."""
 
     def kernel(a, factors):
         n = cuda.grid(1)
@@ -75,7 +63,10 @@ def scale_kernel(cuda: Any) -> Any:
 
 
 def bias_kernel(cuda: Any) -> Any:
-    """Every row of gates becomes the biases: of slot s b_ih[s], for the first `inputs`, and b_hh[gate_of[s]]."""
+    """Return the kernel that makes every row of gates the biases.
+
+    They are, of slot s, b_ih[s], for the first `inputs`, and b_hh[gate_of[s]].
+    """
 
     def kernel(b_ih, b_hh, inputs, gate_of, size, gates):
         n = cuda.grid(1)
@@ -93,7 +84,10 @@ def bias_kernel(cuda: Any) -> Any:
 
 
 def operand_kernel(cuda: Any) -> Any:
-    """to[i] = a state before entry first + i, times a mask; table: it at the start, after entries, the mask."""
+    """Return the kernel of to[i] = a state before entry first + i, times a mask.
+
+    table: the state at the start, that after entries, the mask.
+    """
 
     def kernel(first, plan, table, to):
         _, rows, previous = plan
@@ -108,17 +102,17 @@ def operand_kernel(cuda: Any) -> Any:
 
 
 def pick(
-    work: Any,
-    source: Any,
-    index: Any,
-    to: Any,
+    call: DeviceCall,
+    source: DeviceArray,
+    index: DeviceArray,
+    to: DeviceArray,
+    *,
     column: int = 0,
     width: int | None = None,
     first: int = 0,
-    *,
     add: bool = False,
 ) -> None:
-    """The kernel of that name on arrays of two axes, or three; `width`: all columns of `to`."""
+    """Run the kernel of that name on arrays of two axes, or three; `width` None: all columns of `to`."""
     width = to.shape[-1] if width is None else width
-    source, to = (a if a.ndim == 3 else a.reshape(a.shape[0], 1, a.shape[1]) for a in (source, to))
-    work.launch_over(index.shape[0] * width, pick_kernel, (add,), source, first, index, to, column, width)
+    source, to = (a if a.ndim == 3 else a[:, None] for a in (source, to))
+    call.launch_over(index.shape[0] * width, pick_kernel, (add,), source, first, index, to, column, width)

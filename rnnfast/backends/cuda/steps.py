@@ -9,7 +9,10 @@ from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
 def forward_step_kernel(cuda: Any, phase: Phase) -> Any:
-    """What follows a product of forward, for `count` entries from `first` on: sums (count, gates of the phase x H)."""
+    """Return the kernel of what follows a product of forward, for `count` entries from `first` on.
+
+    sums: (count, gates of the phase x H).
+    """
     apply, outputs = phase.forward, phase.count
 
     def kernel(first, count, plan, state, sums):
@@ -25,7 +28,7 @@ def forward_step_kernel(cuda: Any, phase: Phase) -> Any:
 
 
 def begin_step_kernel(cuda: Any, cell: Cell) -> Any:
-    """The first part of a step of backward."""
+    """Return the kernel of the first part of a step of backward."""
     begin = beginning(cell)
 
     def kernel(first, count, plan, state, dy, grads):
@@ -40,7 +43,7 @@ def begin_step_kernel(cuda: Any, cell: Cell) -> Any:
 
 
 def end_step_kernel(cuda: Any, cell: Cell, phase: Phase) -> Any:
-    """What follows a product of backward: sums (count, H)."""
+    """Return the kernel of what follows a product of backward; sums: (count, H)."""
     after = ending(cell) if phase is cell.phases[0] else reset
 
     def kernel(first, count, plan, state, grads, sums):

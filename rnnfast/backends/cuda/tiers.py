@@ -18,12 +18,12 @@ ENTRIES_MOST = 8
 
 @dataclass(frozen=True)
 class Limits:
-    """What a device offers, or what is used of it."""
+    """Limits of a device, or of what is used of it."""
 
     threads: int
-    """Of a block."""
+    """Threads of a block."""
     lanes: int
-    """Of a warp."""
+    """Threads of a warp."""
     words: tuple[int, ...]
     """Weights of four bytes that a thread holds: as many as the first number if that will do, else the next."""
     shared: int
@@ -34,7 +34,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tier:
-    """The choice, and why."""
+    """The choice, and why.
+
+    >>> Tier("C", "W_hh is too large").groups
+    1
+    """
 
     name: str
     reason: str
@@ -45,7 +49,7 @@ class Tier:
 
 
 def choose(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
-    """The tier for a layer of `size` hidden units."""
+    """Return the tier for a layer of `size` hidden units."""
     for words in limits.words:
         blocks = [
             block for block in _blocks(limits, cell, size, itemsize) if _held(block, cell, size, itemsize) <= words
@@ -61,14 +65,14 @@ def choose(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> 
 
 
 def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
-    """Up to which hidden size of float32 nets the tiers go, for people."""
+    """Return, for people, up to which hidden size of float32 nets the tiers go."""
     names = [choose(limits, cell, size, 4, 1).name for size in range(8, largest + 1, 8)]
     ends = {name: 8 * (names.index(name) + names.count(name)) for name in dict.fromkeys(names) if name != "C"}
     return ", ".join([*(f"{name} to {end} hidden units" for name, end in ends.items()), "C beyond"])
 
 
 def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]:
-    """Those of which enough run at once and that have room in shared memory, most units first."""
+    """Return blocks of which enough run at once and that have room in shared memory, most units first."""
     gates, found = max(phase.count for phase in cell.phases), []
     for lanes in (2**i for i in range(limits.lanes.bit_length())):
         units = limits.threads // lanes
@@ -80,7 +84,7 @@ def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]
 
 
 def _held(block: Block, cell: Cell, size: int, itemsize: int) -> int:
-    """Words of four bytes that a thread keeps for all steps."""
+    """Return how many words of four bytes a thread keeps for all steps."""
     forward = sum(phase.count * block.depth(size) for phase in cell.phases)
     backward = sum(block.depth(phase.count * size) for phase in cell.phases)
     return max(forward, backward) * itemsize // 4

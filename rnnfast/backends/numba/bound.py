@@ -33,7 +33,7 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return a `Reserve` where the problem is recorded."""
-        x, y, start, final, lengths, mask, resets, _ = arrays
+        x, y, start, final, lengths, mask, resets, *_ = arrays
         problem, entries, cuts, sequences = self.problem, self.entries, self.cuts, self.sequences
         if lengths is not None or mask is not None:
             entries = entries_of(self.shape, lengths, mask)
@@ -53,20 +53,20 @@ class Bound:
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
-        x, dy, d_final, dx, d_start, d_parameters, norms = arrays
+        x, dy, d_final, dx, d_start, d_parameters, norms, *_ = arrays
         problem, entries, x_mask, sequences = self.problem, reserve.entries, reserve.x_masks[0], self.sequences
         what, to, apart = 0 if overwrite else ADD, None, False
         if dx is not None:
             apart = x_mask is not None or not (sequences.lie_flat(entries) and dx.flags.carray)
             to = np.empty(entries.count * problem.input_size, problem.dtype) if apart else dx.ravel()
-            what |= ADD_INPUT if problem.half == 2 and not apart else 0
+            what |= ADD_INPUT if problem.only_direction == 2 and not apart else 0
         none, halves = self.net.none, range(len(self.cuts))
         d_outputs = [none if dy is None else sequences.output_gradient(half, entries, dy) for half in halves]
         states = *self.given(d_final), *self.wanted(d_start)
         wanted = Wanted(to, d_parameters, norms, what)
         self.net.backward(reserve, sequences.rows(x, entries), d_outputs, states, wanted)
         if dx is not None and to is not None and apart:
-            sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.half == 2)
+            sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.only_direction == 2)
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return post-activation gates and, of cells that have it, "c" by name: (L·D, T, B, H), zero where not live."""

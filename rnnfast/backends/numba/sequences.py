@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.common.layers import half_of
+from rnnfast.backends.common.layers import features_of
 from rnnfast.backends.numba.entries import Entries
 from rnnfast.problem import Array, Problem
 
@@ -36,7 +36,10 @@ class Sequences:
     def write(self, half: int, entries: Entries, y: Array, h_after: Array) -> None:
         """Put h' of every entry of a direction into y."""
         problem = self.problem
-        rows, own = h_after.reshape(entries.count, problem.hidden_size), half_of(problem, self.layout.sequence(y), half)
+        rows, own = (
+            h_after.reshape(entries.count, problem.hidden_size),
+            features_of(problem, self.layout.sequence(y), half),
+        )
         if problem.masked_output == "hold" and entries.live is not None:
             nothing = np.zeros((1, problem.hidden_size), problem.dtype)
             own[...] = np.concatenate([rows, nothing])[entries.held(problem.direction(half))]
@@ -48,7 +51,7 @@ class Sequences:
         problem = self.problem
         if problem.num_directions == 1 and entries.live is None:
             return self.rows(dy, entries)
-        own = half_of(problem, self.layout.sequence(dy), half)
+        own = features_of(problem, self.layout.sequence(dy), half)
         d = entries.of(own)
         if problem.masked_output == "hold" and entries.live is not None:
             held = entries.held(problem.direction(half))

@@ -1,4 +1,9 @@
-"""The formulas of every cell in plain NumPy: one step forward, and its derivatives, for the live rows of a batch."""
+"""The formulas of every cell in plain NumPy: one step forward, and its derivatives, for the live rows of a batch.
+
+Sources: Elman, "Finding structure in time", 1990 (RNN); Hochreiter and Schmidhuber, "Long short-term memory", 1997,
+with the forget gate of Gers, Schmidhuber and Cummins, 2000 (LSTM); Cho et al., "Learning phrase representations using
+RNN encoder-decoder", 2014 (GRU, `gru_before`), and cuDNN's and PyTorch's form of it (`gru`).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +29,7 @@ class Weights(NamedTuple):
 
 
 class StepGradients(NamedTuple):
-    """What one step of a cell on n rows sends back: the derivatives of the loss by ..."""
+    """Derivatives that one step of a cell on n rows sends back: of the loss by ..."""
 
     from_input: Array
     """... W_ih x + b_ih, (n, G·H)."""
@@ -50,31 +55,35 @@ class Formulas(NamedTuple):
 
 
 def affine(x: Array, weight: Array, bias: Array | None) -> Array:
-    """x Wᵀ + b for x (n, K), weight (M, K), bias (M,) or None."""
+    """Return x Wᵀ + b for x (n, K), weight (M, K), bias (M,) or None."""
     result: Array = x @ weight.T
     return result if bias is None else result + bias
 
 
 def logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x)), written so that exp cannot overflow."""
+    """Return 1 / (1 + exp(-x)), written so that exp cannot overflow.
+
+    >>> logistic(np.array([-1e9, 0.0, 1e9]))
+    array([0. , 0.5, 1. ])
+    """
     e = np.exp(-np.abs(x))
     result: Array = np.where(x < 0, e, np.ones_like(e)) / (1 + e)
     return result
 
 
 def d_logistic(s: Array) -> Array:
-    """The derivative of the logistic function, from its value."""
+    """Return the derivative of the logistic function, from its value."""
     result: Array = s * (1 - s)
     return result
 
 
 def d_tanh(h: Array) -> Array:
-    """The derivative of tanh, from its value."""
+    """Return the derivative of tanh, from its value."""
     return 1 - h * h
 
 
 def d_relu(h: Array) -> Array:
-    """The derivative of max(x, 0), from its value: 0 at 0."""
+    """Return the derivative of max(x, 0), from its value: 0 at 0."""
     return np.heaviside(h, np.zeros_like(h))
 
 
@@ -119,7 +128,7 @@ def gru_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     r_h, z_h, n_h = np.split(affine(h_in, w.hh, w.b_hh), 3, axis=1)
     r, z = logistic(r_x + r_h), logistic(z_x + z_h)
     n = np.tanh(n_x + r * n_h)
-    return {"r": r, "z": z, "n": n, "n_h": n_h, "h": (1 - z) * n + z * before["h"]}
+    return {"r": r, "z": z, "n": n, "n_h": n_h.copy(), "h": (1 - z) * n + z * before["h"]}
 
 
 def gru_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after: Named) -> StepGradients:

@@ -5,6 +5,8 @@ Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,7 +19,11 @@ _WEYL = 0x9E3779B9, 0xBB67AE85
 
 
 def philox4x32(counter: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], key: tuple[int, int]) -> Array:
-    """Philox4x32-10: four counter words that broadcast together and two key words -> (..., 4) uint32."""
+    """Return the (..., 4) uint32 of Philox4x32-10 for four counter words that broadcast together and two key words.
+
+    >>> " ".join(f"{word:08x}" for word in philox4x32((0, 0, 0, 0), (0, 0)))
+    '6627e8d5 e169c58d bc57ac4c 9b00dbd8'
+    """
     c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) & _LOW for word in counter))
     k0, k1 = key
     for _ in range(10):
@@ -28,8 +34,10 @@ def philox4x32(counter: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], key: 
     return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
 
 
-def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units: int, steps: int = 1) -> Array:
-    """Factors (steps, B, units) of kind `kind` for layer-direction k: 0, or 1 / (1 - p) where a value is kept.
+def dropout_mask(
+    problem: Problem, seed: int, probability: float, k: int, kind: int, units: int, steps: int = 1
+) -> Array:
+    """Return factors (steps, B, units) of kind `kind` for layer-direction k: 0, or 1 / (1 - p) for a value kept.
 
     Counter (row, unit // 4, step, tag) with tag = 4·(2·layer + direction) + kind, key = the seed; output word unit % 4.
     A value is kept iff its word is at least floor(p·2³²). The directions of a layer share the masks on its input.
@@ -37,7 +45,6 @@ def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units:
     layer = problem.first_layer + k // problem.num_directions
     direction = problem.direction(k) if kind == RECURRENT else 0
     first_step = problem.first_step if kind == BETWEEN else 0
-    seed = problem.dropout_seed
     words = philox4x32(
         (
             (problem.first_row + np.arange(problem.batch))[None, :, None],
@@ -53,21 +60,34 @@ def dropout_mask(problem: Problem, probability: float, k: int, kind: int, units:
     return mask
 
 
-def input_mask(problem: Problem, layer: int) -> Array | None:
-    """Factors (T, B, input size of the layer) on a layer's input, or None where its dropout is off."""
-    k, steps = layer * problem.num_directions, problem.steps
-    if problem.first_layer + layer > 0:
-        units = problem.weight_ih[k].shape[1]
-        return dropout_mask(problem, problem.dropout, k, BETWEEN, units, steps) if problem.dropout else None
-    if not problem.input_dropout:
+class InputDropout(NamedTuple):
+    """Dropout on what a layer reads: fresh masks for every step between layers, one for all steps of layer 0."""
+
+    kind: int
+    probability: float
+    steps: int
+    units: int
+
+
+def input_dropout_of(problem: Problem, layer: int) -> InputDropout:
+    """Return the dropout on a layer's input; its probability is zero where it is off."""
+    if problem.first_layer + layer == 0:
+        return InputDropout(INPUT, problem.input_dropout, 1, problem.input_size)
+    units = problem.weight_ih[layer * problem.num_directions].shape[1]
+    return InputDropout(BETWEEN, problem.dropout, problem.steps, units)
+
+
+def input_mask(problem: Problem, layer: int, seed: int) -> Array | None:
+    """Return factors on a layer's input, (T, B, units) or (1, B, units), or None where its dropout is off."""
+    kind, probability, steps, units = input_dropout_of(problem, layer)
+    if not probability:
         return None
-    mask = dropout_mask(problem, problem.input_dropout, k, INPUT, problem.input_size)
-    return np.broadcast_to(mask, (steps, *mask.shape[1:]))
+    return dropout_mask(problem, seed, probability, layer * problem.num_directions, kind, units, steps)
 
 
-def recurrent_mask(problem: Problem, k: int) -> Array | None:
-    """Factors (B, H) on h in the recurrent product of layer-direction k, or None where that dropout is off."""
+def recurrent_mask(problem: Problem, k: int, seed: int) -> Array | None:
+    """Return factors (B, H) on h in the recurrent product of layer-direction k, or None where that dropout is off."""
     if not problem.recurrent_dropout:
         return None
-    mask: Array = dropout_mask(problem, problem.recurrent_dropout, k, RECURRENT, problem.hidden_size)[0]
+    mask: Array = dropout_mask(problem, seed, problem.recurrent_dropout, k, RECURRENT, problem.hidden_size)[0]
     return mask

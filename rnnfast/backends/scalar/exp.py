@@ -1,8 +1,8 @@
 """exp on numbers, as arithmetic that a compiler turns into vectors.
 
-The reduction and the polynomials are those of csrc/vmath.h: x = n ln 2 + r with |r| <= ln(2) / 2, exp(x) = 2^n (1 + p),
-p = exp(r) - 1. All of it runs as plain Python, too, on NumPy's numbers: where a type decides, the Python body of a
-function says the same as what is compiled in its place.
+The reduction and the polynomials are those of csrc/vec/vmath.h: x = n ln 2 + r with |r| <= ln(2) / 2 and exp(x) = 2^n
+(1 + p), p = exp(r) - 1. All of it runs as plain Python, too, on NumPy's numbers: where a type decides, the Python
+body of a function says the same as what is compiled in its place.
 """
 
 from __future__ import annotations

@@ -1,0 +1,18 @@
+/* dispatch.h - the choice: which of the compiled kernels serves a problem. */
+#ifndef RF_DISPATCH_H
+#define RF_DISPATCH_H
+
+#include <stdint.h>
+
+#include "include/rnnfast.h"
+#include "kernel.h"
+#include "vec/functions.h"
+
+/* How many cells there are; their ids are below it. */
+extern const int32_t rf_cells;
+
+/* RF_OK, or why there is none; the cell and the number type have been checked. */
+int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel);
+int32_t rf_choose_math(int32_t isa, int32_t dtype, const struct rf_math **math);
+
+#endif

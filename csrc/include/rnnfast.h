@@ -1,0 +1,184 @@
+/* rnnfast.h - the whole public C interface: recurrent networks, forward and back-propagation through time.
+ *
+ * One record, `rf_problem`, describes a net of num_layers x num_directions layers, its arrays and its options; the
+ * calls below read it and write only the arrays it names. Nothing here allocates memory for results or scratch, exits
+ * or prints: every function returns a status. Large work is shared with threads that the first such call starts and
+ * that sleep in between; they end with the process.
+ *
+ * A training step:  rf_reserve_bytes, rf_workspace_bytes -> rf_forward (reserve set) -> rf_backward (same reserve).
+ * Inference:        rf_workspace_bytes -> rf_forward with reserve = NULL; rf_pack once, if the weights do not change.
+ */
+#ifndef RNNFAST_H
+#define RNNFAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RF_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define RF_API __attribute__((visibility("default")))
+#else
+#define RF_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What every call returns; rf_status_text has a sentence for each. */
+typedef enum rf_status {
+  RF_OK = 0,
+  RF_ERROR_STRUCT_SIZE, /* the caller was compiled against a newer header than the library's, or one too old */
+  RF_ERROR_CELL,        /* no such cell */
+  RF_ERROR_DTYPE,       /* no such number type, or weights of another type than the rest */
+  RF_ERROR_ISA,         /* no such instruction set, or RNNFAST_ISA names none */
+  RF_ERROR_UNSUPPORTED, /* this processor lacks the instruction set that was asked for */
+  RF_ERROR_SHAPE, /* a size is negative or zero where it may not be, or beyond 2^31 - 1; one direction of several layers */
+  RF_ERROR_RANGE, /* t0, t1, a length or a probability out of range; a chunk of a net that must see all steps */
+  RF_ERROR_NULL, /* an array that this call needs is NULL */
+  RF_ERROR_SIZE, /* the byte count of a buffer overflows */
+  RF_ERROR_PACKED, /* `packed` was made for another net, number type or instruction set, or by another version */
+  RF_ERROR_ALIGNMENT, /* reserve, workspace or packed does not begin at a multiple of 64 bytes */
+  RF_ERROR_WORKSPACE_BYTES, /* workspace_bytes is less than this call needs: what rf_workspace_bytes says */
+  RF_ERROR_RESERVE_BYTES, /* reserve_bytes is less than rf_reserve_bytes says */
+  RF_ERROR_PACKED_BYTES /* packed_bytes is less than rf_packed_bytes says */
+} rf_status;
+
+enum { RF_F32 = 0, RF_F64 = 1 }; /* dtype */
+enum { RF_MASKED_ZERO = 0, RF_MASKED_HOLD = 1 }; /* masked_output: what y holds at a step that is not live */
+enum { RF_ISA_AUTO = -1 }; /* isa: RNNFAST_ISA if set, else the best that this processor runs */
+enum {
+  RF_BLOCK_STEPS = 64
+}; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
+
+/* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
+ * Arrays hold `dtype` numbers, aligned to them. Per-layer tables have L*D entries, layer l direction d at l*D + d, and
+ * every entry is a dense row-major matrix in PyTorch's gate order. Strides count elements and may be zero or negative;
+ * the last axis is contiguous. States are dense (L*D, B, H). NULL where optional, as noted.
+ *
+ * The record grows at its end alone. struct_size says which fields a caller knows: those behind count as zero, which
+ * always means what the library did before it had them. So a library serves callers compiled against its own header and
+ * all older ones, back to the first that ended in packed_bytes. A larger struct_size is refused with RF_ERROR_STRUCT_SIZE:
+ * fields that the library does not know might matter. */
+typedef struct rf_problem {
+  size_t struct_size; /* sizeof(rf_problem) */
+  int32_t cell; /* from rf_cell_id */
+  int32_t dtype; /* RF_F32 or RF_F64 */
+  int32_t weight_dtype; /* the same as dtype */
+  int32_t isa; /* RF_ISA_AUTO or from rf_isa_id */
+  int32_t num_layers;
+  int32_t num_directions; /* 1 or 2 */
+  int64_t steps; /* T: bounds of every (T, ...) array, of which [t0, t1) is worked on */
+  int64_t batch;
+  int64_t input_size;
+  int64_t hidden_size;
+  int64_t state_size; /* size of h; equal to hidden_size */
+  int64_t t0, t1; /* chunk of steps; D = 2 and only_direction = 2 take [0, T) only */
+  int32_t masked_output; /* RF_MASKED_ZERO or RF_MASKED_HOLD */
+  int32_t num_threads; /* at most, and the workspace must have room for them. 0: rf_get_num_threads(), or fewer,
+                             * as many as the workspace has room for */
+  int32_t overwrite; /* backward: 1: parameters' gradients replace what is there; 0: they are added to it */
+
+  /* Dropout, probabilities in [0, 1); 0 turns it off. Row b of this batch counts as row first_row + b. */
+  double dropout, input_dropout, recurrent_dropout;
+  uint64_t dropout_seed;
+  int64_t first_row;
+
+  /* A part of a larger net, so that its results are those of the whole, bit by bit: its steps count as those from
+   * first_step on, its layers as those from first_layer on. only_direction, with one layer and num_directions = 1: 1 or
+   * 2 is the forward or the reverse direction alone of a layer that has both, whose inputs above the first layer have
+   * 2*H features; dx is complete when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what
+   * first_step has cut off is visited after them. */
+  int64_t first_step;
+  int32_t first_layer, only_direction;
+
+  /* Parameters. */
+  const void *const *weight_ih; /* (G*H, I), then (G*H, D*H) for layers above the first */
+  const void *const *weight_hh; /* (G*H, H) */
+  const void *const *bias_ih; /* (G*H,) or NULL; both biases or neither */
+  const void *const *bias_hh;
+  const void *packed; /* written by rf_pack, or NULL: the call packs into the workspace */
+
+  /* Forward. */
+  const void *x; /* (T, B, I) */
+  int64_t x_stride_t, x_stride_b;
+  void *y; /* (T, B, D*H), apart from x; RF_MASKED_HOLD with t0 > 0 reads y of step t0 - 1 */
+  int64_t y_stride_t, y_stride_b;
+  const void *h0, *c0; /* states before step t0; NULL: zeros. c only for cells with two states */
+  void *h_n, *c_n; /* states after step t1 - 1; NULL: not wanted */
+  const int64_t *lengths; /* (B,) in 0..T, or NULL */
+  const uint8_t *mask; /* (T, B), not zero where live, or NULL */
+  const uint8_t *resets; /* (T, B), not zero cuts row b between t - 1 and t, or NULL */
+
+  /* Backward: gradients in (NULL: zeros), gradients out (NULL: not wanted; dx, dh0, dc0 are overwritten, for
+   * the parameters' see `overwrite`). rf_backward takes chunks in the reverse of rf_forward's order: with the h0, c0 that the
+   * chunk began from, and as dh_n, dc_n what the chunk after it left in dh0, dc0. */
+  const void *dy; /* (T, B, D*H) */
+  int64_t dy_stride_t, dy_stride_b;
+  const void *dh_n, *dc_n;
+  void *dx; /* (T, B, I) */
+  int64_t dx_stride_t, dx_stride_b;
+  void *dh0, *dc0;
+  void *const *d_weight_ih, *const *d_weight_hh, *const *d_bias_ih, *const *d_bias_hh;
+  double *state_grad_norms; /* (T, L*D, 2): Euclidean norm over live rows of dL/dh_t and dL/dc_t; or NULL */
+
+  /* Memory of the caller, 64-byte aligned (`packed` too), and how many bytes each has. Nothing is touched where these are
+   * fewer than a call needs. */
+  void *reserve; /* what backward needs of forward (consumed by it), or NULL: inference */
+  void *workspace;
+  size_t workspace_bytes;
+  size_t reserve_bytes;
+  size_t packed_bytes; /* of `packed`, and of what rf_pack writes into */
+} rf_problem;
+
+/* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
+ * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
+RF_API const char *rf_version(void);
+RF_API const char *rf_compiler(void);
+RF_API const char *rf_status_text(int32_t status);
+RF_API int32_t rf_cell_id(const char *name);
+RF_API const char *rf_cell_name(int32_t cell);
+RF_API int32_t rf_isa_id(const char *name);
+RF_API const char *rf_isa_name(int32_t isa);
+RF_API const char *rf_isa_reason(int32_t isa);
+RF_API int32_t rf_isa_default(int32_t *isa);
+
+/* How many threads a call may use, the caller's among them: what was set, else RNNFAST_NUM_THREADS, else the processors
+ * available: those of the affinity mask, or fewer where a control group's quota pays for fewer. A call uses fewer while
+ * others keep the processors so busy that one thread is faster; results never depend on it. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
+RF_API int32_t rf_set_num_threads(int32_t n);
+RF_API int32_t rf_get_num_threads(void);
+
+/* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
+ * very record: sizes, t0, t1, dropouts, num_threads, and which of packed, reserve and state_grad_norms are NULL. With
+ * num_threads = 0 it is room for as many threads as a call may use now; later calls fit themselves to it. */
+RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
+RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
+RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
+
+/* Writes the weights, rearranged for one instruction set, into `packed`, which has packed_bytes, for later rf_forward
+ * calls of this process. */
+RF_API int32_t rf_pack(const rf_problem *problem, void *packed);
+
+RF_API int32_t rf_forward(const rf_problem *problem);
+RF_API int32_t rf_backward(const rf_problem *problem);
+
+/* After rf_forward with a reserve and before rf_backward: the post-activation gate (0..G-1, PyTorch's order) or, with
+ * gate = G, the cell state c, of layer-direction k at every step, into `out` (T, B, H); 0 at steps not live. Needs the
+ * workspace. */
+RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate, void *out);
+
+/* The library's own element-wise functions, at most 2 units in the last place, and two loops to measure the processor
+ * by, each over `rounds`: independent fused multiply-adds on registers alone, whose speed is its peak, and reading
+ * `data` (64-byte aligned) from end to end, whose speed is that of the cache or memory that holds so many bytes. They
+ * tell the flops done, and the bytes read: whole groups of eight vectors. */
+enum { RF_EXP = 0, RF_TANH = 1, RF_LOGISTIC = 2 };
+RF_API int32_t rf_elementwise(int32_t isa, int32_t dtype, int32_t function, int64_t n, const void *x, void *y);
+RF_API int32_t rf_fma_loop(int32_t isa, int32_t dtype, int64_t rounds, double *flops);
+RF_API int32_t rf_read_loop(int32_t isa, int64_t bytes, const void *data, int64_t rounds, double *read_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

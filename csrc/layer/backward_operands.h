@@ -1,0 +1,74 @@
+/* backward_operands.h - what the products of backward multiply: rows of gates, W by rows, and the inputs of a block. */
+#ifndef RF_BACKWARD_OPERANDS_H
+#define RF_BACKWARD_OPERANDS_H
+
+#include <stdint.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/backward_memory.h"
+#include "layer/layer.h"
+#include "layer/pack.h"
+#include "layer/rows.h"
+#include "product/operands.h"
+
+/* Numbers [from, to) of a row of gates as rows of W, one panel of its columns: what gradients are summed with. */
+static void pack_transposed(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
+  const struct weights *w = source;
+  const int64_t column = panel * VEC_LANES, left = w->columns - column;
+  for (int64_t k = from, end; k < to; k = end) {
+    const int64_t slots = k / UNITS, unit = slots / w->gates * UNITS + k % UNITS;
+    const real *row = w->base + (w->gate[slots % w->gates] * w->hidden + unit) * w->columns + column;
+    end = (slots + 1) * UNITS < to ? (slots + 1) * UNITS : to;
+    for (int64_t i = 0; i < end - k; i++, room += VEC_LANES, row += w->columns) {
+      const int there = unit + i < w->hidden;
+      v_store(room, !there ? v_set1(0) : left >= VEC_LANES ? v_load(row) : v_load_n(row, left));
+    }
+  }
+}
+
+/* Whether a backward call has a single product with W_ih, and packs it then. */
+static int dx_once(const struct rf_layer *l) {
+  return packs_late(l) && block_first(&l->all, l->plan.t1 - l->plan.t0) == 0;
+}
+
+/* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
+static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
+  for (int64_t i = 0; i < count; i++) row[i] += slot * UNITS;
+  if (gates == CELL_SLOTS) return (struct rows){row, count, 1, gates_width(l, gates), 0};
+  return (struct rows){row, count, hidden_blocks(l), gates * UNITS, CELL_SLOTS * UNITS};
+}
+
+/* Pointers to all live rows of visits [first, end), every worker's, in the plan's order. Returns how many. */
+static int64_t block_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
+  const struct rf_plan *all = &l->all;
+  const int64_t stride = state_stride(l);
+  int64_t n = 0;
+  for (int64_t visit = first; visit < end; visit++) {
+    const int64_t t = rf_plan_step(all, visit);
+    for (int64_t i = all->start[visit]; i < all->start[visit + 1]; i++, n++) {
+      const int64_t row = all->row[i];
+      const struct shared *s = &b->shared;
+      b->gates[n] = view_row(&l->gates, t, row);
+      b->x[n] = s->dropped_x ? s->dropped_x + n * b->inputs.stride : view_row(&l->x, t, row);
+      for (int p = 0; p < CELL_PHASES; p++) {
+        b->operand[p][n] = s->operand[p] ? s->operand[p] + n * stride
+                                         : past_row(l, &l->states, b->h0, b->zeros, all->previous[i], row);
+      }
+    }
+  }
+  return n;
+}
+
+/* This worker's share of all panels: what gradients are summed with. */
+static void pack_all_transposed(const struct rf_layer *l, struct weights w, real *to) {
+  const int64_t panels = (w.columns + VEC_LANES - 1) / VEC_LANES, width = gates_width(l, w.gates);
+  const int64_t first = rf_share(panels, l->worker, l->workers), end = rf_share(panels, l->worker + 1, l->workers);
+  /* A block of units at a time over all panels, so that W is read as it lies. */
+  for (int64_t k = 0; k < width; k += w.gates * UNITS) {
+    for (int64_t panel = first; panel < end; panel++) {
+      pack_transposed(&w, panel, k, k + w.gates * UNITS, to + (panel * width + k) * VEC_LANES);
+    }
+  }
+}
+
+#endif

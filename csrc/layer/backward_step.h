@@ -1,0 +1,126 @@
+/* backward_step.h - one step back: dy comes in, the cell's gradient, and W_hh^T times that is added to dL/dh of the step
+ * before. */
+#ifndef RF_BACKWARD_STEP_H
+#define RF_BACKWARD_STEP_H
+
+#include <stdint.h>
+#include <string.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/backward_cell.h"
+#include "layer/backward_memory.h"
+#include "layer/backward_operands.h"
+#include "layer/dropout_rows.h"
+#include "layer/layer.h"
+#include "layer/pack.h"
+#include "layer/rows.h"
+#include "product/product.h"
+#include "product/summation.h"
+
+static void add_row(real *to, const real *from, int64_t count) {
+  for (int64_t i = 0; i < count; i += VEC_LANES) {
+    v_store_n(to + i, count - i, v_add(v_load_n(to + i, count - i), v_load_n(from + i, count - i)));
+  }
+}
+
+/* Adds dy of one step to dh; what a step that is not live repeats waits in `held` until the step it repeats. */
+static void add_output_gradient(const struct rf_layer *l, const struct backward *b, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
+  const int64_t live = live_rows(&l->plan, visit), unit = l->unit_from, size = own_units(l);
+  for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
+    real *dh = b->dh + row * stride + unit;
+    real *held = l->hold ? (real *)l->held + row * stride + unit : NULL;
+    const real *dy = l->dy.base ? view_row(&l->dy, t, row) + unit : NULL;
+    if (i < live && l->plan.row[start + i] == row) {
+      if (dy) add_row(dh, dy, size);
+      if (held) add_row(dh, held, size);
+      if (held) zero_reals(held, size);
+      i++;
+    } else if (held && dy) {
+      add_row(held, dy, size);
+    }
+  }
+}
+
+/* Pointers to the rows of one visit, and which of them reach an earlier state. Returns how many do. */
+static int64_t backward_rows(const struct rf_layer *l, const struct backward *b, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
+  const int64_t first_entry = own_entry(l, b, visit);
+  const int start_wanted = l->dh0 || l->dc0;
+  int64_t through = 0;
+  for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
+    const int64_t row = l->plan.row[start + i], previous = l->plan.previous[start + i];
+    const int64_t entry = first_entry + i;
+    b->gates_row[i] = view_row(&l->gates, t, row);
+    b->h_row[i] = b->h_dropped_row[i] = past_row(l, &l->states, b->h0, b->zeros, previous, row);
+    b->dh_row[i] = b->dh + row * stride;
+    if (CELL_STATES > 1) {
+      b->c_row[i] = past_row(l, &l->cells, b->c0, b->zeros, previous, row);
+      b->c_next_row[i] = view_row(&l->cells, t, row);
+      b->dc_row[i] = b->dc + row * stride;
+    }
+    if (b->d_operand) b->d_operand_row[i] = b->d_operand + row * stride;
+    if (CELL_PHASES > 1) b->operand_row[i] = b->shared.operand[1] + entry * stride;
+    if (b->masks) {
+      const int64_t unit = l->unit_from;
+      real *dropped = b->shared.operand[0] + entry * stride;
+      zero_reals(dropped + unit, own_end(l) * VEC_LANES - unit);
+      multiply_row(dropped + unit, b->h_row[i] + unit, b->masks + row * stride + unit, own_units(l));
+      b->h_dropped_row[i] = dropped;
+    }
+    if (l->norms) b->squares_row[i] = b->shared.squares + 2 * hidden_blocks(l) * entry;
+    if (b->shared.dropped_x && l->d_weight_ih && (!l->by_units || row % l->workers == l->worker))
+      input_drop(l, &b->inputs, t, row, b->shared.dropped_x + entry * b->inputs.stride);
+    if (previous == RF_FROM_ZEROS || (previous == RF_FROM_START && !start_wanted)) continue;
+    b->through_gates[through] = b->gates_row[i];
+    b->through_to[through++] = b->masks ? b->d_operand_row[i] : b->dh_row[i];
+  }
+  return through;
+}
+
+/* to += (or =) gradients of a phase's pre-activations times its rows of W_hh */
+static void state_product(const struct rf_layer *l, const struct backward *b, int phase, int64_t rows,
+                          const real **gates, real *const *to, int overwrite) {
+  const struct weights weights = state_weights(l, phase);
+  const struct product p = {
+      .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
+      .a_step = 1,
+      .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
+      .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room},
+      .c = to,
+      .first = own_first(l),
+      .columns = own_end(l) * VEC_LANES,
+      .cache = &l->cache,
+      .overwrite = overwrite,
+  };
+  product(&p);
+}
+
+static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {
+  const int64_t live = live_rows(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
+  if (l->dy.base || l->hold) add_output_gradient(l, b, visit);
+  const int64_t through = backward_rows(l, b, visit);
+  cell_backward_rows(CELL_PHASES - 1, l, b, live);
+  rf_units_wait(l);
+  if (CELL_PHASES > 1 && !l->left) {
+    memcpy(b->all_gates, b->gates_row, (size_t)live * sizeof *b->all_gates);
+    state_product(l, b, 1, live, b->all_gates, b->d_operand_row, 1);
+    cell_backward_rows(0, l, b, live);
+    rf_units_wait(l);
+  }
+  if (l->left) return;
+  state_product(l, b, 0, through, b->through_gates, b->through_to, 0);
+  for (int64_t i = 0; i < live; i++) {
+    const int64_t row = l->plan.row[start + i];
+    if (l->plan.previous[start + i] == RF_FROM_ZEROS) {
+      zero_own(l, b->dh_row[i]);
+      if (CELL_STATES > 1) zero_own(l, b->dc_row[i]);
+    } else if (b->masks) {
+      real *d_operand = b->d_operand_row[i] + l->unit_from;
+      multiply_row(d_operand, d_operand, b->masks + row * stride + l->unit_from, own_units(l));
+      add_row(b->dh_row[i] + l->unit_from, d_operand, own_units(l));
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* forward.h - the forward time loop of every cell: input products a chunk of steps at a time, then step by step the
+ * recurrent product with the cell applied to each tile of sums as it is done. */
+#ifndef RF_FORWARD_H
+#define RF_FORWARD_H
+
+#include <stdint.h>
+#include <string.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/dropout_rows.h"
+#include "layer/forward_memory.h"
+#include "layer/forward_tiles.h"
+#include "layer/layer.h"
+#include "layer/pack.h"
+#include "layer/rows.h"
+#include "system/arena.h"
+
+static void forward_begin(const struct rf_layer *l, struct forward *f) {
+  const int64_t stride = state_stride(l);
+  f->packed = packed_parts(l, l->packed);
+  zero_reals(f->zeros, stride);
+  states_in(l, &l->plan, l->h0, f->h0);
+  if (CELL_STATES > 1) own_states_in(l, &l->plan, l->c0, f->c0);
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
+    f->now_h[b] = f->h0 + b * stride;
+    f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * stride : NULL;
+  }
+}
+
+static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int64_t first, int64_t end) {
+  int64_t n = 0;
+  for (int64_t visit = first; visit < end; visit++) {
+    const int64_t t = rf_plan_step(&l->plan, visit);
+    for (int64_t i = l->plan.start[visit]; i < l->plan.start[visit + 1]; i++, n++) {
+      const int64_t b = l->plan.row[i];
+      f->chunk_gates[n] = l->gates.base ? view_row(&l->gates, t, b) : f->gates + n * gates_stride(l);
+      f->x_row[n] = view_row(&l->x, t, b);
+      if (l->input_dropout.probability == 0) continue;
+      f->x_row[n] = f->inputs.dropped + n * f->inputs.stride;
+      input_drop(l, &f->inputs, t, b, (real *)f->x_row[n]);
+    }
+  }
+  const struct weights weights = input_weights(l);
+  const struct step s = {
+      .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
+      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room},
+      .bias = f->packed.bias,
+      .gates = f->chunk_gates,
+  };
+  gates_run(&input_tile_family, l, &s);
+}
+
+/* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
+static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
+  for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
+    const int64_t b = l->plan.row[start + i];
+    const int cut = l->plan.previous[start + i] == RF_FROM_ZEROS;
+    const real *h = cut ? f->zeros : f->now_h[b];
+    f->h_row[i] = f->h_dropped_row[i] = h;
+    if (f->masks) {
+      multiply_row(f->dropped + b * stride, h, f->masks + b * stride, l->hidden_size);
+      zero_reals(f->dropped + b * stride + l->hidden_size, stride - l->hidden_size);
+      f->h_dropped_row[i] = f->dropped + b * stride;
+    }
+    if (l->states.base) {
+      f->h_next_row[i] = view_row(&l->states, t, b);
+    } else {
+      f->h_next_row[i] = f->states[f->now_h[b] == f->states[0] + b * stride] + b * stride;
+    }
+    if (CELL_PHASES > 1) f->operand_row[i] = f->operand + b * stride;
+    if (CELL_STATES > 1) {
+      f->c_row[i] = cut ? f->zeros : f->now_c[b];
+      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * stride;
+      f->now_c[b] = f->c_next_row[i];
+    }
+    f->now_h[b] = f->h_next_row[i];
+  }
+}
+
+/* y of one step: live rows from the new states; the others zeros or, to hold, what y held at the visit before. */
+static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
+  const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
+  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit), unit = l->unit_from;
+  for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
+    real *y = view_row(&l->y, t, b) + unit;
+    if (i < live && l->plan.row[start + i] == b) {
+      copy_reals(y, f->h_next_row[i++] + unit, own_units(l));
+    } else if (l->hold && before >= 0 && before < l->steps) {
+      memmove(y, view_row(&l->y, before, b) + unit, (size_t)own_units(l) * sizeof(real));
+    } else {
+      zero_reals(y, own_units(l));
+    }
+  }
+}
+
+static void forward_step(struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
+  const int64_t live = live_rows(&l->plan, visit);
+  step_rows(l, f, visit);
+  for (int phase = 0; phase < CELL_PHASES && !l->left; phase++) {
+    const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
+    const struct weights weights = state_weights(l, phase);
+    const struct step s = {
+        .operand = {operand, live, 1, l->hidden_size, 0},
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
+        .keep = l->gates.base != NULL,
+        .gates = gates,
+        .h = f->h_row,
+        .h_dropped = f->h_dropped_row,
+        .c = f->c_row,
+        .h_next = f->h_next_row,
+        .c_next = f->c_next_row,
+        .operand_next = f->operand_row,
+    };
+    gates_run(phase_family[phase], l, &s);
+    rf_units_wait(l);
+  }
+  if (l->y.base && !l->left) step_output(l, f, visit);
+}
+
+/* The time loop, left where this worker parts from the others. */
+static void forward_steps(struct rf_layer *l, struct forward *f) {
+  const int64_t visits = l->plan.t1 - l->plan.t0;
+  for (int64_t first = 0, end; first < visits && !l->left; first = end) {
+    for (end = first + 1; end < visits && l->plan.start[end + 1] - l->plan.start[first] <= f->chunk_rows;) end++;
+    chunk_inputs(l, f, first, end);
+    for (int64_t visit = first; visit < end && !l->left; visit++) {
+      forward_step(l, f, visit, f->chunk_gates + (l->plan.start[visit] - l->plan.start[first]));
+    }
+  }
+}
+
+static void layer_forward(struct rf_layer *l) {
+  struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
+  struct forward f = forward_make(l, &arena, &shared);
+  forward_begin(l, &f);
+  forward_steps(l, &f);
+  if (l->left) return;
+  for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
+    if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
+  }
+  states_out(l, f.now_h, l->h_n);
+  if (CELL_STATES > 1) states_out(l, f.now_c, l->c_n);
+  rf_units_wait(l); /* the next layer uses the same shared memory */
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* forward_memory.h - the scratch of a forward call: what all workers share, what each has for itself. */
+#ifndef RF_FORWARD_MEMORY_H
+#define RF_FORWARD_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/dropout_rows.h"
+#include "layer/layer.h"
+#include "layer/pack.h"
+#include "layer/rows.h"
+#include "product/gemm.h"
+#include "system/arena.h"
+
+/* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
+ * (`now_...`: where its state stands). */
+struct forward {
+  struct packed packed;
+  real *room; /* of panels that are packed as they are used */
+  struct inputs inputs;
+  int64_t chunk_rows; /* that have room; at least the batch */
+  real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
+  const real **x_row;
+  real **chunk_gates;
+  const real **now_h, **now_c;
+  const real **h_row, **h_dropped_row, **c_row;
+  real **h_next_row, **c_next_row, **operand_row;
+};
+
+static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
+  const int64_t stride = state_stride(l);
+  const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch, limit = chunk_rows(l), most = limit < all ? limit : all;
+  struct forward f = {.chunk_rows = most};
+  f.room = take_reals(arena, room_numbers(&l->cache));
+  struct arena *together = l->together ? shared : arena;
+  if (!l->gates.base) f.gates = take_reals(together, most * gates_stride(l));
+  for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);
+  f.h0 = take_reals(arena, l->batch * stride);
+  f.c0 = take_reals(together, CELL_STATES > 1 ? l->batch * stride : 0);
+  f.zeros = take_reals(arena, stride);
+  f.masks = recurrent_masks(l, arena);
+  f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
+  f.operand = take_reals(shared, CELL_PHASES > 1 ? l->batch * stride : 0);
+  f.inputs = inputs_make(l, arena);
+  f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
+  f.x_row = take_pointers(arena, most);
+  f.chunk_gates = take_pointers(arena, most);
+  f.now_h = take_pointers(arena, l->batch);
+  f.now_c = take_pointers(arena, l->batch);
+  f.h_row = take_pointers(arena, l->batch);
+  f.h_dropped_row = take_pointers(arena, l->batch);
+  f.c_row = take_pointers(arena, l->batch);
+  f.h_next_row = take_pointers(arena, l->batch);
+  f.c_next_row = take_pointers(arena, l->batch);
+  f.operand_row = take_pointers(arena, l->batch);
+  return f;
+}
+
+static size_t layer_forward_bytes(const struct rf_layer *l) {
+  struct arena arena = {0}, shared = {0};
+  forward_make(l, &arena, &shared);
+  return arena.used;
+}
+
+static size_t layer_forward_shared_bytes(const struct rf_layer *l) {
+  struct arena arena = {0}, shared = {0};
+  forward_make(l, &arena, &shared);
+  return shared.used;
+}
+
+#endif

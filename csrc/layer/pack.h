@@ -1,0 +1,135 @@
+/* pack.h - the parameters of a layer, rearranged into panels: for each vector of hidden units [k][gate][lane]. */
+#ifndef RF_PACK_H
+#define RF_PACK_H
+
+#include <stdint.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/layer.h"
+#include "layer/rows.h"
+#include "system/compiler.h"
+
+/* Some gates of a matrix as PyTorch has it, (G * H, columns), in the order of their slots, the first of which is `slot`. */
+struct weights {
+  const real *base;
+  int64_t hidden, columns;
+  const int *gate;
+  int slot, gates;
+};
+
+static struct weights input_weights(const struct rf_layer *l) {
+  return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, 0, CELL_GATES};
+}
+
+static struct weights state_weights(const struct rf_layer *l, int phase) {
+  const struct phase *f = &CELL_PHASE[phase];
+  return (struct weights){l->weight_hh, l->hidden_size, l->hidden_size, CELL_GATE_H + f->slot, f->slot, f->gates};
+}
+
+#define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
+
+/* Rows that the input product takes at once: as many as L2 has room for their gates, and a step at least. */
+static int64_t chunk_rows(const struct rf_layer *l) {
+  int64_t most = l->cache.l2_share / (gates_stride(l) * (int64_t)sizeof(real));
+  if (most < CHUNK_ROWS_LEAST) most = CHUNK_ROWS_LEAST;
+  return most > l->batch ? most : l->batch;
+}
+
+/* Whether panels may be packed as they are used: with rows shared out, each worker would pack them all. */
+static int packs_late(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
+
+/* Whether a call has a single product with W_hh, forward a single one with W_ih, and packs the matrix then. */
+static int state_once(const struct rf_layer *l) { return packs_late(l) && l->plan.t1 - l->plan.t0 == 1; }
+static int input_once(const struct rf_layer *l) {
+  return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
+}
+
+/* Where the parts of a packed layer stand: W_ih, W_hh per phase, then the bias in the layout of a row of gates. */
+struct packed {
+  const real *x;
+  const real *h[CELL_PHASES];
+  const real *bias;
+};
+
+static struct packed packed_parts(const struct rf_layer *l, const real *base) {
+  const int64_t units = hidden_panels(l) * VEC_LANES;
+  struct packed p = {.x = base};
+  base += units * CELL_GATES * l->input_size;
+  for (int phase = 0; phase < CELL_PHASES; phase++) {
+    p.h[phase] = base;
+    base += units * CELL_PHASE[phase].gates * l->hidden_size;
+  }
+  p.bias = base;
+  return p;
+}
+
+/* Columns [column, column + left) of as many rows as a vector has lanes, `stride` apart, of which `rows` are there; the
+ * others are zeros. Leaves column after column, VEC_LANES of them, in m: log2 rounds of interleaving turn a square over. */
+INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int64_t left, vec *m) {
+  vec next[VEC_LANES];
+  UNROLL for (int r = 0; r < VEC_LANES; r++) {
+    m[r] = r >= rows ? v_set1(0) : left >= VEC_LANES ? v_load(from + r * stride) : v_load_n(from + r * stride, left);
+  }
+  for (int round = 1; round < VEC_LANES; round *= 2) {
+    UNROLL for (int r = 0; r < VEC_LANES / 2; r++) {
+      next[2 * r] = m[r];
+      next[2 * r + 1] = m[r + VEC_LANES / 2];
+      v_interleave(&next[2 * r], &next[2 * r + 1]);
+    }
+    UNROLL for (int r = 0; r < VEC_LANES; r++) m[r] = next[r];
+  }
+}
+
+/* Columns of W that are packed for all gates before the next ones: what is read and written meanwhile stays in L1. */
+#define PACK_COLUMNS 64
+
+/* Numbers [from, to) of a panel of units: the gates of W in slots, each a product with that many numbers of a row. */
+static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
+  const struct weights *w = source;
+  const int64_t unit = panel * VEC_LANES;
+  for (int64_t first = from; first < to; first += PACK_COLUMNS) {
+    const int64_t stop = first + PACK_COLUMNS < to ? first + PACK_COLUMNS : to;
+    for (int g = 0; g < w->gates; g++) {
+      const real *rows = w->base + (w->gate[g] * w->hidden + unit) * w->columns;
+      for (int64_t k = first; k < stop; k += VEC_LANES) {
+        vec column[VEC_LANES];
+        load_transposed(rows + k, w->columns, w->hidden - unit, w->columns - k, column);
+        real *next = room + ((k - from) * w->gates + g) * VEC_LANES;
+        const int64_t count = stop - k < VEC_LANES ? stop - k : VEC_LANES;
+        for (int i = 0; i < count; i++) v_store(next + i * w->gates * VEC_LANES, column[i]);
+      }
+    }
+  }
+}
+
+/* This worker's share of all panels. */
+static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
+  const int64_t panels = hidden_panels(l), end = rf_share(panels, l->worker + 1, l->workers);
+  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
+    pack_gates(&w, panel, 0, w.columns, to + panel * w.columns * w.gates * VEC_LANES);
+  }
+}
+
+static void pack_bias(const struct rf_layer *l, real *to) {
+  zero_reals(to, hidden_blocks(l) * CELL_SLOTS * UNITS);
+  if (!l->bias_ih) return;
+  const real *bias_x = l->bias_ih, *bias_h = l->bias_hh;
+  for (int64_t unit = 0; unit < l->hidden_size; unit++) {
+    for (int slot = 0; slot < CELL_SLOTS; slot++) {
+      real *sum = to + (unit / UNITS * CELL_SLOTS + slot) * UNITS + unit % UNITS;
+      if (CELL_GATE_X[slot] >= 0) *sum += bias_x[CELL_GATE_X[slot] * l->hidden_size + unit];
+      if (CELL_GATE_H[slot] >= 0) *sum += bias_h[CELL_GATE_H[slot] * l->hidden_size + unit];
+    }
+  }
+}
+
+static void layer_pack(const struct rf_layer *l) {
+  const struct packed p = packed_parts(l, l->packed);
+  if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
+  for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
+    pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
+  }
+  if (l->worker == 0) pack_bias(l, (real *)p.bias);
+}
+
+#endif

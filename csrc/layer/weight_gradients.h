@@ -1,0 +1,103 @@
+/* weight_gradients.h - from a block of steps whose gates have become gradients: those of the weights. */
+#ifndef RF_WEIGHT_GRADIENTS_H
+#define RF_WEIGHT_GRADIENTS_H
+
+#include <stdint.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/backward_memory.h"
+#include "layer/layer.h"
+#include "layer/pack.h"
+#include "layer/rows.h"
+#include "product/product.h"
+#include "product/summation.h"
+
+/* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
+static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {
+  to += first * count * VEC_LANES;
+  for (int64_t column = first * VEC_LANES; column < end * VEC_LANES; column += VEC_LANES) {
+    const int64_t left = columns - column;
+    for (int64_t k = 0; k < count; k++, to += VEC_LANES) {
+      v_store(to, left >= VEC_LANES ? v_load(row[k] + column) : v_load_n(row[k] + column, left));
+    }
+  }
+}
+
+/* This worker's share of the block's inputs and operands, as panels. */
+static void pack_block(const struct rf_layer *l, const struct backward *b, int64_t rows) {
+  const int64_t size = l->input_size / l->x_segments, panels = (size + VEC_LANES - 1) / VEC_LANES;
+  for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
+    for (int64_t k = 0; k < rows && s > 0; k++) b->x[k] += l->x_stride;
+    pack_panels(b->x, rows, size, rf_share(panels, l->worker, l->workers), rf_share(panels, l->worker + 1, l->workers),
+                b->shared.packed_x + s * panels * VEC_LANES * rows);
+  }
+  for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
+    pack_panels(b->operand[p], rows, l->hidden_size, rf_share(hidden_panels(l), l->worker, l->workers),
+                rf_share(hidden_panels(l), l->worker + 1, l->workers), b->shared.packed_h[p]);
+  }
+}
+
+/* Packs numbers [first, end) of every row of gates as [tile of 6][row][6]: the left operand of a weight gradient. */
+static void pack_gradients(const struct backward *b, int64_t rows, int64_t first, int64_t end) {
+  real *to = b->packed_gates;
+  for (int64_t m = first; m < end; m += TILE_ROWS_MOST) {
+    const int64_t most = end - m < TILE_ROWS_MOST ? end - m : TILE_ROWS_MOST;
+    for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_MOST) {
+      for (int64_t i = 0; i < most; i++) to[i] = b->gates[k][m + i];
+    }
+  }
+}
+
+/* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of `w`; `to` has its gradient. */
+static void weight_product(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t first, int64_t end,
+                           struct weights w, const real *panels, int64_t columns, real *to) {
+  int64_t n = 0;
+  for (int64_t m = first; m < end; m++) {
+    const int64_t s = m / UNITS % CELL_SLOTS, unit = m / UNITS / CELL_SLOTS * UNITS + m % UNITS;
+    if (s < w.slot || s >= w.slot + w.gates || unit >= w.hidden) continue;
+    b->left[n] = b->packed_gates + (m - first) / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + (m - first) % TILE_ROWS_MOST;
+    b->into[n++] = to + (w.gate[s - w.slot] * w.hidden + unit) * w.columns;
+  }
+  const int64_t part = sum_part(rows) < WEIGHT_PART ? sum_part(rows) : WEIGHT_PART;
+  const struct product p = {
+      .a = {b->left, n, 1, rows, 0},
+      .a_step = TILE_ROWS_MOST,
+      .part = part,
+      .b = {.packed = panels},
+      .c = b->into,
+      .columns = columns,
+      .cache = &l->cache,
+      .overwrite = b->overwrite,
+  };
+  product(&p);
+}
+
+/* This worker's share of the weights' rows. */
+static void weight_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
+  const int64_t all = gates_width(l, CELL_SLOTS), size = l->input_size / l->x_segments;
+  const int64_t x_panels = (size + VEC_LANES - 1) / VEC_LANES * VEC_LANES * rows;
+  const int64_t last = l->d_weight_ih || l->d_weight_hh ? rf_share(all, l->worker + 1, l->workers) : 0;
+  for (int64_t first = rf_share(all, l->worker, l->workers), end; first < last; first = end) {
+    end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
+    pack_gradients(b, rows, first, end);
+    for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
+      weight_product(l, b, rows, first, end, input_weights(l), b->shared.packed_x + s * x_panels, size,
+                     (real *)l->d_weight_ih + s * size);
+    }
+    for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
+      weight_product(l, b, rows, first, end, state_weights(l, p), b->shared.packed_h[p], l->hidden_size,
+                     l->d_weight_hh);
+    }
+  }
+}
+
+/* Zeros instead of gradients, where no step is live. */
+static void no_gradients(const struct rf_layer *l) {
+  const int64_t rows = CELL_GATES * l->hidden_size;
+  if (l->d_weight_ih) zero_reals(l->d_weight_ih, rows * l->input_size);
+  if (l->d_weight_hh) zero_reals(l->d_weight_hh, rows * l->hidden_size);
+  if (l->d_bias_ih) zero_reals(l->d_bias_ih, rows);
+  if (l->d_bias_hh) zero_reals(l->d_bias_hh, rows);
+}
+
+#endif

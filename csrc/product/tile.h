@@ -1,0 +1,100 @@
+/* tile.h - the register tile that all matrix products share: a few rows of A times a few panels of B. */
+#ifndef RF_TILE_H
+#define RF_TILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include RF_VEC_H
+#include "product/blocks.h"
+#include "product/operands.h"
+#include "system/compiler.h"
+
+/* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
+ * take more panels, so that enough independent chains hide the latency of a multiply-add. */
+#define ACCUMULATORS (VEC_REGISTERS == 32 ? 24 : 12)
+#define TILE_ROWS_MOST 6
+#define TILE_ROWS(G) (ACCUMULATORS / (G) < TILE_ROWS_MOST ? ACCUMULATORS / (G) : TILE_ROWS_MOST)
+#define TILE_FITS(R, V, G) ((R) * (V) * (G) <= ACCUMULATORS)
+#define TILE_PANELS(R, G) (TILE_FITS(R, 8, G) ? 8 : TILE_FITS(R, 4, G) ? 4 : TILE_FITS(R, 2, G) ? 2 : 1)
+
+/* Where a tile's sums stand: vector n of row r at to[r] + offset[n]. What the first part is added to comes from `from`
+ * instead, and is nothing where that is NULL. Only the first `columns` numbers of a row are there. */
+struct sums {
+  const real *const *from;
+  real *const *to;
+  int64_t offset[ACCUMULATORS];
+  int64_t columns;
+};
+
+/* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
+ * that a compiler knows, so each row's pointers are read once. */
+INLINE void sums_add(const int R, const int N, const struct sums *s, const real *const *from, const vec *acc) {
+  UNROLL for (int r = 0; r < R; r++) {
+    const real *row = from ? from[r] : NULL;
+    real *to = s->to[r];
+    if (s->columns >= N * VEC_LANES) {
+      UNROLL for (int n = 0; n < N; n++) {
+        v_store(to + s->offset[n], row ? v_add(v_load(row + s->offset[n]), acc[r * N + n]) : acc[r * N + n]);
+      }
+    } else {
+      UNROLL for (int n = 0; n < N; n++) {
+        const int64_t left = s->columns - n * VEC_LANES;
+        v_store_n(to + s->offset[n], left,
+                  row ? v_add(v_load_n(row + s->offset[n], left), acc[r * N + n]) : acc[r * N + n]);
+      }
+    }
+  }
+}
+
+/* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
+ * while the other passes. */
+INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
+                      const real *b, ptrdiff_t panel_size) {
+  const int N = V * G;
+  vec kept[ACCUMULATORS];
+  if (N <= R) {
+    UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+    UNROLL for (int r = 0; r < R; r++) {
+      vec left = v_set1(row[r][k]);
+      if (N > 1) v_keep(&left);
+      UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
+    }
+  } else {
+    UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
+    UNROLL for (int n = 0; n < N; n++) {
+      vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+      if (R > 1) v_keep(&right);
+      UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
+    }
+  }
+}
+
+/* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
+INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
+                          const struct rows *a, ptrdiff_t a_step) {
+  const real *row[TILE_ROWS_MOST];
+  const real *b = at->b;
+  const ptrdiff_t panel_size = at->panel_size;
+  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
+  const real *const *from_rows = s->from;
+  UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
+  for (int64_t segment = at->segment, last = segment + at->segments, end; segment < last; segment = end) {
+    end = segment + at->group < last ? segment + at->group : last;
+    for (int64_t from = at->from, to; from < at->to; from = to) {
+      to = from + at->part < at->to ? from + at->part : at->to;
+      for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
+        UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
+      }
+      vec acc[ACCUMULATORS];
+      UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
+      for (int64_t k = segment; k < end; k++) {
+        UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
+        for (int64_t i = from; i < to; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
+      }
+      sums_add(R, V * G, s, from_rows, acc);
+      from_rows = (const real *const *)s->to;
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* arrays.h - calls of librnnfast on NumPy arrays, for the Python extension alone: an array comes as its id().
+ *
+ * Asking Python for an address costs more than a small net takes, four times a call and more. In NumPy's C interface,
+ * which every extension compiled against it relies on, an array's data pointer follows the head that all objects have,
+ * and in CPython id() is the object's address. Whoever calls keeps the arrays alive; they are of type ndarray itself. */
+#include <Python.h>
+#include <stdint.h>
+
+#include "include/rnnfast.h"
+
+enum { ALIGNMENT = 64, AXES = 3, WRITEABLE = 0x400 /* NumPy's flag */ };
+
+struct array {
+  PyObject_HEAD char *data;
+  int axes;
+  const intptr_t *shape, *strides;
+  PyObject *base, *dtype;
+  int flags;
+};
+
+/* NULL for None. */
+static void *array_data(uintptr_t id) { return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data; }
+
+/* Whether arrays of numbers still are dense and of this dtype, and writeable if that matters, each with the number of
+ * axes and the sizes, three at most, that `forms` has of it. Anyone may change them in place. */
+static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, uintptr_t dtype, intptr_t item,
+                      int32_t writeable) {
+  for (int32_t n = 0; n < count; n++) {
+    const struct array *a = (const struct array *)ids[n];
+    const intptr_t *form = forms + (1 + AXES) * n;
+    if ((uintptr_t)a->dtype != dtype || a->axes != form[0] || (writeable && !(a->flags & WRITEABLE))) return 0;
+    intptr_t stride = item;
+    for (int axis = a->axes - 1; axis >= 0; axis--) {
+      if (a->shape[axis] != form[1 + axis] || a->strides[axis] != stride) return 0;
+      stride *= a->shape[axis];
+    }
+  }
+  return 1;
+}
+
+/* The first aligned byte of an array of bytes. */
+static void *array_block(uintptr_t id) {
+  const uintptr_t start = (uintptr_t)array_data(id);
+  return (void *)((start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+}
+
+/* What says which steps are live and where states are cut; all None: nothing. */
+static void array_ragged(rf_problem *p, uintptr_t lengths, uintptr_t mask, uintptr_t resets) {
+  p->lengths = array_data(lengths);
+  p->mask = array_data(mask);
+  p->resets = array_data(resets);
+}
+
+static int32_t array_forward(rf_problem *p, uintptr_t x, uintptr_t y, uintptr_t h0, uintptr_t c0, uintptr_t h_n,
+                             uintptr_t c_n, uintptr_t reserve, uintptr_t workspace, uint64_t dropout_seed) {
+  p->x = array_data(x);
+  p->y = array_data(y);
+  p->h0 = array_data(h0);
+  p->c0 = array_data(c0);
+  p->h_n = array_data(h_n);
+  p->c_n = array_data(c_n);
+  p->reserve = array_block(reserve);
+  p->workspace = array_block(workspace);
+  p->dropout_seed = dropout_seed;
+  return rf_forward(p);
+}
+
+/* `d_parameters`: gradients of every layer and direction in turn, weights before biases; NULL: not wanted. `tables` has
+ * room for as many pointers. */
+static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_t dx, uintptr_t h0, uintptr_t c0,
+                              uintptr_t dh_n, uintptr_t dc_n, uintptr_t dh0, uintptr_t dc0, uintptr_t norms,
+                              uintptr_t reserve, uintptr_t workspace, const uintptr_t *d_parameters, void **tables,
+                              uint64_t dropout_seed, int32_t overwrite) {
+  p->x = array_data(x);
+  p->dy = array_data(dy);
+  p->dx = array_data(dx);
+  p->h0 = array_data(h0);
+  p->c0 = array_data(c0);
+  p->dh_n = array_data(dh_n);
+  p->dc_n = array_data(dc_n);
+  p->dh0 = array_data(dh0);
+  p->dc0 = array_data(dc0);
+  p->state_grad_norms = array_data(norms);
+  p->reserve = array_block(reserve);
+  p->workspace = array_block(workspace);
+  p->dropout_seed = dropout_seed;
+  p->overwrite = overwrite;
+  const int32_t count = p->num_layers * p->num_directions, each = p->bias_ih ? 4 : 2;
+  for (int32_t n = 0; d_parameters && n < count * each; n++) {
+    tables[n % each * count + n / each] = array_data(d_parameters[n]);
+  }
+  p->d_weight_ih = d_parameters ? tables : NULL;
+  p->d_weight_hh = d_parameters ? tables + count : NULL;
+  p->d_bias_ih = d_parameters && each == 4 ? tables + 2 * count : NULL;
+  p->d_bias_hh = d_parameters && each == 4 ? tables + 3 * count : NULL;
+  return rf_backward(p);
+}

@@ -1,0 +1,80 @@
+/* cpu.c - asks the processor for its features and caches. */
+#include "system/cpu.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+
+enum { LEAF_1_ECX, LEAF_7_EBX, WORDS };
+enum { OSXSAVE = 1 << 27 };                 /* leaf 1, ecx: xgetbv may be used */
+enum { STATE_YMM = 0x06, STATE_ZMM = 0xe6 }; /* XCR0: the registers that the system saves for each process */
+
+static const struct {
+  uint32_t flag;
+  int word, bit;
+  uint32_t state;
+} features[] = {
+    {RF_CPU_AVX2, LEAF_7_EBX, 5, STATE_YMM},      {RF_CPU_FMA, LEAF_1_ECX, 12, STATE_YMM},
+    {RF_CPU_AVX512F, LEAF_7_EBX, 16, STATE_ZMM},  {RF_CPU_AVX512DQ, LEAF_7_EBX, 17, STATE_ZMM},
+    {RF_CPU_AVX512VL, LEAF_7_EBX, 31, STATE_ZMM}, {RF_CPU_AVX512BW, LEAF_7_EBX, 30, STATE_ZMM},
+};
+
+static uint32_t saved_state(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+uint32_t rf_cpu_features(void) {
+  uint32_t word[WORDS] = {0}, found = 0, eax, ebx, ecx, edx;
+  if (!__get_cpuid(1, &eax, &ebx, &word[LEAF_1_ECX], &edx) || !(word[LEAF_1_ECX] & OSXSAVE)) return 0;
+  __get_cpuid_count(7, 0, &eax, &word[LEAF_7_EBX], &ecx, &edx);
+  uint32_t saved = saved_state();
+  for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+    if ((word[features[i].word] >> features[i].bit & 1) && (saved & features[i].state) == features[i].state) {
+      found |= features[i].flag;
+    }
+  }
+  return found;
+}
+
+#else
+
+uint32_t rf_cpu_features(void) { return 0; }
+
+#endif
+
+const char *rf_cpu_feature_name(uint32_t flag) {
+  static const struct {
+    uint32_t flag;
+    const char *name;
+  } names[] = {{RF_CPU_AVX2, "avx2"},         {RF_CPU_FMA, "fma"},           {RF_CPU_AVX512F, "avx512f"},
+               {RF_CPU_AVX512DQ, "avx512dq"}, {RF_CPU_AVX512VL, "avx512vl"}, {RF_CPU_AVX512BW, "avx512bw"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (names[i].flag == flag) return names[i].name;
+  }
+  return NULL;
+}
+
+static long asked(int level) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
+  return sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+#else
+  (void)level;
+  return 0;
+#endif
+}
+
+int64_t rf_cpu_cache(int level) {
+  static _Atomic int64_t known[2]; /* some ask the processor, which is slow under a hypervisor */
+  int64_t bytes = known[level - 1];
+  if (bytes == 0) {
+    bytes = asked(level);
+    if (bytes < 16 << 10) bytes = level == 1 ? 32 << 10 : 512 << 10;
+    known[level - 1] = bytes;
+  }
+  return bytes;
+}

@@ -1,0 +1,68 @@
+/* cpu.h - what this processor can do, and the floating-point mode that kernels run in. */
+#ifndef RF_CPU_H
+#define RF_CPU_H
+
+#include <stdint.h>
+
+enum {
+  RF_CPU_AVX2 = 1 << 0,
+  RF_CPU_FMA = 1 << 1,
+  RF_CPU_AVX512F = 1 << 2,
+  RF_CPU_AVX512DQ = 1 << 3,
+  RF_CPU_AVX512VL = 1 << 4,
+  RF_CPU_AVX512BW = 1 << 5,
+};
+
+/* The flags above that both the processor and the operating system support; 0 on other architectures. Not cached, and
+ * slow under a hypervisor. */
+uint32_t rf_cpu_features(void);
+
+/* The name of one flag, e.g. "avx512f"; NULL if there is none. */
+const char *rf_cpu_feature_name(uint32_t flag);
+
+/* Bytes of a core's data cache of level 1 or 2, asked for once; a usual size where the system does not say. */
+int64_t rf_cpu_cache(int level);
+
+/* Bytes of the processor's caches to reckon with: in L1 for packed weights that rows pass by, in L2 for the gates between
+ * two products or for the weights of one. */
+struct rf_cache {
+  int64_t l1_share, l2_share;
+};
+
+/* The mode is set whole, not just the two flush bits: a caller's rounding direction may not change our bits, and its
+ * unmasked exceptions may not turn a NaN that flows through into a signal. */
+#if defined(__x86_64__) || defined(__i386__)
+#include <xmmintrin.h>
+typedef uint32_t rf_flush_mode;
+#define RF_FLUSH_MODE 0x9fc0u /* MXCSR: flush to zero, denormals are zero, every exception masked, round to nearest */
+static inline rf_flush_mode rf_flush_read(void) { return _mm_getcsr(); }
+static inline void rf_flush_write(rf_flush_mode mode) { _mm_setcsr(mode); }
+static inline void rf_cpu_pause(void) { _mm_pause(); }
+#elif defined(__aarch64__)
+typedef uint64_t rf_flush_mode;
+#define RF_FLUSH_MODE (UINT64_C(1) << 24) /* FPCR: flush to zero, no traps, round to nearest */
+static inline rf_flush_mode rf_flush_read(void) {
+  rf_flush_mode mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+static inline void rf_flush_write(rf_flush_mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
+static inline void rf_cpu_pause(void) { __asm__ volatile("yield"); }
+#else
+typedef uint32_t rf_flush_mode;
+#define RF_FLUSH_MODE 0u
+static inline rf_flush_mode rf_flush_read(void) { return 0; }
+static inline void rf_flush_write(rf_flush_mode mode) { (void)mode; }
+static inline void rf_cpu_pause(void) {}
+#endif
+
+/* Enters the mode that kernels run in, subnormals flushed to zero, and returns the one to restore. */
+static inline rf_flush_mode rf_flush_on(void) {
+  rf_flush_mode old = rf_flush_read();
+  rf_flush_write(RF_FLUSH_MODE);
+  return old;
+}
+
+static inline void rf_flush_restore(rf_flush_mode old) { rf_flush_write(old); }
+
+#endif

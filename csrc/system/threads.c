@@ -1,0 +1,168 @@
+/* threads.c - the pool: threads made when first wanted, each with a mailbox; a forked child starts with none.
+ *
+ * A region is open to its workers for as long as its caller is patient; then it begins with those who came. Who comes late,
+ * because something else had the processor, finds it closed and waits for the next. */
+#define _GNU_SOURCE /* sched_yield */
+#include "system/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "system/cpu.h"
+#include "system/gate.h"
+#include "system/processors.h"
+#include "system/restraint.h"
+#include "system/spawn.h"
+
+enum {
+  IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
+  BEGIN_PATIENCE = 20000, /* of those who came, until all have */
+  CALL_PATIENCE = 50000,  /* of the caller, beyond what the region asks for */
+  END_PATIENCE = 100000,  /* of the caller, until all are done */
+};
+
+/* The roll of a region: its number, how many workers it wants, and how many have come; closed to whoever comes later. */
+#define ROLL_CLOSED (UINT64_C(1) << 31)
+static uint64_t roll_make(uint32_t number, int32_t wanted) { return (uint64_t)number << 32 | (uint64_t)wanted << 16; }
+static uint32_t roll_number(uint64_t roll) { return (uint32_t)(roll >> 32); }
+static int32_t roll_wanted(uint64_t roll) { return (int32_t)(roll >> 16 & 0x7fff); }
+static int32_t roll_came(uint64_t roll) { return (int32_t)(roll & 0xffff); }
+
+/* Whoever sets `busy` owns the rest until clearing it. All that threads see is atomic because a fork may come in the
+ * midst. */
+static struct {
+  atomic_bool busy;
+  _Atomic int32_t threads; /* started, worker w at mailbox[w], w = 1..threads */
+  _Atomic(rf_task) task;
+  _Atomic(void *) context;
+  _Atomic int32_t workers;
+  struct rf_restraint restraint[2]; /* of regions that are tight or not */
+  _Alignas(64) _Atomic uint64_t roll;
+  struct rf_gate begun;   /* the number of the last region that began */
+  struct rf_gate pending; /* workers that have not finished it */
+  struct rf_gate mailbox[RF_MAX_THREADS]; /* 1: come and look */
+} pool = {.roll = ROLL_CLOSED};
+
+/* Takes part in the region that is open, if any that wants this worker. */
+static void take_part(int32_t mailbox) {
+  uint64_t roll = atomic_load(&pool.roll);
+  do {
+    if (roll & ROLL_CLOSED || mailbox >= roll_wanted(roll)) return;
+  } while (!atomic_compare_exchange_weak(&pool.roll, &roll, roll + 1));
+  rf_gate_wait(&pool.begun, roll_number(roll) - 1, BEGIN_PATIENCE);
+  /* Where all came, each has the share that it had before, and perhaps still has in its cache. */
+  const int32_t workers = pool.workers;
+  pool.task(pool.context, workers == roll_wanted(roll) ? mailbox : roll_came(roll) + 1, workers);
+  rf_gate_count_down(&pool.pending);
+}
+
+static void *serve(void *argument) {
+  struct rf_gate *mailbox = argument;
+  rf_flush_on();
+  for (;;) {
+    rf_gate_wait(mailbox, 0, IDLE_SPIN);
+    atomic_store(&mailbox->word, 0);
+    take_part((int32_t)(mailbox - pool.mailbox));
+  }
+  return NULL;
+}
+
+static void gate_clear(struct rf_gate *gate) {
+  atomic_store(&gate->word, 0);
+  atomic_store(&gate->sleepers, 0);
+}
+
+/* The threads of the parent do not exist in a child, whatever its copy of the pool says. */
+static void forget_threads(void) {
+  rf_gates_after_fork();
+  gate_clear(&pool.begun);
+  gate_clear(&pool.pending);
+  pool.roll = ROLL_CLOSED;
+  pool.restraint[0] = pool.restraint[1] = (struct rf_restraint){0};
+  pool.threads = 0;
+  pool.busy = false;
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
+
+static bool start_thread(struct rf_gate *mailbox) {
+  gate_clear(mailbox);
+  return rf_spawn(serve, mailbox);
+}
+
+/* Waits until all who are wanted have come, or the time is up; where there are more of them than processors, they need the
+ * caller's, too. */
+static void wait_for_all(int32_t wanted, int64_t until) {
+  const bool crowded = wanted > rf_processors();
+  for (int32_t spins = 1; roll_came(atomic_load(&pool.roll)) < wanted - 1; spins++) {
+    if (crowded) sched_yield();
+    rf_cpu_pause();
+    if ((crowded || spins % 16 == 0) && rf_nanoseconds() >= until) return;
+  }
+}
+
+/* Calls for workers and begins with those who come. Returns how many take part, the caller among them. */
+static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now) {
+  const uint32_t number = pool.begun.word + 1;
+  pool.roll = roll_make(number, wanted);
+  for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], 1);
+  wait_for_all(wanted, now + region->patience);
+  const int32_t came = roll_came(atomic_fetch_or(&pool.roll, ROLL_CLOSED));
+  pool.task = region->task;
+  pool.context = region->context;
+  pool.workers = came + 1;
+  pool.pending.word = (uint32_t)came;
+  region->barrier->began = rf_nanoseconds();
+  rf_gate_open(&pool.begun, number);
+  return came + 1;
+}
+
+/* Until all are done. Returns how long that took, if it took long. */
+static int64_t finish(bool crowded) {
+  int64_t waited = 0;
+  for (uint32_t pending; (pending = atomic_load_explicit(&pool.pending.word, memory_order_acquire)) > 0;) {
+    waited += rf_gate_wait(&pool.pending, pending, crowded ? 0 : END_PATIENCE);
+  }
+  return waited;
+}
+
+/* One region from end to end, on at most `wanted` workers. Returns the nanoseconds that one alone would have saved. */
+static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) {
+  const int32_t workers = begin(region, wanted, now);
+  const int64_t begun = region->barrier->began;
+  const bool crowded = workers > rf_processors();
+  region->task(region->context, 0, workers);
+  const int64_t waited = finish(crowded) + region->barrier->waited, all = rf_nanoseconds() - begun;
+  /* Nobody came, or the caller itself lost its processor to those whom it had called. */
+  int64_t lost = workers < wanted || begun - now > 2 * region->patience + CALL_PATIENCE ? begun - now : 0;
+  /* One alone takes as long as all together work, and each works as long as the caller. */
+  if (region->barrier->parted || waited > (crowded ? all / 2 : all - all / workers)) lost += waited;
+  return lost;
+}
+
+void rf_parallel(const struct rf_region *region) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
+  rf_barrier_begin(region->barrier, region->grace);
+  if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
+    region->task(region->context, 0, 1);
+    return;
+  }
+  const int64_t now = region->barrier->began;
+  struct rf_restraint *restraint = &pool.restraint[region->tight];
+  workers = rf_restraint_apply(restraint, workers, now);
+  const int32_t before = pool.threads;
+  while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
+  if (workers > pool.threads + 1) workers = pool.threads + 1;
+  if (workers > 1) {
+    const int64_t lost = run(region, workers, now);
+    if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
+    atomic_store_explicit(&pool.busy, false, memory_order_release);
+  } else {
+    atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */
+    region->task(region->context, 0, 1);
+  }
+}

@@ -1,0 +1,40 @@
+"""A peer: what runs cases, and a case that it has made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.data import Data
+from rnnfast.problem import Array
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case made ready: `work()` does it once, which is what is timed; `arrays` reads results for the check.
+
+    Results by name: y, and the final state h_n (c_n) forward, or the gradients x, h0 (c0) and parameters' training.
+    """
+
+    work: Callable[[], Any]
+    arrays: Callable[[Any], dict[str, Array]]
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """Makes the context that `work` runs in, entered once for many repetitions."""
+
+    def results(self) -> dict[str, Array]:
+        """Do the work once and return its results."""
+        with self.within():
+            return self.arrays(self.work())
+
+
+class Peer(Protocol):
+    """A library that can run cases: a module, or an object."""
+
+    def lacks(self, case: Case) -> str | None:
+        """Say what it cannot do of this case; None where it can run it."""
+
+    def prepare(self, case: Case, data: Data) -> Prepared:
+        """Make the case ready, everything done that a user does once: weights packed, graphs compiled."""

@@ -1,0 +1,114 @@
+"""The record of nets in a file's metadata, and what a net gets of a file that holds such nets."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
+
+from numpy.typing import DTypeLike
+
+from rnnfast.checks.values import float_dtype, truth
+from rnnfast.net import files
+from rnnfast.net.description import Net
+from rnnfast.net.loading import converted
+from rnnfast.net.options import DEFAULTS, VARIANTS, options_of
+from rnnfast.problem import Array
+
+KEY = "rnnfast"
+"""Where in the metadata it stands, as JSON: {version, parts: [{name, kind, options}]}."""
+VERSION = 1
+
+
+class Part(TypedDict):
+    """One part of a model: its arrays are called name.PARAMETER, those of a net alone, whose name is "", PARAMETER."""
+
+    name: str
+    kind: str
+    options: dict[str, Any]
+
+
+def part_of(net: Net, name: str = "") -> Part:
+    """Return what a file says about a net.
+
+    >>> part_of(Net("GRU", "gru_before", 3, 4))["options"]["reset_after"]
+    False
+    """
+    return {"name": name, "kind": net.name, "options": options_of(net)}
+
+
+def metadata_of(parts: Iterable[Part]) -> dict[str, str]:
+    """Return the metadata of a file that holds these parts, which run in this order."""
+    return {KEY: json.dumps({"version": VERSION, "parts": list(parts)})}
+
+
+def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
+    """Return the parts that a file at `path` tells of, none where it is not of this library.
+
+    Raises ValueError for what a later version wrote, or what is no description of parts.
+    """
+    if KEY not in metadata:
+        return []
+    try:
+        record = json.loads(metadata[KEY])
+        version, parts = record["version"], record["parts"]
+        readable = all(isinstance(part["name"], str) and isinstance(part["kind"], str) for part in parts)
+        readable = readable and isinstance(version, int) and all(isinstance(part["options"], dict) for part in parts)
+    except (ValueError, TypeError, KeyError):
+        readable = False
+    if not readable:
+        raise ValueError(f"{path} has metadata {KEY!r} that cannot be read, expected version, parts and their options")
+    if version > VERSION:
+        raise ValueError(f"{path} was written by a later version of rnnfast, which can load it: upgrade")
+    found: list[Part] = parts
+    return found
+
+
+def arrays_for(
+    net: Net, path: str | os.PathLike[str], prefix: str, strict: bool, dtype: DTypeLike | None
+) -> dict[str, Array]:
+    """Return the arrays of a file, those of the net, below `prefix`, with its dtype if `dtype` asks to convert them.
+
+    Raises as `files.load`, `loading.converted` and `check_part`.
+    """
+    given = None if dtype is None else float_dtype(dtype)
+    arrays, metadata = files.load_with_metadata(path)
+    name = os.fspath(path)
+    check_part(net, parts_in(metadata, name), prefix, truth("strict", strict), name)
+    return converted(arrays, [f"{prefix}{parameter}" for parameter in net.shapes], net, given, name)
+
+
+def check_part(net: Net, parts: Iterable[Part], prefix: str, strict: bool, path: str) -> None:
+    """Raise ValueError where the part whose arrays begin with `prefix` is another kind of net, or has other options.
+
+    Options that the file leaves out have their defaults. Without `strict` only that of the cell is compared, without
+    which the same numbers would compute something else.
+    """
+    for part in parts:
+        if prefix == (f"{part['name']}." if part["name"] else ""):
+            _check_kind(net, part, path)
+            _check_options(net, part["options"], strict, path)
+
+
+def _check_kind(net: Net, part: Part, path: str) -> None:
+    if part["kind"] != net.name:
+        raise ValueError(f"{path} holds a net of kind {part['kind']}, this is a {net.name}: load it into the former")
+
+
+def _check_options(net: Net, options: Mapping[str, Any], strict: bool, path: str) -> None:
+    here, variant = options_of(net), VARIANTS[net.cell]
+    theirs = {name: DEFAULTS[name] for name in here if name in DEFAULTS} | dict(options)
+    names = theirs if strict else [name for name in variant if name in theirs]
+    differ = [name for name in names if name not in here or here[name] != theirs[name]]
+    if not differ:
+        return
+    said = ", ".join(f"{name}={theirs[name]!r} ({_said(here, name)} here)" for name in differ)
+    advice = f"make the {net.name} with the options of the file"
+    if strict and not set(differ) & set(variant):
+        advice += ", or pass strict=False, which compares the cell alone"
+    raise ValueError(f"{path} holds a {net.name} of other options than this one: {said}: {advice}")
+
+
+def _said(options: Mapping[str, Any], name: str) -> str:
+    return repr(options[name]) if name in options else "unknown"

@@ -1,0 +1,50 @@
+"""A whole problem as one rf_problem, for what only the C interface can ask: chunks of a tape, gradients left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnfast.arrays.layout import Layout
+from rnnfast.backends.c.library import check, get_num_threads
+from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.c.record import WEIGHTS, Template
+from rnnfast.problem import Problem
+
+SEQUENCES = ("x", "y", "dy", "dx")
+DENSE = ("h0", "c0", "h_n", "c_n", "dh_n", "dc_n", "dh0", "dc0", "lengths", "mask", "resets", "state_grad_norms")
+
+
+class Record:
+    """The record of a problem with all its arrays, dense ones; a reserve is to be given."""
+
+    def __init__(self, problem: Problem, reserve: Block | None = None) -> None:
+        self.problem, self.template = problem, Template(problem, Layout())
+        self.record, ffi = self.template.record, self.template.ffi
+        self.record.num_threads, self.record.overwrite = get_num_threads(), problem.overwrite
+        self.record.dropout_seed = problem.dropout_seed
+        for name in (*SEQUENCES, *DENSE):
+            if (array := getattr(problem, name)) is not None:
+                setattr(self.record, name, ffi.cast(ffi.typeof(getattr(self.record, name)), array.ctypes.data))
+        self.kept = [self.template.set_table(f"d_{name}", getattr(problem, f"d_{name}")) for name in WEIGHTS]
+        if reserve is not None:
+            self.record.reserve, self.record.reserve_bytes = reserve.pointer, reserve.size
+
+    def run(self, name: str, *, t0: int = 0, t1: int | None = None) -> None:
+        """Call rf_forward or rf_backward on the steps [t0, t1)."""
+        self.record.t0, self.record.t1 = t0, self.problem.steps if t1 is None else t1
+        scratch = workspace(self.template.size("workspace"))
+        self.record.workspace, self.record.workspace_bytes = scratch.pointer, scratch.size
+        check(getattr(self.template.lib, name)(self.record), self.problem.variant)
+
+
+def reserve_of(problem: Problem, fill: int | None = None) -> Block:
+    """Room for a problem's tape, every byte as told."""
+    block = Block(Template(problem, Layout()).size("reserve"))
+    if fill is not None:
+        block.bytes[:] = fill
+    return block
+
+
+def call(problem: Problem, reserve: Block, t0: int, t1: int, function: str) -> Any:
+    """Call rf_forward or rf_backward on some steps of a problem."""
+    Record(problem, reserve).run(function, t0=t0, t1=t1)

@@ -1,0 +1,148 @@
+"""Threads of emulated CUDA kernels, and what these use of numba.cuda: where threads wait, they give way to others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import greenlet
+import numpy as np
+
+from rnnfast.problem import Array
+
+WARP = 4
+"""Threads of a warp: few, so that small blocks have several."""
+
+
+@dataclass
+class Gate:
+    """Where some threads meet: how many are there, and how often all have been."""
+
+    size: int
+    arrived: int = 0
+    turn: int = 0
+
+
+@dataclass
+class Block:
+    """One block: what its threads share."""
+
+    index: SimpleNamespace
+    barrier: Gate
+    warps: list[Gate]
+    shared: list[Array] = field(default_factory=list)
+    exchanged: dict[tuple[int, int], dict[int, Any]] = field(default_factory=dict)
+
+
+class Thread(greenlet.greenlet):
+    """One thread: who it is, and what it waits for."""
+
+    def __init__(self, run: Callable[[], None], block: Block, number: int) -> None:
+        super().__init__(run)
+        self.block, self.number = block, number
+        self.shared_arrays = 0
+        self.waits_for = ""
+
+
+def me() -> Thread:
+    """The thread that runs."""
+    thread = greenlet.getcurrent()
+    assert isinstance(thread, Thread)
+    return thread
+
+
+def warp_of(thread: Thread) -> tuple[int, int]:
+    """Which warp a thread is in, of all blocks."""
+    return id(thread.block), thread.number // WARP
+
+
+class Cuda:
+    """The part of numba.cuda that kernels use."""
+
+    def __init__(self) -> None:
+        self.progress = 0
+        """Grows whenever a thread gets further."""
+        self.barriers: set[tuple[str, int]] = set()
+        """Where there are calls of syncthreads: file and line."""
+        self.without: tuple[str, int] | None = None
+        """One of those, to be left out."""
+        self.block_dim = SimpleNamespace(x=1, y=1)
+        self.shared = SimpleNamespace(array=self._shared_array)
+        self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
+        self.atomic = SimpleNamespace(add=self._atomic_add)
+        self.cg = SimpleNamespace(this_grid=lambda: None)
+
+    threadIdx = property(lambda self: SimpleNamespace(x=me().number))
+    blockIdx = property(lambda self: me().block.index)
+    blockDim = property(lambda self: self.block_dim)
+
+    def grid(self, dimensions: int) -> int:
+        """The thread's number among those of all blocks of a row."""
+        return int(self.blockIdx.x * self.blockDim.x + self.threadIdx.x)
+
+    def jit(self, **options: Any) -> Callable[[Any], Any]:
+        """Device functions are themselves."""
+        return lambda function: function
+
+    def _meet(self, gate: Gate, where: str) -> int:
+        """Wait until all have come; which turn it was."""
+        turn = gate.turn
+        gate.arrived += 1
+        if gate.arrived == gate.size:
+            gate.arrived, gate.turn = 0, turn + 1
+            self.progress += 1
+        me().waits_for = where
+        while gate.turn == turn:
+            self._give_way()
+        me().waits_for = ""
+        return turn
+
+    @staticmethod
+    def _give_way() -> None:
+        parent = me().parent
+        assert parent is not None
+        parent.switch()
+
+    def syncthreads(self) -> None:
+        """All threads of the block."""
+        code = sys._getframe(1)
+        site = (code.f_code.co_filename.rpartition("/")[2], code.f_lineno)
+        self.barriers.add(site)
+        if site == self.without:
+            return
+        self._meet(me().block.barrier, "syncthreads")
+
+    def shfl_xor_sync(self, mask: int, value: Any, distance: int) -> Any:
+        """The value of the thread whose number differs in these bits; the whole warp takes part."""
+        thread = me()
+        warp, lane = divmod(thread.number, WARP)
+        gate = thread.block.warps[warp]
+        values = thread.block.exchanged.setdefault((warp, gate.turn), {})
+        values[lane] = value
+        turn = self._meet(gate, "shuffle")
+        thread.block.exchanged.pop((warp, turn - 1), None)
+        return values[lane ^ distance]
+
+    def threadfence(self) -> None:
+        """Writes are visible at once here."""
+
+    def _atomic_add(self, array: Array, index: Any, value: Any) -> Any:
+        old = array[index]
+        array[index] += value
+        self.progress += bool(value)
+        me().waits_for = "a counter"
+        self._give_way()
+        me().waits_for = ""
+        return old
+
+    def _shared_array(self, shape: Any, dtype: Any, alignment: int = 0) -> Array:
+        """The block's next shared array: the first thread that comes makes it."""
+        thread = me()
+        arrays = thread.block.shared
+        if len(arrays) == thread.shared_arrays:
+            arrays.append(np.full(shape, np.nan, dtype))
+        thread.shared_arrays += 1
+        return arrays[thread.shared_arrays - 1]

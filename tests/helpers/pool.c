@@ -1,0 +1,178 @@
+/* pool.c - the library's pool of threads by itself: who takes part, who parts, what its threads inherit, and forks. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "system/processors.h"
+#include "system/restraint.h"
+#include "system/threads.h"
+
+enum { MOST = 16, STEPS = 50 };
+
+static void expect(int holds, const char *what) {
+  if (holds) return;
+  puts(what);
+  fflush(stdout);
+  _exit(1);
+}
+
+static void stand_still(long nanoseconds) { nanosleep(&(struct timespec){0, nanoseconds}, NULL); }
+
+static struct rf_barrier barrier;
+
+static int64_t patience = 200000000; /* so that they come even where the machine is busy */
+
+static void in_parallel(rf_task task, void *context, int32_t workers) {
+  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0});
+}
+
+/* Every worker of a region, once; and after each barrier what all wrote before it. */
+struct shares {
+  _Atomic int32_t taken[MOST], workers;
+  int32_t written[MOST];
+};
+
+static void take_share(void *context, int32_t worker, int32_t workers) {
+  struct shares *s = context;
+  s->taken[worker]++;
+  s->workers = workers;
+  for (int32_t step = 0; step < STEPS; step++) {
+    s->written[worker] = step;
+    expect(!rf_barrier_wait(&barrier, workers, 0), "workers part who may not");
+    for (int32_t w = 0; w < workers; w++) expect(s->written[w] == step, "a barrier lets somebody through");
+    rf_barrier_wait(&barrier, workers, 0);
+  }
+}
+
+static void every_share_once(int32_t workers) {
+  struct shares s = {0};
+  in_parallel(take_share, &s, workers);
+  expect(s.workers >= 1 && s.workers <= workers, "more workers than asked for");
+  for (int32_t w = 0; w < MOST; w++) expect(s.taken[w] == (w < s.workers), "a share is not taken exactly once");
+}
+
+/* The last worker stands still once; all must part at the same step, the first after which somebody is told to. */
+struct parting {
+  _Atomic int32_t steps[MOST], workers;
+};
+
+static void part(void *context, int32_t worker, int32_t workers) {
+  struct parting *p = context;
+  p->workers = workers;
+  for (int32_t step = 0; step < STEPS; step++) {
+    if (step == 3 && worker == workers - 1 && workers > 1) stand_still(20000000);
+    p->steps[worker] = step;
+    if (rf_barrier_wait(&barrier, workers, 1)) return;
+  }
+}
+
+static void workers_part_together(int32_t workers) {
+  struct parting p = {0};
+  in_parallel(part, &p, workers);
+  for (int32_t w = 0; w < p.workers; w++) expect(p.steps[w] == p.steps[0], "workers part at different steps");
+  expect(p.workers == 1 || p.steps[0] < STEPS - 1, "workers that wait do not part");
+}
+
+static pthread_t caller;
+static sigset_t blocked;
+static cpu_set_t mask;
+
+static void look(void *context, int32_t worker, int32_t workers) {
+  (void)workers;
+  if (worker == 0) return;
+  expect(!pthread_equal(pthread_self(), caller), "a worker runs on the caller's thread");
+  pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+  sched_getaffinity(0, sizeof mask, &mask);
+  *(_Atomic int32_t *)context = 1;
+}
+
+/* The first region of the process is called from a thread that is pinned to one processor and blocks no signal. */
+static void threads_inherit_nothing(int32_t workers) {
+  cpu_set_t all, one;
+  _Atomic int32_t looked = 0;
+  sched_getaffinity(0, sizeof all, &all);
+  CPU_ZERO(&one);
+  for (int i = 0; CPU_COUNT(&one) == 0; i++) {
+    if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+  }
+  sched_setaffinity(0, sizeof one, &one);
+  caller = pthread_self();
+  for (int i = 0; i < 20 && !looked; i++) in_parallel(look, &looked, workers);
+  sched_setaffinity(0, sizeof all, &all);
+  if (!looked) return; /* nobody came, on a machine that has no time */
+  expect(CPU_EQUAL(&mask, &all), "a thread is pinned where the first caller was");
+  expect(sigismember(&blocked, SIGINT) && sigismember(&blocked, SIGTERM), "a thread takes the program's signals");
+  const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+  for (int i = 0; i < 4; i++) expect(!sigismember(&blocked, own[i]), "a thread blocks signals that it raises itself");
+}
+
+/* In a child, which begins with a pool of its own and knows of no restraint. */
+static void in_a_child(void (*function)(int32_t), int32_t argument) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    function(argument);
+    fflush(stdout);
+    _exit(0);
+  }
+  int status;
+  expect(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child fails");
+}
+
+/* Two callers at once, of whom one has the pool: the other's region has a single worker. */
+static void count(void *context, int32_t worker, int32_t workers) {
+  (void)worker, (void)workers;
+  (*(_Atomic int32_t *)context)++;
+}
+
+static void *call(void *nothing) {
+  struct rf_barrier own;
+  for (int i = 0; i < 200; i++) {
+    _Atomic int32_t workers = 0;
+    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1});
+    expect(workers >= 1 && workers <= 3, "a second caller's work is not done");
+  }
+  return nothing;
+}
+
+static void restraint_is_for_a_while(void) {
+  struct rf_restraint r = {0};
+  expect(rf_restraint_apply(&r, 8, 1000) == 8, "restraint without a reason");
+  rf_restraint_learn(&r, 2, 100, 1000);
+  expect(rf_restraint_apply(&r, 2, 1001) == 1 && rf_restraint_apply(&r, 1, 1001) == 1, "no restraint");
+  const int64_t first = r.until - 1000;
+  expect(first >= 100 && rf_restraint_apply(&r, 2, r.until) == 2, "restraint for ever");
+  rf_restraint_learn(&r, 2, 100, 1000);
+  expect(r.until - 1000 > first, "a second failure counts no more than the first");
+  for (int i = 0; i < 100; i++) rf_restraint_learn(&r, 2, 100, 1000);
+  expect(r.until - 1000 <= 100 * 1000, "restraint without bounds");
+  for (int i = 0; i < 100; i++) rf_restraint_learn(&r, 2, 0, 1000);
+  rf_restraint_learn(&r, 2, 100, 1000);
+  expect(r.until - 1000 == first, "success counts for nothing");
+}
+
+int main(void) {
+  alarm(120);
+  expect(rf_processors() >= 1 && rf_processors_now() >= 1, "no processor");
+  restraint_is_for_a_while();
+  in_a_child(threads_inherit_nothing, 2);
+  for (int32_t n = 1; n <= MOST; n++) in_a_child(every_share_once, n);
+  for (int32_t n = 2; n <= 5; n++) in_a_child(workers_part_together, n);
+  patience = 2000000;
+  for (int32_t i = 0; i < 300; i++) every_share_once(i % MOST + 1);
+  for (int32_t i = 0; i < 10; i++) in_a_child(every_share_once, 3);
+  pthread_t other;
+  expect(pthread_create(&other, NULL, call, NULL) == 0, "no thread");
+  for (int i = 0; i < 100; i++) every_share_once(i % 3 + 1);
+  pthread_join(other, NULL);
+  puts("all well");
+  return 0;
+}
