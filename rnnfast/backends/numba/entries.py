@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnfast.arrays.host import empty
-from rnnfast.backends.common.layers import timetable, visit
+from rnnfast.backends.common.layers import live_steps, timetable, visit
 from rnnfast.problem import Array
 
 NO_CUT = np.zeros((0, 0), bool)
@@ -66,7 +66,7 @@ class Entries:
 
 def entries_of(shape: tuple[int, int], lengths: Array | None, mask: Array | None) -> Entries:
     """Return the entries of a call of (T, B) steps and rows not all of which are live."""
-    return Entries(*shape, np.ascontiguousarray(timetable(shape, lengths, mask, None, 0)[0]))
+    return Entries(*shape, np.ascontiguousarray(live_steps(*shape, lengths, mask)))
 
 
 def cut_of(shape: tuple[int, int], lengths: Array | None, resets: Array, direction: int) -> Array:
