@@ -21,17 +21,17 @@ struct array {
 /* NULL for None. */
 static void *array_data(uintptr_t id) { return id == (uintptr_t)Py_None ? NULL : ((const struct array *)id)->data; }
 
-/* Whether arrays of numbers still are dense and of this dtype, and writeable if that matters, each with the number of
- * axes and the sizes, three at most, that `forms` has of it. Anyone may change them in place. */
-static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, uintptr_t dtype, intptr_t item,
-                      int32_t writeable) {
+/* Whether arrays of numbers still lie where they lay, dense and of the same dtype, and are writeable if that matters.
+ * `forms` has six numbers for each: address, dtype's id, axes and sizes, three at most. Anyone may change them in place. */
+static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms, intptr_t item, int32_t writeable) {
   for (int32_t n = 0; n < count; n++) {
     const struct array *a = (const struct array *)ids[n];
-    const intptr_t *form = forms + (1 + AXES) * n;
-    if ((uintptr_t)a->dtype != dtype || a->axes != form[0] || (writeable && !(a->flags & WRITEABLE))) return 0;
+    const intptr_t *form = forms + (3 + AXES) * n;
+    if ((intptr_t)a->data != form[0] || (intptr_t)a->dtype != form[1] || a->axes != form[2]) return 0;
+    if (writeable && !(a->flags & WRITEABLE)) return 0;
     intptr_t stride = item;
     for (int axis = a->axes - 1; axis >= 0; axis--) {
-      if (a->shape[axis] != form[1 + axis] || a->strides[axis] != stride) return 0;
+      if (a->shape[axis] != form[3 + axis] || a->strides[axis] != stride) return 0;
       stride *= a->shape[axis];
     }
   }

@@ -65,9 +65,11 @@ def check_output(
         return as_array(name, out)  # which raises
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array to write into, got {type(out).__name__}")
+    seen = out
     if type(out) is not np.ndarray:
         check_kind(name, out)
-    check_target(name, out, shape, dtype, owner, dense=dense)
+        seen = np.asarray(out)
+    check_target(name, seen, shape, dtype, owner, dense=dense)
     return out
 
 

@@ -24,7 +24,7 @@ def is_plain(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Whether `value` needs no other look: a NumPy array of this shape and dtype, dense and aligned."""
     return (
         type(value) is np.ndarray
-        and value.dtype is dtype
+        and (value.dtype is dtype or value.dtype == dtype)
         and value.shape == shape
         and (flags := value.flags).c_contiguous
         and flags.aligned
@@ -44,7 +44,7 @@ def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, acces
     array = access.as_array(name, value)
     check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)
-    walked: Array = access.strided(array)
+    walked: Array = access.strided(array.view())
     return walked
 
 
@@ -63,15 +63,14 @@ def read_lengths(value: Any, prepared: Prepared, access: Access) -> Array | None
         return None
     layout, steps, batch = prepared.layout, prepared.steps, prepared.batch
     if is_plain(value, (batch,), INT64) and layout.batch:
-        plain: Array = _checked_lengths(value, steps).copy()
-        return plain
+        return _checked_lengths(value.copy(), steps)
     array = host.as_array("lengths", access.on_host("lengths", value))
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(value, np.ndarray):
         array = array.astype(np.int64)  # an empty list, which NumPy takes for one of real numbers
     if array.dtype.kind not in "iu" or not array.dtype.isnative:
         raise TypeError(f"lengths has dtype {array.dtype.str!r}, expected integers in this machine's byte order")
     check_shape("lengths", array, (batch,) if layout.batch else ())
-    copy: Array = _checked_lengths(array.reshape(batch), steps).astype(np.int64)
+    copy: Array = _checked_lengths(np.array(array.reshape(batch)), steps).astype(np.int64)
     return copy
 
 

@@ -33,32 +33,23 @@ def backward(
     """
     prepared, access, x, start, lengths, mask, resets, _, dense = call
     net = engine.net
-    if not engine.parameters_fit():
-        engine.parameters.check()
+    engine.check()
     if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
         dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
     d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
     if out is None:
-        grads = new_gradients(engine, prepared, access, need_x)
-        d_parameters = [*grads.params.values()]
+        grads, dx, d_start, d_parameters, given = new_gradients(engine, prepared, access, need_x)
     else:
-        grads = given_gradients(engine, prepared, access, need_x, out)
-        dense = dense and prepared.outputs is not None and prepared.outputs.dense
-        d_parameters = [grads.params[name] for name in net.shapes]
+        grads, dx, d_start, d_parameters, given = given_gradients(engine, prepared, access, need_x, out)
+        dense = dense and given is not None and given.dense
     norms = None
     if monitor:
         norms, grads.state_norms = state_norms(prepared, net)
     reserve = spend()
-    state = grads.state
-    d_start = state if engine.two_states else (state,)
-    arrays = x, dy, d_final, grads.x, d_start, d_parameters, norms, start, lengths, mask, resets, dense
+    arrays = x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
-    if out is not None:
-        known = prepared.outputs
-        if known is None or not known.surely_apart((x, dy, mask, resets, *start, *d_final)):
-            seen = _apart(seen, access, grads.arrays)
-    if access is not host:
-        seen = _seen(seen, access)
+    if out is not None and (given is None or not given.surely_apart((x, dy, mask, resets, *start, *d_final))):
+        seen = _apart(seen, access, [array for array in (dx, *d_start, *d_parameters) if array is not None])
     prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads
 
@@ -71,12 +62,3 @@ def _apart(arrays: BackwardArrays, access: Access, written: list[Array]) -> Back
     for name in ("start", "d_final"):
         copies[name] = tuple([access.apart(array, written) for array in getattr(arrays, name)])
     return arrays._replace(**copies)
-
-
-def _seen(arrays: BackwardArrays, access: Access) -> BackwardArrays:
-    """Replace results, which are the caller's kind of array, by what backends see of them."""
-    return arrays._replace(
-        dx=None if arrays.dx is None else access.as_array("out.x", arrays.dx),
-        d_start=[access.as_array("out.state", array) for array in arrays.d_start],
-        d_parameters=[access.as_array("out", array) for array in arrays.d_parameters or ()],
-    )

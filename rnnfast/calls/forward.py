@@ -92,7 +92,7 @@ def run(
     empty: Any = np.empty
     plain = (
         type(x) is np.ndarray
-        and x.dtype is dtype
+        and (x.dtype is dtype or x.dtype == dtype)
         and (flags := x.flags).c_contiguous
         and flags.aligned
         and engine.on_host
@@ -102,15 +102,15 @@ def run(
         access, x, prepared = _prepare(engine, how, x, cut)
     if access is not host:
         empty = access.empty
-    if not (engine.frozen or engine.parameters_fit()):
-        engine.parameters.check()
+    if not engine.frozen:
+        engine.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
     shape = prepared.state_shape
     final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
-    if not plain:
-        x = access.strided(x)
+    if not plain:  # a view, as the caller's array can get another shape in place before it is read
+        x = access.strided(x.view())
     start = () if state is None else states.read("state", state, net, shape, access)
     if lengths is not None or mask is not None or resets is not None:
         lengths = read_lengths(lengths, prepared, access)
@@ -137,7 +137,8 @@ def _prepare(engine: Engine, how: int, x: Any, cut: tuple[Any, Any] | None) -> t
 def _seen(arrays: tuple[Any, ...], access: Access, given_out: bool) -> tuple[Any, ...]:
     """Return what backends see of results that are the caller's kind of array, inputs apart from a given one."""
     x, y, start, final, lengths, mask, resets, _, dense = arrays
-    y, final = access.as_array("out", y), tuple([access.as_array("state", array) for array in final])
+    y = access.as_array("out", y).view()
+    final = tuple([access.as_array("state", array) for array in final])
     if given_out:
         x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
         start = tuple([access.apart(array, (y,)) for array in start])

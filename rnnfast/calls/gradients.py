@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.calls import states
-from rnnfast.calls.outputs import Outputs
+from rnnfast.calls.given import GivenGradients
 from rnnfast.calls.prepared import Engine, Prepared
 from rnnfast.checks.overlap import check_all_apart
 from rnnfast.net.description import Net
@@ -46,47 +47,81 @@ class Gradients(Generic[StateT]):
         return [*([] if self.x is None else [self.x]), *self.states, *self.params.values()]
 
 
-def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Gradients[Any]:
+def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Written:
     """Return new arrays for every gradient."""
     net, dtype, shape = engine.net, engine.dtype, prepared.state_shape
     empty: Any = np.empty if access is host else access.empty
     x = empty(prepared.x_shape, dtype) if need_x else None
     state = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else empty(shape, dtype)
-    return Gradients(x, state, {name: empty(shape, dtype) for name, shape in net.shapes.items()})
+    params = {name: empty(shape, dtype) for name, shape in net.shapes.items()}
+    grads = Gradients(x, state, params)
+    parts: Any = state if engine.two_states else (state,)
+    if access is host:
+        return Written(grads, x, parts, [*params.values()])
+    seen = [access.as_array("gradient", array) for array in (*parts, *params.values())]
+    count = len(net.states)
+    return Written(grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:])
 
 
-def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Gradients[Any]:
+class Written(NamedTuple):
+    """Gradients to write into, as the caller gets them and as backends see them."""
+
+    grads: Gradients[Any]
+    x: Array | None
+    states: Sequence[Array]
+    parameters: Sequence[Array]
+    """In the order of the net's parameters."""
+    given: GivenGradients | None = None
+    """What is known of those that the caller brought; None: nothing."""
+
+
+KEPT = 4
+"""Sets of gradients that a form of call remembers: more than take turns in a program."""
+
+
+def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Written:
     """Return the arrays of `out`, checked, with new ones for what it lacks; none of them is changed yet."""
-    net, dtype = engine.net, engine.dtype
-    given = out if isinstance(out, Gradients) else Gradients(None, None, out)
-    x, state, params = given.x if need_x else None, given.state, _named(given.params, net)
-    parts = state if type(state) is tuple else (state,)
-    arrays = (x, *parts, *map(params.__getitem__, net.shapes))
-    if prepared.outputs is None or not prepared.outputs.are(arrays):
-        _check(engine, prepared, access, x, state, params)
-        prepared.outputs = Outputs(arrays) if access is host else None
+    net, empty, dtype = engine.net, access.empty, engine.dtype
+    out = out if isinstance(out, Gradients) else Gradients(None, None, out)
+    named, labelled = _named(out.params, net), states.parts("out.state", out.state, net)
+    # Each is read once: what is checked is what is written to.
+    arrays = [out.x if need_x else None, *(part for _, part in labelled), *[named[name] for name in net.shapes]]
+    given = next((given for given in prepared.given if given.are(arrays)), None)
+    if given is None:
+        labels = ["out.x", *(label for label, _ in labelled), *(f"out[{name!r}]" for name in net.shapes)]
+        arrays = _checked(engine, prepared, access, labels, arrays)
+        if access is host:
+            given = GivenGradients(arrays)
+            prepared.given = (given, *prepared.given[: KEPT - 1])
+    x, state, parameters = arrays[0], arrays[1 : 1 + len(labelled)], arrays[1 + len(labelled) :]
     if x is None and need_x:
-        x = access.empty(prepared.x_shape, dtype)
-    if any(part is None for part in parts):
-        labelled = states.parts("out.state", state, net)
-        filled = [access.empty(prepared.state_shape, dtype) if part is None else part for _, part in labelled]
-        state = states.joined(filled)
-    return Gradients(x, state, params)
+        x = empty(prepared.x_shape, dtype)
+    state = [empty(prepared.state_shape, dtype) if part is None else part for part in state]
+    brought = [new if part is None else part for (_, part), new in zip(labelled, state, strict=True)]
+    grads = Gradients(x if out.x is None or not need_x else out.x, states.joined(brought), out.params)
+    return Written(grads, x, state, parameters, given)
 
 
-def _check(engine: Engine, prepared: Prepared, access: Access, x: Any, state: Any, params: dict[str, Array]) -> None:
-    """Raise ValueError or TypeError where an array does not fit, or shares memory with another or a parameter."""
-    net = engine.net
-    if x is not None:
-        access.check_output("out.x", x, prepared.x_shape, net.dtype, net.name, dense=False)
-    labelled_parts = states.parts("out.state", state, net)
-    dense = [(label, part, prepared.state_shape) for label, part in labelled_parts if part is not None]
-    dense += [(f"out[{name!r}]", params[name], expected) for name, expected in net.shapes.items()]
-    for label, array, expected in dense:
-        access.check_output(label, array, expected, net.dtype, net.name, dense=True)
-    labelled = [("out.x", x)] * (x is not None) + [(label, array) for label, array, _ in dense]
-    frames = [access.frame(array) for _, array in labelled]
-    check_all_apart([label for label, _ in labelled], frames, engine.parameters.frames)
+def _checked(
+    engine: Engine, prepared: Prepared, access: Access, labels: list[str], arrays: list[Any]
+) -> list[Array | None]:
+    """Return arrays as backends see them.
+
+    Raises ValueError or TypeError where one does not fit, or shares memory with another or with a parameter.
+    """
+    net, shapes = engine.net, [prepared.x_shape, *[prepared.state_shape] * len(engine.net.states)]
+    shapes += net.shapes.values()
+    seen: list[Any] = []
+    for number, (label, array, shape) in enumerate(zip(labels, arrays, shapes, strict=True)):
+        optional = number <= len(net.states)
+        if array is None and optional:
+            seen.append(None)
+            continue
+        fits = access.check_output(label, array, shape, net.dtype, net.name, dense=number > 0)
+        seen.append(access.as_array(label, fits))
+    written = [(label, access.frame(array)) for label, array in zip(labels, seen, strict=True) if array is not None]
+    check_all_apart([label for label, _ in written], [frame for _, frame in written], engine.parameters.frames)
+    return seen
 
 
 def state_norms(prepared: Prepared, net: Net) -> tuple[Array, dict[str, Array]]:

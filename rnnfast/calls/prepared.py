@@ -11,7 +11,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.watch import unchanged
 from rnnfast.backends.choose import Choice
 from rnnfast.backends.contract import Binder, Bound
-from rnnfast.calls.outputs import Outputs
+from rnnfast.calls.given import GivenGradients
 from rnnfast.checks.arrays import check_steps
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -34,8 +34,8 @@ class Prepared:
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     state_shape: tuple[int, ...]
-    outputs: Outputs | None = None
-    """Gradients that the last backward was given to write into."""
+    given: tuple[GivenGradients, ...] = ()
+    """Gradients that backward was given to write into lately."""
 
 
 class Engine:
@@ -48,9 +48,21 @@ class Engine:
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
-        self.parameters_fit = unchanged([*parameters.values()]) if self.on_host else lambda: False
+        parameters.check()
+        self._unchanged = unchanged([*parameters.values()]) if self.on_host else None
         self.cache: dict[str, Any] = {}
         self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
+
+    def check(self) -> None:
+        """Raise ValueError or TypeError where a parameter's array is no longer what it was, its values aside."""
+        if self._unchanged is None:
+            self.parameters.check()
+        elif not self._unchanged():
+            self.parameters.check()
+            raise ValueError(
+                f"an array of this {self.net.name}'s parameters was moved to other memory in place, where only its "
+                "values may change: make the net anew and load them with load_state_dict"
+            )
 
     def access(self, x: Any) -> Access:
         """Return how arrays are reached where the parameters are. Raises TypeError where x is elsewhere."""

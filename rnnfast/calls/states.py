@@ -61,7 +61,7 @@ def _read_part(label: str, value: Any, net: Net, shape: tuple[int, ...], access:
     array = access.as_array(label, value)
     check_dtype(label, array, net.dtype, net.name, value)
     check_shape(label, array, shape)
-    dense: Array = access.dense(array)
+    dense: Array = access.dense(array).view()
     return dense
 
 

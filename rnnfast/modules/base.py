@@ -60,8 +60,6 @@ class Module(Stored):
         """The device of the parameters: "cpu", in host memory, or "cuda"."""
         return self.parameters.device
 
-    place = device  # its name before
-
     def to(self: ModuleT, place: str) -> ModuleT:
         """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
 
@@ -90,12 +88,13 @@ class Module(Stored):
 
     def _engine(self) -> Engine:
         """Return what runs a call now. RNNFAST_BACKEND is read when the first call asks for no backend."""
-        asked = self.backend, choose.in_context()
+        engines, asked = self._engines, (self.backend, choose.in_context())
         try:
-            return self._engines[asked]
+            return engines[asked]
         except (KeyError, TypeError):  # not yet there, or no name at all
-            choice = choose.select(self.backend, self._parameters.device)
-        self._engines[asked] = engine = Engine(self._net, self._parameters, choice)
+            parameters = self._parameters  # read after the engines: another thread may move the net
+        choice = choose.select(self.backend, parameters.device)
+        engines[asked] = engine = Engine(self._net, parameters, choice)
         return engine
 
     def _record(

@@ -63,9 +63,10 @@ class Stream(Generic[StateT]):
             x, shape = self._read(x)
         if out is None:
             y: Array = np.empty(shape, self._dtype)
-        elif plain and is_plain(out, shape, self._dtype) and out.flags.writeable:
+        elif plain and is_plain(out, shape, self._dtype) and (flags := out.flags).writeable:
             y = out
-            if (x is y or x.base is not None or y.base is not None) and np.may_share_memory(x, y):
+            # Where each owns its memory there is nothing to look for.
+            if (x is y or x.base is not None or not flags.owndata) and np.may_share_memory(x, y):
                 x = x.copy()
         else:
             y, plain = check_output("out", out, shape, self._dtype, self._net.name, dense=False), False

@@ -127,4 +127,4 @@ class Tape(Generic[StateT]):
 
     @staticmethod
     def _refuse() -> NoReturn:
-        raise RuntimeError("this tape has served its backward: record again, or record with keep=True")
+        raise RuntimeError("this tape has served its backward: record again, or record with keep=True") from None

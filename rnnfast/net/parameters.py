@@ -106,8 +106,10 @@ class Parameters(Mapping[str, Array]):
         """Return parameters of the same values in arrays of their own."""
         self.check()
         arrays = {name: array.copy() for name, array in self.items()}
-        for array in arrays.values():
-            array.flags.writeable = writeable
+        if not writeable:  # views of read-only arrays, which nobody can make writeable again
+            for array in arrays.values():
+                array.flags.writeable = False
+            arrays = {name: array.view() for name, array in arrays.items()}
         return Parameters(arrays, self._net)
 
     def load(self, values: Mapping[str, Any], *, prefix: str = "", strict: bool = True) -> IncompatibleKeys:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends.common import whole
 from rnnfast.backends.common.layers import schedule
-from rnnfast.backends.contract import Binder
+from rnnfast.backends.contract import Binder, Bound
 from rnnfast.problem import Array, Pair, Problem
 from rnnfast.segments.hold import HeldOutput
 from rnnfast.segments.plan import Plan, Span
@@ -38,6 +39,7 @@ class Pieces:
     def __init__(self, backend: Binder, problem: Problem, plan: Plan) -> None:
         self.backend, self.plan, self.direction = backend, plan, problem.direction(0)
         self.problem = replace(problem, frozen=True, cache={})  # so that all pieces share weights rearranged once
+        self.bound: dict[tuple[Any, ...], Bound] = {}
         self.segments = plan.segments()
         if self.direction == 1:
             self.segments = [segment[::-1] for segment in reversed(self.segments)]
@@ -116,6 +118,14 @@ class Pieces:
             while pieces:
                 yield pieces.pop()
 
+    def bind(self, problem: Problem, layout: Layout) -> Bound:
+        """Prepare calls of a piece, or return those of another one of the same form."""
+        drops_out = problem.dropout or problem.input_dropout or problem.recurrent_dropout
+        form = problem.steps, problem.record, problem.first_step if drops_out else 0
+        if form not in self.bound:
+            self.bound[form] = self.backend.bind(problem, layout)
+        return self.bound[form]
+
     def piece(self, span: Span, state: Pair, *, record: bool) -> Problem:
         """Some steps, and the state before them."""
         piece = steps_of(self.problem, *span)
@@ -125,7 +135,7 @@ class Pieces:
     def advance(self, piece: Problem, span: Span) -> Pair:
         """Run it forward; the state that the next piece starts from."""
         piece.h_n, piece.c_n = self.new_states()
-        whole.forward(self.backend, piece)
+        whole.forward(self, piece)
         if span[0] > 0:
             self.reset((piece.h_n, piece.c_n), span[0])
         return piece.h_n, piece.c_n

@@ -52,7 +52,9 @@ class SegmentedCall:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve:
         """Write y and final states; return what `backward` needs."""
-        inputs = arrays.x, arrays.start, arrays.lengths, arrays.mask, arrays.resets
+        # Views: the caller's own arrays can get another shape in place.
+        start = tuple([None if array is None else array.view() for array in arrays.start])
+        inputs = arrays.x.view(), start, arrays.lengths, arrays.mask, arrays.resets
         problem = self._with_inputs(*inputs)
         problem.y, problem.dropout_seed = self.layout.sequence(arrays.y), dropout_seed
         problem.h_n, problem.c_n = self._states(arrays.final)

@@ -81,8 +81,9 @@ class Bound:
             check(status, self.variant)
         if ragged is not None:
             self.array_ragged(slot.record, NONE, NONE, NONE)
-        if dense:  # else the record has strides of its own now
-            idle.append(slot)
+        if not dense:
+            slot.reset_strides(self.template)
+        idle.append(slot)
         return reserve
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
@@ -130,13 +131,14 @@ class Bound:
             check(status, self.variant)
         if reserve.ragged is not None:
             self.array_ragged(slot.record, NONE, NONE, NONE)
-        if dense:
-            idle.append(slot)
+        if not dense:
+            slot.reset_strides(self.template)
+        idle.append(slot)
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
         slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
-        record, scratch = slot.record, workspace(slot.size)
+        record, scratch = slot.record, slot.scratch or workspace(slot.size)
         record.workspace, record.reserve = scratch.pointer, reserve.pointer
         if reserve.ragged is not None:
             self.array_ragged(record, *map(id, reserve.ragged))

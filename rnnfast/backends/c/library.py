@@ -47,11 +47,17 @@ def _fault(module: Any) -> str | None:
     if not hasattr(module.lib, "arrays_are"):
         return f"{module.__file__} was built from other sources than these: build it again with `pip install .`"
     probe = np.zeros((2, 3), np.float32)
-    forms, ids = module.ffi.new("intptr_t[]", [2, *probe.shape, 0]), module.ffi.new("uintptr_t[]", [id(probe)])
-    found = module.lib.array_data(id(probe)) == module.ffi.from_buffer("void *", probe)
-    if not found or not module.lib.arrays_are(1, ids, forms, id(probe.dtype), probe.itemsize, True):
+    address, ids = module.ffi.from_buffer("void *", probe), module.ffi.new("uintptr_t[]", [id(probe)])
+    numbers = [int(module.ffi.cast("intptr_t", address)), id(probe.dtype), 2, *probe.shape, 0]
+    found = module.lib.array_data(id(probe)) == address
+    if not found or not module.lib.arrays_are(1, ids, module.ffi.new("intptr_t[]", numbers), probe.itemsize, True):
         return f"NumPy {np.__version__} lays arrays out in a way that the C library does not know"
     return None
+
+
+def is_built() -> bool:
+    """Whether the library is there, whatever the processor can run of it."""
+    return not isinstance(_extension(), str)
 
 
 def library() -> tuple[Any, Any]:

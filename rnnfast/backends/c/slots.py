@@ -30,7 +30,7 @@ class Slot:
         self.tables = ffi.new("void *[]", template.parameters)
 
     def set_strides(self, template: Template, **sequences: Array | None) -> None:
-        """Take over the strides of sequences, time-major views, that are not dense.
+        """Take over the strides of sequences that are not dense, until `reset_strides`.
 
         Raises ValueError where a stride is no whole number of elements.
         """
@@ -43,6 +43,13 @@ class Slot:
                 raise ValueError(f"{name} has strides {view.strides}, no multiples of {size} bytes: pass a copy")
             setattr(self.record, name + "_stride_t", stride_t // size)
             setattr(self.record, name + "_stride_b", stride_b // size)
+
+    def reset_strides(self, template: Template) -> None:
+        """Take sequences for dense again."""
+        for name in ("x", "y", "dy", "dx"):
+            for axis in ("t", "b"):
+                field = f"{name}_stride_{axis}"
+                setattr(self.record, field, getattr(template.record, field))
 
 
 def are_dense(*arrays: Array | None) -> bool:

@@ -1,4 +1,4 @@
-"""Arrays that a backward was given to write into before: seen again, they need few looks."""
+"""Gradients that a backward was given to write into before: seen again, they need few looks."""
 
 from __future__ import annotations
 
@@ -11,29 +11,26 @@ from rnnfast.checks.overlap import owner_of
 from rnnfast.problem import Array
 
 
-class Outputs:
+class GivenGradients:
     """References to arrays, None for what was not given, that were found to fit and to lie apart."""
 
     def __init__(self, arrays: Sequence[Array | None]) -> None:
-        self.ids: tuple[int, ...] | None = tuple(map(id, arrays))
         given = [array for array in arrays if array is not None]
-        self.references = [weakref.ref(array, self._forget) for array in given]
-        self.unchanged = unchanged(given, writeable=True)
+        self._ids = ids = [tuple(map(id, arrays))]
+        # One that is gone empties the list: another array may come to lie in its place.
+        self._references = [weakref.ref(array, lambda _: ids.clear()) for array in given]
+        self._unchanged = unchanged(given, writeable=True)
         self.dense = all(array.flags.c_contiguous for array in given)
         owners = [owner_of(array) for array in given]
-        self.owners = frozenset(map(id, owners)) if all(owner is not None for owner in owners) else None
+        self._owners = frozenset(map(id, owners)) if all(owner is not None for owner in owners) else None
 
     def are(self, arrays: Sequence[Any]) -> bool:
         """Whether these are the very same arrays, dense and of the same form as ever."""
-        return tuple(map(id, arrays)) == self.ids and self.unchanged()
-
-    def _forget(self, reference: Any) -> None:
-        """Know of no arrays any more: one is gone, and another may come to lie in its place."""
-        self.ids = None
+        return [tuple(map(id, arrays))] == self._ids and self._unchanged is not None and self._unchanged()
 
     def surely_apart(self, arrays: Iterable[Array | None]) -> bool:
         """Whether no input can overlap any of them: each lies in memory that another array owns."""
-        owners = self.owners
+        owners = self._owners
         if owners is None:
             return False
         for array in arrays:
