@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -57,22 +57,15 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
     grads = Gradients(x, state, params)
     parts: Any = state if engine.two_states else (state,)
     if access is host:
-        return Written(grads, x, parts, [*params.values()])
+        return grads, x, parts, [*params.values()], None
     seen = [access.as_array("gradient", array) for array in (*parts, *params.values())]
     count = len(net.states)
-    return Written(grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:])
+    return grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:], None
 
 
-class Written(NamedTuple):
-    """Gradients to write into, as the caller gets them and as backends see them."""
-
-    grads: Gradients[Any]
-    x: Array | None
-    states: Sequence[Array]
-    parameters: Sequence[Array]
-    """In the order of the net's parameters."""
-    given: GivenGradients | None = None
-    """What is known of those that the caller brought; None: nothing."""
+Written = tuple[Gradients[Any], Array | None, Sequence[Array], Sequence[Array], GivenGradients | None]
+"""Gradients to write into: as the caller gets them; as backends see those of x, of the states and of the parameters, in
+the order of the net's; and what is known of those that the caller brought."""
 
 
 KEPT = 4
@@ -81,25 +74,30 @@ KEPT = 4
 
 def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool, out: Any) -> Written:
     """Return the arrays of `out`, checked, with new ones for what it lacks; none of them is changed yet."""
-    net, empty, dtype = engine.net, access.empty, engine.dtype
+    net = engine.net
     out = out if isinstance(out, Gradients) else Gradients(None, None, out)
     named, labelled = _named(out.params, net), states.parts("out.state", out.state, net)
     # Each is read once: what is checked is what is written to.
-    arrays = [out.x if need_x else None, *(part for _, part in labelled), *[named[name] for name in net.shapes]]
-    given = next((given for given in prepared.given if given.are(arrays)), None)
-    if given is None:
+    brought = [part for _, part in labelled]
+    arrays = [out.x if need_x else None, *brought, *[named[name] for name in net.shapes]]
+    given: GivenGradients | None
+    for given in prepared.given:
+        if given.are(arrays):
+            break
+    else:
         labels = ["out.x", *(label for label, _ in labelled), *(f"out[{name!r}]" for name in net.shapes)]
         arrays = _checked(engine, prepared, access, labels, arrays)
-        if access is host:
-            given = GivenGradients(arrays)
+        given = GivenGradients(arrays) if access is host else None
+        if given is not None:
             prepared.given = (given, *prepared.given[: KEPT - 1])
-    x, state, parameters = arrays[0], arrays[1 : 1 + len(labelled)], arrays[1 + len(labelled) :]
-    if x is None and need_x:
-        x = empty(prepared.x_shape, dtype)
-    state = [empty(prepared.state_shape, dtype) if part is None else part for part in state]
-    brought = [new if part is None else part for (_, part), new in zip(labelled, state, strict=True)]
-    grads = Gradients(x if out.x is None or not need_x else out.x, states.joined(brought), out.params)
-    return Written(grads, x, state, parameters, given)
+    x, state, parameters = arrays[0], arrays[1 : 1 + len(brought)], arrays[1 + len(brought) :]
+    grads = Gradients(out.x if need_x else None, states.joined(brought), named)
+    if need_x and x is None:
+        x = grads.x = access.empty(prepared.x_shape, engine.dtype)
+    if any(part is None for part in state):
+        state = [access.empty(prepared.state_shape, engine.dtype) if part is None else part for part in state]
+        grads.state = states.joined([new if old is None else old for old, new in zip(brought, state, strict=True)])
+    return grads, x, state, parameters, given
 
 
 def _checked(

@@ -107,7 +107,8 @@ class Module(Stored):
         truncate: Any = None,
     ) -> tuple[Array, Any, Tape[Any]]:
         """Record a call; y, the state and the tape. `inputs`: x, the state, lengths, mask and resets."""
-        train, keep = truth("train", train), truth("keep", keep)
+        if not (train is True and keep is False):
+            train, keep = truth("train", train), truth("keep", keep)
         engine = self._engine()
         if dropout_seed is None:
             seed = self._next_seed()

@@ -53,9 +53,11 @@ class Tape(Generic[StateT]):
         after those the tape is as it was.
         """
         call = self._recorded()
-        need_x, accumulate = truth("need_x", need_x), truth("accumulate", accumulate)
-        monitor = truth("monitor", monitor)
-        if accumulate and out is None:
+        if need_x is not True:
+            need_x = truth("need_x", need_x)
+        if monitor is not False:
+            monitor = truth("monitor", monitor)
+        if accumulate is not False and (accumulate := truth("accumulate", accumulate)) and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
         return backward(self._engine, call, self._spend, dy, d_state, need_x, out, accumulate, monitor)
 
