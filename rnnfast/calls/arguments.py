@@ -89,7 +89,7 @@ def read_flags(name: str, value: Any, prepared: Prepared, access: Access) -> Arr
         return None
     layout, shape = prepared.layout, prepared.x_shape[:-1]
     if layout.is_time_major and is_plain(value, shape, BOOL):
-        plain: Array = value.view(UINT8).reshape(prepared.steps, prepared.batch)
-        return plain
+        plain: Array = value.view(UINT8)
+        return plain if plain.ndim == 2 else plain.reshape(prepared.steps, prepared.batch)
     array = host.as_flags(name, access.on_host(name, value), shape)
     return host.dense(layout.sequence(array)).view(np.uint8)
