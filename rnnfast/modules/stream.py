@@ -65,8 +65,10 @@ class Stream(Generic[StateT]):
             y: Array = np.empty(shape, self._dtype)
         elif plain and is_plain(out, shape, self._dtype) and (flags := out.flags).writeable:
             y = out
-            # Where each owns its memory there is nothing to look for.
-            if (x is y or x.base is not None or not flags.owndata) and np.may_share_memory(x, y):
+            # What overlaps an array that owns its memory is that array, lies on it, or is something foreign.
+            base = x.base
+            foreign = not flags.owndata or (base is not None and type(base) is not np.ndarray)
+            if x is y or base is y or (foreign and np.may_share_memory(x, y)):
                 x = x.copy()
         else:
             y, plain = check_output("out", out, shape, self._dtype, self._net.name, dense=False), False
