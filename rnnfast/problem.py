@@ -18,7 +18,7 @@ Pair = tuple[Array | None, Array | None]
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell is, whatever computes it: all that is general reads this table and never asks for a cell's name."""
+    """The description of a cell, whatever computes it: all that is general reads this table and never asks for a cell's name."""
 
     gates: tuple[str, ...]
     """In PyTorch's order: gate n has rows n·H .. (n+1)·H of W_ih, W_hh and the biases."""
@@ -150,5 +150,5 @@ class Problem:
         return len(CELLS[self.cell].gates)
 
     def direction(self, k: int) -> int:
-        """Of layer-direction k: 0 goes forward in time, 1 backward."""
+        """Return the direction of layer-direction k: 0 goes forward in time, 1 backward."""
         return self.only_direction - 1 if self.only_direction else k % self.num_directions

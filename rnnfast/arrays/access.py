@@ -1,4 +1,4 @@
-"""Where a call's arrays live, in host memory or on a device, as what calls need of it."""
+"""Access to a call's arrays, in host memory or on a device: the protocol of what calls need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnfast.problem import Array
 
 
 class Access(Protocol):
-    """How arrays are seen there, and new ones made. For host memory the module rnnfast.arrays.host is one."""
+    """Means to see arrays and to make new ones. For host memory the module rnnfast.arrays.host is one."""
 
     library: Any
     """Whose arrays they are on a device; None in host memory."""
@@ -40,4 +40,4 @@ class Access(Protocol):
         """`array`, copied if it may overlap an output."""
 
     def frame(self, array: Any) -> Array:
-        """What tells by address and strides where an array lies."""
+        """Return an array that tells by address and strides where this one lies."""

@@ -10,7 +10,7 @@ from rnnfast.problem import Array
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which axes the caller's arrays have. Arrays are made in the caller's shape and handed on as views."""
+    """Axes that the caller's arrays have. Arrays are made in the caller's shape and handed on as views."""
 
     time: bool = True
     """False: one step."""

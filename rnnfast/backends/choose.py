@@ -33,7 +33,7 @@ class Choice(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        """What `select` makes the same choice from, e.g. "c" or "c:avx2"."""
+        """Name that `select` makes the same choice from, e.g. "c" or "c:avx2"."""
         return f"{self.name}:{self.variant}" if self.variant else self.name
 
 

@@ -10,7 +10,7 @@ from rnnfast.problem import Array, Problem
 
 
 class ForwardArrays(NamedTuple):
-    """What a forward run reads and writes: sequences and states with the caller's axes, as the call's layout says."""
+    """Arrays that a forward run reads and writes: sequences and states with the caller's axes, as the call's layout says."""
 
     x: Array
     """(T, B, I) or what the layout has of it; strides are free but for the last axis, as those of y."""
@@ -32,7 +32,7 @@ class ForwardArrays(NamedTuple):
 
 
 class BackwardArrays(NamedTuple):
-    """What a backward run reads and writes: sequences and states with the caller's axes, as in the forward run."""
+    """Arrays that a backward run reads and writes: sequences and states with the caller's axes, as in the forward run."""
 
     x: Array
     """As forward was given it, perhaps a copy."""
@@ -71,10 +71,10 @@ class Bound(Protocol):
         """Post-activation gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
 
     def reserve_bytes(self) -> int:
-        """Bytes of the arrays that a reserve holds where every step is live."""
+        """Return the bytes of the arrays that a reserve holds where every step is live."""
 
     def ran(self, reserve: Any) -> str:
-        """Which of the backend's ways a recorded run took and why, in a few words; "" where there is one."""
+        """Return which of the backend's ways a recorded run took and why, in a few words; "" where there is one."""
 
 
 class Binder(Protocol):
@@ -88,7 +88,7 @@ class Binder(Protocol):
 
 
 class Backend(Binder, Protocol):
-    """What every backend module offers."""
+    """Functions that every backend module offers."""
 
     def variants(self) -> tuple[str, ...]:
         """Forms that can be named after a colon (instruction sets), best first; empty where there is one form."""

@@ -22,7 +22,7 @@ _VERSIONS = _Version("", "cgroup2", "/sys/fs/cgroup"), _Version("cpu", "cgroup",
 
 
 def available_processors() -> int:
-    """As many as the affinity mask of the calling thread holds, or fewer where a quota pays for fewer."""
+    """Return as many as the affinity mask of the calling thread holds, or fewer where a quota pays for fewer."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, cgroup_processors() or allowed)
 

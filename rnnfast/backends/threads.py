@@ -22,7 +22,7 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """What was set, else RNNFAST_NUM_THREADS, else the processors available.
+    """Return what was set, else RNNFAST_NUM_THREADS, else the processors available.
 
     ValueError if RNNFAST_NUM_THREADS decides and is no whole number above 0.
     """

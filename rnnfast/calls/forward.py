@@ -17,7 +17,7 @@ from rnnfast.segments.runner import segmented
 
 
 class Call(NamedTuple):
-    """What a call read, which is what its backward reads again, and what it left for that."""
+    """A call that ran: what it read, which its backward reads again, and what it left for that."""
 
     prepared: Prepared
     access: Access

@@ -1,4 +1,4 @@
-"""What an array must be: kind, dtype, shape and strides, with errors that say what to do."""
+"""Checks of arrays: kind, dtype, shape and strides, with errors that say what to do."""
 
 from __future__ import annotations
 

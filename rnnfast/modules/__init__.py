@@ -1,1 +1,1 @@
-"""What a user types: RNN, LSTM, GRU, step cells, frozen nets, streams, tapes."""
+"""Classes that a user types: RNN, LSTM, GRU, step cells, frozen nets, streams, tapes."""

@@ -1,4 +1,4 @@
-"""What RNN, LSTM and GRU share: calls over whole sequences, recorded calls, frozen nets and streams."""
+"""The base of RNN, LSTM and GRU: calls over whole sequences, recorded calls, frozen nets and streams."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Recurrent(Module, Generic[StateT]):
         memory: Literal["full", "checkpoint"] | int = "full",
         truncate: int | None = None,
     ) -> tuple[Array, StateT, Tape[StateT]]:
-        """As a call, and a tape for `backward`. Dropout applies if `train`.
+        """Call, and return a tape for `backward` as well. Dropout applies if `train`.
 
         The tape refers to the arguments' arrays and the parameters: change none of them before `backward`.
         `dropout_seed`, 0 to 2**64 - 1, fixes the dropout masks; without it every record has the module's next seed.

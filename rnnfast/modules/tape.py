@@ -15,7 +15,7 @@ from rnnfast.problem import Array
 
 
 class Tape(Generic[StateT]):
-    """What one `record` kept. It refers to x and the parameters: leave them unchanged until after `backward`.
+    """The recording of one call. It refers to x and the parameters: leave them unchanged until after `backward`.
 
     Serves one `backward`, which frees its memory, unless recorded with `keep=True`.
 
@@ -95,7 +95,7 @@ class Tape(Generic[StateT]):
 
     @property
     def live(self) -> Array:
-        """Which steps are live, (T, B) bool, time-major whatever the layout of x; an axis that x lacks counts 1.
+        """Steps that are live, (T, B) bool, time-major whatever the layout of x; an axis that x lacks counts 1.
 
         Raises RuntimeError after `backward`.
         """

@@ -1,1 +1,1 @@
-"""What a net is: sizes and options, parameters, initial values, files."""
+"""The description of a net: sizes and options, parameters, initial values, files."""

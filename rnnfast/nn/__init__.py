@@ -1,4 +1,4 @@
-"""What training needs around a recurrent net: layers, losses, optimisers, batches, the loop; all on NumPy arrays.
+"""All that training needs around a recurrent net: layers, losses, optimisers, batches, the loop; all on NumPy arrays.
 
 Every layer keeps `parameters`, a dict from name to array that an optimiser changes in place, and has the recurrent
 modules' two calls: `layer(x)` for inference, `y, tape = layer.record(x)` for training, then

@@ -37,7 +37,7 @@ class Embedding(Layer):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What it was made with."""
+        """Options that it was made with."""
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
         return sizes | {"dtype": self.dtype.name}
 

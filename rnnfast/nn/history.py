@@ -1,4 +1,4 @@
-"""What training saw, epoch by epoch."""
+"""The history of a training, epoch by epoch."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Linear(Layer):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What it was made with."""
+        """Options that it was made with."""
         sizes = {"in_features": self.in_features, "out_features": self.out_features}
         return sizes | {"bias": "bias" in self.parameters, "dtype": self.dtype.name}
 

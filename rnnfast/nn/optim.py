@@ -1,4 +1,4 @@
-"""What every optimiser does: changes parameters in place, by name, from gradients with the same names."""
+"""The base of every optimiser: changes parameters in place, by name, from gradients with the same names."""
 
 from __future__ import annotations
 

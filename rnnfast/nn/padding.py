@@ -39,7 +39,7 @@ def pad(sequences: Sequence[ArrayLike]) -> Padded:
 
 
 def pad_arrays(arrays: Sequence[Array]) -> Padded:
-    """As `pad`, of what `as_sequences` returned."""
+    """Pad as `pad` does what `as_sequences` returned."""
     lengths = np.array([len(array) for array in arrays])
     values = np.zeros((len(arrays), lengths.max(), *arrays[0].shape[1:]), arrays[0].dtype)
     for row, array in zip(values, arrays, strict=True):

@@ -68,7 +68,7 @@ class Layer(ABC):
     @property
     @abstractmethod
     def options(self) -> dict[str, Any]:
-        """What it was made with, by the names that its constructor takes."""
+        """Options that it was made with, by the names that its constructor takes."""
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of the parameters by name, as PyTorch names and shapes them."""

@@ -1,4 +1,4 @@
-"""What a layer's backward returns, and the tape's rule that one recording serves one backward."""
+"""The result of a layer's backward, and the tape's rule that one recording serves one backward."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training can be gone on with: settings, numbers and arrays taken down by name, and taken up all or none."""
+"""States from which training goes on: settings, numbers and arrays taken down by name, and taken up all or none."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Pieces:
         return piece.h_n, piece.c_n
 
     def reset(self, states: Pair, step: int) -> None:
-        """What a reset between two pieces, which neither of them sees, does to the state that passes backward in time.
+        """Apply a reset between two pieces, which neither sees, to the state that passes backward in time.
 
         Of a net that goes forward in time, the later of two pieces begins with it.
         """

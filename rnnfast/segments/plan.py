@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """Of the segments."""
+        """Number of segments."""
         chunks, rest = divmod(self.steps, max(self.segment, self.chunk))
         return chunks * -(-max(self.segment, self.chunk) // self.segment) + -(-rest // self.segment)
 

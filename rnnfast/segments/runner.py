@@ -20,7 +20,7 @@ from rnnfast.segments.slices import one_way, own_features
 
 @dataclass
 class Reserve:
-    """What the runs of a call left for backward."""
+    """Memory that the runs of a call left for backward."""
 
     runs: list[Checkpoints]
     below: list[Array]
@@ -34,7 +34,7 @@ class Reserve:
 
 
 class Segmented:
-    """What prepares calls that run in the pieces of a plan. Nets of two directions go layer by layer."""
+    """Binder of calls that run in the pieces of a plan. Nets of two directions go layer by layer."""
 
     def __init__(self, backend: Backend, plan: Plan) -> None:
         self.backend, self.plan = backend, plan

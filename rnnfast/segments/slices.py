@@ -23,7 +23,7 @@ def steps_of(problem: Problem, t0: int, t1: int) -> Problem:
 
 
 def one_way(problem: Problem) -> list[Problem]:
-    """What runs through all steps by itself: a net of one direction, or each layer and direction of one of two.
+    """Return what runs through all steps by itself: a net of one direction, or each layer and direction of one of two.
 
     In order of layers. Sequences of the latter, but for mask and resets, are still to be given.
     """

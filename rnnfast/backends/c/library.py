@@ -142,7 +142,7 @@ def _isa_error(status: int, variant: str | None) -> Exception:
 
 
 def describe() -> dict[str, str]:
-    """Where the library lies, what compiled it, and which instruction set it uses and why."""
+    """Return where the library lies, what compiled it, and which instruction set it uses and why."""
     module = _extension()
     if isinstance(module, str):
         return {"library": module}

@@ -1,1 +1,1 @@
-"""What backends written in Python share."""
+"""Pieces that backends written in Python share."""

@@ -8,7 +8,7 @@ from rnnfast.problem import Array, Problem
 
 
 def schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
-    """Which steps are live and before which the state becomes zeros, (T, B) in the order of the visit."""
+    """Return which steps are live and before which the state becomes zeros, (T, B) in the order of the visit."""
     shape = (problem.steps, problem.batch)
     return timetable(shape, problem.lengths, problem.mask, problem.resets, direction)
 
@@ -16,7 +16,7 @@ def schedule(problem: Problem, direction: int) -> tuple[Array, Array]:
 def timetable(
     shape: tuple[int, int], lengths: Array | None, mask: Array | None, resets: Array | None, direction: int
 ) -> tuple[Array, Array]:
-    """As `schedule`, from (T, B) and a call's lengths (B,), mask and resets (T, B)."""
+    """Return the same as `schedule`, from (T, B) and a call's lengths (B,), mask and resets (T, B)."""
     live = live_steps(*shape, lengths, mask)
     cut = np.zeros(shape, bool) if resets is None else live_steps(*shape, lengths, resets)
     if direction == 1:  # cut[t] parts t - 1 and t: going down it acts at t - 1, the visit after that of t

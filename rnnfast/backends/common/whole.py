@@ -13,7 +13,7 @@ from rnnfast.problem import Array, Problem
 
 
 class Recorded(NamedTuple):
-    """What `forward` leaves in a problem's `reserve`."""
+    """Recording that `forward` leaves in a problem's `reserve`."""
 
     bound: Bound
     kept: Any
@@ -64,7 +64,7 @@ def activations(problem: Problem) -> dict[str, Array]:
 
 
 def ran(problem: Problem) -> str:
-    """Which of the backend's ways a recorded problem took."""
+    """Return which of the backend's ways a recorded problem took."""
     bound, kept = _recorded(problem)
     return bound.ran(kept)
 

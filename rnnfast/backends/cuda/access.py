@@ -18,7 +18,7 @@ from rnnfast.problem import Array
 
 
 class DeviceAccess:
-    """Where the arrays of one call live: the library that x comes from makes its results, on the caller's stream."""
+    """Access to the arrays of one call on a device: the library that x comes from makes its results, on the caller's stream."""
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""

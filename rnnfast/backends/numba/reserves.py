@@ -1,4 +1,4 @@
-"""What a recorded run leaves for backward, what may be read from it, and how large it is."""
+"""Memory that a recorded run leaves for backward, what may be read from it, and how large it is."""
 
 from __future__ import annotations
 

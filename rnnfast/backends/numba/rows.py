@@ -9,7 +9,7 @@ from rnnfast.backends.numba.compiling import INNER
 
 @njit(**INNER)
 def position(rows, first, end, row):
-    """Of a step's entries [first, end), which are in order of their rows, the first from a row of the batch on."""
+    """Return, of a step's entries [first, end), which are in order of their rows, the first from a row of the batch on."""
     while first < end:
         middle = (first + end) // 2
         if rows[middle] < row:
@@ -47,7 +47,7 @@ def scatter(count, rows, e, values, at, table):
 
 @njit(**INNER)
 def gather_masked(count, rows, e, table, mask, to, at):
-    """As `gather`, under recurrent dropout if there is a mask."""
+    """Do what `gather` does, under recurrent dropout if there is a mask."""
     for k in range(count if mask.shape[0] > 0 else 0):
         b = rows[e + k]
         for j in range(table.shape[1]):
@@ -64,7 +64,7 @@ def cut_rows(cut, v, from_row, to_row, table):
 
 @njit(**INNER)
 def add_rows(count, dy, e, dh):
-    """What comes from the outputs, if anything does."""
+    """Add what comes from the outputs, if anything does."""
     for k in range(count if dy.shape[0] > 0 else 0):
         for j in range(dh.shape[1]):
             dh[k, j] += dy[e + k, j]
@@ -72,7 +72,7 @@ def add_rows(count, dy, e, dh):
 
 @njit(**INNER)
 def add_through(count, rows, e, through, mask, dh):
-    """What comes through the products, under recurrent dropout if there is a mask."""
+    """Add what comes through the products, under recurrent dropout if there is a mask."""
     for k in range(count):
         b = rows[e + k]
         if mask.shape[0] > 0:

@@ -1,4 +1,4 @@
-"""What a kernel does in one call: all of it, or one stage, whose parts threads share."""
+"""Stages of a kernel, what it does in one call: all of it, or one stage, whose parts threads share."""
 
 from __future__ import annotations
 

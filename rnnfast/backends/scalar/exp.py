@@ -18,7 +18,7 @@ F32, F64 = np.float32, np.float64
 
 
 class Constants(NamedTuple):
-    """Of a number type."""
+    """Constants of a number type."""
 
     log2e: Any
     rounder: Any
@@ -42,7 +42,7 @@ DOUBLE = Constants(
 
 
 def constants(x: Any) -> Constants:
-    """Those of the type of x."""
+    """Return the constants of the type of x."""
     return SINGLE if isinstance(x, F32) else DOUBLE
 
 
