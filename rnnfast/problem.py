@@ -18,7 +18,7 @@ Pair = tuple[Array | None, Array | None]
 
 @dataclass(frozen=True)
 class Cell:
-    """The description of a cell, whatever computes it: all that is general reads this table and never asks for a cell's name."""
+    """A cell, whatever computes it: all that is general reads this table and never asks for a cell's name."""
 
     gates: tuple[str, ...]
     """In PyTorch's order: gate n has rows n·H .. (n+1)·H of W_ih, W_hh and the biases."""

@@ -10,7 +10,7 @@ from rnnfast.problem import Array, Problem
 
 
 class ForwardArrays(NamedTuple):
-    """Arrays that a forward run reads and writes: sequences and states with the caller's axes, as the call's layout says."""
+    """Arrays of a forward run: sequences and states with the caller's axes, as the call's layout says."""
 
     x: Array
     """(T, B, I) or what the layout has of it; strides are free but for the last axis, as those of y."""
@@ -32,7 +32,7 @@ class ForwardArrays(NamedTuple):
 
 
 class BackwardArrays(NamedTuple):
-    """Arrays that a backward run reads and writes: sequences and states with the caller's axes, as in the forward run."""
+    """Arrays of a backward run: sequences and states with the caller's axes, as in the forward run."""
 
     x: Array
     """As forward was given it, perhaps a copy."""

@@ -29,7 +29,7 @@ class StepCell(Module, Generic[StateT]):
         return new_state
 
     def record(self, x: Any, state: Any = None, *, keep: bool = False) -> tuple[StateT, Tape[StateT]]:
-        """Call, and return a tape as well: `tape.backward(d_state=...)` takes gradients of the new state, dy is added to h's."""
+        """Return a tape as well: `tape.backward(d_state=...)` takes gradients of the new state, dy is added to h's."""
         _, new_state, tape = self._record((x, state, None, None, None), False, None, keep)
         return new_state, tape
 

@@ -12,7 +12,7 @@ from rnnfast.nn.stopping import Judge
 
 
 class Schedule(Protocol):
-    """The protocol of a schedule, as `fit` uses it. One that has an attribute `optimizer` serves that optimiser alone."""
+    """Protocol of a schedule in `fit`. One that has an attribute `optimizer` serves that optimiser alone."""
 
     def step(self, loss: float) -> None:
         """Set the rate after an epoch with this loss."""

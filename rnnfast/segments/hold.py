@@ -9,7 +9,7 @@ from rnnfast.problem import Array, Problem
 
 
 class HeldOutput:
-    """Debts of outputs: what one piece's last one owes to the piece visited after it, and the gradient that comes back for it."""
+    """Debts that one piece's last output has to the piece visited after it, and the gradient that comes back for it."""
 
     def __init__(self, problem: Problem) -> None:
         self.direction = problem.direction(0)

@@ -18,7 +18,7 @@ from rnnfast.problem import Array
 
 
 class DeviceAccess:
-    """Access to the arrays of one call on a device: the library that x comes from makes its results, on the caller's stream."""
+    """One call's arrays on a device: the library that x comes from makes its results, on the caller's stream."""
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""

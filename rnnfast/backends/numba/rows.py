@@ -9,7 +9,7 @@ from rnnfast.backends.numba.compiling import INNER
 
 @njit(**INNER)
 def position(rows, first, end, row):
-    """Return, of a step's entries [first, end), which are in order of their rows, the first from a row of the batch on."""
+    """Find of a step's entries [first, end), which are in order of their rows, the first from a row of the batch on."""
     while first < end:
         middle = (first + end) // 2
         if rows[middle] < row:

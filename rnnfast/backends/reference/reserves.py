@@ -1,4 +1,4 @@
-"""Memory that a recorded run of the reference leaves for backward: its arrays, their bytes, and the gates read from them."""
+"""Memory of a recorded run, left for backward: its arrays, their bytes, and the gates read from them."""
 
 from __future__ import annotations
 
