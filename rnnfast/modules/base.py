@@ -60,6 +60,8 @@ class Module(Stored):
         """The device of the parameters: "cpu", in host memory, or "cuda"."""
         return self.parameters.device
 
+    place = device  # its name before
+
     def to(self: ModuleT, place: str) -> ModuleT:
         """Move the parameters to "cpu" or "cuda", in new arrays; x and states must live there too. The module itself.
 
