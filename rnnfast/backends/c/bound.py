@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import check
-from rnnfast.backends.c.memory import Reserve, room, workspace
+from rnnfast.backends.c.memory import ALIGNMENT, Reserve, room, workspace
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.slots import Slot, are_dense
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
@@ -15,6 +17,8 @@ from rnnfast.problem import CELLS, Array, Problem
 NONE = id(None)
 """What the library is told where there is no array."""
 NOWHERE = None, None
+SHRINKS_FROM = 1 << 16
+"""Bytes of a reserve from which on memory is worth the time of a copy, where three quarters or more would lie idle."""
 
 
 class Bound:
@@ -32,6 +36,8 @@ class Bound:
         self.rf_get_num_threads = self.lib.rf_get_num_threads
         self.reserve_size = self.template.size("reserve")
         self.reserve_room = room(self.reserve_size)
+        few = problem.hidden_size * problem.dtype.itemsize * 4 <= ALIGNMENT
+        self.shrinks = few and self.reserve_size >= SHRINKS_FROM
         if problem.frozen:
             self.template.pack(problem)
         self.idle_forward: list[Slot] = []
@@ -84,6 +90,8 @@ class Bound:
         if not dense:
             slot.reset_strides(self.template)
         idle.append(slot)
+        if reserve is not None and self.shrinks:
+            reserve.shrink(self.shape[-1], self.dtype)
         return reserve
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
@@ -98,6 +106,8 @@ class Bound:
             slot = Slot(self.template, self.reserve_size, backward=True)
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
+        if self.shrinks:
+            reserve.grow()
         if reserve.ragged is not None:
             self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
         wanted = self.null
@@ -139,6 +149,9 @@ class Bound:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
         slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
         record, scratch = slot.record, slot.scratch or workspace(slot.size)
+        if self.shrinks:
+            reserve = copy.deepcopy(reserve)  # the tape keeps it small
+            reserve.grow()
         record.workspace, record.reserve = scratch.pointer, reserve.pointer
         if reserve.ragged is not None:
             self.array_ragged(record, *map(id, reserve.ragged))
@@ -150,7 +163,9 @@ class Bound:
         return found
 
     def reserve_bytes(self) -> int:
-        """Bytes that a reserve takes."""
+        """Return the bytes that a reserve takes."""
+        if self.shrinks:
+            return self.reserve_size // ALIGNMENT * self.shape[-1] * self.dtype.itemsize
         return self.reserve_size
 
     def ran(self, reserve: Reserve) -> str:

@@ -52,16 +52,39 @@ class Block:
 
 
 class Reserve(Block):
-    """Memory that a recorded run left for backward, and the numbers that backward needs again."""
+    """Memory that a recorded run left for backward, and the numbers that backward needs again.
 
-    __slots__ = ("dropout_seed", "ragged")
+    The library gives every gate and state of a row a line of its own, however few units there are. `shrink` keeps what
+    they fill of it, and `grow` lays it out again.
+    """
+
+    __slots__ = ("_kept", "dropout_seed", "ragged")
 
     def __init__(self, buffer: Array, size: int, dropout_seed: int, ragged: tuple[Array | None, ...] | None) -> None:
         self.buffer, self.size, self.dropout_seed, self.ragged = buffer, size, dropout_seed, ragged
+        self._kept: Array | None = None
+
+    def shrink(self, units: int, dtype: np.dtype[Any]) -> None:
+        """Keep the first so many numbers of every line."""
+        self._kept = self._lines(dtype)[:, :units].copy()
+        self.buffer = np.empty(0, np.uint8)
+
+    def grow(self) -> None:
+        """Be as the library wrote it, zeros behind the units."""
+        if self._kept is not None:
+            self.buffer, kept = np.zeros(room(self.size), np.uint8), self._kept
+            self._lines(kept.dtype)[:, : kept.shape[1]] = kept
+            self._kept = None
+
+    def _lines(self, dtype: np.dtype[Any]) -> Array:
+        return self.bytes.view(dtype).reshape(-1, ALIGNMENT // dtype.itemsize)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
         copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
-        copy.bytes[:] = self.bytes
+        if self._kept is None:
+            copy.bytes[:] = self.bytes
+        else:
+            copy._kept = self._kept.copy()
         return copy
 
 
