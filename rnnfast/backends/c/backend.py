@@ -6,14 +6,12 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.bound import Bound
 from rnnfast.backends.c.library import (
     describe,
-    elementwise,
-    fma_loop,
     get_num_threads,
-    read_loop,
     reason,
     set_num_threads,
     variants,
 )
+from rnnfast.backends.c.probes import elementwise, fma_loop, read_loop
 from rnnfast.problem import Problem
 
 __all__ = [

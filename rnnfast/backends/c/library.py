@@ -1,4 +1,4 @@
-"""librnnfast as Python sees it: loading it, its instruction sets, its errors, and what it offers besides nets."""
+"""librnnfast as Python sees it: loading it, its instruction sets, its errors, its threads."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from rnnfast.backends.c import threadpool
-from rnnfast.problem import Array
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
-_FUNCTIONS = {"exp": "RF_EXP", "tanh": "RF_TANH", "logistic": "RF_LOGISTIC"}
 _ERRORS: dict[str, type[Exception]] = {
     "RF_ERROR_SHAPE": ValueError,
     "RF_ERROR_RANGE": ValueError,
@@ -175,32 +173,3 @@ def get_num_threads() -> int:
         value = os.environ.get("RNNFAST_NUM_THREADS")
         raise ValueError(f"RNNFAST_NUM_THREADS is {value!r}, expected a whole number above 0")
     return n
-
-
-def elementwise(function: Literal["exp", "tanh", "logistic"], x: Array, variant: str | None = None) -> Array:
-    """The kernels' own exp, tanh or logistic function of every element of x, at most 2 units in the last place off."""
-    ffi, lib = library()
-    x = np.ascontiguousarray(x)
-    y = np.empty_like(x)
-    arrays = (ffi.cast("void *", array.ctypes.data) for array in (x, y))
-    check(
-        lib.rf_elementwise(isa_id(variant), dtype_id(x.dtype), getattr(lib, _FUNCTIONS[function]), x.size, *arrays),
-        variant,
-    )
-    return y
-
-
-def fma_loop(dtype: DTypeLike, rounds: int, variant: str | None = None) -> float:
-    """Run `rounds` of independent fused multiply-adds on registers alone; their floating-point operations."""
-    ffi, lib = library()
-    flops = ffi.new("double *")
-    check(lib.rf_fma_loop(isa_id(variant), dtype_id(dtype), rounds, flops), variant)
-    return float(flops[0])
-
-
-def read_loop(data: Array, rounds: int, variant: str | None = None) -> float:
-    """Read an array of bytes, C-contiguous, from end to end `rounds` times; the bytes read."""
-    ffi, lib = library()
-    read_bytes = ffi.new("double *")
-    check(lib.rf_read_loop(isa_id(variant), data.nbytes, ffi.from_buffer(data), rounds, read_bytes), variant)
-    return float(read_bytes[0])
