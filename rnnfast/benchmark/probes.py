@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.c import library as c
+from rnnfast.backends.c import library, probes
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.roofline import Rates, bytes_of
@@ -32,7 +32,7 @@ class BareCall:
     """A call of the C library that does next to nothing: the least that any call through cffi costs."""
 
     def __init__(self) -> None:
-        self.work: dict[str, Callable[[], Any]] = {} if c.reason() else {"bare": c.library()[1].rf_get_num_threads}
+        self.work: dict[str, Callable[[], Any]] = {} if c.reason() else {"bare": library.library()[1].rf_get_num_threads}
 
     def note(self, found: Measurement, samples: dict[str, list[float]]) -> None:
         """Write the samples where they belong."""
@@ -49,12 +49,12 @@ class Probes:
             self._add("peak", 2.0 * PRODUCT_SIZE**3, _product(case))
             return
         moved, threads = bytes_of(case, fill), case.threads
-        self._add("peak", threads * c.fma_loop(case.dtype, FMA_ROUNDS), _peak(case))
+        self._add("peak", threads * probes.fma_loop(case.dtype, FMA_ROUNDS), _peak(case))
         for name, footprint in (("recurrent", moved.recurrent), ("once", moved.once)):
             share = max(512, min(footprint, LARGEST_BUFFER) // threads)
             buffers = [_buffer(share) for _ in range(threads)]
             rounds = max(1, READ_BYTES // share)
-            self._add(name, threads * c.read_loop(buffers[0], rounds), _reading(buffers, rounds))
+            self._add(name, threads * probes.read_loop(buffers[0], rounds), _reading(buffers, rounds))
 
     def rates(self, seconds: dict[str, float]) -> Rates:
         """Return the rates from the seconds that each probe took."""
@@ -77,11 +77,11 @@ def _buffer(size: int) -> Array:
 
 
 def _peak(case: Case) -> Callable[[], Any]:
-    return _together([functools.partial(c.fma_loop, case.dtype, FMA_ROUNDS)] * case.threads)
+    return _together([functools.partial(probes.fma_loop, case.dtype, FMA_ROUNDS)] * case.threads)
 
 
 def _reading(buffers: list[Array], rounds: int) -> Callable[[], Any]:
-    return _together([functools.partial(c.read_loop, buffer, rounds) for buffer in buffers])
+    return _together([functools.partial(probes.read_loop, buffer, rounds) for buffer in buffers])
 
 
 def _product(case: Case) -> Callable[[], Any]:
