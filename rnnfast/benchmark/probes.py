@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.c import library, probes
+from rnnfast.backends.c import library as c
+from rnnfast.backends.c import probes
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.roofline import Rates, bytes_of
@@ -32,7 +33,7 @@ class BareCall:
     """A call of the C library that does next to nothing: the least that any call through cffi costs."""
 
     def __init__(self) -> None:
-        self.work: dict[str, Callable[[], Any]] = {} if c.reason() else {"bare": library.library()[1].rf_get_num_threads}
+        self.work: dict[str, Callable[[], Any]] = {} if c.reason() else {"bare": c.library()[1].rf_get_num_threads}
 
     def note(self, found: Measurement, samples: dict[str, list[float]]) -> None:
         """Write the samples where they belong."""
