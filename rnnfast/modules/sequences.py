@@ -59,7 +59,8 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     masked_output: what y holds at steps that are not live, "zero" or "hold", the last live output.
     dtype: "float32" or "float64".
     seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
-    backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND, else the first that can run.
+    backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND as it
+        is at the net's first call, else the first that can run.
 
     >>> import numpy as np, rnnfast
     >>> lstm = rnnfast.LSTM(3, 4, num_layers=2, bidirectional=True)
