@@ -5,12 +5,19 @@ In Python, as the emulator runs kernels, they are views of NumPy's of the host's
 
 from __future__ import annotations
 
-import ctypes
+import functools
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from rnnfast.problem import Array
+
+
+@register_jitable
+def present(address, rows):
+    """Return the rows of an array that may not be there: none where its address is 0."""
+    return rows if address != 0 else 0
 
 
 def array_at(address: int, shape: tuple[int, ...], real: Any) -> Array:
@@ -20,10 +27,12 @@ def array_at(address: int, shape: tuple[int, ...], real: Any) -> Array:
     >>> array_at(numbers.ctypes.data, (2, 3), np.float32)[1].tolist()
     [3.0, 4.0, 5.0]
     """
-    item = np.dtype(real).itemsize
-    count = int(np.prod(shape, dtype=np.int64))
-    memory = (ctypes.c_byte * (count * item)).from_address(address) if count else b""
-    return np.ndarray(shape, real, memory)
+    return _view(int(address), tuple(map(int, shape)), None, real)
+
+
+def arrays_at(parts: tuple[tuple[int, tuple[int, ...]], ...], real: Any) -> tuple[Array, ...]:
+    """Return an array for each (address, shape), all of one number of axes."""
+    return tuple([array_at(*part, real) for part in parts])
 
 
 def strided_at(address: int, shape: tuple[int, ...], steps: tuple[int, ...], real: Any) -> Array:
@@ -34,11 +43,11 @@ def strided_at(address: int, shape: tuple[int, ...], steps: tuple[int, ...], rea
     [5.0, 3.0, 1.0]
     """
     item = np.dtype(real).itemsize
-    interface = {
-        "data": (int(address), False),
-        "shape": tuple(map(int, shape)),
-        "strides": tuple(int(step) * item for step in steps),
-        "typestr": np.dtype(real).str,
-        "version": 3,
-    }
-    return np.asarray(type("Described", (), {"__array_interface__": interface})())
+    return _view(int(address), tuple(map(int, shape)), tuple([int(step) * item for step in steps]), real)
+
+
+@functools.lru_cache(maxsize=4096)
+def _view(address: int, shape: tuple[int, ...], strides: tuple[int, ...] | None, real: Any) -> Array:
+    interface = {"data": (address, False), "shape": shape, "strides": strides, "typestr": np.dtype(real).str}
+    view: Array = np.asarray(type("Described", (), {"__array_interface__": interface | {"version": 3}})())
+    return view

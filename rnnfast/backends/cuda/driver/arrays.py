@@ -1,4 +1,4 @@
-"""How Numba compiles `array_at` and `strided_at`: as structures of its own, which cost nothing once optimised."""
+"""How Numba compiles `array_at`, `arrays_at` and `strided_at`: as structures of its own, which cost nothing once optimised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from numba.cuda import cgutils, types
 from numba.cuda.extending import lower_builtin, type_callable
 
-from rnnfast.backends.cuda.arrays import array_at, strided_at
+from rnnfast.backends.cuda.arrays import array_at, arrays_at, strided_at
 
 
 @type_callable(array_at)
@@ -20,6 +20,11 @@ def _type_of_strided(context: Any) -> Any:
     return lambda address, shape, steps, real: types.Array(real.dtype, shape.count, "A")
 
 
+@type_callable(arrays_at)
+def _types_of_dense(context: Any) -> Any:
+    return lambda parts, real: types.Tuple([types.Array(real.dtype, part[1].count, "C") for part in parts])
+
+
 @lower_builtin(array_at, types.Integer, types.BaseTuple, types.Any)
 def _dense(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     shape = _integers(context, builder, signature.args[1], arguments[1])
@@ -27,6 +32,16 @@ def _dense(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     for length in reversed(shape[1:]):
         steps.insert(0, builder.mul(steps[0], length))
     return _array(context, builder, signature.return_type, arguments[0], shape, steps)
+
+
+@lower_builtin(arrays_at, types.BaseTuple, types.Any)
+def _all_dense(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    kinds, real = signature.args
+    found = []
+    for array, kind, part in zip(signature.return_type, kinds, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
+        one = array(*kind, real)
+        found.append(_dense(context, builder, one, [*cgutils.unpack_tuple(builder, part), arguments[1]]))
+    return context.make_tuple(builder, signature.return_type, found)
 
 
 @lower_builtin(strided_at, types.Integer, types.BaseTuple, types.BaseTuple, types.Any)

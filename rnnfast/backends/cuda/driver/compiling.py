@@ -37,13 +37,10 @@ class Compiler:
         key = key_of(kernel, name, threads, self.capability, versions(), self.driver.version)
         found = self.kept.read(key)
         if found is None:
-            start = time.monotonic()
+            began = time.monotonic()
             ptx = ptx_of(kernel, name, self.capability, threads)
             found = self.driver.link(ptx.encode(), name)
-            print(
-                f"rnnfast: compiled the CUDA kernel {name} in {time.monotonic() - start:.1f} s, {self.kept.how_often()}",
-                file=sys.stderr,
-                flush=True,
-            )
+            took = f"{time.monotonic() - began:.1f} s, {self.kept.how_often()}"
+            print(f"rnnfast: compiled the CUDA kernel {name} in {took}", file=sys.stderr, flush=True)
             self.kept.write(key, found)
         return found

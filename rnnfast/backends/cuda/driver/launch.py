@@ -15,8 +15,8 @@ names of scalars.py:
 
     kernel = device.kernel(scale_kernel, np.float32, threads=256)      # compiled, or found on disk; made once
     launch = kernel.launch(grid=-(-n // 256))                           # prepared: keep it
-    launch.parameters.count = n                                         # what stays is set once
-    launch.parameters.a, launch.parameters.factor = pointer, 0.5        # what changes, before every start
+    launch(stream, pointer, n, 0.5)                                     # all parameters in their order: the fastest
+    launch.parameters.factor = 0.25                                     # or some by name, the others stay
     launch.start(stream)
 
 `device` is rnnfast.backends.cuda.device.Device or the tests' Emulator. Parameters are copied while `start` runs, so
@@ -25,9 +25,10 @@ that they can be set anew at once; a launch belongs to one thread at a time.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
-import cffi
+import cffi  # type: ignore[import-untyped]
 
 from rnnfast.backends.cuda.driver.declarations import (
     CLUSTERS_BEYOND_EIGHT,
@@ -57,6 +58,7 @@ class Kernel:
         declared = ffi_with(fields)
         self.structure = declared.typeof("Parameters *")
         self.offsets = [declared.offsetof("Parameters", field.name) for field in fields]
+        self.pack = struct.Struct("@" + "".join(field.code for field in fields)).pack_into
 
     @property
     def registers(self) -> int:
@@ -93,9 +95,10 @@ class Launch:
 
     def __init__(self, kernel: Kernel, grid: Size, shared: int, cluster: int, cooperative: bool) -> None:
         self.kernel, self.parameters = kernel, ffi.new(kernel.structure)
+        self._pack, self._buffer = kernel.pack, ffi.buffer(self.parameters)
         base = int(ffi.cast("uintptr_t", self.parameters))
         self._pointers = ffi.new("void *[]", [ffi.cast("void *", base + offset) for offset in kernel.offsets])
-        chosen = [(LAUNCH_COOPERATIVE, "cooperative", 1)] * cooperative
+        chosen: list[tuple[int, str, Any]] = [(LAUNCH_COOPERATIVE, "cooperative", 1)] * cooperative
         chosen += [(LAUNCH_CLUSTER, "cluster", (cluster, 1, 1))] * (cluster > 1)
         self._attributes = ffi.new("Attribute[]", max(1, len(chosen)))
         for attribute, (number, name, value) in zip(self._attributes, chosen, strict=False):
@@ -106,13 +109,18 @@ class Launch:
         self._config.count = len(chosen)
         self._stream, self._function, self._start = 0, kernel.function, kernel.driver.library.cuLaunchKernelEx
 
-    def resize(self, grid: int) -> None:
-        """Change the number of blocks along x."""
-        self._config.grid_x = grid
+    def resize(self, x: int, y: int = 1) -> None:
+        """Change the number of blocks."""
+        self._config.grid_x, self._config.grid_y = x, y
 
     def clusters_at_once(self) -> int:
         """Return how many of its clusters the device runs at once."""
         return self.kernel.driver.clusters_at_once(self._function, self._config)
+
+    def __call__(self, stream: int, *values: Any) -> None:
+        """Set all parameters, in their order, and start it on a stream. Raises struct.error where one does not fit."""
+        self._pack(self._buffer, 0, *values)
+        self.start(stream)
 
     def start(self, stream: int = 0) -> None:
         """Start it on a stream. Raises DriverError where the driver refuses."""

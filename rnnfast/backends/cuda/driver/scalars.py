@@ -14,20 +14,21 @@ address, int32, int64, float32, float64 = "address", "int32", "int64", "float32"
 """For annotations. An address is a uint64; 0 stands for an array that is not there."""
 
 _KINDS = {
-    address: ("uint64_t", "uint64"),
-    int32: ("int32_t", "int32"),
-    int64: ("int64_t", "int64"),
-    float32: ("float", "float32"),
-    float64: ("double", "float64"),
+    address: ("uint64_t", "uint64", "Q"),
+    int32: ("int32_t", "int32", "i"),
+    int64: ("int64_t", "int64", "q"),
+    float32: ("float", "float32", "f"),
+    float64: ("double", "float64", "d"),
 }
 
 
 class Field(NamedTuple):
-    """One parameter: its name, its type in C and its type in Numba."""
+    """One parameter: its name, its type in C, in Numba and in Python's module struct."""
 
     name: str
     declaration: str
     numba: str
+    code: str
 
 
 def fields_of(kernel: Callable[..., Any]) -> tuple[Field, ...]:
@@ -47,7 +48,7 @@ def fields_of(kernel: Callable[..., Any]) -> tuple[Field, ...]:
 def signature_of(fields: tuple[Field, ...]) -> str:
     """Return the signature as Numba reads it.
 
-    >>> signature_of((Field("n", "int32_t", "int32"), Field("p", "uint64_t", "uint64")))
+    >>> signature_of((Field("n", "int32_t", "int32", "i"), Field("p", "uint64_t", "uint64", "Q")))
     'void(int32, uint64)'
     """
     return f"void({', '.join(field.numba for field in fields)})"
