@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,61 +19,88 @@ class DeviceArray:
     NumPy's rules hold for views whatever library the array is of. Those of some refuse what NumPy allows: Numba's
     neither reshape an axis of one element whose stride is not a dense array's nor slice an array without elements.
 
-    `frame` is a NumPy array at that address: for questions about layout and overlap only, as reading its numbers from
-    the host would end the process.
-
     >>> class Described:
     ...     __cuda_array_interface__ = {"shape": (4, 3), "typestr": "<f4", "data": (4096, False), "version": 3}
     >>> DeviceArray.of(Described())[1:, None].shape
     (3, 1, 3)
     """
 
-    __slots__ = ("argument", "frame", "owner")
+    __slots__ = ("_frame", "address", "dtype", "foreign", "owner", "shape", "strides")
 
-    def __init__(self, frame: Array, owner: Any, argument: Any = None) -> None:
-        """`argument` is the array as kernels take it; None: a backend makes that, and keeps it here."""
-        self.frame, self.owner, self.argument = frame, owner, argument
+    def __init__(
+        self,
+        address: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        dtype: np.dtype[Any],
+        owner: Any,
+        frame: Array | None = None,
+    ) -> None:
+        """`strides` are bytes. A backend may keep in `foreign` what another library than the owner's sees."""
+        self.address, self.shape, self.strides, self.dtype = address, shape, strides, dtype
+        self.owner, self._frame, self.foreign = owner, frame, None
 
     @classmethod
-    def of(cls, owner: Any, argument: Any = None) -> DeviceArray:
+    def of(cls, owner: Any) -> DeviceArray:
         """Return the view of all of anything with `__cuda_array_interface__`, which is kept alive."""
         interface = owner.__cuda_array_interface__
-        return cls(np.asarray(_Described({**interface, "version": 3}, owner)), owner, argument)
+        return cls._seen(np.asarray(_Described({**interface, "version": 3}, owner)), owner)
+
+    @classmethod
+    def _seen(cls, frame: Array, owner: Any) -> DeviceArray:
+        address = frame.__array_interface__["data"][0]
+        return cls(address, frame.shape, frame.strides, frame.dtype, owner, frame)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Like NumPy's."""
-        return self.frame.shape
+    def frame(self) -> Array:
+        """A NumPy array at that address.
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Like NumPy's."""
-        return self.frame.dtype
+        It is for questions about layout and overlap only: reading its numbers from the host would end the process.
+        """
+        if self._frame is None:
+            address = self.address if self.size else 0
+            described = {"data": (address, False), "shape": self.shape, "strides": self.strides, "version": 3}
+            self._frame = np.asarray(_Described({**described, "typestr": self.dtype.str}, self.owner))
+        return self._frame
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.frame.size
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self.frame.ndim
+        return len(self.shape)
 
     @property
     def is_dense(self) -> bool:
         """Whether it is C-contiguous; strides of axes with one element are of no account."""
-        return self.frame.flags.c_contiguous
+        step = self.dtype.itemsize
+        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if length != 1:
+                if stride != step and self.size:
+                    return False
+                step *= length
+        return True
 
     def __getitem__(self, key: Any) -> DeviceArray:
         keys = key if isinstance(key, tuple) else (key,)
         if sum(isinstance(k, int) for k in keys) >= self.ndim:
             raise IndexError(f"{key} asks for a number of an array on a device, which only the device can read")
-        return DeviceArray(self.frame[keys], self.owner)
+        return DeviceArray._seen(self.frame[keys], self.owner)
 
     def swapaxes(self, first: int, second: int) -> DeviceArray:
         """Return a view with two axes exchanged."""
-        return DeviceArray(self.frame.swapaxes(first, second), self.owner)
+        shape, strides = list(self.shape), list(self.strides)
+        for axes in (shape, strides):
+            axes[first], axes[second] = axes[second], axes[first]
+        return DeviceArray(self.address, tuple(shape), tuple(strides), self.dtype, self.owner)
 
     def reshape(self, *shape: int) -> DeviceArray:
         """Return a view with another shape.
@@ -80,17 +108,17 @@ class DeviceArray:
         Raises ValueError unless the array is C-contiguous: of others NumPy would make a copy, and read them for that.
         """
         if not self.is_dense:
-            raise ValueError(f"strides {self.frame.strides} for shape {self.shape} are not C-contiguous: copy it first")
-        return DeviceArray(self.frame.reshape(*shape), self.owner)
+            raise ValueError(f"strides {self.strides} for shape {self.shape} are not C-contiguous: copy it first")
+        return DeviceArray._seen(self.frame.reshape(*shape), self.owner)
 
     def view(self) -> DeviceArray:
         """Return another one of the same memory."""
-        return DeviceArray(self.frame.view(), self.owner, self.argument)
+        return DeviceArray(self.address, self.shape, self.strides, self.dtype, self.owner)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         description = self.frame.__array_interface__  # which has no strides where the array is dense
-        if self.frame.size == 0:
+        if self.size == 0:
             description["data"] = (0, False)
         return {**description, "version": 3, "stream": None}
 

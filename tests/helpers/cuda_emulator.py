@@ -17,7 +17,11 @@ from typing import Any
 import numpy as np
 from cuda_threads import WARP, Block, Cuda, Gate, Thread, warp_of
 from device_memory import DeviceMemory
+from emulated_driver import EmulatedLibrary
 
+from rnnfast.backends.cuda.driver.launch import Kernel
+from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.scalars import fields_of
 from rnnfast.backends.cuda.tiers import Limits
 
 PATIENCE = 3
@@ -38,15 +42,22 @@ class Emulator(DeviceMemory):
         self.cuda, self.launched = Cuda(), list[str]()
         self.limits = Limits(threads=32, lanes=WARP, words=(24, 48), shared=2048, blocks=6)
         self.order: int | None = None
+        self.library = EmulatedLibrary(self._launch)
+        self.driver = Driver(self.library)
 
-    def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
-        """The kernel as a Python function."""
-        self.launched.append(make.__name__)
-        return make(self.cuda, *constants)
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+        """The kernel, which the emulator runs as a Python function."""
+        function, name = make(self.cuda, *constants), make.__name__
+        fields = fields_of(function)
+        handle = self.library.loaded(name, function, fields)
+        return Kernel(self.driver, handle, name, fields, threads or self.limits.threads)
+
+    def _launch(self, name: str, *launch: Any) -> None:
+        self.launched.append(name)
+        self.run(*launch)
 
     def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
         """Run it to its end, as all streams do here. Raises Deadlock where threads wait for ever."""
-        arguments = self.argument(arguments)
         width, height = blocks if isinstance(blocks, tuple) else (blocks, 1)
         cuda = self.cuda
         cuda.block_dim = SimpleNamespace(x=threads, y=1)

@@ -73,7 +73,6 @@ class Cuda:
         self.shared = SimpleNamespace(array=self._shared_array)
         self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
         self.atomic = SimpleNamespace(add=self._atomic_add)
-        self.cg = SimpleNamespace(this_grid=lambda: None)
 
     threadIdx = property(lambda self: SimpleNamespace(x=me().number))
     blockIdx = property(lambda self: me().block.index)
@@ -143,6 +142,6 @@ class Cuda:
         thread = me()
         arrays = thread.block.shared
         if len(arrays) == thread.shared_arrays:
-            arrays.append(np.full(shape, np.nan, dtype))
+            arrays.append(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype))
         thread.shared_arrays += 1
         return arrays[thread.shared_arrays - 1]

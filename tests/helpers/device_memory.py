@@ -60,23 +60,6 @@ class DeviceMemory:
         """Return an array of these values."""
         return _seen(np.array(values, dtype))
 
-    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
-        """Return an array (0, columns)."""
-        return _seen(np.empty((0, columns), dtype))
-
-    def clear(self, a: DeviceArray, stream: int) -> None:
-        """Write zeros; as on a device, to what is contiguous."""
-        assert a.is_dense
-        a.frame[...] = 0
-
-    def argument(self, value: Any) -> Any:
-        """Return what kernels take: for an array its memory. Raises TypeError for NumPy's, which no kernel reaches."""
-        if isinstance(value, tuple):
-            return tuple(map(self.argument, value))
-        if isinstance(value, np.ndarray | EmulatedArray):
-            raise TypeError(f"a kernel was given a {type(value).__name__}, expected a DeviceArray")
-        return value.frame if isinstance(value, DeviceArray) else value
-
     def wait(self, stream: int) -> None:
         """Do nothing: everything is done."""
 

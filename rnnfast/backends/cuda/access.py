@@ -36,7 +36,7 @@ class DeviceAccess:
         ready = stream_of(value)
         if ready not in (None, self.library.stream()):
             devices.device().wait(ready)
-        return DeviceArray.of(value)
+        return self.library.seen(value)
 
     def on_host(self, name: str, value: Any) -> Any:
         """Return `value`, copied to the host if it is on the device, for which the stream is waited for."""

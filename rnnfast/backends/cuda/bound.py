@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
 from rnnfast.backends.cuda.device import Device
-from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.net import Net, uploaded
+from rnnfast.backends.cuda.device_call import DeviceCall, Launches
+from rnnfast.backends.cuda.net import Net
+from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.problem import Array, Problem
 
@@ -24,8 +24,8 @@ GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reser
 class Bound:
     """Calls of one problem with one layout, on NumPy's arrays or on arrays of a library on the device.
 
-    Its `run`, `backward` and the rest are the contract's; a reserve is the call's `Net`, and can be deep-copied where
-    backward shall have it twice.
+    Its `run`, `backward` and the rest are the contract's; a reserve is the call's `Recording`, and can be deep-copied
+    where backward shall have it twice. Launches are prepared once; threads take turns to start them.
     """
 
     def __init__(self, device: Device, problem: Problem, layout: Layout) -> None:
@@ -33,37 +33,40 @@ class Bound:
         self.device, self.problem, self.layout = device, replace(problem, **nothing), layout
         if problem.frozen and problem.cache is None:
             self.problem.cache = {}
+        self._net: Net | None = None
+        self._launches: Launches = {}
+        self._turn = threading.Lock()
 
-    @np.errstate(all="ignore")
-    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Net | None:
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Recording | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        problem = replace(self.problem, dropout_seed=dropout_seed)
-        problem.lengths, problem.mask, problem.resets = arrays.lengths, arrays.mask, arrays.resets
+        problem = self.problem
+        if dropout_seed or arrays.lengths is not None or arrays.mask is not None or arrays.resets is not None:
+            problem = replace(problem, dropout_seed=dropout_seed)
+            problem.lengths, problem.mask, problem.resets = arrays.lengths, arrays.mask, arrays.resets
         sequence, states = self.layout.sequence, self._states
         x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
-        with self.device.current():
-            call = DeviceCall(self.device, arrays.library)
-            net = Net(call, problem, uploaded(call, problem))
-            net.forward(arrays._replace(x=x, y=y, start=start, final=final))
-        return net if problem.record else None
+        with self.device.current(), self._turn:
+            if self._net is None:
+                self._net = Net(self.device, self.problem)
+            call = DeviceCall(self.device, arrays.library, problem.dtype, self._launches)
+            found = self._net.forward(call, problem, arrays._replace(x=x, y=y, start=start, final=final))
+        return found if problem.record else None
 
-    @np.errstate(all="ignore")
-    def backward(self, reserve: Net, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+    def backward(self, reserve: Recording, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters."""
         x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
-        with self.device.current():
+        with self.device.current(), self._turn:
             recorded_on, call = reserve.call.stream, reserve.call.again()
-            reserve.continue_on(call, arrays)
-            reserve.backward(arrays, overwrite=overwrite)
+            reserve.backward(call, arrays, overwrite=overwrite)
             if call.stream != recorded_on:  # whose memory is given back now, for others to use
                 call.wait()
 
-    def activations(self, reserve: Net) -> dict[str, Array]:
+    def activations(self, reserve: Recording) -> dict[str, Array]:
         """Return post-activation gates by name, and "c" for cells that have it, in host memory."""
-        with self.device.current():
-            return readings.activations(reserve.problem, reserve.layers, reserve.plans)
+        with self.device.current(), self._turn:
+            return readings.activations(reserve)
 
     def reserve_bytes(self) -> int:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
@@ -77,9 +80,9 @@ class Bound:
             numbers += entries * (units + ih.shape[1] * (1 + masks)) + ih.size + hh.size + first
         return problem.dtype.itemsize * numbers + 8 * entries * len(problem.weight_ih)
 
-    def ran(self, reserve: Net) -> str:
+    def ran(self, reserve: Recording) -> str:
         """Return which tiers the layers ran on, and why."""
-        return readings.tiers(reserve.layers)
+        return readings.tiers(reserve)
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

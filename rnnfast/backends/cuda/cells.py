@@ -2,14 +2,15 @@
 
 A row of gates is [slot][H]: pre-activations of the inputs, after forward gates, after backward gradients of
 pre-activations. `sums[at + slot * step]` are the recurrent products that are added to them. `state` is what a layer
-keeps for all its entries: gates (n, slots H), h0 and c0 (B, H), the factors of recurrent dropout (B, H) or none, r h
-(n, H) for the GRU that resets before its product, c and h after each entry (n, H).
+keeps for all its entries: gates (n, slots H), h0 and c0 (B, H), no rows where they are zeros, the factors of recurrent
+dropout (B, H) or none, r h (n, H) for the GRU that resets before its product, c and h after each entry (n, H).
 """
 
 from __future__ import annotations
 
 from numba.extending import register_jitable
 
+from rnnfast.backends.cuda.arrays import present
 from rnnfast.backends.scalar import gru, lstm
 from rnnfast.backends.scalar.exp import number
 from rnnfast.backends.scalar.functions import tanh
@@ -19,13 +20,27 @@ FROM_START, FROM_ZEROS = -1, -2
 
 
 @register_jitable
+def state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h):
+    """Return the address and the shape of each array of a state; 0: it is not there."""
+    return (
+        (gates, (n, slots * size)),
+        (h0, (present(h0, batch), size)),
+        (c0, (present(c0, batch), size)),
+        (mask, (present(mask, batch), size)),
+        (operand, (present(operand, n), size)),
+        (c, (present(c, n), size)),
+        (h, (n, size)),
+    )
+
+
+@register_jitable
 def past(after, start, previous, b, j):
     """Return a state before an entry."""
     if previous >= 0:
         return after[previous, j]
-    if previous == FROM_START:
+    if previous == FROM_START and start.shape[0] > 0:
         return start[b, j]
-    return start.dtype.type(0)
+    return after.dtype.type(0)
 
 
 @register_jitable

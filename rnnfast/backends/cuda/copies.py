@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.arrays import strided_at
 from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.driver.scalars import address, int64
 from rnnfast.problem import Array
 
 
-def copy_kernel(cuda: Any, add: bool) -> Any:
-    """Return the kernel of to (+)= source, arrays of three axes with any strides."""
+def copy_kernel(cuda: Any, real: Any, add: bool) -> Any:
+    """Return the kernel of to (+)= source, arrays of three axes with any steps from number to number."""
 
-    def kernel(source, to):
+    def kernel(
+        source: address, i_step: int64, j_step: int64, k_step: int64, to: address, to_i: int64, to_j: int64, to_k: int64,
+        steps: int64, rows: int64, width: int64,
+    ):  # fmt: skip
         n = cuda.grid(1)
-        k, rest = n % source.shape[2], n // source.shape[2]
-        i, j = rest // source.shape[1], rest % source.shape[1]
-        if i < source.shape[0]:
-            if add:
-                to[i, j, k] += source[i, j, k]
-            else:
-                to[i, j, k] = source[i, j, k]
+        k, rest = n % width, n // width
+        i, j = rest // rows, rest % rows
+        if i < steps:
+            values = strided_at(source, (steps, rows, width), (i_step, j_step, k_step), real)
+            found = strided_at(to, (steps, rows, width), (to_i, to_j, to_k), real)
+            found[i, j, k] = found[i, j, k] + values[i, j, k] if add else values[i, j, k]
 
     return kernel
 
@@ -35,10 +39,13 @@ def copied(call: DeviceCall, a: DeviceArray) -> DeviceArray:
 def put(call: DeviceCall, a: DeviceArray, to: Array | DeviceArray, *, add: bool) -> None:
     """Write an array, C-contiguous if `to` is NumPy's, or add it, to where a result is wanted."""
     if isinstance(to, DeviceArray):
-        call.launch_over(a.size, copy_kernel, (add,), _three_axes(a), _three_axes(to))
+        shape = (1,) * (3 - a.ndim) + a.shape
+        call.launch_over(a.size, copy_kernel, (a.dtype.type, add), *_walk(a), *_walk(to), *shape)
     else:
         to[...] = to + call.host(a) if add else call.host(a)
 
 
-def _three_axes(a: DeviceArray) -> DeviceArray:
-    return a[(None,) * (3 - a.ndim)]
+def _walk(a: DeviceArray) -> tuple[int, ...]:
+    """Return an array's address and its steps in numbers, for three axes."""
+    item = a.dtype.itemsize
+    return (a.address, *(0,) * (3 - a.ndim), *(stride // item for stride in a.strides))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.driver.compiling import Compiler
+from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
+from rnnfast.backends.cuda.driver.launch import Kernel
+from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.scalars import fields_of
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
 
@@ -30,7 +34,7 @@ class Device:
     """The current device of numba.cuda. The tests' emulator has the same methods. Streams are CUDA's handles.
 
     Arrays are views of ours (`DeviceArray`) of Numba's: of Numba's own methods none is used to view them, as those
-    refuse shapes and strides that are right. Numba's arrays are made here alone, for kernels and for the caller.
+    refuse shapes and strides that are right. Numba's arrays are made here alone.
     """
 
     side, each = 16, 4
@@ -48,11 +52,15 @@ class Device:
         self.plans: dict[tuple[int, int, int], Any] = {}
         """Plans that calls share, kept by plan.py."""
         self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
+        self.driver = Driver(ordinal=self.number)
+        self.compiler = Compiler(self.driver, (major, minor), Kept(cache_folder()))
 
     @functools.cache  # noqa: B019 - there is one device, and it stays
-    def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
-        """Return the kernel that make(cuda, *constants) describes."""
-        return self.cuda.jit(make(self.cuda, *constants))
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = THREADS) -> Kernel:
+        """Return the kernel that make(cuda, *constants) describes, in blocks of `threads`: see driver/launch.py."""
+        function, name = make(self.cuda, *constants), make.__name__
+        handle = self.driver.function(self.compiler.cubin(function, name, threads), name)
+        return Kernel(self.driver, handle, name, fields_of(function), threads)
 
     @functools.cache  # noqa: B019
     def _stream(self, handle: int) -> Any:
@@ -65,37 +73,10 @@ class Device:
         self.wait(0)
         return found
 
-    @functools.cache  # noqa: B019
-    def nothing(self, columns: int, dtype: Any) -> DeviceArray:
-        """Return the array (0, columns), for kernels' arguments that a cell or call has not."""
-        return self.upload(np.empty((0, columns), dtype), 0)
-
-    def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
-        """Start a kernel on so many blocks, a number or (x, y). Arguments: numbers, arrays, and tuples of these."""
-        self._configured(kernel, blocks, threads, stream)(*map(self.argument, arguments))
-
-    @functools.lru_cache(maxsize=1024)  # noqa: B019
-    def _configured(self, kernel: Any, blocks: Any, threads: int, stream: int) -> Any:
-        """Numba warns of few blocks, which small nets have; once for each is enough to look away from."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return kernel[blocks, threads, self._stream(stream)]
-
-    def argument(self, value: Any) -> Any:
-        """Return an argument as Numba takes it, without waiting for a stream; that of an array is made once."""
-        if type(value) is tuple:
-            return tuple([self.argument(each) for each in value])
-        if type(value) is not DeviceArray:
-            return value
-        if value.argument is None:  # it keeps the owner, not the view: that would be a circle
-            described = value.__cuda_array_interface__
-            value.argument = self.cuda.from_cuda_array_interface(described, owner=value.owner, sync=False)
-        return value.argument
-
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
         """Return a new array, of Numba's, with anything in it."""
         made = self.cuda.device_array(shape, dtype, stream=self._stream(stream))
-        return DeviceArray.of(made, made)
+        return DeviceArray.of(made)
 
     def upload(self, a: Array, stream: int) -> DeviceArray:
         """Return a C-contiguous copy on the device.
@@ -105,30 +86,30 @@ class Device:
         """
         dense: Array = np.ndarray(a.shape, a.dtype, np.ascontiguousarray(a))
         made = self.cuda.to_device(dense, stream=self._stream(stream))
-        return DeviceArray.of(made, made)
+        return DeviceArray.of(made)
 
     def download(self, a: DeviceArray, stream: int) -> Array:
         """Return a copy for NumPy of a C-contiguous array, once the stream has come so far."""
-        copy: Array = self.argument(a).copy_to_host(stream=self._stream(stream))
+        copy: Array = np.empty(a.shape, a.dtype)
+        if copy.size:
+            self.driver.download(copy, a.address, stream)
         self.wait(stream)
         return copy
 
-    def clear(self, a: DeviceArray, stream: int) -> None:
-        """Make all bytes of a C-contiguous array zero."""
-        from numba.cuda.cudadrv.driver import device_memset
-
-        if a.size:
-            device_memset(self.argument(a), 0, a.frame.nbytes, stream=self._stream(stream))
-
     def wait(self, stream: int) -> None:
         """Wait until all that was started on a stream is done."""
-        (self._stream(stream) or self.cuda.default_stream()).synchronize()
+        self.driver.wait(stream)
 
     def wait_for_all(self) -> None:
         """Wait until all that was started on any stream is done."""
-        self.cuda.synchronize()
+        self.driver.wait_for_all()
 
-    def current(self) -> AbstractContextManager[Any]:
-        """Return the context within which this is the current device of this thread."""
-        context: AbstractContextManager[Any] = self.cuda.gpus[self.number]
-        return context
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make this the current device of this thread within a `with`."""
+        changed = self.driver.enter()
+        try:
+            yield
+        finally:
+            if changed:
+                self.driver.leave()

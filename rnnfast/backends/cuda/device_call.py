@@ -9,46 +9,64 @@ import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device import Device
+from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.libraries import Library
 from rnnfast.problem import Array
+
+Launches = dict[tuple[Any, ...], Launch]
+"""Prepared launches by what they were made of."""
 
 
 class DeviceCall:
     """One call's way to the device: on the caller's stream, in memory from the library that its arrays come from."""
 
-    def __init__(self, device: Device, library: Library | None) -> None:
-        """`library` None: of NumPy's arrays, on the default stream."""
-        self.device, self.library, self.limits = device, library, device.limits
+    def __init__(
+        self, device: Device, library: Library | None, dtype: np.dtype[Any] | None = None, launches: Launches | None = None
+    ) -> None:
+        """`library` None: of NumPy's arrays, on the default stream.
+
+        `dtype` is that of a net's numbers. `launches` are those that earlier calls, of which none runs now, prepared.
+        """
+        self.device, self.library, self.limits, self.dtype = device, library, device.limits, dtype
         self.stream = 0 if library is None else library.stream()
+        self._launches: Launches = {} if launches is None else launches
 
     def again(self) -> DeviceCall:
         """Return the same on the caller's stream of now, once what was started on this one, if another, is done."""
-        call = DeviceCall(self.device, self.library)
+        call = DeviceCall(self.device, self.library, self.dtype, self._launches)
         if call.stream != self.stream:
             self.wait()
         return call
+
+    @property
+    def real(self) -> Any:
+        """The type of a net's numbers as kernels name it."""
+        assert self.dtype is not None
+        return self.dtype.type
 
     def wait(self) -> None:
         """Wait until all that was started is done."""
         self.device.wait(self.stream)
 
-    def launch(self, kernel: Any, blocks: Any, threads: int, *arguments: Any) -> None:
-        """Start a kernel of the device on so many blocks, a number or (x, y)."""
-        self.device.run(kernel, blocks, threads, self.stream, *arguments)
+    def prepared(self, make: Callable[..., Any], constants: tuple[Any, ...], threads: int = 0) -> Launch:
+        """Return the launch, on one block, of the kernel that `make` describes; `threads` 0: the usual number."""
+        key = make, constants
+        launch = self._launches.get(key)
+        if launch is None:
+            kernel = self.device.kernel(make, *constants, threads=threads or self.limits.threads)
+            launch = self._launches[key] = kernel.launch(1)
+        return launch
 
-    def launch_over(self, count: int, make: Callable[..., Any], constants: tuple[Any, ...], *arguments: Any) -> None:
+    def launch_over(self, count: int, make: Callable[..., Any], constants: tuple[Any, ...], *values: Any) -> None:
         """Start the kernel that `make` describes with one thread for each of `count` numbers."""
         if count > 0:
-            threads = self.limits.threads
-            self.launch(self.device.kernel(make, *constants), -(-count // threads), threads, *arguments)
+            launch = self.prepared(make, constants)
+            launch.resize(-(-count // self.limits.threads))
+            launch(self.stream, *values)
 
     def array(self, a: Array | DeviceArray) -> DeviceArray:
         """Return a C-contiguous copy of NumPy's on the device, or what is there as it is."""
         return a if isinstance(a, DeviceArray) else self.device.upload(a, self.stream)
-
-    def constant(self, values: tuple[Any, ...], dtype: Any = "int64") -> DeviceArray:
-        """Return a short array of these values."""
-        return self.device.constant(values, dtype)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
         """Return a new array with anything in it."""
@@ -56,11 +74,10 @@ class DeviceCall:
             return self.device.new(shape, dtype, self.stream)
         return self.library.new(shape, np.dtype(dtype))
 
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
-        """Return a new array of zeros."""
-        a = self.empty(shape, dtype)
-        self.device.clear(a, self.stream)
-        return a
+    def clear(self, address: int, count: int) -> None:
+        """Make so many bytes zero."""
+        if count:
+            self.device.driver.clear(address, count, self.stream)
 
     def host(self, a: DeviceArray) -> Array:
         """Return a copy for NumPy of a C-contiguous array, once the stream has come so far."""

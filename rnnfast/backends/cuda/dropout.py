@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.dropout_kinds import BETWEEN, INPUT, RECURRENT
+from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.driver.scalars import address, float64, int64
 from rnnfast.problem import Problem
 
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -31,58 +31,64 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-def mask_kernel(cuda: Any) -> Any:
-    """Return the kernel of to[i, j] = kept, or 0 where the word of unit j at position[i] = t B + b is below `least`.
+def mask_kernel(cuda: Any, real: Any) -> Any:
+    """Return the kernel of to[i, j] = kept, or 0 where the word of unit j at positions[i] = t B + b is below `least`.
 
-    t counts as 0 unless `each_step`. A thread makes the factors of four units. `key`: tag, first row, first step, the
-    seed's two words.
+    Without positions they are those in their order. t counts as 0 unless `each_step`. A thread makes the factors of
+    four units. `k0`, `k1`: the seed's two words.
     """
 
-    def kernel(position, batch, each_step, key, least, kept, to):
-        tag, first_row, first_step, k0, k1 = key
-        quads = (to.shape[1] + 3) // 4
-        n = cuda.grid(1)
+    def kernel(
+        positions: address, count: int64, batch: int64, each_step: int64, tag: int64, first_row: int64,
+        first_step: int64, k0: int64, k1: int64, least: int64, kept: float64, to: address, units: int64,
+    ):  # fmt: skip
+        quads, n = (units + 3) // 4, cuda.grid(1)
         i, quad = n // quads, n % quads
-        if i < to.shape[0]:
-            row = np.uint64(first_row) + np.uint64(position[i] % batch)
-            step = np.uint64(first_step) + np.uint64(position[i] // batch) if each_step else np.uint64(0)
+        if i < count:
+            factors = array_at(to, (count, units), real)
+            position = array_at(positions, (count,), np.int64)[i] if positions != 0 else np.int64(i)
+            row = np.uint64(first_row) + np.uint64(position % batch)
+            step = np.uint64(first_step) + np.uint64(position // batch) if each_step else np.uint64(0)
             words = philox(row & LOW, np.uint64(quad), step & LOW, np.uint64(tag), np.uint64(k0), np.uint64(k1))
             for k in range(4):
-                if 4 * quad + k < to.shape[1]:
-                    to[i, 4 * quad + k] = kept if words[k] >= np.uint64(least) else to.dtype.type(0)
+                if 4 * quad + k < units:
+                    factors[i, 4 * quad + k] = real(kept) if words[k] >= np.uint64(least) else real(0)
 
     return kernel
 
 
-def input_factors(call: DeviceCall, problem: Problem, k: int, plan: Plan) -> DeviceArray | None:
-    """Return factors (n, I) on the input of the plan's entries, for layer-direction k; None where it is off."""
-    first = problem.first_layer + k // problem.num_directions == 0
-    if not (problem.input_dropout if first else problem.dropout):
-        return None
-    positions, units = plan.on(call, "positions"), problem.weight_ih[k].shape[1]
-    if first:
-        return _factors(call, problem, problem.input_dropout, k, INPUT, positions, units)
-    return _factors(call, problem, problem.dropout, k, BETWEEN, positions, units)
+def has_input_dropout(problem: Problem, k: int) -> bool:
+    """Return whether the input of layer-direction k is under dropout."""
+    return bool(problem.input_dropout if _is_first(problem, k) else problem.dropout)
 
 
-def recurrent_factors(call: DeviceCall, problem: Problem, k: int) -> DeviceArray | None:
-    """Return factors (B, H) on h in the recurrent product of layer-direction k; None where it is off."""
-    if not problem.recurrent_dropout:
-        return None
-    rows = call.array(np.arange(problem.batch))
-    return _factors(call, problem, problem.recurrent_dropout, k, RECURRENT, rows, problem.hidden_size)
+def write_input_factors(call: DeviceCall, problem: Problem, k: int, positions: int, count: int, to: int) -> None:
+    """Write factors (count, I) on the input of entries at these positions, for layer-direction k, where it has any."""
+    units = problem.weight_ih[k].shape[1]
+    if _is_first(problem, k):
+        _write(call, problem, problem.input_dropout, k, INPUT, positions, count, units, to)
+    else:
+        _write(call, problem, problem.dropout, k, BETWEEN, positions, count, units, to)
 
 
-def _factors(
-    call: DeviceCall, problem: Problem, probability: float, k: int, kind: int, positions: DeviceArray, units: int
-) -> DeviceArray:
+def write_recurrent_factors(call: DeviceCall, problem: Problem, k: int, to: int) -> None:
+    """Write factors (B, H) on h in the recurrent product of layer-direction k, where it has any."""
+    _write(call, problem, problem.recurrent_dropout, k, RECURRENT, 0, problem.batch, problem.hidden_size, to)
+
+
+def _is_first(problem: Problem, k: int) -> bool:
+    return problem.first_layer + k // problem.num_directions == 0
+
+
+def _write(
+    call: DeviceCall, problem: Problem, probability: float, k: int, kind: int, positions: int, count: int, units: int,
+    to: int,
+) -> None:  # fmt: skip
     layer = problem.first_layer + k // problem.num_directions
     direction = problem.direction(k) if kind == RECURRENT else 0  # those of a layer share the masks on its input
-    seed, to = problem.dropout_seed, call.empty((positions.shape[0], units), problem.dtype)
-    tag = (layer * 2 + direction) * 4 + kind
-    key = (tag, problem.first_row, problem.first_step, seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
-    kept = problem.dtype.type(1.0 / (1.0 - probability))
-    threads = positions.shape[0] * -(-units // 4)
-    least = int(probability * 2**32)
-    call.launch_over(threads, mask_kernel, (), positions, problem.batch, kind == BETWEEN, key, least, kept, to)
-    return to
+    seed, tag = problem.dropout_seed, (layer * 2 + direction) * 4 + kind
+    key = tag, problem.first_row, problem.first_step, seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF
+    rule = int(probability * 2**32), float(problem.dtype.type(1.0 / (1.0 - probability)))
+    threads = count * -(-units // 4)
+    where = positions, count, problem.batch, kind == BETWEEN
+    call.launch_over(threads, mask_kernel, (call.real,), *where, *key, *rule, to, units)

@@ -11,19 +11,45 @@ from typing import Any
 
 from numba.extending import register_jitable
 
+from rnnfast.backends.cuda.arrays import present
 from rnnfast.backends.cuda.cells import FROM_ZEROS, dropped, gru_before_reset
 from rnnfast.backends.cuda.shapes import Cell
 from rnnfast.backends.scalar.exp import number
 
 
+@register_jitable
+def grads_parts(n, batch, size, dh, dc, through, found, found_c):
+    """Return the address and the shape of each array of `grads`; 0: it is not there."""
+    return (
+        (dh, (batch, size)),
+        (dc, (present(dc, batch), size)),
+        (through, (present(through, batch), size)),
+        (found, (present(found, n), size)),
+        (found_c, (present(found_c, n), size)),
+    )
+
+
+@register_jitable
+def by_way_of_y(dy, held, v, b, e, j):
+    """Return what of dL/dh' comes by way of y: from dy (visit, B, H), or `held` (n, H), or neither."""
+    if dy.shape[0] > 0:
+        return dy[v, b, j]
+    if held.shape[0] > 0:
+        return held[e, j]
+    return held.dtype.type(0)
+
+
 def beginning(cell: Cell) -> Any:
-    """Return what turns gates into gradients of their pre-activations, dh into what reaches h not by a product."""
+    """Return what turns gates into gradients of their pre-activations, dh into what reaches h not by a product.
+
+    `d` is what of dL/dh' comes by way of y.
+    """
     backward, total_dc, has_c = cell.backward, cell.total_dc, cell.states > 1
 
     @register_jitable
-    def begin(e, j, b, previous, dy, grads, state):
+    def begin(e, j, b, previous, d, grads, state):
         dh, dc, _, found, found_c = grads
-        total = dh[b, j] + dy[e, j]
+        total = dh[b, j] + d
         total_c = dc[b, j] if has_c else number(0, total)
         if found.shape[0] > 0:
             found[e, j] = total

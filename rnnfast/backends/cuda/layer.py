@@ -1,127 +1,191 @@
-"""One layer and direction on a device: products over all entries, and the time loops between them."""
+"""One layer and direction on a device, prepared for calls: products over all entries, the time loops between them."""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.common.weights import Weights
 from rnnfast.backends.cuda import loops
-from rnnfast.backends.cuda.copies import copied
+from rnnfast.backends.cuda.biases import blocks_of, parts_of, write_bias_gradients
+from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.loops import Recurrence
+from rnnfast.backends.cuda.driver.launch import Launch
+from rnnfast.backends.cuda.dropout import has_input_dropout, write_input_factors, write_recurrent_factors
+from rnnfast.backends.cuda.loops import Ends, Shown
 from rnnfast.backends.cuda.matrix import Matrix, matrix
-from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.passes import Pass, Places
 from rnnfast.backends.cuda.product import multiply
-from rnnfast.backends.cuda.rows import bias_kernel, operand_kernel, pick
-from rnnfast.backends.cuda.shapes import Cell
+from rnnfast.backends.cuda.rows import bias_kernel, operand_kernel, pick, rows_of, scale_kernel, table
+from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import choose
+from rnnfast.backends.cuda.workspace import Workspace
+from rnnfast.problem import Problem
+
+
+class BackwardPlaces(NamedTuple):
+    """Where a layer's arrays of backward begin in its workspace; None: it has no such array."""
+
+    dh: int
+    dc: int | None
+    through: int | None
+    """(B, H) each, see gradients.py."""
+    found: int | None
+    found_c: int | None
+    """(n, H), see gradients.py."""
+    held: int | None
+    """(n, H): what of dL/dh' comes by way of an output that is held."""
+    dx: int
+    """(n, I)."""
+    h_in: int | None
+    """(n, H): h as it entered the first product, where no array has that already."""
+    partial: int
+    """Partial sums of the biases' gradients."""
+    scratch: int
+    """Numbers that a step of tier C works on."""
+    counters: int
+    """Zeros at first, for blocks that wait for one another, then those of the biases' gradients."""
 
 
 class Layer:
-    """A layer and direction in one call: what forward leaves is what backward needs."""
+    """Layer-direction k of a net: its sizes, its tier, its launches."""
 
-    recurrence: Recurrence
-    x: DeviceArray
-    """Its input (n, I), under dropout."""
-    x_mask: DeviceArray | None = None
-    """(n, I): factors of dropout on the input."""
-    is_on_x: bool = False
-    """Whether its input is the caller's x itself."""
-    found: tuple[DeviceArray, DeviceArray]
-    """After a backward that was asked for it, dL/dh' and dL/dc' (n, H) of every entry."""
+    def __init__(self, device: Device, problem: Problem, k: int) -> None:
+        self.k, self.cell = k, CELLS[problem.cell]
+        self.batch, self.size, self.dtype = problem.batch, problem.hidden_size, problem.dtype
+        self.columns = problem.weight_ih[k].shape[1]
+        self.width, self.inputs = self.cell.slots * self.size, self.cell.inputs * self.size
+        self.tier = choose(device.limits, self.cell, self.size, self.dtype.itemsize, self.batch)
+        self.gate_of = device.constant(self.cell.gate_of, np.dtype("int64"))
+        self.launches: dict[Any, Launch] = {}
+        """Of the kernels of whole time loops, by what makes them."""
+        self.has_input_dropout, self.has_mask = has_input_dropout(problem, k), problem.recurrent_dropout > 0
 
-    def __init__(self, call: DeviceCall, cell: Cell, weights: Weights, plan: Plan) -> None:
-        """`weights`: on the device."""
-        self.call, self.cell, self.weights, self.plan = call, cell, weights, plan
-        self.size, self.dtype, self.count = weights.hh.shape[1], weights.hh.dtype, len(plan.rows)
-        self.batch = plan.live.shape[1]
-        self.tier = choose(call.limits, cell, self.size, self.dtype.itemsize, self.batch)
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """B and H."""
+        return self.batch, self.size
 
-    def twin(self, call: DeviceCall) -> Layer:
-        """Return a layer that backward can consume in this one's place: it changes nothing but the gates."""
-        twin, state = copy.copy(self), self.recurrence.state
-        twin.call = call
-        twin.recurrence = replace(self.recurrence, call=call, state=(copied(call, state[0]), *state[1:]))
-        return twin
+    @property
+    def counters(self) -> int:
+        """The numbers that hold the counters of a group each."""
+        return -(-4 * self.tier.groups // self.dtype.itemsize)
 
-    def continue_on(self, call: DeviceCall) -> None:
-        """Go on with another call's stream."""
-        self.call = self.recurrence.call = call
+    def take(self, space: Workspace, gates: int, count: int) -> Places:
+        """Take room for a forward pass of so many entries; `gates` is taken already."""
+        table_size = count * self.size
+        return Places(
+            gates,
+            space.take(table_size),
+            space.take(table_size) if self.cell.states > 1 else None,
+            space.take(table_size) if len(self.cell.phases) > 1 else None,
+            space.take(self.batch * self.size) if self.has_mask else None,
+            space.take(count * self.columns) if self.has_input_dropout else None,
+            space.take(count * self.columns),
+            space.take(loops.scratch(self.tier, self.cell, self.batch, self.size)),
+        )
 
-    def empty(self, rows: int) -> DeviceArray:
-        """Return a new (rows, H) array on the device, or where there are no rows the one that all share."""
-        if rows == 0:
-            return self.call.device.nothing(self.size, self.dtype)
-        return self.call.empty((rows, self.size), self.dtype)
+    def forward(
+        self, call: DeviceCall, problem: Problem, p: Pass, x: DeviceArray, shown: Shown, final: Sequence[int], counters: int,
+    ) -> None:  # fmt: skip
+        """Run all steps on x (T, B, I); write what is shown and the final states h and c, addresses or 0."""
+        weights, count = p.weights, p.count
+        self._read_input(call, problem, p, x)
+        if p.places.mask is not None:
+            write_recurrent_factors(call, problem, self.k, p.at(p.places.mask))
+        gates = p.gates(self.width)
+        b_ih, b_hh = (0 if b is None else b.address for b in (weights.b_ih, weights.b_hh))
+        shape = self.cell.inputs, self.gate_of.address, self.cell.slots, self.size, count
+        call.launch_over(count * self.width, bias_kernel, (call.real,), b_ih, b_hh, *shape, gates.address)
+        multiply(call, p.x, matrix(weights.ih).turned, gates, count, self.inputs, self.columns, add=True)
+        loops.forward(call, self, p, shown, final, counters)
 
-    def forward(self, x: DeviceArray, start: tuple[DeviceArray, DeviceArray], mask: DeviceArray | None) -> None:
-        """Run all steps from x (n, I) and the first states h and c (B, H); a c that is none has no rows.
+    def _read_input(self, call: DeviceCall, problem: Problem, p: Pass, x: DeviceArray) -> None:
+        """Let the pass see its input: x itself, where that is no different."""
+        places, count, columns = p.places, p.count, self.columns
+        if x.is_dense and p.plan.is_all and places.x_mask is None:
+            p.x, p.is_on_x = Matrix(x, 0, columns, 1), True
+            return
+        p.x, index = p.matrix(places.rows, columns), p.plan.on(call, "positions")
+        pick(call, rows_of(x), index, count, table(p.x.address, count, columns), columns)
+        if places.x_mask is not None:
+            factors = p.at(places.x_mask)
+            write_input_factors(call, problem, self.k, index, count, factors)
+            call.launch_over(count * columns, scale_kernel, (call.real,), p.x.address, factors, count * columns)
 
-        `mask` (B, H): factors of recurrent dropout.
-        """
-        call, width, inputs = self.call, self.cell.slots * self.size, self.cell.inputs * self.size
-        self.x, gates = x, call.empty((self.count, width), self.dtype)
-        b_ih, b_hh = (call.constant((), self.dtype) if b is None else b for b in self.weights[2:])
-        gate_of = call.constant(self.cell.gate_of)
-        kernel_inputs = b_ih, b_hh, self.cell.inputs, gate_of, self.size
-        call.launch_over(self.count * width, bias_kernel, (), *kernel_inputs, gates)
-        weights = matrix(self.weights.ih).turned
-        multiply(call, matrix(x), weights, matrix(gates), self.count, inputs, x.shape[1])
-        operand = self.empty(self.count if len(self.cell.phases) > 1 else 0)
-        h, c = self.empty(self.count), self.empty(self.count if self.cell.states > 1 else 0)
-        state = (gates, *start, self.empty(0) if mask is None else mask, operand, c, h)
-        self.recurrence = Recurrence(call, self.cell, self.tier, self.plan, self.weights.hh, state)
-        loops.forward(self.recurrence)
+    def take_backward(
+        self, call: DeviceCall, space: Workspace, count: int, counters: int, held: bool, norms: bool
+    ) -> BackwardPlaces:
+        """Take room for a backward pass of so many entries, but for `counters`."""
+        cell, entry, row = self.cell, count * self.size, self.batch * self.size
+        return BackwardPlaces(
+            space.take(row),
+            space.take(row) if cell.states > 1 else None,
+            space.take(row) if len(cell.phases) > 1 else None,
+            space.take(entry) if norms else None,
+            space.take(entry) if norms and cell.states > 1 else None,
+            space.take(entry) if held else None,
+            space.take(count * self.columns),
+            space.take(entry),
+            space.take(parts_of(count) * self.width),
+            space.take(loops.scratch(self.tier, cell, self.batch, self.size)),
+            counters,
+        )
 
-    def final(self, n: int, to: DeviceArray) -> None:
-        """Write the state after all steps, h or for n = 1 c, to (B, H)."""
-        _, first, first_c, _, _, c, h = self.recurrence.state
-        call, plan = self.call, self.plan
-        arrays = plan.bounds_on(call, self.tier.groups), plan.on(call, "everyone"), plan.on(call, "last")
-        table = (first_c, c, self.empty(0)) if n else (first, h, self.empty(0))
-        call.launch_over(self.batch * self.size, operand_kernel, (), 0, arrays, table, to)
+    def all_counters(self, call: DeviceCall) -> int:
+        """The numbers that hold the counters of a backward pass."""
+        return self.counters + -(-4 * blocks_of(call, self.width) // self.dtype.itemsize)
 
-    def backward(self, dy: DeviceArray, dh: DeviceArray, dc: DeviceArray, *, find: bool) -> None:
-        """Make the final states' gradients those of the first ones, and gates those of pre-activations.
+    def backward(self, call: DeviceCall, p: Pass, d_shown: Shown, held: int, ends: Ends, counters: int) -> None:
+        """Make gates the gradients of their pre-activations, and ends.dh and .dc those of the first states."""
+        loops.backward(call, self, p, d_shown, held, ends, counters)
 
-        dy (n, H) is dL/dh' by way of y. `find`: keep dL/dh' and dL/dc' of every entry in `found`.
-        """
-        two = self.cell.states > 1
-        through = self.empty(self.batch if len(self.cell.phases) > 1 else 0)
-        self.found = self.empty(self.count if find else 0), self.empty(self.count if find and two else 0)
-        loops.backward(self.recurrence, dy, (dh, dc, through, *self.found))
+    def input_gradient(self, call: DeviceCall, p: Pass, to: Matrix) -> None:
+        """Write dL/dx (n, I), before dropout on x."""
+        multiply(call, p.gates(self.width), matrix(p.weights.ih), to, p.count, self.columns, self.inputs)
+        if p.places.x_mask is not None:
+            numbers = p.count * self.columns
+            call.launch_over(numbers, scale_kernel, (call.real,), to.address, p.at(p.places.x_mask), numbers)
 
-    def input_gradient(self) -> DeviceArray:
-        """Return dL/dx (n, I)."""
-        weight, gates = self.weights.ih, self.recurrence.state[0]
-        columns, inputs = weight.shape[1], self.cell.inputs * self.size
-        dx = self.call.zeros((self.count, columns), self.dtype)
-        multiply(self.call, matrix(gates), matrix(weight), matrix(dx), self.count, columns, inputs)
-        return dx
-
-    def weight_gradients(self) -> Weights:
-        """Return the gradients of the parameters, as the caller's net may have them: with biases or without."""
-        call, gates, operand, size = self.call, self.recurrence.state[0], self.recurrence.state[4], self.size
-        d_ih, d_hh = (call.zeros(w.shape, self.dtype) for w in self.weights[:2])
-        h_in, inputs, columns = self.recurrence.operands(0, self.count), self.cell.inputs * size, d_ih.shape[1]
-        multiply(call, matrix(gates).turned, matrix(self.x), matrix(d_ih), inputs, columns, self.count)
-        for phase in self.cell.phases:
-            right = matrix(h_in if phase is self.cell.phases[0] else operand)
+    def weight_gradients(self, call: DeviceCall, p: Pass, d_ih: Matrix, d_hh: Matrix, h_in: Matrix, add: bool) -> None:
+        """Write or add the gradients of the weights; h_in (n, H) is room."""
+        size, count = self.size, p.count
+        multiply(call, p.gates(self.width).turned, p.x, d_ih, self.inputs, self.columns, count, add=add)
+        cell, places = self.cell, p.places
+        simple = p.plan.kept and places.mask is None
+        if not simple:
+            self._operands(call, p, h_in.address)
+        for phase in cell.phases:
             for run in phase.runs:
-                left = matrix(gates, run.slot * size).turned
-                to = Matrix(d_hh.reshape(-1), run.gate * size * size, size, 1)
-                multiply(call, left, right, to, run.count * size, size, self.count)
-        if self.weights.b_ih is None:
-            return Weights(d_ih, d_hh, None, None)
-        return Weights(d_ih, d_hh, *self._bias_gradients(gates))
+                to, rows = d_hh.below(run.gate * size), run.count * size
+                left = p.gates(self.width, run.slot * size)
+                if phase is not cell.phases[0]:
+                    assert places.operand is not None
+                    multiply(call, left.turned, p.matrix(places.operand, size), to, rows, size, count, add=add)
+                elif simple:
+                    self._of_states_before(call, p, left, to, rows, add)
+                else:
+                    multiply(call, left.turned, h_in, to, rows, size, count, add=add)
 
-    def _bias_gradients(self, gates: DeviceArray) -> tuple[DeviceArray, DeviceArray]:
-        call, size = self.call, self.size
-        one, sums = call.constant((1.0,), self.dtype), call.zeros((1, gates.shape[1]), self.dtype)
-        multiply(call, Matrix(one, 0, 0, 0), matrix(gates), matrix(sums), 1, gates.shape[1], self.count)
-        slots = tuple(self.cell.gate_of.index(gate) for gate in range(self.cell.inputs))
-        d_b_hh = self.empty(len(slots))
-        pick(call, sums.reshape(-1, size), call.constant(slots), d_b_hh)
-        return sums.reshape(-1)[: self.cell.inputs * size], d_b_hh.reshape(-1)
+    def _of_states_before(self, call: DeviceCall, p: Pass, left: Matrix, to: Matrix, rows: int, add: bool) -> None:
+        """Write or add the product of gates with the states before them, where each is that of the entry B before."""
+        batch, size = self.batch, self.size
+        later = max(0, p.count - batch)
+        multiply(call, left.below(batch).turned, p.matrix(p.places.h, size), to, rows, size, later, add=add)
+        first = p.first_h()
+        if first is not None and p.count:
+            multiply(call, left.turned, first, to, rows, size, batch, add=True)
+
+    def _operands(self, call: DeviceCall, p: Pass, to: int) -> None:
+        """Write h as it enters the first product of all entries, (n, H)."""
+        plan, (_, h0, _, mask, _, _, h), count = p.plan, p.state, p.count
+        where = 0, count, plan.on(call, "rows"), plan.on(call, "previous"), count, count
+        call.launch_over(count * self.size, operand_kernel, (call.real,), *where, *self.sizes, h0, h, mask, to)
+
+    def bias_gradients(self, call: DeviceCall, p: Pass, places: Any, at: Any, d_ih: int, d_hh: int, add: bool) -> None:
+        """Write or add the gradients of the biases; `at` tells addresses of places of backward."""
+        gates, shape = p.gates(self.width).address, (self.cell.slots, self.size, self.cell.inputs, self.gate_of.address)
+        counters = at(places.counters + self.counters)
+        write_bias_gradients(call, gates, p.count, *shape, at(places.partial), counters, d_ih, d_hh, add)

@@ -23,8 +23,11 @@ class Library(Protocol):
     def stream(self) -> int:
         """Return the caller's stream now, as CUDA's handle; 0: the default one."""
 
-    def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """Add A (m, depth) B to C (m, n); return False where the library has no product."""
+    def seen(self, value: Any) -> DeviceArray:
+        """Return a view of an array that describes itself by `__cuda_array_interface__`."""
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
+        """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is no product."""
 
 
 class Torch:
@@ -34,25 +37,44 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
+        self._dtypes = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        return DeviceArray.of(self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device))
+        return self.seen(self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device))
 
     def stream(self) -> int:
         """Return the stream of `torch.cuda.stream` contexts."""
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
 
-    def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
-        """Use addmm."""
-        with self.torch.no_grad():
-            left, right, to = self._tensor(a, m, depth), self._tensor(b, depth, n), self._tensor(c, m, n)
+    def seen(self, value: Any) -> DeviceArray:
+        """Return a view: of a tensor without asking for its description, which takes long."""
+        if type(value) is not self.torch.Tensor:
+            return DeviceArray.of(value)
+        dtype = self._dtypes.get(value.dtype)
+        if dtype is None:
+            return DeviceArray.of(value)
+        item, shape = dtype.itemsize, tuple(value.shape)
+        return DeviceArray(value.data_ptr(), shape, tuple([item * n for n in value.stride()]), dtype, value)
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
+        """Use addmm or mm."""
+        left, right, to = self._tensor(a, m, depth), self._tensor(b, depth, n), self._tensor(c, m, n)
+        if add:
             to.addmm_(left, right)
+        else:
+            self.torch.mm(left, right, out=to)
         return True
 
     def _tensor(self, a: Matrix, rows: int, columns: int) -> Any:
-        flat = self.torch.as_tensor(a.array, device=self.device)
-        return flat.as_strided((rows, columns), (a.row, a.column), a.begin)
+        array = a.array
+        tensor = array.owner
+        if type(tensor) is not self.torch.Tensor:
+            tensor = array.foreign
+            if type(tensor) is not self.torch.Tensor:
+                tensor = array.foreign = self.torch.as_tensor(array, device=self.device)
+        first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
+        return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
 
 
 class CuPy:
@@ -72,14 +94,18 @@ class CuPy:
         """Return the stream of `with stream:` contexts."""
         return int(self.cupy.cuda.get_current_stream().ptr)
 
-    def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
+    def seen(self, value: Any) -> DeviceArray:
+        """Return a view."""
+        return DeviceArray.of(value)
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use matmul, and an addition."""
-        to = self._view(c, m, n)
-        to += self.cupy.matmul(self._view(a, m, depth), self._view(b, depth, n))
+        to, found = self._view(c, m, n), self.cupy.matmul(self._view(a, m, depth), self._view(b, depth, n))
+        to[...] = to + found if add else found
         return True
 
     def _view(self, a: Matrix, rows: int, columns: int) -> Any:
-        flat, item = self.cupy.asarray(a.array)[a.begin :], a.array.dtype.itemsize
+        flat, item = self.cupy.asarray(a.array).reshape(-1)[a.begin :], a.array.dtype.itemsize
         return self.cupy.lib.stride_tricks.as_strided(flat, (rows, columns), (a.row * item, a.column * item))
 
 
@@ -99,7 +125,11 @@ class Plain:
         """Return the stream on which the array became ready."""
         return self.handle
 
-    def add_product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int) -> bool:
+    def seen(self, value: Any) -> DeviceArray:
+        """Return a view."""
+        return DeviceArray.of(value)
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Do nothing: there is none."""
         return False
 

@@ -1,14 +1,13 @@
-"""Matrices as products take them: a flat array, and where in it."""
+"""Matrices as products take them: an array, and where in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """A flat array and where a matrix lies in it: its beginning, from row to row, from column to column.
+class Matrix(NamedTuple):
+    """An array on the device and where a matrix lies from its first number on: its beginning, from row to row, from
+    column to column.
 
     >>> Matrix(None, 2, 5, 1).turned
     Matrix(array=None, begin=2, row=1, column=5)
@@ -20,16 +19,24 @@ class Matrix:
     column: int
 
     @property
-    def argument(self) -> tuple[Any, int, int, int]:
-        """The matrix as the kernel takes it."""
-        return self.array, self.begin, self.row, self.column
+    def address(self) -> int:
+        """The address of its first number."""
+        return int(self.array.address + self.begin * self.array.dtype.itemsize)
 
     @property
     def turned(self) -> Matrix:
         """The transpose."""
         return Matrix(self.array, self.begin, self.column, self.row)
 
+    def below(self, row: int) -> Matrix:
+        """Return the rows from this one on."""
+        return Matrix(self.array, self.begin + row * self.row, self.row, self.column)
 
-def matrix(a: Any, column: int = 0) -> Matrix:
-    """Return a C-contiguous array (rows, columns) from a column on."""
-    return Matrix(a.reshape(-1), column, a.shape[1], 1)
+    def beside(self, column: int) -> Matrix:
+        """Return the columns from this one on."""
+        return Matrix(self.array, self.begin + column * self.column, self.row, self.column)
+
+
+def matrix(a: Any) -> Matrix:
+    """Return a C-contiguous array as rows of its last axis."""
+    return Matrix(a, 0, a.shape[-1], 1)

@@ -13,6 +13,8 @@ from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array, Problem
 
+ALIGNED = 16
+"""Bytes at a multiple of which every array lies that is brought with others."""
 POSITIONS_KEPT = 1 << 20
 """Positions (t, b) of the plans that a device keeps, those of calls without lengths, mask and resets: 33 bytes each,
 here and there."""
@@ -38,9 +40,14 @@ class Plan:
     """(n,): how many positions in a row show an entry."""
     kept: bool = False
     """Whether all rows are live at all times, so that it serves calls on any stream."""
+    holds: bool = False
+    """Whether positions that are not live show the last output."""
     forward: bool = True
     """Whether positions are visited in their order."""
-    _on_device: dict[Any, DeviceArray] = field(default_factory=dict, repr=False)
+    _on_device: dict[Any, int] = field(default_factory=dict, repr=False)
+    """Addresses by name."""
+    _pieces: list[DeviceArray] = field(default_factory=list, repr=False)
+    """What they lie in."""
 
     @property
     def is_all(self) -> bool:
@@ -57,23 +64,34 @@ class Plan:
         """(B,): every row, but -1 for one whose state had become zeros in the end."""
         return np.where(self.last != FROM_ZEROS, np.arange(len(self.last)), -1)
 
-    def on(self, call: DeviceCall, name: str) -> DeviceArray:
-        """Return one of its arrays on the device, where it is brought once."""
-        if name not in self._on_device:
-            self._on_device[name] = self._brought(call, getattr(self, name))
-        return self._on_device[name]
+    def on(self, call: DeviceCall, name: Any) -> int:
+        """Return where one of its arrays lies on the device, or for a number of groups their bounds.
 
-    def bounds_on(self, call: DeviceCall, groups: int) -> DeviceArray:
-        """Return `bounds` on the device."""
-        if groups not in self._on_device:
-            self._on_device[groups] = self._brought(call, self.bounds(groups))
-        return self._on_device[groups]
-
-    def _brought(self, call: DeviceCall, array: Array) -> DeviceArray:
-        found = call.array(array)
-        if self.kept:
-            call.wait()
+        It is brought there once, the arrays that time loops need all together.
+        """
+        found = self._on_device.get(name)
+        if found is None:
+            together = (name, "rows", "previous", "last") if isinstance(name, int) else (name,)
+            self._bring(call, {each: self._array(each) for each in together if each not in self._on_device})
+            found = self._on_device[name]
         return found
+
+    def _array(self, name: Any) -> Array:
+        array: Array = self.bounds(name) if isinstance(name, int) else getattr(self, name)
+        return array
+
+    def _bring(self, call: DeviceCall, arrays: dict[Any, Array]) -> None:
+        """Bring arrays to the device in one piece."""
+        pieces, places, at = [], {}, 0
+        for name, array in arrays.items():
+            room = -(-array.nbytes // ALIGNED) * ALIGNED
+            pieces += [array.reshape(-1).view(np.uint8), np.zeros(room - array.nbytes, np.uint8)]
+            places[name], at = at, at + room
+        brought = call.array(np.concatenate([*pieces, np.zeros(ALIGNED, np.uint8)]))
+        if self.kept:
+            call.wait()  # other calls may use them, on any stream
+        self._pieces.append(brought)
+        self._on_device.update({name: brought.address + place for name, place in places.items()})
 
     def bounds(self, groups: int) -> Array:
         """Return (T, groups + 1): where each group's entries of a visit begin, rows dealt evenly, and their end."""
@@ -122,5 +140,6 @@ def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = Fals
         np.ascontiguousarray(visit(shown, direction)).reshape(-1),
         np.bincount(shown[shown >= 0], minlength=len(rows)),
         kept,
+        hold,
         direction == 0,
     )

@@ -1,57 +1,82 @@
-"""Tier C's kernels: what a step does before and after its products, one thread a number of its entries."""
+"""Tier C's kernels: what a step does before and after its products, one thread a number of its entries.
+
+A step is visit v, whose `count` entries begin at `first`. Other parameters are those of the kernels of forward.py and
+backward.py.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rnnfast.backends.cuda.gradients import beginning, ending, reset
+import numpy as np
+
+from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_at
+from rnnfast.backends.cuda.cells import state_parts
+from rnnfast.backends.cuda.driver.scalars import address, int64
+from rnnfast.backends.cuda.gradients import beginning, by_way_of_y, ending, grads_parts, reset
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
-def forward_step_kernel(cuda: Any, phase: Phase) -> Any:
-    """Return the kernel of what follows a product of forward, for `count` entries from `first` on.
+def forward_step_kernel(cuda: Any, real: Any, cell: Cell, phase: Phase) -> Any:
+    """Return the kernel of what follows a product of forward; sums: (count, gates of the phase x H)."""
+    apply, outputs, slots, shows = phase.forward, phase.count, cell.slots, phase is cell.phases[-1]
 
-    sums: (count, gates of the phase x H).
-    """
-    apply, outputs = phase.forward, phase.count
-
-    def kernel(first, count, plan, state, sums):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
+    def kernel(
+        v: int64, first: int64, count: int64, rows: address, previous: address, n: int64, batch: int64, size: int64,
+        gates: address, h0: address, c0: address, mask: address, operand: address, c: address, h: address,
+        y: address, y_step: int64, y_row: int64, sums: address,
+    ):  # fmt: skip
+        at = cuda.grid(1)
+        i, j = at // size, at % size
         if i < count:
-            e = first + i
-            apply(e, j, rows[e], previous[e], sums, i * outputs * size + j, size, state)
+            e, row, before = first + i, array_at(rows, (n,), np.int32), array_at(previous, (n,), np.int32)
+            state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
+            total = array_at(sums, (count * outputs * size,), real)
+            apply(e, j, row[e], before[e], total, i * outputs * size + j, size, state)
+            if shows and y != 0:
+                strided_at(y, (present(y, v + 1), batch, size), (y_step, y_row, 1), real)[v, row[e], j] = state[6][e, j]
 
     return kernel
 
 
-def begin_step_kernel(cuda: Any, cell: Cell) -> Any:
+def begin_step_kernel(cuda: Any, real: Any, cell: Cell) -> Any:
     """Return the kernel of the first part of a step of backward."""
-    begin = beginning(cell)
+    begin, slots = beginning(cell), cell.slots
 
-    def kernel(first, count, plan, state, dy, grads):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
+    def kernel(
+        v: int64, first: int64, count: int64, rows: address, previous: address, n: int64, batch: int64, size: int64,
+        gates: address, h0: address, c0: address, mask: address, operand: address, c: address, h: address,
+        dy: address, dy_step: int64, dy_row: int64, held: address,
+        dh: address, dc: address, through: address, found: address, found_c: address,
+    ):  # fmt: skip
+        at = cuda.grid(1)
+        i, j = at // size, at % size
         if i < count:
-            begin(first + i, j, rows[first + i], previous[first + i], dy, grads, state)
+            e, row, before = first + i, array_at(rows, (n,), np.int32), array_at(previous, (n,), np.int32)
+            state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
+            grads = arrays_at(grads_parts(n, batch, size, dh, dc, through, found, found_c), real)
+            d_shown = strided_at(dy, (present(dy, v + 1), batch, size), (dy_step, dy_row, 1), real)
+            d = by_way_of_y(d_shown, array_at(held, (present(held, n), size), real), v, row[e], e, j)
+            begin(e, j, row[e], before[e], d, grads, state)
 
     return kernel
 
 
-def end_step_kernel(cuda: Any, cell: Cell, phase: Phase) -> Any:
+def end_step_kernel(cuda: Any, real: Any, cell: Cell, phase: Phase) -> Any:
     """Return the kernel of what follows a product of backward; sums: (count, H)."""
-    after = ending(cell) if phase is cell.phases[0] else reset
+    after, slots = ending(cell) if phase is cell.phases[0] else reset, cell.slots
 
-    def kernel(first, count, plan, state, grads, sums):
-        _, rows, previous = plan
-        size = state[6].shape[1]
-        n = cuda.grid(1)
-        i, j = n // size, n % size
+    def kernel(
+        first: int64, count: int64, rows: address, previous: address, n: int64, batch: int64, size: int64,
+        gates: address, h0: address, c0: address, mask: address, operand: address, c: address, h: address,
+        dh: address, dc: address, through: address, found: address, found_c: address, sums: address,
+    ):  # fmt: skip
+        at = cuda.grid(1)
+        i, j = at // size, at % size
         if i < count:
-            after(first + i, j, rows[first + i], previous[first + i], sums[i * size + j], grads, state)
+            e, row, before = first + i, array_at(rows, (n,), np.int32), array_at(previous, (n,), np.int32)
+            state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
+            grads = arrays_at(grads_parts(n, batch, size, dh, dc, through, found, found_c), real)
+            after(e, j, row[e], before[e], array_at(sums, (count, size), real)[i, j], grads, state)
 
     return kernel

@@ -47,7 +47,7 @@ ffi.cdef(
     int cuLaunchKernelEx(const Config *config, void *function, void **parameters, void **extra);
     int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
     int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream);
-    int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
+    int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream);
     int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream);
     """
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.backends.cuda.driver.declarations import ERROR_LOG, ERROR_LOG_BYTES, PTX, ffi, open_library
+from rnnfast.problem import Array
 
 LOG_BYTES = 8192
 
@@ -136,6 +137,16 @@ class Driver:
         code = self.library.cuMemsetD32Async(address, word, count, ffi.cast("void *", stream))
         if code:
             raise self.error(f"fill {count} words", code)
+
+    def copy(self, to: int, source: int, count: int, stream: int) -> None:
+        """Copy so many bytes from one address on the device to another."""
+        code = self.library.cuMemcpyDtoDAsync_v2(to, source, count, ffi.cast("void *", stream))
+        self._check(f"copy {count} bytes", code)
+
+    def download(self, to: Array, source: int, stream: int) -> None:
+        """Copy to a C-contiguous array of NumPy's what lies at an address, once the stream has come so far."""
+        pointer, stream = ffi.from_buffer(memoryview(to).cast("B")), ffi.cast("void *", stream)
+        self._check(f"read {to.nbytes} bytes", self.library.cuMemcpyDtoHAsync_v2(pointer, source, to.nbytes, stream))
 
     def wait(self, stream: int) -> None:
         """Wait until all that was started on a stream is done."""

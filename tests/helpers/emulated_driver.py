@@ -1,0 +1,69 @@
+"""A driver library in host memory: what the driver's functions do, kernels as Python functions that are run at once."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
+from rnnfast.backends.cuda.driver.scalars import Field
+
+Run = Callable[..., None]
+"""(name, kernel, blocks, threads, stream, *values): runs a kernel to its end."""
+
+
+class EmulatedLibrary:
+    """Functions of `rnnfast.backends.cuda.driver.declarations`; those that are not here do nothing and report success.
+
+    `calls` has the name of each that was called, in turn.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.calls = run, list[str]()
+        self.kernels: list[tuple[str, Any, tuple[Field, ...]]] = []
+
+    def loaded(self, name: str, kernel: Any, fields: tuple[Field, ...]) -> Any:
+        """Return the handle of a kernel."""
+        self.kernels.append((name, kernel, fields))
+        return ffi.cast("void *", len(self.kernels))
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("cu"):
+            return super().__getattribute__(name)
+        self.calls.append(name)
+        try:
+            return super().__getattribute__(name)
+        except AttributeError:
+            return lambda *_: 0
+
+    def cuLaunchKernelEx(self, config: Any, function: Any, pointers: Any, extra: Any) -> int:  # noqa: N802
+        """Read the parameters as a device would, and run the kernel."""
+        name, kernel, fields = self.kernels[int(ffi.cast("uintptr_t", function)) - 1]
+        values = [ffi.cast(f"{field.declaration} *", pointers[n])[0] for n, field in enumerate(fields)]
+        ids = [config.attributes[n].id for n in range(config.count)]
+        assert set(ids) <= {LAUNCH_COOPERATIVE, LAUNCH_CLUSTER} and config.block_y == config.block_z == 1
+        stream = int(ffi.cast("uintptr_t", config.stream))
+        self.run(name, kernel, (config.grid_x, config.grid_y), config.block_x, stream, *values)
+        return 0
+
+    def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:  # noqa: N802
+        ctypes.memset(to, value, count)
+        return 0
+
+    def cuMemcpyDtoDAsync_v2(self, to: int, source: int, count: int, stream: Any) -> int:  # noqa: N802
+        ctypes.memmove(to, source, count)
+        return 0
+
+    def cuMemcpyDtoHAsync_v2(self, to: Any, source: int, count: int, stream: Any) -> int:  # noqa: N802
+        ctypes.memmove(int(ffi.cast("uintptr_t", to)), source, count)
+        return 0
+
+    def cuStreamSynchronize(self, stream: Any) -> int:  # noqa: N802
+        return 0
+
+    def cuOccupancyMaxActiveBlocksPerMultiprocessor(  # noqa: N802
+        self, count: Any, function: Any, threads: int, shared: int
+    ) -> int:
+        count[0] = 1
+        return 0
