@@ -25,6 +25,8 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_emulator import Deadlock, Emulator
 
+from rnnfast.backends.cuda.biases import parts_of, write_bias_gradients
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import Limits, choose, reach
 
@@ -83,9 +85,30 @@ def test_every_barrier_is_needed(emulator: Emulator) -> None:
     problem, emulator.limits = make_problem(small("gru_before"), "float64"), LIMITS["B"]
     right = run(numba_cuda, copy_of(problem))
     barriers = sorted(emulator.cuda.barriers)
-    assert {file for file, _ in barriers} == {"blocks.py", "forward.py", "backward.py", "product.py"}
-    for emulator.cuda.without in barriers:
+    assert {file for file, _ in barriers} == {"biases.py", "blocks.py", "forward.py", "backward.py", "product.py"}
+    for emulator.cuda.without in (barrier for barrier in barriers if barrier[0] != "biases.py"):
         assert goes_wrong(emulator, problem, right), f"nothing shows that {emulator.cuda.without} is missing"
+
+
+def test_every_barrier_of_the_sums_of_many_entries_is_needed(emulator: Emulator, rng: np.random.Generator) -> None:
+    emulator.limits, gates, gate_of = LIMITS["A"], rng.normal(size=(70, 8)), np.array([0, -1, 2, 1])
+    call = DeviceCall(emulator, None, gates.dtype)
+
+    def sums() -> np.ndarray[Any, Any]:
+        partial, counters, found = np.full((4, 8), np.nan), np.zeros(2, np.int32), np.ones((2, 6))
+        places = [a.ctypes.data for a in (gate_of, partial, counters, *found)]
+        write_bias_gradients(call, gates.ctypes.data, 70, 4, 2, 3, places[0], *places[1:], True)
+        return found
+
+    right, columns = sums(), gates.sum(axis=0)
+    np.testing.assert_allclose(right, 1 + np.stack([columns[:6], columns[[0, 1, 6, 7, 4, 5]]]))
+    barriers = sorted(emulator.cuda.barriers)
+    assert len(barriers) == 3 and parts_of(70) == 4
+    for emulator.cuda.without in barriers:
+        found = []
+        for emulator.order in (None, *range(20)):
+            found.append(np.array_equal(sums(), right))
+        assert not all(found), f"nothing shows that {emulator.cuda.without} is missing"
 
 
 @pytest.mark.parametrize("kernel", ["forward", "backward"])
@@ -106,8 +129,8 @@ def test_a_block_that_never_comes_is_a_deadlock(emulator: Emulator, monkeypatch:
     emulator.limits = LIMITS["B"]
     run_all = emulator.run
 
-    def one_block_less(kernel: Any, blocks: Any, *arguments: Any) -> None:
-        run_all(kernel, blocks - 1 if emulator.launched[-1] == "forward_kernel" else blocks, *arguments)
+    def one_block_less(kernel: Any, blocks: tuple[int, int], *arguments: Any) -> None:
+        run_all(kernel, (blocks[0] - (emulator.launched[-1] == "forward_kernel"), 1), *arguments)
 
     monkeypatch.setattr(emulator, "run", one_block_less)
     with pytest.raises(Deadlock, match="wait for ever: a counter, syncthreads"):

@@ -20,7 +20,7 @@ from device_arrays import Upload, nets
 from device_memory import EmulatedArray
 
 from rnnfast.backends.cuda import libraries
-from rnnfast.backends.cuda.matrix import Matrix, matrix
+from rnnfast.backends.cuda.matrix import matrix
 
 
 def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
@@ -37,8 +37,9 @@ def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.Mo
     _, there = nets(recurrent_dropout=0.5)
     emulator, streams, waited = devices.device(), set[tuple[str, int]](), list[int]()
     monkeypatch.setattr(emulator, "wait", waited.append)
-    for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1, "clear": 1}.items():
+    for name, position in {"run": 3, "new": 2, "upload": 1, "download": 1}.items():
         monkeypatch.setattr(emulator, name, noting(getattr(emulator, name), name, position, streams))
+    monkeypatch.setattr(emulator.driver, "clear", noting(emulator.driver.clear, "clear", 2, streams))
     x = EmulatedArray(np.zeros((2, 1, 3), np.float32), stream=7)
     _, _, tape = there.record(x)
     tape.backward(EmulatedArray(np.zeros((2, 1, 4), np.float32), stream=9))
@@ -79,8 +80,8 @@ class CurrentDevice(nullcontext[None]):
 def cupy_over_numpy() -> Any:
     """Return what is used of CuPy, over NumPy."""
     stream = SimpleNamespace(ptr=7)
-    names = {name: getattr(np, name) for name in ("asarray", "matmul", "lib")}
-    return SimpleNamespace(**names, cuda=SimpleNamespace(get_current_stream=lambda: stream))
+    current = SimpleNamespace(get_current_stream=lambda: stream)
+    return SimpleNamespace(asarray=lambda a: a.frame, matmul=np.matmul, lib=np.lib, cuda=current)
 
 
 def torch_on_the_host() -> libraries.Torch:
@@ -94,14 +95,21 @@ def test_products_of_libraries(name: str, monkeypatch: pytest.MonkeyPatch, rng: 
     monkeypatch.setitem(sys.modules, "cupy", cupy_over_numpy())
     library = torch_on_the_host() if name == "torch" else libraries.CuPy(CurrentDevice())
     a, b, c = (rng.normal(size=shape) for shape in ((5, 9), (4, 7), (5, 8)))
-    right = c.copy()
-    right[:, 2:6] += a[:, 1:8] @ b.T
-    assert library.add_product(matrix(a, 1), matrix(b).turned, matrix(c, 2), 5, 4, 7)
-    np.testing.assert_allclose(c, right)
-    ones = Matrix(np.ones(1), 0, 0, 0)
-    sums = np.zeros((1, 9))
-    assert library.add_product(ones, matrix(a), matrix(sums), 1, 9, 5)
-    np.testing.assert_allclose(sums[0], a.sum(axis=0))
+    right = a[:, 1:8] @ b.T
+    seen = [library.seen(torch_of(each) if name == "torch" else EmulatedArray(each)) for each in (a, b, c)]
+    left, turned, to = matrix(seen[0]).beside(1), matrix(seen[1]).turned, matrix(seen[2]).beside(2)
+    assert library.product(left, turned, to, 5, 4, 7, False)
+    np.testing.assert_allclose(c[:, 2:6], right)
+    assert library.product(left, turned, to, 5, 4, 7, True)
+    np.testing.assert_allclose(c[:, 2:6], 2 * right)
+    assert library.product(left.below(1), turned, to.below(2), 3, 4, 0, False)
+    assert not c[2:, 2:6].any() and c[0, 2:6].all() and c[:, [0, 1, 6, 7]].all()
+
+
+def torch_of(a: np.ndarray[Any, Any]) -> Any:
+    """Return a tensor in the same memory, where it is not the beginning of what torch knows of."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    return torch.from_numpy(a.reshape(-1)).as_strided(a.shape, (a.shape[1], 1))
 
 
 def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +121,7 @@ def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     over_numpy.empty = empty
     monkeypatch.setitem(sys.modules, "cupy", over_numpy)
     device, torch = CurrentDevice(), torch_on_the_host()
-    torch.torch = SimpleNamespace(empty=empty, float64=np.float64)
+    torch.torch = SimpleNamespace(empty=empty, float64=np.float64, Tensor=torch.torch.Tensor)
     cupy = libraries.CuPy(device)
     for library in (cupy, torch):
         made = library.new((2, 3), np.dtype("float64"))

@@ -16,8 +16,13 @@ from unittest import mock
 import numba.cuda
 import numba.cuda.dispatcher
 from device_memory import DeviceMemory
+from emulated_driver import EmulatedLibrary
 
 from rnnfast.backends.cuda.device import limits_of
+from rnnfast.backends.cuda.driver.compiling import ptx_of
+from rnnfast.backends.cuda.driver.launch import Kernel
+from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.scalars import fields_of
 
 
 @dataclass(frozen=True)
@@ -48,22 +53,20 @@ class Compiler(DeviceMemory):
     def __init__(self, capability: tuple[int, int], blocks: int = 132) -> None:
         super().__init__()
         self.capability, self.limits = capability, limits_of(capability, blocks)
-        self.cuda, self.kernels = numba.cuda, dict[Any, Compiled]()
+        self.kernels = dict[Any, Compiled]()
+        self.library = EmulatedLibrary(lambda *launch: None)
+        self.driver = Driver(self.library)
 
-    def kernel(self, make: Callable[..., Any], *constants: Any) -> Any:
-        """The kernel as a Python function, and what it was made with."""
-        return make(numba.cuda, *constants), (make.__name__, *constants)
-
-    def run(self, kernel: Any, blocks: Any, threads: int, stream: int, *arguments: Any) -> None:
-        """Compile it for these arguments."""
-        function, key = kernel
-        signature = tuple(numba.typeof(a) for a in self.argument(arguments))
-        if (key, signature) in self.kernels:
-            return
-        here = SimpleNamespace(compute_capability=self.capability)
-        with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
-            ptx, _ = numba.cuda.compile_ptx(function, signature, cc=self.capability)
-        self.kernels[key, signature] = Compiled(key[0], ptx, *self._assemble(ptx))
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+        """Compile the kernel, in blocks of so many threads."""
+        function, name, threads = make(numba.cuda, *constants), make.__name__, threads or self.limits.threads
+        key, fields = (make, *constants, threads), fields_of(function)
+        if key not in self.kernels:
+            here = SimpleNamespace(compute_capability=self.capability)
+            with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
+                ptx = ptx_of(function, name, self.capability, threads)
+            self.kernels[key] = Compiled(name, ptx, *self._assemble(ptx))
+        return Kernel(self.driver, self.library.loaded(name, function, fields), name, fields, threads)
 
     def _assemble(self, ptx: str) -> tuple[int | None, int | None]:
         """Registers of a thread and bytes that did not fit in them."""

@@ -37,7 +37,7 @@ class EmulatedLibrary:
         except AttributeError:
             return lambda *_: 0
 
-    def cuLaunchKernelEx(self, config: Any, function: Any, pointers: Any, extra: Any) -> int:  # noqa: N802
+    def cuLaunchKernelEx(self, config: Any, function: Any, pointers: Any, extra: Any) -> int:
         """Read the parameters as a device would, and run the kernel."""
         name, kernel, fields = self.kernels[int(ffi.cast("uintptr_t", function)) - 1]
         values = [ffi.cast(f"{field.declaration} *", pointers[n])[0] for n, field in enumerate(fields)]
@@ -47,23 +47,21 @@ class EmulatedLibrary:
         self.run(name, kernel, (config.grid_x, config.grid_y), config.block_x, stream, *values)
         return 0
 
-    def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:  # noqa: N802
+    def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:
         ctypes.memset(to, value, count)
         return 0
 
-    def cuMemcpyDtoDAsync_v2(self, to: int, source: int, count: int, stream: Any) -> int:  # noqa: N802
+    def cuMemcpyDtoDAsync_v2(self, to: int, source: int, count: int, stream: Any) -> int:
         ctypes.memmove(to, source, count)
         return 0
 
-    def cuMemcpyDtoHAsync_v2(self, to: Any, source: int, count: int, stream: Any) -> int:  # noqa: N802
+    def cuMemcpyDtoHAsync_v2(self, to: Any, source: int, count: int, stream: Any) -> int:
         ctypes.memmove(int(ffi.cast("uintptr_t", to)), source, count)
         return 0
 
-    def cuStreamSynchronize(self, stream: Any) -> int:  # noqa: N802
+    def cuStreamSynchronize(self, stream: Any) -> int:
         return 0
 
-    def cuOccupancyMaxActiveBlocksPerMultiprocessor(  # noqa: N802
-        self, count: Any, function: Any, threads: int, shared: int
-    ) -> int:
+    def cuOccupancyMaxActiveBlocksPerMultiprocessor(self, count: Any, function: Any, threads: int, shared: int) -> int:
         count[0] = 1
         return 0

@@ -87,7 +87,10 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, depth: int, 
         state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
         grads = arrays_at(grads_parts(n, batch, size, dh, dc, through, found, found_c), real)
         d_shown = strided_at(dy, (present(dy, visits), batch, size), (dy_step, dy_row, 1), real)
-        d_held, matrix = array_at(held, (present(held, n), size), real), array_at(weight, (gate_count * size, size), real)
+        d_held, matrix = (
+            array_at(held, (present(held, n), size), real),
+            array_at(weight, (gate_count * size, size), real),
+        )
         thread, group, first_unit = cuda.threadIdx.x, cuda.blockIdx.x // members, cuda.blockIdx.x % members * units
         weights, more = cuda.local.array(depth, real), cuda.local.array(more_words, real)
         vector, sums = cuda.shared.array(vector_size, real, alignment=16), cuda.shared.array(sums_size, real)

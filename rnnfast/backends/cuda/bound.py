@@ -58,9 +58,9 @@ class Bound:
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
         with self.device.current(), self._turn:
-            recorded_on, call = reserve.call.stream, reserve.call.again()
+            call = reserve.call.again()
             reserve.backward(call, arrays, overwrite=overwrite)
-            if call.stream != recorded_on:  # whose memory is given back now, for others to use
+            if call.stream != reserve.recorded_on:  # whose memory is given back now, for others to use
                 call.wait()
 
     def activations(self, reserve: Recording) -> dict[str, Array]:

@@ -21,7 +21,11 @@ class DeviceCall:
     """One call's way to the device: on the caller's stream, in memory from the library that its arrays come from."""
 
     def __init__(
-        self, device: Device, library: Library | None, dtype: np.dtype[Any] | None = None, launches: Launches | None = None
+        self,
+        device: Device,
+        library: Library | None,
+        dtype: np.dtype[Any] | None = None,
+        launches: Launches | None = None,
     ) -> None:
         """`library` None: of NumPy's arrays, on the default stream.
 

@@ -19,7 +19,7 @@ from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan, make_plan, plan_for
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.rows import pick, rows_of, table
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Problem
 
 
 class Net:

@@ -37,7 +37,10 @@ def product_kernel(cuda: Any, real: Any, side: int, each: int, add: bool) -> Any
         a: address, a_row: int64, a_column: int64, b: address, b_row: int64, b_column: int64,
         c: address, c_row: int64, c_column: int64, m: int64, n: int64, depth: int64,
     ):  # fmt: skip
-        left, right = strided_at(a, (m, depth), (a_row, a_column), real), strided_at(b, (n, depth), (b_column, b_row), real)
+        left, right = (
+            strided_at(a, (m, depth), (a_row, a_column), real),
+            strided_at(b, (n, depth), (b_column, b_row), real),
+        )
         result = strided_at(c, (m, n), (c_row, c_column), real)
         a_tile, b_tile = cuda.shared.array(a_size, real), cuda.shared.array(b_size, real)
         total, part = cuda.local.array((each, each), real), cuda.local.array((each, each), real)

@@ -32,7 +32,7 @@ class Recording:
         gates: int,
     ) -> None:  # fmt: skip
         self.call, self.problem, self.layers, self.plans, self.passes = call, problem, layers, plans, passes
-        self.gates = gates
+        self.gates, self.recorded_on = gates, call.stream
         """The numbers of all gates, which stand at the beginning of the call's memory."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Recording:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rnnfast.backends.cuda.driver.key import key_of, versions
 from rnnfast.backends.cuda.driver.kept import Kept
+from rnnfast.backends.cuda.driver.key import key_of, versions
 from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.driver.scalars import fields_of, signature_of
 
