@@ -100,8 +100,8 @@ def _sizes(layer: Layer) -> tuple[int, int, int, int]:
 
 def view(memory: DeviceArray, place: int, *shape: int) -> DeviceArray:
     """Return the C-contiguous array of this shape at a place of the memory."""
-    item, strides = memory.dtype.itemsize, []
-    step = item
+    item = step = memory.dtype.itemsize
+    strides: list[int] = []
     for length in reversed(shape):
         strides.insert(0, step)
         step *= length

@@ -23,13 +23,15 @@ def bias_gradient_kernel(cuda: Any, real: Any, columns: int, rows: int, add: boo
     column to come, which `counters`, zeros at first, tell, adds the parts up. partial: (parts, slots H).
     """
 
+    numbers = rows * columns
+
     def kernel(
         gates: address, count: int64, slots: int64, size: int64, inputs: int64, gate_of: address, parts: int64,
         partial: address, counters: address, d_b_ih: address, d_b_hh: address,
     ):  # fmt: skip
         width, thread, part, block = slots * size, cuda.threadIdx.x, cuda.blockIdx.y, cuda.blockIdx.x
         row, column = thread // columns, block * columns + thread % columns
-        shared, mine = cuda.shared.array(rows * columns, real), cuda.shared.array(1, np.int32)
+        shared, mine = cuda.shared.array(numbers, real), cuda.shared.array(1, np.int32)
         table, sums = array_at(gates, (count, width), real), array_at(partial, (parts, width), real)
         total, begin, end = real(0), part * count // parts, (part + 1) * count // parts
         if column < width:

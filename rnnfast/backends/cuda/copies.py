@@ -15,8 +15,8 @@ def copy_kernel(cuda: Any, real: Any, add: bool) -> Any:
     """Return the kernel of to (+)= source, arrays of three axes with any steps from number to number."""
 
     def kernel(
-        source: address, i_step: int64, j_step: int64, k_step: int64, to: address, to_i: int64, to_j: int64, to_k: int64,
-        steps: int64, rows: int64, width: int64,
+        source: address, i_step: int64, j_step: int64, k_step: int64,
+        to: address, to_i: int64, to_j: int64, to_k: int64, steps: int64, rows: int64, width: int64,
     ):  # fmt: skip
         n = cuda.grid(1)
         k, rest = n % width, n // width

@@ -88,7 +88,8 @@ class Layer:
         )
 
     def forward(
-        self, call: DeviceCall, problem: Problem, p: Pass, x: DeviceArray, shown: Shown, final: Sequence[int], counters: int,
+        self, call: DeviceCall, problem: Problem, p: Pass, x: DeviceArray, shown: Shown, final: Sequence[int],
+        counters: int,
     ) -> None:  # fmt: skip
         """Run all steps on x (T, B, I); write what is shown and the final states h and c, addresses or 0."""
         weights, count = p.weights, p.count

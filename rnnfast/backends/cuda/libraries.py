@@ -27,7 +27,7 @@ class Library(Protocol):
         """Return a view of an array that describes itself by `__cuda_array_interface__`."""
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
-        """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is no product."""
+        """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is none."""
 
 
 class Torch:
@@ -37,7 +37,10 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
-        self._dtypes = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
+        self._dtypes: dict[Any, np.dtype[Any]] = {
+            torch.float32: np.dtype("float32"),
+            torch.float64: np.dtype("float64"),
+        }
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""

@@ -49,13 +49,13 @@ class Net:
             for k in range(len(self.layers))
         ]
         start = tuple([None if a is None else call.array(a) for a in arrays.start])
-        final = [a if isinstance(a, DeviceArray) else None for a in arrays.final]
+        final: list[Any] = [a if isinstance(a, DeviceArray) else None for a in arrays.final]
         if on_host:
             shape = len(self.layers), problem.batch, problem.hidden_size
             final = [view(memory, place, *shape) for place in places.final]
         x: DeviceArray = call.array(arrays.x)
         for number in range(problem.num_layers):
-            y = arrays.y if number == problem.num_layers - 1 and not on_host else None
+            y: Any = arrays.y if number == problem.num_layers - 1 and not on_host else None
             if y is None:
                 shape = problem.steps, problem.batch, each * problem.hidden_size
                 y = view(memory, places.outputs[number], *shape)

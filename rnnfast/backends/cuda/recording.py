@@ -28,8 +28,8 @@ class Recording:
     """
 
     def __init__(
-        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan], passes: Sequence[Pass],
-        gates: int,
+        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan],
+        passes: Sequence[Pass], gates: int,
     ) -> None:  # fmt: skip
         self.call, self.problem, self.layers, self.plans, self.passes = call, problem, layers, plans, passes
         self.gates, self.recorded_on = gates, call.stream
@@ -59,7 +59,7 @@ class Recording:
         d_final = [None if a is None else call.array(a) for a in arrays.d_final]
         each = problem.num_directions
         for number in reversed(range(problem.num_layers)):
-            dx = None
+            dx = given = None
             if number > 0 or arrays.dx is not None:
                 columns = self.layers[number * each].columns
                 given = arrays.dx if number == 0 and isinstance(arrays.dx, DeviceArray) else None
@@ -70,7 +70,7 @@ class Recording:
                 back.write_parameters(arrays, places.parameters, overwrite=overwrite)
                 back.write_start(arrays)
                 if dx is not None:
-                    adds = direction > 0 or (dx is arrays.dx and problem.only_direction == 2)
+                    adds = direction > 0 or (given is not None and problem.only_direction == 2)
                     back.write_input(dx, add=adds)
             dy = dx
         if arrays.dx is not None and not isinstance(arrays.dx, DeviceArray):

@@ -1,4 +1,4 @@
-"""How Numba compiles `array_at`, `arrays_at` and `strided_at`: as structures of its own, which cost nothing once optimised."""
+"""How Numba compiles `array_at`, `arrays_at` and `strided_at`: as its own arrays, which cost nothing once optimised."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnfast.backends.cuda.driver.declarations import ERROR_LOG, ERROR_LOG_BYTES, PTX, ffi, open_library
 from rnnfast.problem import Array
 
@@ -145,7 +147,7 @@ class Driver:
 
     def download(self, to: Array, source: int, stream: int) -> None:
         """Copy to a C-contiguous array of NumPy's what lies at an address, once the stream has come so far."""
-        pointer, stream = ffi.from_buffer(memoryview(to).cast("B")), ffi.cast("void *", stream)
+        pointer, stream = ffi.from_buffer(to.reshape(-1).view(np.uint8)), ffi.cast("void *", stream)
         self._check(f"read {to.nbytes} bytes", self.library.cuMemcpyDtoHAsync_v2(pointer, source, to.nbytes, stream))
 
     def wait(self, stream: int) -> None:

@@ -8,17 +8,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NewType
 
-address, int32, int64, float32, float64 = "address", "int32", "int64", "float32", "float64"
-"""For annotations. An address is a uint64; 0 stands for an array that is not there."""
+address = NewType("address", int)
+"""A uint64; 0 stands for an array that is not there."""
+int32 = NewType("int32", int)
+int64 = NewType("int64", int)
+float32 = NewType("float32", float)
+float64 = NewType("float64", float)
 
 _KINDS = {
-    address: ("uint64_t", "uint64", "Q"),
-    int32: ("int32_t", "int32", "i"),
-    int64: ("int64_t", "int64", "q"),
-    float32: ("float", "float32", "f"),
-    float64: ("double", "float64", "d"),
+    "address": ("uint64_t", "uint64", "Q"),
+    "int32": ("int32_t", "int32", "i"),
+    "int64": ("int64_t", "int64", "q"),
+    "float32": ("float", "float32", "f"),
+    "float64": ("double", "float64", "d"),
 }
 
 
@@ -36,6 +40,7 @@ def fields_of(kernel: Callable[..., Any]) -> tuple[Field, ...]:
     code, found = kernel.__code__, []
     for name in code.co_varnames[: code.co_argcount]:
         kind = kernel.__annotations__.get(name)
+        kind = getattr(kind, "__name__", kind)  # a string, where annotations are not evaluated
         if kind not in _KINDS:
             raise TypeError(
                 f"parameter {name} of {kernel.__qualname__} is annotated with {kind!r}, expected one of "
