@@ -1,0 +1,65 @@
+"""The part of CUDA's driver library that is used, as its header cuda.h declares it, and where the library is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import cffi  # type: ignore[import-untyped]
+
+ffi = cffi.FFI()
+ffi.cdef(
+    """
+    typedef struct {
+        int id; char padding[4];
+        union { char bytes[64]; int cooperative; struct { unsigned x, y, z; } cluster; } value;
+    } Attribute;
+    typedef struct {
+        unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared;
+        void *stream; Attribute *attributes; unsigned count;
+    } Config;
+
+    int cuInit(unsigned flags);
+    int cuDriverGetVersion(int *version);
+    int cuGetErrorName(int error, const char **name);
+    int cuGetErrorString(int error, const char **text);
+
+    int cuDeviceGet(int *device, int ordinal);
+    int cuDevicePrimaryCtxRetain(void **context, int device);
+    int cuCtxGetCurrent(void **context);
+    int cuCtxPushCurrent_v2(void *context);
+    int cuCtxPopCurrent_v2(void **context);
+    int cuCtxSynchronize(void);
+    int cuStreamSynchronize(void *stream);
+
+    int cuLinkCreate_v2(unsigned count, int *options, void **values, void **state);
+    int cuLinkAddData_v2(void *state, int type, void *data, size_t size, const char *name,
+                         unsigned count, int *options, void **values);
+    int cuLinkComplete(void *state, void **cubin, size_t *size);
+    int cuLinkDestroy(void *state);
+    int cuModuleLoadData(void **module, const void *image);
+    int cuModuleGetFunction(void **function, void *module, const char *name);
+    int cuFuncGetAttribute(int *value, int attribute, void *function);
+    int cuFuncSetAttribute(void *function, int attribute, int value);
+    int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared);
+    int cuOccupancyMaxActiveClusters(int *clusters, void *function, const Config *config);
+
+    int cuLaunchKernelEx(const Config *config, void *function, void **parameters, void **extra);
+    int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
+    int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream);
+    int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
+    int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream);
+    """
+)
+
+LAUNCH_COOPERATIVE, LAUNCH_CLUSTER = 2, 4
+"""CUlaunchAttributeID."""
+LOCAL_BYTES, REGISTERS, DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 3, 4, 8, 14
+"""CUfunction_attribute."""
+PTX, ERROR_LOG, ERROR_LOG_BYTES = 1, 5, 6
+"""CUjitInputType and CUjit_option."""
+
+
+def open_library() -> Any:
+    """Return the driver's library. Raises OSError where there is none."""
+    return ffi.dlopen("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")

@@ -1,0 +1,82 @@
+"""Machine code kept on disk, a file for every kernel, for any number of processes at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+MARK = b"rnnfast cubin 1\n"
+
+
+def cache_folder() -> Path:
+    """Return where machine code is kept: RNNFAST_CACHE_DIR, else a folder in the user's cache."""
+    if own := os.environ.get("RNNFAST_CACHE_DIR"):
+        return Path(own)
+    if sys.platform == "win32":
+        users = os.environ.get("LOCALAPPDATA")
+        return (Path(users) if users else Path.home() / "AppData" / "Local") / "rnnfast" / "cache"
+    users = os.environ.get("XDG_CACHE_HOME")
+    return (Path(users) if users else Path.home() / ".cache") / "rnnfast"
+
+
+class Kept:
+    """The files of a folder, which is made when the first is written. None: nothing is kept.
+
+    A file has a mark, the digest of its content, and the content: what is not whole is not read. It is written under a
+    name of its own and then renamed, so that no process sees part of it.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = Kept(Path(folder))
+    ...     kept.write("a", b"code")
+    ...     kept.read("a"), kept.read("b")
+    (b'code', None)
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder, self._said = folder, False
+
+    def read(self, key: str) -> bytes | None:
+        """Return what was written; None where there is nothing, or not all of it."""
+        if self.folder is None:
+            return None
+        try:
+            data = self._path(self.folder, key).read_bytes()
+        except OSError:
+            return None
+        mark, digest, content = data[: len(MARK)], data[len(MARK) :][:32], data[len(MARK) + 32 :]
+        return content if mark == MARK and digest == hashlib.sha256(content).digest() else None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep content; where the folder cannot be written to, say so once and go without."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(MARK + hashlib.sha256(content).digest() + content)
+                os.replace(name, self._path(self.folder, key))
+            except BaseException:
+                os.unlink(name)
+                raise
+        except OSError as error:
+            if not self._said:
+                self._said = True
+                print(
+                    f"rnnfast: compiled kernels cannot be kept in {self.folder} ({error.strerror}): set "
+                    "RNNFAST_CACHE_DIR to a folder that keeps them",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    def how_often(self) -> str:
+        """Return in words when a kernel is compiled."""
+        return "once for this machine" if self.folder is not None else "which every process does anew"
+
+    @staticmethod
+    def _path(folder: Path, key: str) -> Path:
+        return folder / f"{key}.cubin"

@@ -1,0 +1,110 @@
+"""The key of a kernel's machine code: a digest of all that it is made of.
+
+A kernel's functions are known by their bytecode and constants, those they call and close over included, so that an
+edit changes the key of just the kernels it reaches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import platform
+import types
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OURS = "rnnfast"
+"""The package whose modules' functions are looked into."""
+
+
+@functools.cache
+def versions() -> tuple[str, ...]:
+    """Return versions of what compiles: Python, Numba, Numba CUDA, and this folder's files."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return platform.python_version(), metadata.version("numba"), metadata.version("numba-cuda"), own
+
+
+def key_of(kernel: Callable[..., Any], *settings: Any) -> str:
+    """Return the key of a kernel compiled with these settings: hexadecimal digits.
+
+    Raises TypeError where it refers to something whose value is not known to stay the same in every process.
+
+    >>> def doubled(n): return n * factor
+    >>> factor = 2
+    >>> two = key_of(types.FunctionType(doubled.__code__, {"factor": 2}))
+    >>> two == key_of(types.FunctionType(doubled.__code__, {"factor": 3}))
+    False
+    """
+    digest, seen = hashlib.sha256(), dict[int, int]()
+    for word in _words((kernel, settings), seen):
+        digest.update(f"{len(word)}:{word};".encode())
+    return digest.hexdigest()
+
+
+def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
+    """Yield words that say what a value is; of what was seen before, when."""
+    function = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
+    if isinstance(function, types.FunctionType):
+        if id(function) in seen:
+            yield f"seen {seen[id(function)]}"
+            return
+        seen[id(function)] = len(seen)
+        yield from _function_words(function, seen)
+    elif isinstance(value, types.CodeType):
+        yield f"code {value.co_code.hex()} {value.co_names} {value.co_varnames} {value.co_argcount}"
+        yield from _words(value.co_consts, seen)
+    elif isinstance(value, tuple | list | frozenset):
+        yield f"{type(value).__name__} {len(value)}"
+        for each in sorted(value, key=repr) if isinstance(value, frozenset) else value:
+            yield from _words(each, seen)
+    elif isinstance(value, dict):
+        yield from _words([*value.items()], seen)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value).__qualname__
+        yield from _words([getattr(value, field.name) for field in dataclasses.fields(value)], seen)
+    elif isinstance(value, int | float | complex | str | bytes | np.generic | np.dtype | type(None)):
+        yield f"{type(value).__name__} {value!r}"
+    elif isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
+        yield f"named {getattr(value, '__module__', '')} {value.__name__}"
+    elif "numba" in type(value).__module__:  # numba.cuda's own: its version stands for it
+        yield f"{type(value).__module__} {type(value).__qualname__} {getattr(value, '__name__', '')}"
+    else:
+        raise TypeError(
+            f"a kernel refers to {value!r}, a {type(value).__name__}, of which it is not known whether it is the same "
+            "in every process: let it refer to numbers, strings, number types, functions, and tuples of these"
+        )
+
+
+def _function_words(function: types.FunctionType, seen: dict[int, int]) -> Iterator[str]:
+    """Yield words of a function: its code, its constants, what it closes over, the globals it names."""
+    code = function.__code__
+    yield function.__name__
+    yield from _words(code, seen)
+    yield from _words(function.__defaults__ or (), seen)
+    for cell in function.__closure__ or ():
+        yield from _words(cell.cell_contents, seen)
+    names = sorted(set(_names(code)))
+    for name in names:
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            yield name
+            yield from _words(value, seen)
+            if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] == OURS:
+                for attribute in names:
+                    if attribute in vars(value):
+                        yield attribute
+                        yield from _words(vars(value)[attribute], seen)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """Yield the names that code, and code within it, refers to."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)

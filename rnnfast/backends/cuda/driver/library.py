@@ -1,0 +1,146 @@
+"""Calls of CUDA's driver library, each of which raises where the driver reports an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnfast.backends.cuda.driver.declarations import ERROR_LOG, ERROR_LOG_BYTES, PTX, ffi, open_library
+
+LOG_BYTES = 8192
+
+
+class DriverError(RuntimeError):
+    """An error that CUDA's driver reported: what was being done, the error's name and the driver's words for it.
+
+    >>> raise DriverError("start forward_kernel", 700, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access ...")
+    Traceback (most recent call last):
+    ...
+    rnnfast.backends.cuda.driver.library.DriverError: CUDA could not start forward_kernel: CUDA_ERROR_ILLEGAL_ADDRESS \
+(700), an illegal memory access ...
+    """
+
+    def __init__(self, doing: str, code: int, name: str, text: str) -> None:
+        super().__init__(f"CUDA could not {doing}: {name} ({code}), {text}")
+        self.code = code
+
+
+class Driver:
+    """CUDA's driver, for one device, on whose primary context, which Numba, torch and CuPy share, all calls work.
+
+    `library` has the functions of `declarations`; None: the driver's own. Streams and addresses are numbers.
+    """
+
+    def __init__(self, library: Any = None, ordinal: int = 0) -> None:
+        """Raises OSError where there is no driver, DriverError where it has no such device."""
+        self.library = open_library() if library is None else library
+        self._check("start", self.library.cuInit(0))
+        device, context = ffi.new("int *"), ffi.new("void **")
+        self._check(f"find device {ordinal}", self.library.cuDeviceGet(device, ordinal))
+        self._check("make a context", self.library.cuDevicePrimaryCtxRetain(context, device[0]))
+        self.context = context[0]
+
+    def _check(self, doing: str, code: int) -> None:
+        """Raise DriverError unless `code` says that all is well."""
+        if code:
+            raise self.error(doing, code)
+
+    def error(self, doing: str, code: int, more: str = "") -> DriverError:
+        """Return the exception for an error code; `more` follows the driver's own words."""
+        words = []
+        for describe in (self.library.cuGetErrorName, self.library.cuGetErrorString):
+            text = ffi.new("const char **")
+            known = describe(code, text) == 0 and text[0] != ffi.NULL
+            words.append(ffi.string(text[0]).decode(errors="replace") if known else "an error unknown to it")
+        return DriverError(doing, code, words[0], words[1] + more)
+
+    @property
+    def version(self) -> int:
+        """The newest CUDA that the driver knows, 1000 · major + 10 · minor."""
+        found = ffi.new("int *")
+        self._check("tell its version", self.library.cuDriverGetVersion(found))
+        return int(found[0])
+
+    def enter(self) -> bool:
+        """Make the context current in this thread; return whether another one was, to which `leave` goes back."""
+        found = ffi.new("void **")
+        self._check("tell the current context", self.library.cuCtxGetCurrent(found))
+        if found[0] == self.context:
+            return False
+        self._check("change the context", self.library.cuCtxPushCurrent_v2(self.context))
+        return True
+
+    def leave(self) -> None:
+        """Go back to the context that was current before `enter`."""
+        self._check("change the context", self.library.cuCtxPopCurrent_v2(ffi.new("void **")))
+
+    def link(self, ptx: bytes, name: str) -> bytes:
+        """Return the machine code of a kernel for the device. Raises DriverError with what the linker says."""
+        library, log = self.library, ffi.new("char[]", LOG_BYTES)
+        options = ffi.new("int[]", [ERROR_LOG, ERROR_LOG_BYTES])
+        values = ffi.new("void *[]", [log, ffi.cast("void *", LOG_BYTES)])
+        state, cubin, size = ffi.new("void **"), ffi.new("void **"), ffi.new("size_t *")
+        self._check(f"begin to link {name}", library.cuLinkCreate_v2(2, options, values, state))
+        try:
+            code = library.cuLinkAddData_v2(
+                state[0], PTX, ffi.from_buffer(ptx + b"\0"), len(ptx) + 1, name.encode(), 0, ffi.NULL, ffi.NULL
+            )
+            code = code or library.cuLinkComplete(state[0], cubin, size)
+            if code:
+                raise self.error(f"link {name}", code, f": {ffi.string(log).decode(errors='replace').strip()}")
+            return bytes(ffi.buffer(cubin[0], size[0]))
+        finally:
+            library.cuLinkDestroy(state[0])
+
+    def function(self, cubin: bytes, name: str) -> Any:
+        """Load machine code; return the handle of a kernel in it. Both stay as long as the process."""
+        module, function = ffi.new("void **"), ffi.new("void **")
+        self._check(f"load {name}", self.library.cuModuleLoadData(module, ffi.from_buffer(cubin)))
+        self._check(f"find {name}", self.library.cuModuleGetFunction(function, module[0], name.encode()))
+        return function[0]
+
+    def attribute(self, function: Any, attribute: int) -> int:
+        """Return what is known of a function, see `declarations`."""
+        value = ffi.new("int *")
+        self._check(
+            f"tell attribute {attribute} of a kernel", self.library.cuFuncGetAttribute(value, attribute, function)
+        )
+        return int(value[0])
+
+    def set_attribute(self, function: Any, attribute: int, value: int, name: str) -> None:
+        """Set an attribute of a function, for all its launches."""
+        code = self.library.cuFuncSetAttribute(function, attribute, value)
+        self._check(f"set attribute {attribute} of {name} to {value}", code)
+
+    def blocks_at_once(self, function: Any, threads: int, shared: int) -> int:
+        """Return how many blocks of so many threads and bytes of dynamic shared memory a multiprocessor runs."""
+        count = ffi.new("int *")
+        code = self.library.cuOccupancyMaxActiveBlocksPerMultiprocessor(count, function, threads, shared)
+        self._check("tell how many blocks run at once", code)
+        return int(count[0])
+
+    def clusters_at_once(self, function: Any, config: Any) -> int:
+        """Return how many clusters of this launch the device runs at once."""
+        count = ffi.new("int *")
+        code = self.library.cuOccupancyMaxActiveClusters(count, function, config)
+        self._check("tell how many clusters run at once", code)
+        return int(count[0])
+
+    def clear(self, address: int, count: int, stream: int) -> None:
+        """Make so many bytes zero."""
+        code = self.library.cuMemsetD8Async(address, 0, count, ffi.cast("void *", stream))
+        if code:
+            raise self.error(f"clear {count} bytes", code)
+
+    def fill(self, address: int, word: int, count: int, stream: int) -> None:
+        """Write a word of 32 bits so many times."""
+        code = self.library.cuMemsetD32Async(address, word, count, ffi.cast("void *", stream))
+        if code:
+            raise self.error(f"fill {count} words", code)
+
+    def wait(self, stream: int) -> None:
+        """Wait until all that was started on a stream is done."""
+        self._check("finish what was started", self.library.cuStreamSynchronize(ffi.cast("void *", stream)))
+
+    def wait_for_all(self) -> None:
+        """Wait until all that was started on any stream is done."""
+        self._check("finish what was started", self.library.cuCtxSynchronize())
