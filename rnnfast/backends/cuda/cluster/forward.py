@@ -44,12 +44,13 @@ PATIENCE = 100_000
 def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patience: int = PATIENCE) -> Any:
     """Return the kernel for hidden sizes that `depth` covers (shape.py), of rows that may be `uneven`."""
     shape, gates, slots, has_c = Shape(depth), cell.gates, cell.slots, cell.has_c
-    pairs, keeps_h, scaled = (gates + 1) // 2, uneven or not cell.forgets, cell.bounded
+    forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
+    pairs, scaled = (gates + 1) // 2, cell.bounded
     products = (halves if cell.bounded else tf32)(ops, depth, pairs)
     held, messages = weights_holder(ops, shape, gates, products), exchange(ops, shape, patience)
     load_weights, split_weights, inverse_of = held.load, held.split, held.inverse
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
-    measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, cell.forgets)
+    measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, forgets)
     row_of, clear, update = row_finder(ops, uneven), clearer(ops), cell.update(ops)
     word, multiply_tile, lower = products.word, products.multiply, products.lower
     thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
@@ -162,7 +163,7 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
                     c = load(c0 + in_row) if c0 != NONE else ZERO
             store_shared(h_cell, h)
             store_shared(c_cell, c)
-            send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send)
+            send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send and visits > 0)
             before = recorded + (step_bytes if turned else NONE)
             if inside and to_h != NONE:
                 store(to_h + before, h)
@@ -211,7 +212,7 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
                     s0, s1 = s0 * inverse * inverse0, s1 * inverse * inverse1
                     s2, s3 = s2 * inverse * inverse2, s3 * inverse * inverse3
                 h_old, c_old = ZERO, ZERO
-                if keeps_h:
+                if not forgets:
                     h_old = load_shared(h_cell)
                 if has_c:
                     c_old = load_shared(c_cell)

@@ -6,7 +6,7 @@ two rows, g of an even gate and g of the gate after it: what order k has within 
 - Halves of 16 bits: x = (high + low / 2^11) / scale, both float16, with the scale a power of two that brings the
   largest number of a row to [2^14, 2^15). The low half is kept 2^11 times as large, so that it does not drown among
   float16's smallest numbers: a number 2^-27 of its row's largest still has 22 bits.
-- TF32 has float32's range, and needs no scale: the low part is what the first 10 bits leave.
+- TF32 has float32's range, and needs no scale: x = high + low, both rounded to 10 bits behind the point.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TOP = u32(14)
 """A scale makes the largest number of a row 2^14 or more."""
 SHIFT, LEAST, MOST = u32(23), u32(15), u32(255)
 """Where a float32's exponent begins; the least one that has a scale, and that of inf."""
-TF32 = u32(0xFFFFE000)
-"""The bits of a float32 that are its TF32's."""
+TF32, HALF = u32(0xFFFFE000), u32(0x1000)
+"""The bits of a float32 that are its TF32's; half of the last of them, which rounds what is then cut off."""
 
 
 def scales(ops: Any) -> Any:
@@ -106,25 +106,26 @@ def tf32(ops: Any, depth: int, pairs: int) -> SimpleNamespace:
     """Return the same in TF32, for weights of one gate alone: its rows fill the even half of the only pair."""
     number, bits, mma = ops.number, ops.bits, ops.mma_tf32
 
-    def rest(word):
-        return bits(number(word) - number(word & TF32))
+    def parts(word):
+        high = u32(word + HALF) & TF32
+        return high, u32(bits(number(word) - number(high)) + HALF)
 
-    rest = ops.inline(rest)
+    parts = ops.inline(parts)
 
     def word(x, scale):
         return bits(x)
 
     def split(weights, even, odd, m):
         for k in range(depth):
-            for i in range(4):
-                weights[8 * k + 4 + i] = rest(weights[8 * k + i])
+            for i in range(8 * k, 8 * k + 4):
+                weights[i], weights[i + 4] = parts(weights[i])
 
     def multiply(sums, weights, k, w0, w1, w2, w3):
         words = w0, w1, w2, w3
         for half in range(2):  # columns 4 q + 2 half, and the next
             f = 8 * k + 2 * half
-            b0, b1 = words[2 * half], words[2 * half + 1]
-            l0, l1 = rest(b0), rest(b1)
+            b0, l0 = parts(words[2 * half])
+            b1, l1 = parts(words[2 * half + 1])
             r = mma(sums[0], sums[1], sums[2], sums[3], weights[f], NOTHING, weights[f + 1], NOTHING, b0, b1)
             sums[0], sums[1], sums[2], sums[3] = r[0], r[1], r[2], r[3]
             r = mma(sums[4], sums[5], sums[6], sums[7], weights[f], NOTHING, weights[f + 1], NOTHING, l0, l1)
