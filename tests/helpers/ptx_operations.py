@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,8 @@ class Operations:
         """Device functions are themselves."""
         return function
 
-    @staticmethod
-    def array(size: int, dtype: Any) -> Any:
-        """One thread's array."""
-        return np.full(size, np.nan if np.dtype(dtype).kind == "f" else 1, dtype)
+    cuda = SimpleNamespace(local=SimpleNamespace(array=lambda size, dtype: np.full(4 * size, 0xFF, "u1").view(dtype)))
+    """What numba.cuda itself has: here of four-byte numbers alone."""
 
     # arithmetic
 

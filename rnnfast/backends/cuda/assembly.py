@@ -12,7 +12,6 @@ from numba.extending import intrinsic
 FLOAT, WORD, ADDRESS, NOTHING = types.float32, types.uint32, types.uint64, types.void
 """Types of operands: `WORD` is 32 bits, an address in shared memory too, `ADDRESS` one in global memory."""
 _LETTERS = {FLOAT: "f", WORD: "r", ADDRESS: "l"}
-_LOWERED = {FLOAT: ir.FloatType(), WORD: ir.IntType(32), ADDRESS: ir.IntType(64), NOTHING: ir.VoidType()}
 
 
 def instruction(
@@ -23,17 +22,17 @@ def instruction(
     It returns a `result`, a tuple of `count` if there are several. `pure`: it reads and writes no memory. `together`:
     all threads of a warp or more execute it at once.
     """
-    returned = types.UniTuple(result, count) if count > 1 else result
-    outputs = [] if result is NOTHING else [f"={_LETTERS[result]}"] * count
+    returned, returns = types.UniTuple(result, count) if count > 1 else result, result is not NOTHING
+    outputs = [f"={_LETTERS[result]}"] * count if returns else []
     constraints = ",".join([*outputs, *(_LETTERS[each] for each in operands), *([] if pure else ["~{memory}"])])
-    lowered = ir.LiteralStructType([_LOWERED[result]] * count) if count > 1 else _LOWERED[result]
     attributes = ("convergent",) if together else ()
 
     def generate(context, builder, signature, arguments):
-        kind = ir.FunctionType(lowered, [argument.type for argument in arguments])
-        assembly = ir.InlineAsm(kind, text, constraints, side_effect=not pure)
-        value = builder.call(assembly, arguments, attrs=attributes)
-        if result is NOTHING:
+        lowered = context.get_value_type(result) if returns else ir.VoidType()
+        whole = ir.LiteralStructType([lowered] * count) if count > 1 else lowered
+        kind = ir.FunctionType(whole, [argument.type for argument in arguments])
+        value = builder.call(ir.InlineAsm(kind, text, constraints, not pure), arguments, attrs=attributes)
+        if not returns:
             return context.get_dummy_value()
         if count == 1:
             return value
@@ -58,8 +57,7 @@ def address_in_shared() -> Any:
     def generate(context, builder, signature, arguments):
         pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         kind = ir.FunctionType(ir.IntType(32), [ir.IntType(64)])
-        number = builder.ptrtoint(pointer, ir.IntType(64))
-        return builder.call(ir.InlineAsm(kind, text, "=r,l", side_effect=False), [number])
+        return builder.call(ir.InlineAsm(kind, text, "=r,l"), [builder.ptrtoint(pointer, ir.IntType(64))])
 
     @intrinsic
     def address(typing_context, array):

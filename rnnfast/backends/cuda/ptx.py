@@ -27,9 +27,9 @@ def operations(cuda: Any) -> SimpleNamespace:
 
 
 def _numba(cuda: Any) -> dict[str, Any]:
-    """Return what Numba has: `inline` makes a device function, `array` one in registers, of a constant size."""
+    """Return what Numba has: `inline` makes a device function; `cuda.local.array(size, type)` is in registers."""
     inline = cuda.jit(device=True, forceinline=True)
-    return {"inline": inline, "array": cuda.local.array, "sync_block": cuda.syncthreads}
+    return {"inline": inline, "cuda": cuda, "sync_block": cuda.syncthreads}
 
 
 def _arithmetic() -> dict[str, Any]:
