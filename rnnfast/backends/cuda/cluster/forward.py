@@ -1,0 +1,281 @@
+"""Forward through time by clusters of blocks: all visits of a tile of 8 rows, of one direction, in one launch.
+
+Arguments of the kernel, all scalars: addresses are uint64, 0 where an array is not given, and each but the last three
+is followed by how far on, in bytes modulo 2^64, the same of the second direction lies. Arrays are float32, dense but
+for x and y.
+
+- x: (T, B, gates H) products of the inputs, biases in them (of the GRU's n b_ih alone), at `x_step` bytes for t and
+  `x_row` for b; never written, as what follows up to `flags`.
+- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H). mask: factors (B, H) of recurrent dropout.
+- lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
+- y: like x, (T, B, H) at `y_step` and `y_row`: zeros where a row is not live. last_h, last_c: (B, H), the final states.
+- gates, c, h, operand: what backward needs (see the package).
+- order: (B) int32, the rows of the batch as they are dealt to tiles. spans: (directions, tiles, 2) int32, the visits
+  [first, last) of a tile outside which none of its rows is live or reset. Both for ragged rows.
+- error: a uint32 that becomes 1 where a wait was given up; results are wrong then.
+- steps, batch, size: T, B, H as int32; first_direction: 1 where the first direction is the backward one.
+
+The grid has a cluster of `blocks_of(H)` blocks for every direction and tile; launch.py computes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnfast.backends.cuda.cluster import ragged
+from rnnfast.backends.cuda.cluster.cells import ClusterCell
+from rnnfast.backends.cuda.cluster.exchange import exchange
+from rnnfast.backends.cuda.cluster.products import halves, tf32
+from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales
+from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, PARTS, ROWS, THREADS, TILE_WORDS, UNITS, Shape
+from rnnfast.backends.cuda.cluster.weights import weights_holder
+
+i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
+ZERO, ONE, NOTHING, NONE = f32(0), f32(1), u32(0), u64(0)
+LIVE, CUT = u32(ragged.LIVE), u32(ragged.CUT)
+COUNTS = ("steps", "batch", "size", "first_direction")
+"""The arguments that are int32; the others are addresses and bytes."""
+PATIENCE = 100_000
+"""Looks at a barrier, each of which may wait, before a launch gives up and sets its error word."""
+
+
+def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patience: int = PATIENCE) -> Any:
+    """Return the kernel for hidden sizes that `depth` covers (shape.py), of rows that may be `uneven`."""
+    shape, gates, slots, has_c = Shape(depth), cell.gates, cell.slots, cell.has_c
+    forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
+    pairs, scaled = (gates + 1) // 2, cell.bounded
+    products = (halves if cell.bounded else tf32)(ops, depth, pairs)
+    held, messages = weights_holder(ops, shape, gates, products), exchange(ops, shape, patience)
+    load_weights, split_weights, inverse_of = held.load, held.split, held.inverse
+    begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
+    measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, forgets)
+    row_of, clear, update = row_finder(ops, uneven), clearer(ops), cell.update(ops)
+    word, multiply_tile, lower = products.word, products.multiply, products.lower
+    thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
+    add, multiply, sums_held, weights_held = ops.add, ops.multiply, 12 * pairs, 8 * pairs * depth
+    load, load_word, load_byte = ops.load_constant, ops.load_constant_word, ops.load_constant_byte
+    store, store_word, store_shared_word = ops.store, ops.store_word, ops.store_shared_word
+    load_shared, load_shared4, load_words4 = ops.load_shared, ops.load_shared4, ops.load_shared_words4
+    store_shared, store_shared4 = ops.store_shared, ops.store_shared4
+    sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
+    c_at, h_at, slots_at, sums_size, slot_size = shape.c, shape.h, shape.slots, shape.sums, shape.slot
+
+    def kernel(
+        x, x_away, weight, weight_away, bias, bias_away, h0, h0_away, c0, c0_away, mask, mask_away,
+        lengths, flags, flags_away, y, y_away, last_h, last_h_away, last_c, last_c_away,
+        to_gates, to_gates_away, to_c, to_c_away, to_h, to_h_away, to_operand, to_operand_away,
+        order, spans, error, x_step, x_row, y_step, y_row, steps, batch, size, first_direction,
+    ):  # fmt: skip
+        base, thread = base_of(), thread_of()
+        lane, warp = thread & u32(31), thread >> u32(5)
+        part, group = warp >> u32(1), warp & u32(1)
+        blocks, tiles = (u32(size) + u32(UNITS - 1)) // u32(UNITS), (u32(batch) + u32(ROWS - 1)) // u32(ROWS)
+        cluster, member = block_of() // blocks, block_of() % blocks
+        number, tile = cluster // tiles, cluster % tiles
+        away, turned = u64(number), number + u32(first_direction) == u32(1)
+        first_unit = member * u32(UNITS)
+        rows = min(batch - i32(tile) * i32(ROWS), i32(ROWS))
+        row_bytes = u64(size) * u64(4)
+        step_bytes = u64(batch) * row_bytes
+        first, last = i32(0), i32(steps)
+        if uneven:
+            span = spans + u64(cluster) * u64(8)
+            first, last = i32(load_word(span)), i32(load_word(span + u64(4)))
+        visits = last - first
+        h0, c0, mask = h0 + away * h0_away, c0 + away * c0_away, mask + away * mask_away
+        flags = flags + away * flags_away
+
+        # W_hh, how large it and the first states are, slots of zeros
+        weights = cuda.local.array(weights_held, u32)
+        load_weights(weights, base, weight + away * weight_away, i32(size), first_unit, group, part, lane)
+        if scaled:
+            inside = i32(warp) < rows
+            place = row_of(order, tile, warp) if inside else u32(0)
+            fresh = uneven and inside and flags != NONE and load_byte(flags + u64(place)) & CUT != NOTHING
+            reads_h, reads_mask = inside and not fresh and h0 != NONE, inside and mask != NONE
+            measure(base, h0, mask, place, i32(size), reads_h, reads_mask, warp, lane)
+        for i in range(i32(thread), 2 * slot_size // 4, THREADS):
+            store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
+        full = u32(rows) * ((u32(size) + u32(3)) >> u32(2)) * u32(16)
+        if thread == u32(0):
+            begin(base, full)
+        sync_cluster()
+        split_weights(weights, base, group, lane)
+
+        # this thread's cell: a unit of a row
+        index, half = thread % u32(CELLS), thread // u32(CELLS)
+        unit, row = index // u32(64) * u32(8) + (lane >> u32(2)), (lane & u32(3)) * u32(2) + (index >> u32(5) & u32(1))
+        own = first_unit + unit
+        inside = i32(row) < rows and i32(own) < size
+        may_send = i32(row) < rows and i32(own & u32(0xFFFFFFFC)) < size
+        b = row_of(order, tile, row) if i32(row) < rows else u32(0)
+        in_slot = u32(slots_at) + ((member * u32(ROWS) + row) * u32(UNITS) + unit) * u32(4)
+        in_row = u64(b) * row_bytes + u64(own) * u64(4)
+        peers = cuda.local.array(depth, u32)
+        find_peers(peers, base, blocks, lane)
+        inverse0, inverse1, inverse2, inverse3 = ONE, ONE, ONE, ONE
+        scale, inverse, later_inverse = ONE, ONE, ONE
+        first_scale = ONE
+        if scaled:
+            first_scale, inverse, scale, later_inverse = scales_of(base, row)
+            inverse0 = inverse_of(base, 0, unit)
+            if gates > 1:
+                inverse1, inverse2 = inverse_of(base, 1, unit), inverse_of(base, 2, unit)
+            if gates > 3:
+                inverse3 = inverse_of(base, 3, unit)
+            if half != NOTHING:
+                inverse = later_inverse
+        factor = load(mask + in_row) if inside and mask != NONE else ONE
+        last_bias = load(bias + away * bias_away + u64(own) * u64(4)) if inside and bias != NONE else ZERO
+
+        # where its numbers are: in (T, B, ·) arrays at t of this half's first visit, and how far those of its next
+        t = i32(steps) - i32(1) - first - i32(half) if turned else first + i32(half)
+        length = i32(load_word(lengths + u64(b) * u64(4))) if uneven and inside and lengths != NONE else i32(steps)
+        x_at = x + away * x_away + u64(t) * x_step + u64(b) * x_row + u64(own) * u64(4)
+        y_at = y + away * y_away + u64(t) * y_step + u64(b) * y_row + u64(own) * u64(4)
+        recorded = u64(t) * step_bytes + in_row
+        flags_at = flags + (u64(first) + u64(half) + u64(1)) * u64(batch) + u64(b)
+        x_turn, y_turn, turn_bytes = u64(HALVES) * x_step, u64(HALVES) * y_step, u64(HALVES) * step_bytes
+        after = step_bytes
+        if turned:
+            x_turn, y_turn, turn_bytes, after = NONE - x_turn, NONE - y_turn, NONE - turn_bytes, NONE
+        to_c, to_h = to_c + away * to_c_away, to_h + away * to_h_away
+        to_gates, to_operand = to_gates + away * to_gates_away, to_operand + away * to_operand_away
+        inputs = cuda.local.array(4, f32)
+        flag = LIVE
+        for k in range(4):
+            inputs[k] = ZERO
+        if inside and i32(half) < visits:
+            for k in range(gates):
+                inputs[k] = load(x_at + u64(k) * row_bytes)
+            if uneven and flags != NONE:
+                flag = load_byte(flags_at)
+
+        # the first states
+        c_cell, h_cell = u32(base + u32(c_at) + index * u32(4)), u32(base + u32(h_at) + index * u32(4))
+        if half == NOTHING:
+            h, c = ZERO, ZERO
+            if inside and not (uneven and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING):
+                h = load(h0 + in_row) if h0 != NONE else ZERO
+                if has_c:
+                    c = load(c0 + in_row) if c0 != NONE else ZERO
+            store_shared(h_cell, h)
+            store_shared(c_cell, c)
+            send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send and visits > 0)
+            before = recorded + (step_bytes if turned else NONE)
+            if inside and to_h != NONE:
+                store(to_h + before, h)
+                if has_c:
+                    store(to_c + before, c)
+                if to_operand != NONE:
+                    store(to_operand + before, h * factor)
+
+        sums = cuda.local.array(sums_held, f32)
+        from_slot = u32(base + u32(slots_at) + (part * u32(depth * TILE_WORDS) + lane * u32(4)) * u32(4))
+        part_to = u32(base + (part * u32(CELLS) + group * u32(64) + lane) * u32(16))
+        part_from = u32(base + index * u32(16))
+        given_up, turn = False, i32(half)
+        for i in range(visits):
+            slot = u32(i & 1)
+            if not given_up and not wait(base, slot, u32((i >> 1) & 1)):
+                given_up = True
+                store_word(error, u32(1))
+            sync_warp()
+            if thread == NOTHING:
+                again(base, slot, full)
+            for j in range(sums_held):
+                sums[j] = ZERO
+            words_at = add(from_slot, multiply(slot, u32(slot_size)))
+            for k in range(depth):
+                w0, w1, w2, w3 = load_words4(add(words_at, u32(k * TILE_WORDS * 4)))
+                multiply_tile(sums, weights, k, w0, w1, w2, w3)
+            for m in range(pairs):
+                for j in range(12 * m, 12 * m + 4):
+                    sums[j] = sums[j] + (sums[j + 4] + sums[j + 8]) * lower
+            buffer = multiply(slot, u32(sums_size))
+            even, odd = add(part_to, buffer), add(part_to, add(buffer, u32(512)))
+            if pairs > 1:
+                store_shared4(even, sums[0], sums[2], sums[12], sums[14])
+                store_shared4(odd, sums[1], sums[3], sums[13], sums[15])
+            else:
+                store_shared4(even, sums[0], sums[2], ZERO, ZERO)
+                store_shared4(odd, sums[1], sums[3], ZERO, ZERO)
+            sync_block()
+            if turn == i:
+                s0, s1, s2, s3 = load_shared4(add(part_from, buffer))
+                for k in range(1, PARTS):
+                    r = load_shared4(add(part_from, add(buffer, u32(k * CELLS * 16))))
+                    s0, s1, s2, s3 = s0 + r[0], s1 + r[1], s2 + r[2], s3 + r[3]
+                if scaled:
+                    s0, s1 = s0 * inverse * inverse0, s1 * inverse * inverse1
+                    s2, s3 = s2 * inverse * inverse2, s3 * inverse * inverse3
+                h_old, c_old = ZERO, ZERO
+                if not forgets:
+                    h_old = load_shared(h_cell)
+                if has_c:
+                    c_old = load_shared(c_cell)
+                g0, g1, g2, g3, h, c = update(
+                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], last_bias, h_old, c_old
+                )
+                shown, c_shown, live = h, c, True
+                if uneven:
+                    live = flag & LIVE != NOTHING and t < length
+                    if not live:
+                        shown, h, c, c_shown = ZERO, h_old, c_old, c_old
+                    if flag & CUT != NOTHING:
+                        h, c = ZERO, ZERO
+                entering = h * factor
+                send_word = word(entering, scale)
+                if i + 1 < visits:
+                    send(peers, in_slot, u32(1) - slot, send_word, lane, may_send)
+                store_shared(h_cell, h)
+                if has_c:
+                    store_shared(c_cell, c)
+                if inside:
+                    store(y_at, shown)
+                    if to_h != NONE:
+                        store(to_h + (recorded + after), h)
+                        if has_c:
+                            store(to_c + (recorded + after), c_shown)
+                        if to_operand != NONE:
+                            store(to_operand + (recorded + after), entering)
+                        if live:
+                            at = to_gates + (recorded + u64(slots - 1) * (recorded - u64(own) * u64(4)))
+                            store(at, g0)
+                            if slots > 1:
+                                store(at + row_bytes, g1)
+                                store(at + u64(2) * row_bytes, g2)
+                                store(at + u64(3) * row_bytes, g3)
+                    x_at, y_at, recorded = x_at + x_turn, y_at + y_turn, recorded + turn_bytes
+                    if uneven:
+                        t = t - i32(HALVES) if turned else t + i32(HALVES)
+                        flags_at = flags_at + u64(HALVES) * u64(batch)
+                    if i + HALVES < visits:
+                        for k in range(gates):
+                            inputs[k] = load(x_at + u64(k) * row_bytes)
+                        if uneven and flags != NONE:
+                            flag = load_byte(flags_at)
+                inverse, turn = later_inverse, turn + i32(HALVES)
+        sync_block()
+        if half == NOTHING and inside:
+            if last_h != NONE:
+                store(last_h + away * last_h_away + in_row, load_shared(h_cell))
+            if has_c and last_c != NONE:
+                store(last_c + away * last_c_away + in_row, load_shared(c_cell))
+        if uneven and visits < i32(steps):
+            before, behind = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
+            y = y + away * y_away
+            clear(y, y_step, y_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
+            clear(y, y_step, y_row, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+            for to in (to_h, to_c, to_operand):
+                if to != NONE:
+                    ends = behind + i32(1), i32(steps) + i32(1)
+                    clear(to, step_bytes, row_bytes, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
+                    clear(to, step_bytes, row_bytes, *ends, order, tile, rows, first_unit, i32(size), thread)
+        sync_cluster()
+
+    names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
+    kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}
+    return kernel

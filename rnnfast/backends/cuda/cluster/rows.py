@@ -1,0 +1,102 @@
+"""The rows of a tile: which of the batch they are, how large their first states, and zeros where none is live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnfast.backends.cuda.cluster.products import SHIFT, scales
+from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, UNITS, Shape
+
+i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
+ZERO, NOTHING, NONE, SIZE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF)
+UNIT_EXPONENT = u32(127)
+"""The biased exponent of numbers from 1 to 2."""
+LANES = 32
+
+
+def row_finder(ops: Any, ragged: bool) -> Any:
+    """Return the function from (order, tile, row of the tile) to the row of the batch."""
+    load_word = ops.load_constant_word
+
+    def row_of(order, tile, row):
+        place = tile * u32(ROWS) + row
+        if ragged and order != NONE:
+            return u32(load_word(order + u64(place) * u64(4)))
+        return u32(place)
+
+    return ops.inline(row_of)
+
+
+def row_measurer(ops: Any, shape: Shape) -> Any:
+    """Return what a warp does for one row: leave the largest |h0| and factor of its mask in shared memory, as bits.
+
+    `measure(base, h0, mask, place, size, reads, row, lane)`: `place` is the row of the batch, read only if `reads`.
+    """
+    load, bits, shuffle, store = ops.load_constant, ops.bits, ops.shuffle_xor, ops.store_shared_word
+    states_at = shape.largest_states
+
+    def larger(a, b):
+        return a if a > b else b
+
+    larger = ops.inline(larger)
+
+    def measure(base, h0, mask, place, size, reads_h, reads_mask, row, lane):
+        state, factor = NOTHING, NOTHING
+        at = u64(place) * u64(size) * u64(4) + u64(lane) * u64(4)
+        for _ in range(i32(lane), size, LANES):
+            if reads_h:
+                state = larger(state, bits(load(h0 + at)) & SIZE)
+            if reads_mask:
+                factor = larger(factor, bits(load(mask + at)))
+            at = at + u64(4 * LANES)
+        for distance in (1, 2, 4, 8, 16):
+            state = larger(state, shuffle(state, u32(distance)))
+            factor = larger(factor, shuffle(factor, u32(distance)))
+        if lane == NOTHING:
+            store(u32(base + u32(states_at) + row * u32(4)), state)
+            store(u32(base + u32(states_at + 4 * ROWS) + row * u32(4)), factor)
+
+    return ops.inline(measure)
+
+
+def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
+    """Return the function (base, row) -> the scale of h0 times its mask and its inverse, and of all later h.
+
+    `forgets`: later h are at most 1, whatever h0 was.
+    """
+    load_word, scale, states_at = ops.load_shared_word, scales(ops), shape.largest_states
+
+    def exponent(base, row):
+        found = load_word(u32(base + row * u32(4))) >> SHIFT
+        return u32(found if found > UNIT_EXPONENT else UNIT_EXPONENT)
+
+    exponent = ops.inline(exponent)
+
+    def scales_of(base, row):
+        state = exponent(u32(base + u32(states_at)), row)
+        factor = exponent(u32(base + u32(states_at + 4 * ROWS)), row) - UNIT_EXPONENT
+        first, first_inverse = scale(u32(state + factor + u32(1)))  # a product of two below 2 is below 4
+        later, later_inverse = scale(u32(UNIT_EXPONENT + factor) if forgets else u32(state + factor + u32(1)))
+        return first, first_inverse, later, later_inverse
+
+    return ops.inline(scales_of)
+
+
+def clearer(ops: Any) -> Any:
+    """Return what a block does where none of a tile's rows is live: make what `to` (T, B, ·) shows of its units zeros.
+
+    `clear(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread)`: of steps first <= t < last;
+    `step` and `row_step` are bytes from one t and one b to the next.
+    """
+    store, row_of = ops.store, row_finder(ops, ragged=True)
+
+    def clear(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread):
+        for i in range(i32(thread), (last - first) * rows * i32(UNITS), THREADS):
+            unit, place = first_unit + u32(i % UNITS), i // UNITS
+            if i32(unit) < size:
+                b = row_of(order, tile, u32(place % rows))
+                store(to + u64(first + place // rows) * step + u64(b) * row_step + u64(unit) * u64(4), ZERO)
+
+    return ops.inline(clear)

@@ -1,0 +1,173 @@
+"""The products of a layer: what each launch is, from shapes alone; addresses are all that a call has to add.
+
+    y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs
+    dx = dz W               `to_inputs`, in TF32
+    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that `gathered` adds up
+
+A matrix is (address, numbers from period to period, numbers from row to row), its last axis contiguous; see operand.py.
+A row of y and of dx has the same bits in any batch: nothing but its own numbers and k decide how it is summed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rnnfast.backends.cuda.gemm.kernel import product_kernel
+from rnnfast.backends.cuda.gemm.reduction import THREADS, reduction_kernel
+from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
+
+ENOUGH_BLOCKS = 264
+"""Blocks that keep a large device busy: two for each of 132 multiprocessors."""
+
+
+class Matrix(NamedTuple):
+    """Rows of numbers on a device: `outer` between periods, `inner` between rows, both in numbers."""
+
+    address: int
+    inner: int
+    outer: int = 0
+
+
+class Rows(NamedTuple):
+    """Which rows: `period` of a sequence (0: rows lie evenly), and the address of a list of int32 numbers, or 0."""
+
+    period: int = 0
+    listed: int = 0
+
+
+class Biases(NamedTuple):
+    """Addresses of two biases that are added, or 0, and of how many columns the second is."""
+
+    first: int = 0
+    second: int = 0
+    columns: int = 0
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product C (m, n) of k numbers: its kernel, `make(ops, *constants)`, and its launch.
+
+    >>> product = of_inputs(512, 1024, 256)
+    >>> product.constants, product.grid, product.threads, product.shared
+    ((True, True, True, 64), 128, 128, 33792)
+    """
+
+    m: int
+    n: int
+    k: int
+    constants: tuple[bool, bool, bool, int]
+    slices: int = 1
+    make = staticmethod(product_kernel)
+
+    @property
+    def tile(self) -> Tile:
+        """The tile of C that a block makes."""
+        return Tile(self.constants[-1])
+
+    @property
+    def grid(self) -> int:
+        """Blocks."""
+        return _tiles(self.m, self.n, self.tile.side) * self.slices
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return self.tile.threads
+
+    @property
+    def shared(self) -> int:
+        """Bytes of dynamic shared memory."""
+        return self.tile.shared_bytes
+
+    @property
+    def depth(self) -> int:
+        """Numbers of k in a slice."""
+        return -(-self.k // (DEPTH * self.slices)) * DEPTH
+
+    def arguments(
+        self,
+        a: Matrix,
+        b: Matrix,
+        c: Matrix,
+        rows: Rows = Rows(),  # noqa: B008 - immutable
+        biases: Biases = Biases(),  # noqa: B008
+        *,
+        sums: int = 0,
+        part: int = 0,
+        add: bool = False,
+    ) -> tuple[int, ...]:
+        """Return the kernel's arguments.
+
+        `rows` are those of a sequence: of A and C, or of a product of_weights those of A and B, which are k. `sums`:
+        the address for sums of A's columns, for products of_weights. `part`: numbers from slice to slice, of C and
+        of the sums. With `add`, C is added to.
+        """
+        matrices = tuple(value for matrix in (a, b, c) for value in (matrix.address, matrix.outer, matrix.inner))
+        counts = (part, self.m, self.n, self.k, self.depth, int(add))
+        return (*matrices, rows.listed, rows.period, *biases, sums, *counts)
+
+
+def of_inputs(rows: int, gates: int, features: int) -> Product:
+    """Return y (rows, gates) = x (rows, features) W^T, W (gates, features)."""
+    return Product(rows, gates, features, (True, True, True, _side(rows, gates)))
+
+
+def to_inputs(rows: int, features: int, gates: int) -> Product:
+    """Return dx (rows, features) = dz (rows, gates) W, W (gates, features)."""
+    return Product(rows, features, gates, (True, False, False, _side(rows, features)))
+
+
+def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
+    """Return dW (gates, features) = dz^T x, dz (rows, gates), x (rows, features), in so many slices of rows."""
+    return Product(gates, features, rows, (False, False, False, _side(gates, features * slices)), slices)
+
+
+def slices_for(gates: int, features: int, rows: int) -> int:
+    """Return how many slices of rows keep a device busy with dW (gates, features), none shorter than 128 rows."""
+    wanted = -(-ENOUGH_BLOCKS // _tiles(gates, features, 64))
+    slices = max(1, min(wanted, rows // 128))
+    depth = -(-rows // (DEPTH * slices)) * DEPTH
+    return max(1, -(-rows // depth))
+
+
+class Target(NamedTuple):
+    """One sum of `gathered`: where in a slice it begins, how many numbers it has, the address to write to."""
+
+    first: int
+    count: int
+    address: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The launch that adds slices up, `counts` numbers for each of up to six targets."""
+
+    counts: tuple[int, ...]
+    slices: int
+    part: int
+    make = staticmethod(reduction_kernel)
+    constants: tuple[()] = ()
+    threads, shared = THREADS, 0
+
+    @property
+    def grid(self) -> int:
+        """Blocks."""
+        return -(-sum(self.counts) // self.threads)
+
+    def arguments(self, parts: int, targets: tuple[Target, ...], *, add: bool = False) -> tuple[int, ...]:
+        """Return the kernel's arguments; `parts` is the address of the first slice."""
+        assert tuple(target.count for target in targets) == self.counts and len(targets) <= 6
+        every = (*targets, *[Target(0, 0, 0)] * (6 - len(targets)))
+        return (parts, self.part, self.slices, int(add), *(value for target in every for value in target))
+
+
+def _tiles(m: int, n: int, side: int) -> int:
+    return -(-m // side) * -(-n // side)
+
+
+def _side(m: int, n: int) -> int:
+    """Return the side of tiles: the largest of which there are enough to keep a device busy."""
+    if _tiles(m, n, 128) >= ENOUGH_BLOCKS // 2:
+        return 128
+    return 64 if _tiles(m, n, 64) >= ENOUGH_BLOCKS // 2 else 32

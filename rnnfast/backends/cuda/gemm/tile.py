@@ -1,0 +1,58 @@
+"""Square tiles of C, one for a block: their threads, and where numbers of the operands lie in shared memory.
+
+Shared memory has two stages; in each the rows of A's tile and those of B's, DEPTH numbers of k from every row. Four
+numbers of k of one row are a unit of 16 bytes, which is what a thread moves at once. The units of a row are dealt to
+banks by `place`, so that neither the threads that write a tile nor those that multiply it meet in a bank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+u32 = np.uint32
+DEPTH = 32
+"""Numbers of k in a stage: one chain of matrix instructions from zero, before it is added to the total in float32."""
+ROW_BYTES = 4 * DEPTH
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of side x side numbers of C; a warp has side / 2 x 32 of them.
+
+    >>> Tile(64).threads, Tile(64).shared_bytes
+    (128, 33792)
+    """
+
+    side: int
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return 2 * self.side
+
+    @property
+    def stage_bytes(self) -> int:
+        """Bytes of a stage: the units of both operands, then a scale for each of their rows."""
+        return 2 * self.side * (ROW_BYTES + 4)
+
+    @property
+    def b_scales(self) -> int:
+        """Where in a stage the scales of B's rows begin, after those of A's."""
+        return 2 * self.side * ROW_BYTES + 4 * self.side
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes of shared memory of a block."""
+        return 2 * self.stage_bytes
+
+
+def placer(ops):
+    """Return the function of (row, unit of k) that gives a unit's place among the eight of its row."""
+
+    @ops.inline
+    def place(row, unit):
+        return unit ^ ((row >> u32(2)) & u32(7)) ^ ((row & u32(1)) << u32(2))
+
+    return place
