@@ -12,7 +12,7 @@ from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.libraries import Library, library_of, stream_of
+from rnnfast.backends.cuda.libraries import Library, known_library, library_of, stream_of
 from rnnfast.checks.arrays import check_target
 from rnnfast.problem import Array
 
@@ -22,21 +22,24 @@ class DeviceAccess:
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
-        self.owner = owner
-        self.library: Library = library_of(devices.device(), self._device_value("x", x))
-        given, used = self.library.number, devices.device().number
+        self.owner, device = owner, devices.device()
+        self.library: Library = known_library(x) or library_of(device, self._device_value("x", x))
+        given, used = self.library.number, device.number
         if given not in (None, used):
             raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
         """Return a view of `value`. Raises TypeError unless it is on the device."""
-        if isinstance(value, DeviceArray):
+        if type(value) is DeviceArray:
             return value
+        seen = self.library.seen(value)
+        if seen is not None:
+            return seen
         value = self._device_value(name, value)
         ready = stream_of(value)
         if ready not in (None, self.library.stream()):
             devices.device().wait(ready)
-        return self.library.seen(value)
+        return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
         """Return `value`, copied to the host if it is on the device, for which the stream is waited for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer import BackwardPlaces, Layer
 from rnnfast.backends.cuda.passes import Places
@@ -100,9 +100,6 @@ def _sizes(layer: Layer) -> tuple[int, int, int, int]:
 
 def view(memory: DeviceArray, place: int, *shape: int) -> DeviceArray:
     """Return the C-contiguous array of this shape at a place of the memory."""
-    item = step = memory.dtype.itemsize
-    strides: list[int] = []
-    for length in reversed(shape):
-        strides.insert(0, step)
-        step *= length
-    return DeviceArray(memory.address + place * item, shape, tuple(strides), memory.dtype, memory.owner)
+    item = memory.dtype.itemsize
+    strides = dense_strides(shape, item)
+    return DeviceArray(memory.address + place * item, shape, strides, memory.dtype, memory.owner)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 import numpy as np
 
-from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.matrix import Matrix
 
@@ -23,8 +24,8 @@ class Library(Protocol):
     def stream(self) -> int:
         """Return the caller's stream now, as CUDA's handle; 0: the default one."""
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view of an array that describes itself by `__cuda_array_interface__`."""
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return a view of an array of the library's, on the device of x; None: `value` is none, or must be asked."""
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is none."""
@@ -37,28 +38,30 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
-        self._dtypes: dict[Any, np.dtype[Any]] = {
-            torch.float32: np.dtype("float32"),
-            torch.float64: np.dtype("float64"),
-        }
+        self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
+        self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        return self.seen(self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device))
+        kind = self._theirs.get(dtype) or getattr(self.torch, dtype.name)
+        made = self.torch.empty(shape, dtype=kind, device=self.device)
+        return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
 
     def stream(self) -> int:
         """Return the stream of `torch.cuda.stream` contexts."""
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view: of a tensor without asking for its description, which takes long."""
-        if type(value) is not self.torch.Tensor:
-            return DeviceArray.of(value)
-        dtype = self._dtypes.get(value.dtype)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return a view of a tensor, whose description would take long to make."""
+        if type(value) is not self.torch.Tensor or value.device != self.device:
+            return None
+        dtype = self._ours.get(value.dtype)
         if dtype is None:
-            return DeviceArray.of(value)
-        item, shape = dtype.itemsize, tuple(value.shape)
-        return DeviceArray(value.data_ptr(), shape, tuple([item * n for n in value.stride()]), dtype, value)
+            return None
+        if value.requires_grad:
+            value = value.detach()
+        item = dtype.itemsize
+        return DeviceArray(value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value)
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use addmm or mm."""
@@ -97,9 +100,9 @@ class CuPy:
         """Return the stream of `with stream:` contexts."""
         return int(self.cupy.cuda.get_current_stream().ptr)
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view."""
-        return DeviceArray.of(value)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return None."""
+        return None
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use matmul, and an addition."""
@@ -128,23 +131,41 @@ class Plain:
         """Return the stream on which the array became ready."""
         return self.handle
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view."""
-        return DeviceArray.of(value)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return None."""
+        return None
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Do nothing: there is none."""
         return False
 
 
+def known_library(x: Any) -> Library | None:
+    """Return the library of a tensor on a device of torch's; None: x must be looked at."""
+    if _maker_of(type(x)) == "torch" and x.is_cuda and not x.requires_grad:
+        found: Library = _torch_on(x.device)
+        return found
+    return None
+
+
 def library_of(device: Device, x: Any) -> Library:
     """Return the library of an array on the device."""
-    makers = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
-    if "torch" in makers:
-        return Torch(x.device)
-    if "cupy" in makers:
+    maker = _maker_of(type(x))
+    if maker == "torch":
+        return _torch_on(x.device)
+    if maker == "cupy":
         return CuPy(x.device)
     return Plain(device, stream_of(x))
+
+
+@functools.cache
+def _maker_of(kind: type) -> str | None:
+    """Return which of the libraries that are known here a class comes from; None: of no matter."""
+    makers = {each.__module__.partition(".")[0] for each in kind.__mro__}
+    return next((name for name in ("torch", "cupy") if name in makers), None)
+
+
+_torch_on = functools.cache(Torch)
 
 
 def stream_of(x: Any) -> int | None:
