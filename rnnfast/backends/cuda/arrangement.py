@@ -37,7 +37,8 @@ class Backward(NamedTuple):
     """(T, B, ·): dL/dx of each layer."""
     parameters: list[int]
     """The gradients of one layer-direction's parameters, for callers in host memory."""
-    counters: list[int]
+    counters: int
+    """The numbers at the beginning that hold all counters."""
 
 
 def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], on_host: bool) -> Forward:
@@ -90,7 +91,7 @@ def backward(
         top = k >= len(layers) - problem.num_directions
         places.append(layer.take_backward(call, space, counts[k % each], counters[k], held and top, norms))
         space.back(end)
-    return Backward(max(space.size, 1), places, gradients, parameters, counters)
+    return Backward(max(space.size, 1), places, gradients, parameters, at)
 
 
 def _sizes(layer: Layer) -> tuple[int, int, int, int]:

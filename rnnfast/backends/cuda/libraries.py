@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.matrix import Matrix
+from rnnfast.backends.cuda.workspace import Workspace
 
 
 class Library(Protocol):
@@ -20,6 +23,9 @@ class Library(Protocol):
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a new C-contiguous array; its owner is an array of the library."""
+
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return new arrays, each as `new` does, in one piece of memory where the library's arrays can share one."""
 
     def stream(self) -> int:
         """Return the caller's stream now, as CUDA's handle; 0: the default one."""
@@ -47,6 +53,16 @@ class Torch:
         made = self.torch.empty(shape, dtype=kind, device=self.device)
         return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
 
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return views of one new tensor."""
+        size, places = _places(tuple(shapes), dtype.itemsize)
+        all_of_them, found = self.new((size,), dtype), []
+        start, tensor, item = all_of_them.address, all_of_them.owner, dtype.itemsize
+        for shape, steps, strides, place in places:
+            view = tensor.as_strided(shape, steps, place)
+            found.append(DeviceArray(start + place * item, shape, strides, dtype, view))
+        return found
+
     def stream(self) -> int:
         """Return the stream of `torch.cuda.stream` contexts."""
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
@@ -61,7 +77,9 @@ class Torch:
         if value.requires_grad:
             value = value.detach()
         item = dtype.itemsize
-        return DeviceArray(value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value)
+        return DeviceArray(
+            value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
+        )
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use addmm or mm."""
@@ -73,14 +91,20 @@ class Torch:
         return True
 
     def _tensor(self, a: Matrix, rows: int, columns: int) -> Any:
+        """Return a matrix as a view of a tensor; of an array of Numba's, as parameters are, it is kept."""
         array = a.array
         tensor = array.owner
-        if type(tensor) is not self.torch.Tensor:
-            tensor = array.foreign
-            if type(tensor) is not self.torch.Tensor:
-                tensor = array.foreign = self.torch.as_tensor(array, device=self.device)
-        first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
-        return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
+        if type(tensor) is self.torch.Tensor:
+            first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
+            return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
+        if array.foreign is None:
+            array.foreign = {}
+        key = self.device, rows, *a[1:]
+        found = array.foreign.get(key)
+        if found is None:
+            flat = self.torch.as_tensor(array, device=self.device).reshape(-1)
+            found = array.foreign[key] = flat.as_strided((rows, columns), (a.row, a.column), a.begin)
+        return found
 
 
 class CuPy:
@@ -95,6 +119,10 @@ class CuPy:
         """Return a view of a new array from the pool of the device of x."""
         with self.device:
             return DeviceArray.of(self.cupy.empty(shape, dtype))
+
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return an array for each."""
+        return [self.new(shape, dtype) for shape in shapes]
 
     def stream(self) -> int:
         """Return the stream of `with stream:` contexts."""
@@ -127,6 +155,10 @@ class Plain:
         """Return a view of a new array of Numba's."""
         return self.device.new(shape, dtype, self.handle)
 
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return an array for each."""
+        return [self.new(shape, dtype) for shape in shapes]
+
     def stream(self) -> int:
         """Return the stream on which the array became ready."""
         return self.handle
@@ -156,6 +188,14 @@ def library_of(device: Device, x: Any) -> Library:
     if maker == "cupy":
         return CuPy(x.device)
     return Plain(device, stream_of(x))
+
+
+@functools.lru_cache(maxsize=1024)
+def _places(shapes: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[int, list[tuple[Any, ...]]]:
+    """Return the numbers in a piece of memory for arrays, and of each: shape, steps, strides, where it begins."""
+    space = Workspace()
+    places = [(s, dense_strides(s, 1), dense_strides(s, itemsize), space.take(math.prod(s))) for s in shapes]
+    return space.size, places
 
 
 @functools.cache
