@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -124,6 +125,16 @@ class DeviceArray:
 
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise TypeError("an array on a CUDA device cannot be viewed by NumPy")
+
+
+@functools.lru_cache(maxsize=4096)
+def dense_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return the strides in bytes of a C-contiguous array.
+
+    >>> dense_strides((2, 5, 3), 4)
+    (60, 12, 4)
+    """
+    return tuple(itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 class _Described:

@@ -5,7 +5,7 @@ As a module it is the `Access` of calls in host memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,11 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         raise MemoryError(
             f"an array of shape {shape} and dtype {dtype.name} has more bytes than can be addressed"
         ) from error
+
+
+def empty_each(shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
+    """New arrays."""
+    return [np.empty(shape, dtype) for shape in shapes]
 
 
 def on_host(name: str, value: Any) -> Any:

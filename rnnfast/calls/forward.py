@@ -108,7 +108,10 @@ def run(
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
     shape = prepared.state_shape
-    final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
+    if access is host:
+        final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
+    else:
+        final = tuple(access.empty_each((shape, shape) if engine.two_states else (shape,), dtype))
     if not plain:  # a view, as the caller's array can get another shape in place before it is read
         x = access.strided(x.view())
     start = () if state is None else states.read("state", state, net, shape, access)

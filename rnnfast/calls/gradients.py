@@ -52,8 +52,10 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
     net, dtype, shape = engine.net, engine.dtype, prepared.state_shape
     empty: Any = np.empty if access is host else access.empty
     x = empty(prepared.x_shape, dtype) if need_x else None
-    state = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else empty(shape, dtype)
-    params = {name: empty(shape, dtype) for name, shape in net.shapes.items()}
+    shapes = net.shapes
+    made = access.empty_each((*(shape,) * len(net.states), *shapes.values()), dtype)
+    state = (made[0], made[1]) if engine.two_states else made[0]
+    params = dict(zip(shapes, made[len(net.states) :], strict=True))
     grads = Gradients(x, state, params)
     parts: Any = state if engine.two_states else (state,)
     if access is host:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda import devices
 
 pytest.importorskip("numba", reason="numba is not installed")
@@ -96,7 +97,9 @@ def test_products_of_libraries(name: str, monkeypatch: pytest.MonkeyPatch, rng: 
     library = torch_on_the_host() if name == "torch" else libraries.CuPy(CurrentDevice())
     a, b, c = (rng.normal(size=shape) for shape in ((5, 9), (4, 7), (5, 8)))
     right = a[:, 1:8] @ b.T
-    seen = [library.seen(torch_of(each) if name == "torch" else EmulatedArray(each)) for each in (a, b, c)]
+    seen = [
+        library.seen(torch_of(each)) if name == "torch" else DeviceArray.of(EmulatedArray(each)) for each in (a, b, c)
+    ]
     left, turned, to = matrix(seen[0]).beside(1), matrix(seen[1]).turned, matrix(seen[2]).beside(2)
     assert library.product(left, turned, to, 5, 4, 7, False)
     np.testing.assert_allclose(c[:, 2:6], right)
@@ -121,6 +124,7 @@ def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     over_numpy.empty = empty
     monkeypatch.setitem(sys.modules, "cupy", over_numpy)
     device, torch = CurrentDevice(), torch_on_the_host()
+    torch = libraries.Torch(torch.device)
     torch.torch = SimpleNamespace(empty=empty, float64=np.float64, Tensor=torch.torch.Tensor)
     cupy = libraries.CuPy(device)
     for library in (cupy, torch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.libraries import Library, library_of, stream_of
+from rnnfast.backends.cuda.libraries import Library, known_library, library_of, stream_of
 from rnnfast.checks.arrays import check_target
 from rnnfast.problem import Array
 
@@ -22,21 +22,29 @@ class DeviceAccess:
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
-        self.owner = owner
-        self.library: Library = library_of(devices.device(), self._device_value("x", x))
-        given, used = self.library.number, devices.device().number
+        self.owner, device = owner, devices.device()
+        self.library: Library = known_library(x) or library_of(device, self._device_value("x", x))
+        self._made: dict[int, DeviceArray] = {}
+        """New arrays that nobody has seen yet, by what their owner is known by."""
+        given, used = self.library.number, device.number
         if given not in (None, used):
             raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
         """Return a view of `value`. Raises TypeError unless it is on the device."""
-        if isinstance(value, DeviceArray):
+        if type(value) is DeviceArray:
             return value
+        made = self._made.pop(id(value), None)
+        if made is not None:
+            return made
+        seen = self.library.seen(value)
+        if seen is not None:
+            return seen
         value = self._device_value(name, value)
         ready = stream_of(value)
         if ready not in (None, self.library.stream()):
             devices.device().wait(ready)
-        return self.library.seen(value)
+        return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
         """Return `value`, copied to the host if it is on the device, for which the stream is waited for."""
@@ -47,7 +55,17 @@ class DeviceAccess:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """Return a new array of the library."""
-        return self.library.new(shape, dtype).owner
+        made = self.library.new(shape, dtype)
+        self._made[id(made.owner)] = made  # until it is seen, which is soon
+        return made.owner
+
+    def empty_each(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Any]:
+        """Return new arrays of the library, in one piece of memory where it can be cut up."""
+        found = []
+        for made in self.library.pieces(shapes, dtype):
+            self._made[id(made.owner)] = made
+            found.append(made.owner)
+        return found
 
     def check_output(
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool

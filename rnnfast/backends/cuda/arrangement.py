@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer import BackwardPlaces, Layer
 from rnnfast.backends.cuda.passes import Places
@@ -37,7 +37,8 @@ class Backward(NamedTuple):
     """(T, B, ·): dL/dx of each layer."""
     parameters: list[int]
     """The gradients of one layer-direction's parameters, for callers in host memory."""
-    counters: list[int]
+    counters: int
+    """The numbers at the beginning that hold all counters."""
 
 
 def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], on_host: bool) -> Forward:
@@ -90,7 +91,7 @@ def backward(
         top = k >= len(layers) - problem.num_directions
         places.append(layer.take_backward(call, space, counts[k % each], counters[k], held and top, norms))
         space.back(end)
-    return Backward(max(space.size, 1), places, gradients, parameters, counters)
+    return Backward(max(space.size, 1), places, gradients, parameters, at)
 
 
 def _sizes(layer: Layer) -> tuple[int, int, int, int]:
@@ -100,9 +101,6 @@ def _sizes(layer: Layer) -> tuple[int, int, int, int]:
 
 def view(memory: DeviceArray, place: int, *shape: int) -> DeviceArray:
     """Return the C-contiguous array of this shape at a place of the memory."""
-    item = step = memory.dtype.itemsize
-    strides: list[int] = []
-    for length in reversed(shape):
-        strides.insert(0, step)
-        step *= length
-    return DeviceArray(memory.address + place * item, shape, tuple(strides), memory.dtype, memory.owner)
+    item = memory.dtype.itemsize
+    strides = dense_strides(shape, item)
+    return DeviceArray(memory.address + place * item, shape, strides, memory.dtype, memory.owner)

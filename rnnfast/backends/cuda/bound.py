@@ -33,6 +33,7 @@ class Bound:
         self.device, self.problem, self.layout = device, replace(problem, **nothing), layout
         if problem.frozen and problem.cache is None:
             self.problem.cache = {}
+        self._drops = bool(problem.dropout or problem.input_dropout or problem.recurrent_dropout)
         self._net: Net | None = None
         self._launches: Launches = {}
         self._turn = threading.Lock()
@@ -40,7 +41,7 @@ class Bound:
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Recording | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
         problem = self.problem
-        if dropout_seed or arrays.lengths is not None or arrays.mask is not None or arrays.resets is not None:
+        if self._drops or arrays.lengths is not None or arrays.mask is not None or arrays.resets is not None:
             problem = replace(problem, dropout_seed=dropout_seed)
             problem.lengths, problem.mask, problem.resets = arrays.lengths, arrays.mask, arrays.resets
         sequence, states = self.layout.sequence, self._states

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.driver.compiling import Compiler
 from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
 from rnnfast.backends.cuda.driver.launch import Kernel
-from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.library import Current, Driver
 from rnnfast.backends.cuda.driver.scalars import fields_of
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
@@ -104,12 +103,6 @@ class Device:
         """Wait until all that was started on any stream is done."""
         self.driver.wait_for_all()
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Make this the current device of this thread within a `with`."""
-        changed = self.driver.enter()
-        try:
-            yield
-        finally:
-            if changed:
-                self.driver.leave()
+    def current(self) -> Current:
+        """Return the context within which this is the current device of this thread."""
+        return Current(self.driver)

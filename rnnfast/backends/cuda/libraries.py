@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.matrix import Matrix
+from rnnfast.backends.cuda.workspace import Workspace
 
 
 class Library(Protocol):
@@ -20,11 +24,14 @@ class Library(Protocol):
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a new C-contiguous array; its owner is an array of the library."""
 
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return new arrays, each as `new` does, in one piece of memory where the library's arrays can share one."""
+
     def stream(self) -> int:
         """Return the caller's stream now, as CUDA's handle; 0: the default one."""
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view of an array that describes itself by `__cuda_array_interface__`."""
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return a view of an array of the library's, on the device of x; None: `value` is none, or must be asked."""
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is none."""
@@ -37,28 +44,42 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
-        self._dtypes: dict[Any, np.dtype[Any]] = {
-            torch.float32: np.dtype("float32"),
-            torch.float64: np.dtype("float64"),
-        }
+        self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
+        self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        return self.seen(self.torch.empty(shape, dtype=getattr(self.torch, dtype.name), device=self.device))
+        kind = self._theirs.get(dtype) or getattr(self.torch, dtype.name)
+        made = self.torch.empty(shape, dtype=kind, device=self.device)
+        return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
+
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return views of one new tensor."""
+        size, places = _places(tuple(shapes), dtype.itemsize)
+        all_of_them, found = self.new((size,), dtype), []
+        start, tensor, item = all_of_them.address, all_of_them.owner, dtype.itemsize
+        for shape, steps, strides, place in places:
+            view = tensor.as_strided(shape, steps, place)
+            found.append(DeviceArray(start + place * item, shape, strides, dtype, view))
+        return found
 
     def stream(self) -> int:
         """Return the stream of `torch.cuda.stream` contexts."""
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view: of a tensor without asking for its description, which takes long."""
-        if type(value) is not self.torch.Tensor:
-            return DeviceArray.of(value)
-        dtype = self._dtypes.get(value.dtype)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return a view of a tensor, whose description would take long to make."""
+        if type(value) is not self.torch.Tensor or value.device != self.device:
+            return None
+        dtype = self._ours.get(value.dtype)
         if dtype is None:
-            return DeviceArray.of(value)
-        item, shape = dtype.itemsize, tuple(value.shape)
-        return DeviceArray(value.data_ptr(), shape, tuple([item * n for n in value.stride()]), dtype, value)
+            return None
+        if value.requires_grad:
+            value = value.detach()
+        item = dtype.itemsize
+        return DeviceArray(
+            value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
+        )
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use addmm or mm."""
@@ -70,14 +91,20 @@ class Torch:
         return True
 
     def _tensor(self, a: Matrix, rows: int, columns: int) -> Any:
+        """Return a matrix as a view of a tensor; of an array of Numba's, as parameters are, it is kept."""
         array = a.array
         tensor = array.owner
-        if type(tensor) is not self.torch.Tensor:
-            tensor = array.foreign
-            if type(tensor) is not self.torch.Tensor:
-                tensor = array.foreign = self.torch.as_tensor(array, device=self.device)
-        first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
-        return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
+        if type(tensor) is self.torch.Tensor:
+            first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
+            return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
+        if array.foreign is None:
+            array.foreign = {}
+        key = self.device, rows, *a[1:]
+        found = array.foreign.get(key)
+        if found is None:
+            flat = self.torch.as_tensor(array, device=self.device).reshape(-1)
+            found = array.foreign[key] = flat.as_strided((rows, columns), (a.row, a.column), a.begin)
+        return found
 
 
 class CuPy:
@@ -93,13 +120,17 @@ class CuPy:
         with self.device:
             return DeviceArray.of(self.cupy.empty(shape, dtype))
 
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return an array for each."""
+        return [self.new(shape, dtype) for shape in shapes]
+
     def stream(self) -> int:
         """Return the stream of `with stream:` contexts."""
         return int(self.cupy.cuda.get_current_stream().ptr)
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view."""
-        return DeviceArray.of(value)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return None."""
+        return None
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use matmul, and an addition."""
@@ -124,27 +155,57 @@ class Plain:
         """Return a view of a new array of Numba's."""
         return self.device.new(shape, dtype, self.handle)
 
+    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return an array for each."""
+        return [self.new(shape, dtype) for shape in shapes]
+
     def stream(self) -> int:
         """Return the stream on which the array became ready."""
         return self.handle
 
-    def seen(self, value: Any) -> DeviceArray:
-        """Return a view."""
-        return DeviceArray.of(value)
+    def seen(self, value: Any) -> DeviceArray | None:
+        """Return None."""
+        return None
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Do nothing: there is none."""
         return False
 
 
+def known_library(x: Any) -> Library | None:
+    """Return the library of a tensor on a device of torch's; None: x must be looked at."""
+    if _maker_of(type(x)) == "torch" and x.is_cuda and not x.requires_grad:
+        found: Library = _torch_on(x.device)
+        return found
+    return None
+
+
 def library_of(device: Device, x: Any) -> Library:
     """Return the library of an array on the device."""
-    makers = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
-    if "torch" in makers:
-        return Torch(x.device)
-    if "cupy" in makers:
+    maker = _maker_of(type(x))
+    if maker == "torch":
+        return _torch_on(x.device)
+    if maker == "cupy":
         return CuPy(x.device)
     return Plain(device, stream_of(x))
+
+
+@functools.lru_cache(maxsize=1024)
+def _places(shapes: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[int, list[tuple[Any, ...]]]:
+    """Return the numbers in a piece of memory for arrays, and of each: shape, steps, strides, where it begins."""
+    space = Workspace()
+    places = [(s, dense_strides(s, 1), dense_strides(s, itemsize), space.take(math.prod(s))) for s in shapes]
+    return space.size, places
+
+
+@functools.cache
+def _maker_of(kind: type) -> str | None:
+    """Return which of the libraries that are known here a class comes from; None: of no matter."""
+    makers = {each.__module__.partition(".")[0] for each in kind.__mro__}
+    return next((name for name in ("torch", "cupy") if name in makers), None)
+
+
+_torch_on = functools.cache(Torch)
 
 
 def stream_of(x: Any) -> int | None:

@@ -30,6 +30,8 @@ class Net:
         self.layers = [Layer(device, problem, k) for k in range(count)]
         self._arranged: dict[tuple[bool, ...], arrangement.Forward] = {}
         """Places of calls in which all rows are live, by whether callers are in host memory."""
+        self._arranged_back: dict[tuple[bool, ...], arrangement.Backward] = {}
+        """The same of their backward calls, by that and by what else is wanted."""
         self._weights: list[Weights] | None = None
         """The parameters where they are on the device, and so stay where they are."""
 
@@ -69,7 +71,7 @@ class Net:
             for found, to in zip(final, arrays.final, strict=False):
                 if to is not None:
                     put(call, found, to, add=False)
-        return Recording(call, problem, self.layers, plans, passes, places.gates)
+        return Recording(call, problem, self.layers, plans, passes, places.gates, self._arranged_back)
 
     def _layer_forward(
         self, call: DeviceCall, problem: Problem, passes: Sequence[Pass], x: DeviceArray, y: Any,

@@ -29,11 +29,13 @@ class Recording:
 
     def __init__(
         self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan],
-        passes: Sequence[Pass], gates: int,
+        passes: Sequence[Pass], gates: int, arranged: dict[tuple[bool, ...], arrangement.Backward],
     ) -> None:  # fmt: skip
         self.call, self.problem, self.layers, self.plans, self.passes = call, problem, layers, plans, passes
         self.gates, self.recorded_on = gates, call.stream
         """The numbers of all gates, which stand at the beginning of the call's memory."""
+        self._arranged = arranged
+        """Places of backward calls in which all rows were live, by what is wanted."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Recording:
         twin, old = copy.copy(self), self.passes[0].gates_memory
@@ -50,11 +52,9 @@ class Recording:
         """Write the gradients that are wanted."""
         self.call, problem = call, self.problem
         self._see_inputs(arrays)
-        counts, held = [len(plan.rows) for plan in self.plans], self.passes[-1].plan.holds
-        places = arrangement.backward(call, problem, self.layers, counts, held, arrays.norms is not None)
+        places = self._places(call, norms=arrays.norms is not None)
         memory = call.empty((places.size,), problem.dtype)
-        last = places.counters[-1] + self.layers[-1].all_counters(call)
-        call.clear(memory.address, last * memory.dtype.itemsize)
+        call.clear(memory.address, places.counters * memory.dtype.itemsize)
         dy = None if arrays.dy is None else call.array(arrays.dy)
         d_final = [None if a is None else call.array(a) for a in arrays.d_final]
         each = problem.num_directions
@@ -76,6 +76,16 @@ class Recording:
         if arrays.dx is not None and not isinstance(arrays.dx, DeviceArray):
             assert dy is not None
             put(call, dy, arrays.dx, add=problem.only_direction == 2)
+
+    def _places(self, call: DeviceCall, *, norms: bool) -> arrangement.Backward:
+        key = call.library is None, norms
+        found = self._arranged.get(key) if self.plans[0].kept else None
+        if found is None:
+            counts, held = [len(plan.rows) for plan in self.plans], self.passes[-1].plan.holds
+            found = arrangement.backward(call, self.problem, self.layers, counts, held, norms)
+            if self.plans[0].kept:
+                self._arranged[key] = found
+        return found
 
     def _see_inputs(self, arrays: BackwardArrays) -> None:
         """See x and first states where they lie now: out of the way of results."""

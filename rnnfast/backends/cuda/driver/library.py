@@ -63,14 +63,15 @@ class Driver:
         self._check("tell its version", self.library.cuDriverGetVersion(found))
         return int(found[0])
 
-    def enter(self) -> bool:
-        """Make the context current in this thread; return whether another one was, to which `leave` goes back."""
+    def is_current(self) -> bool:
+        """Return whether the context is this thread's current one."""
         found = ffi.new("void **")
         self._check("tell the current context", self.library.cuCtxGetCurrent(found))
-        if found[0] == self.context:
-            return False
+        return bool(found[0] == self.context)
+
+    def enter(self) -> None:
+        """Make the context the current one of this thread."""
         self._check("change the context", self.library.cuCtxPushCurrent_v2(self.context))
-        return True
 
     def leave(self) -> None:
         """Go back to the context that was current before `enter`."""
@@ -157,3 +158,21 @@ class Driver:
     def wait_for_all(self) -> None:
         """Wait until all that was started on any stream is done."""
         self._check("finish what was started", self.library.cuCtxSynchronize())
+
+
+class Current:
+    """A `with` in which a driver's context is the current one of this thread."""
+
+    __slots__ = ("driver", "entered")
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+
+    def __enter__(self) -> None:
+        self.entered = not self.driver.is_current()
+        if self.entered:
+            self.driver.enter()
+
+    def __exit__(self, *_: object) -> None:
+        if self.entered:
+            self.driver.leave()
