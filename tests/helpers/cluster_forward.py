@@ -45,7 +45,7 @@ def run_forward(
     """Run one layer; y, h_n and c_n by the problem's names, and what is recorded, stacked by direction."""
     directions, (t, b, h) = range(problem.num_directions), (problem.steps, problem.batch, problem.hidden_size)
     found = tables(problem)
-    launch = forward_launch(problem.cell, h, b, len(directions), ragged=found is not None)
+    launch = forward_launch(problem.cell, h, b, len(directions), ragged=found is not None, recorded=record)
     kernel, place = launch.kernel(emulator.operations, **options), emulator.place
     slots, states = CELLS[problem.cell].slots, CELLS[problem.cell].states
     kept = {"gates": (t, b, slots * h), "h": (t + 1, b, h)} | ({"c": (t + 1, b, h)} if "c" in states else {})
