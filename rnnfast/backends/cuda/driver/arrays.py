@@ -38,7 +38,9 @@ def _dense(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 def _all_dense(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     kinds, real = signature.args
     found = []
-    for array, kind, part in zip(signature.return_type, kinds, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
+    for array, kind, part in zip(
+        signature.return_type, kinds, cgutils.unpack_tuple(builder, arguments[0]), strict=True
+    ):
         one = array(*kind, real)
         found.append(_dense(context, builder, one, [*cgutils.unpack_tuple(builder, part), arguments[1]]))
     return context.make_tuple(builder, signature.return_type, found)
