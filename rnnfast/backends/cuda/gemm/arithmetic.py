@@ -52,18 +52,28 @@ def f16x3(ops):
     return multiply
 
 
-def tf32x3(ops):
-    """Return the chain of a stage whose units are float32."""
-    mma, bits, number = ops.mma_tf32, ops.bits, ops.number
+def tf32_parts(ops):
+    """Return the functions from a float32's bits to its high part, rounded to TF32, and to what is left.
+
+    Of the high part the last 13 bits are not zeros; matrix instructions do not read them.
+    """
+    bits, number = ops.bits, ops.number
 
     @ops.inline
     def high(word):
-        """Round to nearest where the instruction cuts off."""
         return u32(word + u32(0x1000))
 
     @ops.inline
     def low(word):
-        return bits(number(word) - number(high(word) & u32(0xFFFFE000)))
+        return bits(number(word) - number(u32(high(word) & u32(0xFFFFE000))))
+
+    return high, low
+
+
+def tf32x3(ops):
+    """Return the chain of a stage whose units are float32."""
+    mma = ops.mma_tf32
+    high, low = tf32_parts(ops)
 
     @ops.inline
     def step(part, a0, a1, a2, a3, b0, b1):

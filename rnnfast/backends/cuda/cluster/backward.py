@@ -1,0 +1,213 @@
+"""Backward through time by clusters of blocks: all visits of a tile of 8 rows, of one direction, in one launch.
+
+What forward recorded becomes d (T, B, slots H), gradients of pre-activations in the slots of the gates: LSTM i f g o;
+GRU r z n and q, the last that of W_hn h + b_hn; RNN one. d of a step that is not live is zeros. All other gradients are
+products of d and what was recorded (gemm/products.py): dx = d W_ih with the slots that have rows of it, of the GRU the
+first three; dW_ih = d^T x with these; dW_hh = d^T h with h, or the operand, as recorded, of the GRU with slots 0, 1 and
+3; db_ih and db_hh the sums of d in the same slots.
+
+Arguments of the kernel, all scalars, as forward's: addresses are uint64, 0 where an array is not given, and each but
+the last three is followed by how far on, in bytes modulo 2^64, the same of the second direction lies.
+
+- gates, c, h: as recorded (see the package), c of the LSTM, h of the GRU; never written, as what follows up to `dy`.
+- weight: W_hh (gates H, H). mask: factors (B, H) of recurrent dropout.
+- lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
+- dy: (T, B, H) at `dy_step` bytes for t and `dy_row` for b. last_h, last_c: gradients (B, H) of the final states.
+- d: dense. first_h, first_c: gradients (B, H) of h0 and c0.
+- order, spans, error; steps, batch, size, first_direction: as forward's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnfast.backends.cuda.cluster import ragged
+from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
+from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
+from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
+from rnnfast.backends.cuda.cluster.exchange import exchange
+from rnnfast.backends.cuda.cluster.forward import PATIENCE
+from rnnfast.backends.cuda.cluster.gradients import ClusterGradient
+from rnnfast.backends.cuda.cluster.rows import clearer, row_finder
+from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, UNITS
+
+i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
+ZERO, ONE, NOTHING, NONE = f32(0), f32(1), u32(0), u64(0)
+LIVE, CUT = u32(ragged.LIVE), u32(ragged.CUT)
+COUNTS = ("steps", "batch", "size", "first_direction")
+"""The arguments that are int32; the others are addresses and bytes."""
+
+
+def backward_kernel(
+    ops: Any, cell: ClusterGradient, shape: BackwardShape, uneven: bool, patience: int = PATIENCE
+) -> Any:
+    """Return the kernel for hidden sizes that the shape is for, of rows that may be `uneven`."""
+    slots, numbers, has_c, spread = cell.slots, shape.numbers, cell.reads_c, cell.recurrent == (0, 1, 3)
+    product, messages, send = recurrent_product(ops, shape, cell.gates), exchange(ops, shape, patience), sender(ops)
+    load_weights, multiply_tile, receive = product.load, product.multiply, receiver(ops, shape)
+    begin, wait, again = messages.begin, messages.wait, messages.again
+    row_of, clear, step, read = row_finder(ops, uneven), clearer(ops), cell.step(ops), cell_reader(ops, cell, uneven)
+    thread_of, block_of, base_of, cuda, in_peer = ops.thread, ops.block, ops.dynamic_shared, ops.cuda, ops.in_peer
+    load, load_word, store, store_word = ops.load_constant, ops.load_constant_word, ops.store, ops.store_word
+    load_byte, load_shared, store_shared, store_shared4 = (
+        ops.load_constant_byte, ops.load_shared, ops.store_shared, ops.store_shared4,
+    )  # fmt: skip
+    sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
+    bands, parts, across, slot_size, barriers = shape.bands, shape.parts, shape.across, shape.slot, shape.barriers
+    d_at, carried_h_at, carried_c_at = shape.gradients, shape.carried_h, shape.carried_c
+    held, sums_held, cleared = shape.bands * shape.tiles * 16, 12 * shape.bands, shape.carried_h // 4
+
+    def kernel(
+        gates, gates_away, c, c_away, h, h_away, weight, weight_away, mask, mask_away, lengths, flags, flags_away,
+        dy, dy_away, last_h, last_h_away, last_c, last_c_away, d, d_away, first_h, first_h_away, first_c, first_c_away,
+        order, spans, error, dy_step, dy_row, steps, batch, size, first_direction,
+    ):  # fmt: skip
+        base, thread = base_of(), thread_of()
+        lane, warp = thread & u32(31), thread >> u32(5)
+        band, part = warp % u32(across), warp // u32(across)
+        blocks, tiles = (u32(size) + u32(UNITS - 1)) // u32(UNITS), (u32(batch) + u32(ROWS - 1)) // u32(ROWS)
+        cluster, member = u32(block_of() // blocks), u32(block_of() % blocks)
+        number, tile = u32(cluster // tiles), u32(cluster % tiles)
+        away, turned = u64(number), number + u32(first_direction) == u32(1)
+        first_unit = member * u32(UNITS)
+        rows = min(batch - i32(tile) * i32(ROWS), i32(ROWS))
+        row_bytes = u64(size) * u64(4)
+        step_bytes = u64(batch) * row_bytes
+        first, last = i32(0), i32(steps)
+        if uneven:
+            span = spans + u64(cluster) * u64(8)
+            first, last = i32(load_word(span)), i32(load_word(span + u64(4)))
+        visits = last - first
+        flags, d = flags + away * flags_away, d + away * d_away
+
+        # W_hh, slots of zeros, barriers
+        weights = cuda.local.array(held, u32)
+        load_weights(weights, weight + away * weight_away, u32(size), first_unit, band, part, lane)
+        for i in range(i32(thread), cleared, THREADS):
+            store_shared(u32(base + u32(i) * u32(4)), ZERO)
+        full = u32(blocks * u32(parts * BAND_BYTES))
+        if thread == NOTHING:
+            begin(base, full)
+        sync_cluster()
+
+        # this thread's cell, a unit of a row: rows 0 to 3 of all units, then rows 4 to 7
+        index, half = thread % u32(CELLS), thread // u32(CELLS)
+        unit, row = u32(index >> u32(2) & u32(15)), u32((index >> u32(6)) * u32(4) + (index & u32(3)))
+        own = first_unit + unit
+        inside = i32(row) < rows and i32(own) < size
+        b = row_of(order, tile, row) if i32(row) < rows else u32(0)
+        in_row = u64(b) * row_bytes + u64(own) * u64(4)
+        factor = load(mask + away * mask_away + in_row) if inside and mask != NONE else ONE
+        length = i32(load_word(lengths + u64(b) * u64(4))) if uneven and inside and lengths != NONE else i32(steps)
+        d_word = u32(base + u32(d_at) + (row * u32(16) + unit) * u32(4))
+        if numbers > 1:
+            d_word = u32(base + u32(d_at) + ((unit >> u32(2)) * u32(TILE_WORDS) + row * u32(16)) * u32(4))
+            d_word = u32(d_word + (unit & u32(3)) * u32(16))
+        h_cell, c_cell = u32(base + u32(carried_h_at) + index * u32(4)), u32(base + u32(carried_c_at) + index * u32(4))
+        if half == NOTHING:
+            last_h, last_c = last_h + away * last_h_away, last_c + away * last_c_away
+            store_shared(h_cell, load(last_h + in_row) if inside and last_h != NONE else ZERO)
+            store_shared(c_cell, load(last_c + in_row) if inside and last_c != NONE else ZERO)
+
+        # where the numbers of a visit are, and how far those of this half's next
+        visit = last - i32(1) - i32(half)
+        t = i32(steps) - i32(1) - visit if turned else visit
+        ahead = u64(HALVES) if turned else NONE - u64(HALVES)
+        after, before = (NONE, step_bytes) if turned else (step_bytes, NONE)
+        in_step = u64(t) * step_bytes + in_row
+        wide = in_step + u64(slots - 1) * (in_step - u64(own) * u64(4))  # of the slots' rows
+        dy_at = dy + away * dy_away + u64(t) * dy_step + u64(b) * dy_row + u64(own) * u64(4)
+        gates, c, h = gates + away * gates_away, c + away * c_away, h + away * h_away
+        flags_at = flags + u64(visit) * u64(batch) + u64(b)
+        values, marks = cuda.local.array(7, f32), cuda.local.array(2, u32)
+        marks[0], marks[1] = NOTHING, LIVE
+        if inside and i32(half) < visits:
+            read(
+                values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
+                flags, flags_at, u64(batch),
+            )  # fmt: skip
+
+        sums = cuda.local.array(sums_held, f32)
+        given_up, turn = False, i32(half)
+        for i in range(visits):
+            arrived = u32((i - 1) & 1)
+            if i > 0:
+                if not given_up and not wait(base, arrived, u32(((i - 1) >> 1) & 1)):
+                    given_up = True
+                    store_word(error, u32(1))
+                sync_warp()
+                if thread == NOTHING and not given_up:
+                    again(base, arrived, full)
+            if turn == i:
+                dh, dc = load_shared(h_cell), load_shared(c_cell)
+                if i > 0:
+                    dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
+                d0, d1, d2, d3, dh_carried, dc_carried = ZERO, ZERO, ZERO, ZERO, dh, dc
+                live = inside
+                if uneven:
+                    live = inside and marks[1] & LIVE != NOTHING and t < length
+                    if marks[1] & CUT != NOTHING:
+                        dh, dc, dh_carried, dc_carried = ZERO, ZERO, ZERO, ZERO
+                if live:
+                    d0, d1, d2, d3, dh_carried, dc_carried = step(
+                        values[0], values[1], values[2], values[3], values[4], values[5], dh + values[6], dc
+                    )
+                if numbers > 1:
+                    store_shared4(d_word, d0, d1, d3 if spread else d2, ZERO if spread else d3)
+                else:
+                    store_shared(d_word, d0)
+                store_shared(h_cell, dh_carried)
+                store_shared(c_cell, dc_carried)
+                if inside:
+                    store(d + wide, d0)
+                    if slots > 1:
+                        store(d + (wide + row_bytes), d1)
+                        store(d + (wide + u64(2) * row_bytes), d2)
+                        store(d + (wide + u64(3) * row_bytes), d3)
+                    in_step, wide = in_step + ahead * step_bytes, wide + ahead * step_bytes * u64(slots)
+                    dy_at, flags_at = dy_at + ahead * dy_step, flags_at - u64(HALVES) * u64(batch)
+                    t = t + i32(HALVES) if turned else t - i32(HALVES)
+                    if i + HALVES < visits:
+                        read(
+                            values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
+                            flags, flags_at, u64(batch),
+                        )  # fmt: skip
+                turn = turn + i32(HALVES)
+            sync_block()
+            if band < blocks:
+                multiply_tile(sums, weights, u32(base + u32(d_at)), part, lane)
+                to = u32(u32(i & 1) * u32(slot_size) + (member * u32(parts) + part) * u32(BAND_BYTES))
+                barrier = u32(u32(barriers) + u32(i & 1) * u32(8))
+                for j in range(bands):
+                    owner = band + u32(j * across)
+                    if owner < blocks:
+                        peer = in_peer(base, owner)
+                        send(sums, 12 * j, u32(peer + to), u32(peer + barrier), lane)
+
+        # the first states
+        arrived = u32((visits - 1) & 1)
+        if visits > 0 and not given_up and not wait(base, arrived, u32(((visits - 1) >> 1) & 1)):
+            store_word(error, u32(1))
+        if half == NOTHING and inside:
+            dh, dc = load_shared(h_cell), load_shared(c_cell)
+            if visits > 0:
+                dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
+            if uneven and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING:
+                dh, dc = ZERO, ZERO
+            if first_h != NONE:
+                store(first_h + away * first_h_away + in_row, dh)
+            if has_c and first_c != NONE:
+                store(first_c + away * first_c_away + in_row, dc)
+        if uneven and visits < i32(steps):
+            start, end = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
+            for k in range(slots):
+                at, wide_step, wide_row = d + u64(k) * row_bytes, step_bytes * u64(slots), row_bytes * u64(slots)
+                clear(at, wide_step, wide_row, i32(0), start, order, tile, rows, first_unit, i32(size), thread)
+                clear(at, wide_step, wide_row, end, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+        sync_cluster()
+
+    names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
+    kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}
+    return kernel

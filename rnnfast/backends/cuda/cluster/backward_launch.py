@@ -1,0 +1,40 @@
+"""Launches of the backward cluster kernels: what one is made of, from shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rnnfast.backends.cuda.cluster.backward import backward_kernel
+from rnnfast.backends.cuda.cluster.backward_shape import backward_shape
+from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
+from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, blocks_of
+
+
+@dataclass(frozen=True)
+class BackwardLaunch:
+    """A launch of the kernel `backward_kernel(operations, *constants)`; backward.py has its arguments.
+
+    >>> backward_launch("lstm", 65, 20, 2, ragged=False).grid
+    30
+    """
+
+    constants: tuple[Any, ...]
+    grid: int
+    cluster: int
+    """Blocks of a cluster; more than 8 need a function attribute."""
+    shared: int
+    """Bytes of dynamic shared memory."""
+    threads: int = THREADS
+
+    def kernel(self, operations: Any, **options: Any) -> Any:
+        """Return the kernel as a Python function."""
+        return backward_kernel(operations, *self.constants, **options)
+
+
+def backward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool) -> BackwardLaunch:
+    """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets."""
+    gradient, blocks = GRADIENTS[cell], blocks_of(size)
+    shape = backward_shape(size, 4 if gradient.gates > 1 else 1)
+    grid = directions * -(-batch // ROWS) * blocks
+    return BackwardLaunch((gradient, shape, ragged), grid, blocks, shape.size)
