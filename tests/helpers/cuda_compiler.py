@@ -23,6 +23,7 @@ from rnnfast.backends.cuda.driver.compiling import ptx_of
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.driver.scalars import fields_of
+from rnnfast.backends.cuda.gemm.operations import operations
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,14 @@ class Compiler(DeviceMemory):
     def __init__(self, capability: tuple[int, int], blocks: int = 132) -> None:
         super().__init__()
         self.capability, self.limits = capability, limits_of(capability, blocks)
-        self.kernels = dict[Any, Compiled]()
+        self.kernels, self.operations = dict[Any, Compiled](), operations(numba.cuda)
         self.library = EmulatedLibrary(lambda *launch: None)
         self.driver = Driver(self.library)
 
-    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, tensor_cores: bool = False) -> Kernel:
         """Compile the kernel, in blocks of so many threads."""
-        function, name, threads = make(numba.cuda, *constants), make.__name__, threads or self.limits.threads
+        function = make(self.operations if tensor_cores else numba.cuda, *constants)
+        name, threads = make.__name__, threads or self.limits.threads
         key, fields = (make, *constants, threads), fields_of(function)
         if key not in self.kernels:
             here = SimpleNamespace(compute_capability=self.capability)

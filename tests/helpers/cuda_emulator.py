@@ -45,7 +45,7 @@ class Emulator(DeviceMemory):
         self.library = EmulatedLibrary(self._launch)
         self.driver = Driver(self.library)
 
-    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, **_: Any) -> Kernel:
         """The kernel, which the emulator runs as a Python function."""
         function, name = make(self.cuda, *constants), make.__name__
         fields = fields_of(function)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
+from weakref import WeakSet
 
 import numpy as np
 
@@ -23,8 +24,12 @@ class EmulatedArray:
     differs from NumPy's (test_cuda_numba_arrays.py has Numba's), and none of them may be needed.
     """
 
+    alive = WeakSet["EmulatedArray"]()
+    """All that there are."""
+
     def __init__(self, memory: Array, stream: int | None = None) -> None:
         self.memory, self.stream = memory, stream
+        self.alive.add(self)
 
     shape = property(lambda self: self.memory.shape)
     dtype = property(lambda self: self.memory.dtype)

@@ -21,6 +21,10 @@ class EmulatedLibrary:
 
     def __init__(self, run: Run) -> None:
         self.run, self.calls = run, list[str]()
+        self.cluster, self.shared = 1, 0
+        """Of the launch that runs: blocks of a cluster, bytes of dynamic shared memory."""
+        self.words, self._kept = list[tuple[int, int]](), list[Any]()
+        """Memory of the host that kernels reach, by address and bytes."""
         self.kernels: list[tuple[str, Any, tuple[Field, ...]]] = []
 
     def loaded(self, name: str, kernel: Any, fields: tuple[Field, ...]) -> Any:
@@ -44,11 +48,27 @@ class EmulatedLibrary:
         ids = [config.attributes[n].id for n in range(config.count)]
         assert set(ids) <= {LAUNCH_COOPERATIVE, LAUNCH_CLUSTER} and config.block_y == config.block_z == 1
         stream = int(ffi.cast("uintptr_t", config.stream))
+        clusters = [config.attributes[n].value.cluster.x for n in range(config.count) if ids[n] == LAUNCH_CLUSTER]
+        self.cluster, self.shared = (*clusters, 1)[0], config.shared
         self.run(name, kernel, (config.grid_x, config.grid_y), config.block_x, stream, *values)
         return 0
 
     def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:
         ctypes.memset(to, value, count)
+        return 0
+
+    def cuMemHostAlloc(self, found: Any, size: int, flags: int) -> int:
+        self._kept.append(ffi.new("char[]", size))
+        found[0] = self._kept[-1]
+        self.words.append((int(ffi.cast("uintptr_t", found[0])), size))
+        return 0
+
+    def cuMemHostGetDevicePointer_v2(self, found: Any, host: Any, flags: int) -> int:
+        found[0] = int(ffi.cast("uintptr_t", host))
+        return 0
+
+    def cuMemcpyHtoDAsync_v2(self, to: int, source: Any, count: int, stream: Any) -> int:
+        ctypes.memmove(to, int(ffi.cast("uintptr_t", source)), count)
         return 0
 
     def cuMemcpyDtoDAsync_v2(self, to: int, source: int, count: int, stream: Any) -> int:

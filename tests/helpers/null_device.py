@@ -11,7 +11,9 @@ from unittest import mock
 import cffi
 from cuda_threads import Cuda
 from device_memory import DeviceMemory, in_place_of_the_device
+from gemm_emulator import ProductOperations
 from programs import run, tool
+from ptx_memory import GlobalMemory
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda import access, libraries, parameters
@@ -39,12 +41,13 @@ class NullDevice(DeviceMemory):
         self.counts = counting.dlopen(str(path))
         self.driver, self.limits = Driver(ffi.dlopen(str(path))), limits_of((9, 0), 132)
         self.cuda, self.prepared = Cuda(), list[str]()
+        self.operations = ProductOperations(GlobalMemory())
 
-    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, tensor_cores: bool = False) -> Kernel:
         """Return a kernel that is never run."""
         name = make.__name__
         self.prepared.append(name)
-        fields = fields_of(make(self.cuda, *constants))
+        fields = fields_of(make(self.operations if tensor_cores else self.cuda, *constants))
         return Kernel(self.driver, self.driver.function(b"", name), name, fields, threads or self.limits.threads)
 
 

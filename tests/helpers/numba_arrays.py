@@ -70,6 +70,6 @@ class DeviceOfNumba(Device):
         self.cuda, self.number, self.name, self.plans = numba.cuda, 0, "Numba's arrays", {}
         self.limits, self.driver = self.emulator.limits, self.emulator.driver
 
-    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0) -> Kernel:
+    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, **options: Any) -> Kernel:
         """Return the kernel, which the emulator runs."""
-        return self.emulator.kernel(make, *constants, threads=threads)
+        return self.emulator.kernel(make, *constants, threads=threads, **options)

@@ -10,13 +10,18 @@ from typing import Any
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
+from rnnfast.backends.cuda.cluster.net import ClusterNet
+from rnnfast.backends.cuda.cluster.recording import ClusterRecording
+from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.shapes import CELLS
+from rnnfast.backends.cuda.tiers import clusters
 from rnnfast.problem import Array, Problem
 
+Reserve = Recording | ClusterRecording
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
 """Fields of a problem that every run brings anew."""
 
@@ -34,11 +39,12 @@ class Bound:
         if problem.frozen and problem.cache is None:
             self.problem.cache = {}
         self._drops = bool(problem.dropout or problem.input_dropout or problem.recurrent_dropout)
-        self._net: Net | None = None
+        self._nets: dict[bool, Net | ClusterNet] = {}
+        """By whether clusters run them: a net whose outputs are held runs there only where all rows are live."""
         self._launches: Launches = {}
         self._turn = threading.Lock()
 
-    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Recording | None:
+    def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
         problem = self.problem
         if self._drops or arrays.lengths is not None or arrays.mask is not None or arrays.resets is not None:
@@ -47,27 +53,36 @@ class Bound:
         sequence, states = self.layout.sequence, self._states
         x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
         with self.device.current(), self._turn:
-            if self._net is None:
-                self._net = Net(self.device, self.problem)
+            self.device.driver.check_waits()
             call = DeviceCall(self.device, arrays.library, problem.dtype, self._launches)
-            found = self._net.forward(call, problem, arrays._replace(x=x, y=y, start=start, final=final))
+            found = self._net(problem).forward(call, problem, arrays._replace(x=x, y=y, start=start, final=final))
         return found if problem.record else None
 
-    def backward(self, reserve: Recording, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
+    def _net(self, problem: Problem) -> Net | ClusterNet:
+        """Return the net for a call, prepared where it is the first of its kind."""
+        in_clusters = reason_against_call(problem, self.device.limits.capability) is None
+        found = self._nets.get(in_clusters)
+        if found is None:
+            found = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
+            self._nets[in_clusters] = found
+        return found
+
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters."""
         x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
         with self.device.current(), self._turn:
+            self.device.driver.check_waits()
             call = reserve.call.again()
             reserve.backward(call, arrays, overwrite=overwrite)
             if call.stream != reserve.recorded_on:  # whose memory is given back now, for others to use
                 call.wait()
 
-    def activations(self, reserve: Recording) -> dict[str, Array]:
+    def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return post-activation gates by name, and "c" for cells that have it, in host memory."""
         with self.device.current(), self._turn:
-            return readings.activations(reserve)
+            return reserve.activations()
 
     def reserve_bytes(self) -> int:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
@@ -81,9 +96,13 @@ class Bound:
             numbers += entries * (units + ih.shape[1] * (1 + masks)) + ih.size + hh.size + first
         return problem.dtype.itemsize * numbers + 8 * entries * len(problem.weight_ih)
 
-    def ran(self, reserve: Recording) -> str:
+    def ran(self, reserve: Reserve) -> str:
         """Return which tiers the layers ran on, and why."""
-        return readings.tiers(reserve)
+        against = reason_against_call(reserve.problem, self.device.limits.capability)
+        if isinstance(reserve, ClusterRecording):
+            tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
+            return f"tier {tier.name}: {tier.reason}"
+        return f"{readings.tiers(reserve)}; {against}"
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

@@ -14,6 +14,7 @@ from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Current, Driver
 from rnnfast.backends.cuda.driver.scalars import fields_of
+from rnnfast.backends.cuda.gemm.operations import operations
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
 
@@ -26,7 +27,8 @@ def limits_of(capability: tuple[int, int], blocks: int) -> Limits:
 
     Before compute capability 9.0 the rest needs so many registers that 128 words of a thread do not stay in them.
     """
-    return Limits(THREADS, 32, (64, 128) if capability >= (9, 0) else (64,), 48 << 10, blocks)
+    words = (64, 128) if capability >= (9, 0) else (64,)
+    return Limits(THREADS, 32, words, 48 << 10, blocks, capability)
 
 
 class Device:
@@ -55,11 +57,21 @@ class Device:
         self.compiler = Compiler(self.driver, (major, minor), Kept(cache_folder()))
 
     @functools.cache  # noqa: B019 - there is one device, and it stays
-    def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = THREADS) -> Kernel:
-        """Return the kernel that make(cuda, *constants) describes, in blocks of `threads`: see driver/launch.py."""
-        function, name = make(self.cuda, *constants), make.__name__
+    def kernel(
+        self, make: Callable[..., Any], *constants: Any, threads: int = THREADS, tensor_cores: bool = False
+    ) -> Kernel:
+        """Return the kernel that make(cuda, *constants) describes, in blocks of `threads`: see driver/launch.py.
+
+        With `tensor_cores` make takes, in place of cuda, the operations that Numba has no name for.
+        """
+        function, name = make(self.operations if tensor_cores else self.cuda, *constants), make.__name__
         handle = self.driver.function(self.compiler.cubin(function, name, threads), name)
         return Kernel(self.driver, handle, name, fields_of(function), threads)
+
+    @functools.cached_property
+    def operations(self) -> Any:
+        """Return what kernels for tensor cores and clusters are made of."""
+        return operations(self.cuda)
 
     @functools.cache  # noqa: B019
     def _stream(self, handle: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,26 @@ from rnnfast.problem import Array
 
 Launches = dict[tuple[Any, ...], Launch]
 """Prepared launches by what they were made of."""
+
+
+class Described(Protocol):
+    """A launch as cluster/ and gemm/ describe theirs."""
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """Return what, with the operations, makes the kernel."""
+
+    @property
+    def grid(self) -> int:
+        """Return the number of blocks."""
+
+    @property
+    def threads(self) -> int:
+        """Return the threads of a block."""
+
+    @property
+    def shared(self) -> int:
+        """Return the bytes of dynamic shared memory of a block."""
 
 
 class DeviceCall:
@@ -67,6 +87,18 @@ class DeviceCall:
             launch = self.prepared(make, constants)
             launch.resize(-(-count // self.limits.threads))
             launch(self.stream, *values)
+
+    def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 1) -> None:
+        """Start a kernel for tensor cores, as its launch describes itself, with these values."""
+        if described.grid == 0:
+            return
+        key = make, described.constants, described.threads, cluster
+        launch = self._launches.get(key)
+        if launch is None:
+            kernel = self.device.kernel(make, *described.constants, threads=described.threads, tensor_cores=True)
+            launch = self._launches[key] = kernel.launch(1, shared=described.shared, cluster=cluster)
+        launch.resize(described.grid)
+        launch(self.stream, *values)
 
     def array(self, a: Array | DeviceArray) -> DeviceArray:
         """Return a C-contiguous copy of NumPy's on the device, or what is there as it is."""

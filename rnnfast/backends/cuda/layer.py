@@ -20,7 +20,7 @@ from rnnfast.backends.cuda.passes import Pass, Places
 from rnnfast.backends.cuda.product import multiply
 from rnnfast.backends.cuda.rows import bias_kernel, operand_kernel, pick, rows_of, scale_kernel, table
 from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.backends.cuda.tiers import choose
+from rnnfast.backends.cuda.tiers import without_clusters
 from rnnfast.backends.cuda.workspace import Workspace
 from rnnfast.problem import Problem
 
@@ -57,7 +57,7 @@ class Layer:
         self.batch, self.size, self.dtype = problem.batch, problem.hidden_size, problem.dtype
         self.columns = problem.weight_ih[k].shape[1]
         self.width, self.inputs = self.cell.slots * self.size, self.cell.inputs * self.size
-        self.tier = choose(device.limits, self.cell, self.size, self.dtype.itemsize, self.batch)
+        self.tier = without_clusters(device.limits, self.cell, self.size, self.dtype.itemsize, self.batch)
         self.gate_of = device.constant(self.cell.gate_of, np.dtype("int64"))
         self.launches: dict[Any, Launch] = {}
         """Of the kernels of whole time loops, by what makes them."""

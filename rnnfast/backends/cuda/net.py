@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.common.weights import Weights
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.backends.cuda import arrangement
 from rnnfast.backends.cuda.arrangement import view
@@ -19,6 +18,7 @@ from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan, make_plan, plan_for
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.rows import pick, rows_of, table
+from rnnfast.backends.cuda.uploads import Uploads
 from rnnfast.problem import Problem
 
 
@@ -32,13 +32,12 @@ class Net:
         """Places of calls in which all rows are live, by whether callers are in host memory."""
         self._arranged_back: dict[tuple[bool, ...], arrangement.Backward] = {}
         """The same of their backward calls, by that and by what else is wanted."""
-        self._weights: list[Weights] | None = None
-        """The parameters where they are on the device, and so stay where they are."""
+        self._uploads = Uploads()
 
     def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays) -> Recording:
         """Write y and the final states; `problem` has the call's lengths, mask, resets and dropout seed."""
         plans, top_plans = _plans(call, problem)
-        weights = self._weights or self._uploaded(call, problem)
+        weights = self._uploads.weights(call, problem)
         on_host = not isinstance(arrays.y, DeviceArray)
         places = self._places(problem, plans, on_host)
         memory = call.empty((places.size,), problem.dtype)
@@ -101,21 +100,6 @@ class Net:
             if plans[0].kept:
                 self._arranged[on_host,] = known
         return known
-
-    def _uploaded(self, call: DeviceCall, problem: Problem) -> list[Weights]:
-        """Return all parameters on the device; a frozen problem's are brought there once."""
-        cache = problem.cache if problem.frozen else None
-        if cache is not None and "cuda" in cache:
-            return cache["cuda"]  # type: ignore[no-any-return]
-        tables = problem.weight_ih, problem.weight_hh, problem.bias_ih, problem.bias_hh
-        lists = [[None if t is None else call.array(t[k]) for t in tables] for k in range(len(tables[0]))]
-        found = [Weights(*arrays) for arrays in lists]
-        if isinstance(problem.weight_ih[0], DeviceArray):
-            self._weights = found
-        elif cache is not None:
-            cache["cuda"] = found
-            call.wait()  # other threads' calls may use them at once
-        return found
 
 
 def _plans(call: DeviceCall, problem: Problem) -> tuple[list[Plan], list[Plan]]:

@@ -54,6 +54,7 @@ class Phase:
 class Cell:
     """A cell's shape and formulas. In a row of gates the slots with a product of the input come first."""
 
+    name: str
     slots: int
     inputs: int
     """The number of those first slots: all gates have a product of the input."""
@@ -81,7 +82,7 @@ def _cell(name: str, forward: tuple[Callable[..., Any], ...], backward: Any, tot
     shape = problem.CELLS[name]
     firsts = accumulate(map(len, shape.phases), initial=0)
     phases = tuple(Phase(*each) for each in zip(forward, firsts, shape.phases, strict=False))
-    return Cell(shape.slots, len(shape.gates), len(shape.states), phases, backward, total_dc)
+    return Cell(name, shape.slots, len(shape.gates), len(shape.states), phases, backward, total_dc)
 
 
 def _rnn(name: str, activation: Any, derivative: Any) -> Cell:

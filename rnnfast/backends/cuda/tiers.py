@@ -1,15 +1,18 @@
-"""Which way a layer runs on a device: one block a group of rows, groups of blocks, or a launch for every product.
+"""Which way a layer runs on a device: clusters of blocks, one block a group of rows, groups, or a launch a product.
 
 A: a block holds all of W_hh in its registers, and only its own threads wait for one another. B: the blocks of a group
 do, together, and meet at every product. C: W_hh is too large for that, so that every step is a product over memory and
-a kernel of the cell.
+a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor cores, and send one
+another what they make of them (cluster/): where it serves, it is the choice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnfast.backends.cuda.blocks import FOUR, Block
+from rnnfast.backends.cuda.cluster.launch import reason_against
+from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
 from rnnfast.backends.cuda.shapes import Cell
 
 ENTRIES_MOST = 8
@@ -30,6 +33,8 @@ class Limits:
     """Bytes of shared memory that a block has."""
     blocks: int
     """That run at once."""
+    capability: tuple[int, int] = (0, 0)
+    """Its compute capability."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,22 @@ class Tier:
 
 def choose(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
     """Return the tier for a layer of `size` hidden units."""
+    against = reason_against(cell.name, size, itemsize, limits.capability)
+    if against is None:
+        return clusters(size, batch)
+    found = without_clusters(limits, cell, size, itemsize, batch)
+    return replace(found, reason=f"{found.reason}; {against}")
+
+
+def clusters(size: int, batch: int) -> Tier:
+    """Return the tier of clusters, for a layer that they serve."""
+    members, tiles = blocks_of(size), -(-batch // ROWS)
+    holder = "one block holds" if members == 1 else f"a cluster of {members} blocks holds"
+    return Tier("D", f"{holder} W_hh for {ROWS} rows", None, members, tiles)
+
+
+def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
+    """Return the tier where clusters do not serve."""
     for words in limits.words:
         blocks = [
             block for block in _blocks(limits, cell, size, itemsize) if _held(block, cell, size, itemsize) <= words

@@ -14,6 +14,7 @@ the last three is followed by how far on, in bytes modulo 2^64, the same of the 
 - lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
 - dy: (T, B, H) at `dy_step` bytes for t and `dy_row` for b. last_h, last_c: gradients (B, H) of the final states.
 - d: dense. first_h, first_c: gradients (B, H) of h0 and c0.
+- to_dh, to_dc: gradients (T, B, H) of the states after each visit, dense; of steps that are not live none is written.
 - order, spans, error; steps, batch, size, first_direction: as forward's.
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
+from rnnfast.backends.cuda.cluster.activations import tanh
 from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
 from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
@@ -41,13 +43,17 @@ COUNTS = ("steps", "batch", "size", "first_direction")
 
 
 def backward_kernel(
-    ops: Any, cell: ClusterGradient, shape: BackwardShape, uneven: bool, patience: int = PATIENCE
+    ops: Any, cell: ClusterGradient, shape: BackwardShape, uneven: bool, shows: bool = False, patience: int = PATIENCE
 ) -> Any:
-    """Return the kernel for hidden sizes that the shape is for, of rows that may be `uneven`."""
+    """Return the kernel for hidden sizes that the shape is for, of rows that may be `uneven`.
+
+    `shows`: it writes to to_dh and to_dc.
+    """
     slots, numbers, has_c, spread = cell.slots, shape.numbers, cell.reads_c, cell.recurrent == (0, 1, 3)
     product, messages, send = recurrent_product(ops, shape, cell.gates), exchange(ops, shape, patience), sender(ops)
     load_weights, multiply_tile, receive = product.load, product.multiply, receiver(ops, shape)
     begin, wait, again = messages.begin, messages.wait, messages.again
+    tanh_of = tanh(ops)
     row_of, clear, step, read = row_finder(ops, uneven), clearer(ops), cell.step(ops), cell_reader(ops, cell, uneven)
     thread_of, block_of, base_of, cuda, in_peer = ops.thread, ops.block, ops.dynamic_shared, ops.cuda, ops.in_peer
     load, load_word, store, store_word = ops.load_constant, ops.load_constant_word, ops.store, ops.store_word
@@ -62,7 +68,7 @@ def backward_kernel(
     def kernel(
         gates, gates_away, c, c_away, h, h_away, weight, weight_away, mask, mask_away, lengths, flags, flags_away,
         dy, dy_away, last_h, last_h_away, last_c, last_c_away, d, d_away, first_h, first_h_away, first_c, first_c_away,
-        order, spans, error, dy_step, dy_row, steps, batch, size, first_direction,
+        to_dh, to_dh_away, to_dc, to_dc_away, order, spans, error, dy_step, dy_row, steps, batch, size, first_direction,
     ):  # fmt: skip
         base, thread = base_of(), thread_of()
         lane, warp = thread & u32(31), thread >> u32(5)
@@ -150,6 +156,12 @@ def backward_kernel(
                     live = inside and marks[1] & LIVE != NOTHING and t < length
                     if marks[1] & CUT != NOTHING:
                         dh, dc, dh_carried, dc_carried = ZERO, ZERO, ZERO, ZERO
+                if shows and live:
+                    store(to_dh + away * to_dh_away + in_step, dh + values[6])
+                    if has_c:
+                        tanh_c = tanh_of(values[4])
+                        through_h = (dh + values[6]) * values[3] * (ONE - tanh_c * tanh_c)
+                        store(to_dc + away * to_dc_away + in_step, through_h + dc)
                 if live:
                     d0, d1, d2, d3, dh_carried, dc_carried = step(
                         values[0], values[1], values[2], values[3], values[4], values[5], dh + values[6], dc

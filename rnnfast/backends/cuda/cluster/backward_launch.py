@@ -32,9 +32,14 @@ class BackwardLaunch:
         return backward_kernel(operations, *self.constants, **options)
 
 
-def backward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool) -> BackwardLaunch:
-    """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets."""
+def backward_launch(
+    cell: str, size: int, batch: int, directions: int, *, ragged: bool, shows: bool = False
+) -> BackwardLaunch:
+    """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets.
+
+    `shows`: it writes gradients of the states after each visit as well.
+    """
     gradient, blocks = GRADIENTS[cell], blocks_of(size)
     shape = backward_shape(size, 4 if gradient.gates > 1 else 1)
     grid = directions * -(-batch // ROWS) * blocks
-    return BackwardLaunch((gradient, shape, ragged), grid, blocks, shape.size)
+    return BackwardLaunch((gradient, shape, ragged, shows), grid, blocks, shape.size)

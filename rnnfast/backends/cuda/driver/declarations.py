@@ -48,6 +48,9 @@ ffi.cdef(
     int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
     int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream);
     int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream);
+    int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
+    int cuMemHostAlloc(void **found, size_t bytes, unsigned flags);
+    int cuMemHostGetDevicePointer_v2(uint64_t *found, void *host, unsigned flags);
     int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream);
     """
 )
@@ -56,6 +59,8 @@ LAUNCH_COOPERATIVE, LAUNCH_CLUSTER = 2, 4
 """CUlaunchAttributeID."""
 LOCAL_BYTES, REGISTERS, DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 3, 4, 8, 14
 """CUfunction_attribute."""
+SEEN_BY_DEVICES = 1 | 2
+"""CU_MEMHOSTALLOC_PORTABLE and CU_MEMHOSTALLOC_DEVICEMAP."""
 PTX, ERROR_LOG, ERROR_LOG_BYTES = 1, 5, 6
 """CUjitInputType and CUjit_option."""
 

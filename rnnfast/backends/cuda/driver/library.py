@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.cuda.driver.declarations import ERROR_LOG, ERROR_LOG_BYTES, PTX, ffi, open_library
+from rnnfast.backends.cuda.driver.declarations import (
+    ERROR_LOG,
+    ERROR_LOG_BYTES,
+    PTX,
+    SEEN_BY_DEVICES,
+    ffi,
+    open_library,
+)
+from rnnfast.backends.cuda.driver.given_up import GivenUp
 from rnnfast.problem import Array
 
 LOG_BYTES = 8192
@@ -41,6 +49,7 @@ class Driver:
         self._check(f"find device {ordinal}", self.library.cuDeviceGet(device, ordinal))
         self._check("make a context", self.library.cuDevicePrimaryCtxRetain(context, device[0]))
         self.context = context[0]
+        self._given_up: GivenUp | None = None
 
     def _check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -151,13 +160,40 @@ class Driver:
         pointer, stream = ffi.from_buffer(to.reshape(-1).view(np.uint8)), ffi.cast("void *", stream)
         self._check(f"read {to.nbytes} bytes", self.library.cuMemcpyDtoHAsync_v2(pointer, source, to.nbytes, stream))
 
+    def upload(self, to: int, source: Array, stream: int) -> None:
+        """Copy a C-contiguous array of NumPy's, which may change as soon as this returns, to an address."""
+        pointer, stream = ffi.from_buffer(source.reshape(-1).view(np.uint8)), ffi.cast("void *", stream)
+        self._check(
+            f"write {source.nbytes} bytes", self.library.cuMemcpyHtoDAsync_v2(to, pointer, source.nbytes, stream)
+        )
+
+    @property
+    def given_up(self) -> int:
+        """Return the address of the word that kernels set where they have waited in vain."""
+        if self._given_up is None:
+            self._given_up = self._new_word()
+        return self._given_up.address
+
+    def check_waits(self) -> None:
+        """Raise TimeoutError where a kernel that is done has waited in vain: this itself waits for none."""
+        if self._given_up is not None:
+            self._given_up.check()
+
+    def _new_word(self) -> GivenUp:
+        host, device = ffi.new("void **"), ffi.new("uint64_t *")
+        self._check("take memory", self.library.cuMemHostAlloc(host, 4, SEEN_BY_DEVICES))
+        self._check("find memory", self.library.cuMemHostGetDevicePointer_v2(device, host[0], 0))
+        return GivenUp(ffi.cast("uint32_t *", host[0]), int(device[0]))
+
     def wait(self, stream: int) -> None:
-        """Wait until all that was started on a stream is done."""
+        """Wait until all that was started on a stream is done. Raises TimeoutError where a kernel gave up waiting."""
         self._check("finish what was started", self.library.cuStreamSynchronize(ffi.cast("void *", stream)))
+        self.check_waits()
 
     def wait_for_all(self) -> None:
         """Wait until all that was started on any stream is done."""
         self._check("finish what was started", self.library.cuCtxSynchronize())
+        self.check_waits()
 
 
 class Current:

@@ -1,0 +1,82 @@
+"""A net by clusters, prepared for calls: layer after layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.contract import ForwardArrays
+from rnnfast.backends.cuda.arrangement import view
+from rnnfast.backends.cuda.cluster.launch import forward_launch
+from rnnfast.backends.cuda.cluster.layer_forward import LayerForward
+from rnnfast.backends.cuda.cluster.live import Live, live_of
+from rnnfast.backends.cuda.cluster.places import BackwardPlaces, ForwardPlaces, forward_places
+from rnnfast.backends.cuda.cluster.record import Layer, Record
+from rnnfast.backends.cuda.cluster.recording import ClusterRecording
+from rnnfast.backends.cuda.cluster.sequence import near
+from rnnfast.backends.cuda.cluster.sizes import sizes_of
+from rnnfast.backends.cuda.copies import put
+from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.uploads import Uploads
+from rnnfast.problem import Problem
+
+
+class ClusterNet:
+    """Layers of one form of call. Arrays come time first."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.sizes, self._uploads = sizes_of(problem), Uploads()
+        self._places: dict[bool, ForwardPlaces] = {}
+        """Of calls in which all rows are live, by whether callers are in host memory."""
+        self._places_back: dict[tuple[bool, ...], BackwardPlaces] = {}
+        """Of their backward calls, by what is wanted."""
+        self._loops: dict[bool, Any] = {}
+        """Launches, by whether rows are ragged."""
+
+    def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays) -> ClusterRecording:
+        """Write y and the final states; `problem` has the call's lengths, mask, resets and dropout seed."""
+        live, on_host = live_of(problem), not isinstance(arrays.y, DeviceArray)
+        places = self._arranged(problem, live, on_host)
+        memory = call.empty((places.size,), problem.dtype)
+        tables = {} if live is None else live.bring(call, memory.address + 4 * places.tables)
+        sizes, weights = self.sizes, self._uploads.weights(call, problem)
+        start = [None if a is None else call.array(a) for a in arrays.start]
+        final: list[Any] = list(arrays.final)
+        if on_host:
+            count = problem.num_layers * sizes.directions
+            final = [view(memory, place, count, sizes.batch, sizes.size) for place in places.final]
+        x, layers = near(call, call.array(arrays.x)), []
+        for number in range(problem.num_layers):
+            top = number == problem.num_layers - 1
+            y: Any = arrays.y
+            if on_host or not top:
+                y = view(memory, places.outputs[number], sizes.steps, sizes.batch, sizes.directions * sizes.size)
+            of_layer = weights[number * sizes.directions : (number + 1) * sizes.directions]
+            run = LayerForward(sizes, call, problem, memory, places, number, of_layer, live, tables)
+            x = run.dropped(x)
+            run.products(x)
+            run.loop(self._loop(problem, ragged=live is not None), y, start, final)
+            layers.append(Layer(x, number > 0 or run.own.x is not None, run.own, of_layer, run.mask))
+            x = y
+        if on_host:
+            for found, to in ((x, arrays.y), *zip(final, arrays.final, strict=False)):
+                if to is not None:
+                    put(call, found, to, add=False)
+        return ClusterRecording(call, Record(problem, sizes, memory, layers, live, tables), self._places_back)
+
+    def _arranged(self, problem: Problem, live: Live | None, on_host: bool) -> ForwardPlaces:
+        found = self._places.get(on_host) if live is None else None
+        if found is None:
+            found = forward_places(problem, self.sizes, live, on_host=on_host)
+            if live is None:
+                self._places[on_host] = found
+        return found
+
+    def _loop(self, problem: Problem, *, ragged: bool) -> Any:
+        found = self._loops.get(ragged)
+        if found is None:
+            sizes = self.sizes
+            found = self._loops[ragged] = forward_launch(
+                problem.cell, sizes.size, sizes.batch, sizes.directions, ragged=ragged, recorded=problem.record
+            )
+        return found
