@@ -67,7 +67,7 @@ class Bound:
     def activations(self, reserve: Recording) -> dict[str, Array]:
         """Return post-activation gates by name, and "c" for cells that have it, in host memory."""
         with self.device.current(), self._turn:
-            return readings.activations(reserve)
+            return reserve.activations()
 
     def reserve_bytes(self) -> int:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
@@ -83,7 +83,7 @@ class Bound:
 
     def ran(self, reserve: Recording) -> str:
         """Return which tiers the layers ran on, and why."""
-        return readings.tiers(reserve)
+        return readings.tiers(reserve.layers)
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

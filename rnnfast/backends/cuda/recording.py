@@ -18,7 +18,7 @@ from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
 from rnnfast.backends.cuda.rows import held_kernel, pick, rows_of, table
-from rnnfast.problem import Problem
+from rnnfast.problem import Array, Problem
 
 
 class Recording:
@@ -76,6 +76,10 @@ class Recording:
         if arrays.dx is not None and not isinstance(arrays.dx, DeviceArray):
             assert dy is not None
             put(call, dy, arrays.dx, add=problem.only_direction == 2)
+
+    def activations(self) -> dict[str, Array]:
+        """Return post-activation gates by name, and "c" for cells that have it, in host memory."""
+        return readings.activations(self.call, self.problem, self.layers, self.passes, self.plans)
 
     def _places(self, call: DeviceCall, *, norms: bool) -> arrangement.Backward:
         key = call.library is None, norms
