@@ -102,7 +102,7 @@ class Bound:
         if isinstance(reserve, ClusterRecording):
             tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
             return f"tier {tier.name}: {tier.reason}"
-        return f"{readings.tiers(reserve)}; {against}"
+        return f"{readings.tiers(reserve.layers)}; {against}"
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda import loops
 from rnnfast.backends.cuda.biases import blocks_of, parts_of, write_bias_gradients
-from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.driver.launch import Launch
-from rnnfast.backends.cuda.dropout import has_input_dropout, write_input_factors, write_recurrent_factors
+from rnnfast.backends.cuda.dropout import write_input_factors, write_recurrent_factors
+from rnnfast.backends.cuda.layer_shape import LayerShape
 from rnnfast.backends.cuda.loops import Ends, Shown
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass, Places
 from rnnfast.backends.cuda.product import multiply
 from rnnfast.backends.cuda.rows import bias_kernel, operand_kernel, pick, rows_of, scale_kernel, table
-from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.backends.cuda.tiers import without_clusters
 from rnnfast.backends.cuda.workspace import Workspace
 from rnnfast.problem import Problem
 
@@ -49,29 +44,8 @@ class BackwardPlaces(NamedTuple):
     """Zeros at first, for blocks that wait for one another, then those of the biases' gradients."""
 
 
-class Layer:
-    """Layer-direction k of a net: its sizes, its tier, its launches."""
-
-    def __init__(self, device: Device, problem: Problem, k: int) -> None:
-        self.k, self.cell = k, CELLS[problem.cell]
-        self.batch, self.size, self.dtype = problem.batch, problem.hidden_size, problem.dtype
-        self.columns = problem.weight_ih[k].shape[1]
-        self.width, self.inputs = self.cell.slots * self.size, self.cell.inputs * self.size
-        self.tier = without_clusters(device.limits, self.cell, self.size, self.dtype.itemsize, self.batch)
-        self.gate_of = device.constant(self.cell.gate_of, np.dtype("int64"))
-        self.launches: dict[Any, Launch] = {}
-        """Of the kernels of whole time loops, by what makes them."""
-        self.has_input_dropout, self.has_mask = has_input_dropout(problem, k), problem.recurrent_dropout > 0
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """B and H."""
-        return self.batch, self.size
-
-    @property
-    def counters(self) -> int:
-        """The numbers that hold the counters of a group each."""
-        return -(-4 * self.tier.groups // self.dtype.itemsize)
+class Layer(LayerShape):
+    """Layer-direction k of a net, prepared for calls."""
 
     def take(self, space: Workspace, gates: int, count: int) -> Places:
         """Take room for a forward pass of so many entries; `gates` is taken already."""

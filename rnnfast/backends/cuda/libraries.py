@@ -174,7 +174,7 @@ class Plain:
 
 def known_library(x: Any) -> Library | None:
     """Return the library of a tensor on a device of torch's; None: x must be looked at."""
-    if _maker_of(type(x)) == "torch" and x.is_cuda and not x.requires_grad:
+    if _maker_of(x.__class__) == "torch" and x.is_cuda and not x.requires_grad:
         found: Library = _torch_on(x.device)
         return found
     return None
@@ -182,7 +182,7 @@ def known_library(x: Any) -> Library | None:
 
 def library_of(device: Device, x: Any) -> Library:
     """Return the library of an array on the device."""
-    maker = _maker_of(type(x))
+    maker = _maker_of(x.__class__)
     if maker == "torch":
         return _torch_on(x.device)
     if maker == "cupy":

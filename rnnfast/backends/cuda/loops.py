@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.backward import backward_kernel
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.forward import forward_kernel
+from rnnfast.backends.cuda.layer_shape import LayerShape
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.product import multiply
@@ -17,9 +18,6 @@ from rnnfast.backends.cuda.rows import operand_kernel, pick, table
 from rnnfast.backends.cuda.shapes import Cell, Phase
 from rnnfast.backends.cuda.steps import begin_step_kernel, end_step_kernel, forward_step_kernel
 from rnnfast.backends.cuda.tiers import Tier
-
-if TYPE_CHECKING:
-    from rnnfast.backends.cuda.layer import Layer
 
 
 class Shown(NamedTuple):
@@ -63,7 +61,7 @@ def scratch(tier: Tier, cell: Cell, batch: int, size: int) -> int:
     return 0 if tier.block is not None else batch * size * (1 + max(phase.count for phase in cell.phases))
 
 
-def forward(call: DeviceCall, layer: Layer, p: Pass, shown: Shown, final: Sequence[int], counters: int) -> None:
+def forward(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown, final: Sequence[int], counters: int) -> None:
     """Fill gates, r h, c and h of the state; write what is shown and the final states."""
     tier, block = layer.tier, layer.tier.block
     if block is None:
@@ -76,7 +74,9 @@ def forward(call: DeviceCall, layer: Layer, p: Pass, shown: Shown, final: Sequen
     launch(call.stream, *values, counters, tier.members)
 
 
-def backward(call: DeviceCall, layer: Layer, p: Pass, d_shown: Shown, held: int, ends: Ends, counters: int) -> None:
+def backward(
+    call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown, held: int, ends: Ends, counters: int
+) -> None:
     """Make gates the gradients of their pre-activations, dh and dc those of the first states."""
     tier, block, phases = layer.tier, layer.tier.block, layer.cell.phases
     if block is None:
@@ -88,7 +88,7 @@ def backward(call: DeviceCall, layer: Layer, p: Pass, d_shown: Shown, held: int,
     launch(call.stream, *values, counters, tier.members)
 
 
-def _resident(call: DeviceCall, layer: Layer, make: Any, constants: tuple[Any, ...]) -> Launch:
+def _resident(call: DeviceCall, layer: LayerShape, make: Any, constants: tuple[Any, ...]) -> Launch:
     """Return the layer's launch of a kernel of resident blocks, all of which run at once."""
     launch = layer.launches.get(make)
     if launch is None:
@@ -106,13 +106,13 @@ def _visits(p: Pass) -> list[tuple[int, int, int]]:
     return [(v, start, stop) for v, (start, stop) in enumerate(bounds) if start < stop]
 
 
-def _common(call: DeviceCall, layer: Layer, p: Pass) -> tuple[Any, ...]:
+def _common(call: DeviceCall, layer: LayerShape, p: Pass) -> tuple[Any, ...]:
     """Return what all kernels of steps take after the step's entries: the plan's arrays, sizes, the state."""
     plan = p.plan
     return (plan.on(call, "rows"), plan.on(call, "previous"), p.count, *layer.sizes, *p.state)
 
 
-def _forward_steps(call: DeviceCall, layer: Layer, p: Pass, shown: Shown) -> None:
+def _forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) -> None:
     size, cell, common, places = layer.size, layer.cell, _common(call, layer, p), p.places
     room = p.matrix(places.scratch, size)
     sums = Matrix(p.memory, places.scratch + layer.batch * size, 1, 1)
@@ -131,7 +131,7 @@ def _forward_steps(call: DeviceCall, layer: Layer, p: Pass, shown: Shown) -> Non
             call.launch_over(count * size, forward_step_kernel, make, v, start, count, *common, *shown, to.address)
 
 
-def _operand(call: DeviceCall, layer: Layer, p: Pass, start: int, count: int, room: Matrix) -> Matrix:
+def _operand(call: DeviceCall, layer: LayerShape, p: Pass, start: int, count: int, room: Matrix) -> Matrix:
     """Return h as it enters the first product of a step's entries: the states after the last, if they are no others."""
     if p.plan.kept and p.places.mask is None and start:
         return p.matrix(p.places.h, layer.size).below(start - layer.batch)
@@ -141,7 +141,7 @@ def _operand(call: DeviceCall, layer: Layer, p: Pass, start: int, count: int, ro
     return room
 
 
-def _write_final(call: DeviceCall, layer: Layer, p: Pass, final: Sequence[int]) -> None:
+def _write_final(call: DeviceCall, layer: LayerShape, p: Pass, final: Sequence[int]) -> None:
     plan, (_, h0, c0, _, _, c, h) = p.plan, p.state
     for to, first, after in zip(final, (h0, c0), (h, c), strict=True):
         if to:
@@ -150,7 +150,7 @@ def _write_final(call: DeviceCall, layer: Layer, p: Pass, final: Sequence[int]) 
             call.launch_over(numbers, operand_kernel, (call.real,), *where, *layer.sizes, first, after, 0, to)
 
 
-def _backward_steps(call: DeviceCall, layer: Layer, p: Pass, d_shown: Shown, held: int, ends: Ends) -> None:
+def _backward_steps(call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown, held: int, ends: Ends) -> None:
     size, batch, cell, common = layer.size, layer.batch, layer.cell, _common(call, layer, p)
     grads = ends[2:]
     for given, to in ((ends.d_h_n, ends.dh), (ends.d_c_n, ends.dc)):
@@ -171,7 +171,7 @@ def _backward_steps(call: DeviceCall, layer: Layer, p: Pass, d_shown: Shown, hel
 
 
 def _phase_back(
-    call: DeviceCall, layer: Layer, p: Pass, phase: Phase, start: int, count: int, weights: Matrix, sums: Matrix
+    call: DeviceCall, layer: LayerShape, p: Pass, phase: Phase, start: int, count: int, weights: Matrix, sums: Matrix
 ) -> None:
     """Write the product of a step's gradients of a phase's gates with their rows of W_hh."""
     size = layer.size

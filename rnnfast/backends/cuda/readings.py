@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.layer_shape import LayerShape
+from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
 from rnnfast.backends.cuda.rows import pick, table
-from rnnfast.problem import CELLS, Array
-
-if TYPE_CHECKING:
-    from rnnfast.backends.cuda.recording import Recording
+from rnnfast.problem import CELLS, Array, Problem
 
 
-def activations(recording: Recording) -> dict[str, Array]:
-    """Return post-activation gates by name, and "c" for cells that have it: (L·D, T, B, H), zero where not live."""
-    problem, call, plans = recording.problem, recording.call, recording.plans
+def activations(
+    call: DeviceCall, problem: Problem, layers: Sequence[LayerShape], passes: Sequence[Pass], plans: Sequence[Plan]
+) -> dict[str, Array]:
+    """Return post-activation gates by name, and "c" for cells that have it: (L·D, T, B, H), zero where not live.
+
+    `plans`, one a direction, hold no outputs.
+    """
     cell, shape = CELLS[problem.cell], (problem.steps, problem.batch, problem.hidden_size)
     positions, result = shape[0] * shape[1], {}
     for n, name in enumerate((*cell.gates, *cell.states[1:])):
-        result[name] = np.empty((len(recording.passes), *shape), problem.dtype)
-        for k, (layer, p) in enumerate(zip(recording.layers, recording.passes, strict=True)):
+        result[name] = np.empty((len(passes), *shape), problem.dtype)
+        for k, (layer, p) in enumerate(zip(layers, passes, strict=True)):
             source = table(p.at(p.places.c), p.count, layer.size)
             if n < len(cell.gates):
                 source = table(p.gates(layer.width, n * layer.size).address, p.count, layer.width)
@@ -45,6 +47,6 @@ def norms(call: DeviceCall, plan: Plan, found: Sequence[DeviceArray], steps: int
     return np.sqrt(sums)
 
 
-def tiers(recording: Recording) -> str:
+def tiers(layers: Sequence[LayerShape]) -> str:
     """Return which tiers the layers ran on, and why."""
-    return "; ".join(dict.fromkeys(f"tier {layer.tier.name}: {layer.tier.reason}" for layer in recording.layers))
+    return "; ".join(dict.fromkeys(f"tier {layer.tier.name}: {layer.tier.reason}" for layer in layers))

@@ -79,7 +79,7 @@ class Recording:
 
     def activations(self) -> dict[str, Array]:
         """Return post-activation gates by name, and "c" for cells that have it, in host memory."""
-        return readings.activations(self)
+        return readings.activations(self.call, self.problem, self.layers, self.passes, self.plans)
 
     def _places(self, call: DeviceCall, *, norms: bool) -> arrangement.Backward:
         key = call.library is None, norms

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import numpy as np
 
@@ -47,9 +47,13 @@ def key_of(kernel: Callable[..., Any], *settings: Any) -> str:
     return digest.hexdigest()
 
 
+WRAPPED = "py_func", "_defn", "__wrapped__"
+"""What holds the Python function within Numba's dispatchers, within its intrinsics and within functools' caches."""
+
+
 def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
     """Yield words that say what a value is; of what was seen before, when."""
-    function = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
+    function = next((f for name in WRAPPED if (f := getattr(value, name, None)) is not None), value)
     if isinstance(function, types.FunctionType):
         if id(function) in seen:
             yield f"seen {seen[id(function)]}"
@@ -70,7 +74,7 @@ def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
         yield from _words([getattr(value, field.name) for field in dataclasses.fields(value)], seen)
     elif isinstance(value, int | float | complex | str | bytes | np.generic | np.dtype | type(None)):
         yield f"{type(value).__name__} {value!r}"
-    elif isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
+    elif isinstance(value, type | types.ModuleType | types.BuiltinFunctionType | NewType):
         yield f"named {getattr(value, '__module__', '')} {value.__name__}"
     elif "numba" in type(value).__module__:  # numba.cuda's own: its version stands for it
         yield f"{type(value).__module__} {type(value).__qualname__} {getattr(value, '__name__', '')}"

@@ -133,8 +133,8 @@ class Launch:
 
     def _described(self) -> str:
         c = self._config
-        grid, block = ((getattr(c, f"{what}_{axis}") for axis in "xyz") for what in ("grid", "block"))
-        return f" (grid {(*grid,)}, block {(*block,)}, {c.shared} bytes of dynamic shared memory)"
+        grid, block = (c.grid_x, c.grid_y, c.grid_z), (c.block_x, c.block_y, c.block_z)
+        return f" (grid {grid}, block {block}, {c.shared} bytes of dynamic shared memory)"
 
 
 def ffi_with(fields: tuple[Field, ...]) -> Any:

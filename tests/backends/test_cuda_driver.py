@@ -1,0 +1,330 @@
+"""Kernels from source to launches of ours: parameters, attributes, errors, compiled code that is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from cuda_emulator import Emulator
+from device_memory import EmulatedArray
+from emulated_driver import EmulatedLibrary
+
+from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.arrays import array_at
+from rnnfast.backends.cuda.driver import kept, key
+from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
+from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
+from rnnfast.backends.cuda.driver.launch import Kernel
+from rnnfast.backends.cuda.driver.library import Driver, DriverError
+from rnnfast.backends.cuda.driver.scalars import address, fields_of, float32, float64, int32, int64
+
+has_numba_cuda = pytest.mark.skipif(
+    not hasattr(pytest.importorskip("numba.cuda"), "compile_ptx"), reason="numba-cuda is not installed"
+)
+
+
+def mixed_kernel(cuda: Any, real: Any) -> Any:
+    """Parameters of every type, so that some must be aligned."""
+
+    def kernel(few: int32, to: address, scale: float32, count: int64, shift: int32, offset: float64):
+        i = cuda.grid(1)
+        if i < count:
+            array_at(to, (count,), real)[i] = few + scale * i + shift + offset
+
+    return kernel
+
+
+def recorded(**replies: Any) -> tuple[Driver, EmulatedLibrary, list[Any]]:
+    """A driver, its library with these functions, and what launches came: configurations, copied."""
+    library, launched = EmulatedLibrary(lambda *_: None), list[Any]()
+
+    def launch(config: Any, function: Any, pointers: Any, extra: Any) -> int:
+        attributes = [config.attributes[n] for n in range(config.count)]
+        values = {a.id: (a.value.cooperative, a.value.cluster.x, a.value.cluster.y) for a in attributes}
+        grid, block = (tuple([getattr(config, f"{what}_{axis}") for axis in "xyz"]) for what in ("grid", "block"))
+        launched.append((grid, block, config.shared, int(ffi.cast("uintptr_t", config.stream)), values))
+        return 0
+
+    vars(library).update({"cuLaunchKernelEx": launch} | replies)
+    return Driver(library), library, launched
+
+
+def kernel_of(driver: Driver, threads: int = 128) -> Kernel:
+    return Kernel(driver, ffi.cast("void *", 8), "some_kernel", fields_of(mixed_kernel(None, None)), threads)
+
+
+def test_parameters_arrive_whatever_their_types() -> None:
+    emulator, to = Emulator(), np.zeros(5, np.float32)
+    launch = emulator.kernel(mixed_kernel, np.float32, threads=8).launch(1)
+    launch(3, 7, to.ctypes.data, 0.5, 5, -2, 1e-3)
+    np.testing.assert_allclose(to, 5.001 + 0.5 * np.arange(5))
+    launch.parameters.shift = 10
+    launch.start()
+    np.testing.assert_allclose(to, 17.001 + 0.5 * np.arange(5))
+    with pytest.raises(Exception, match="expected 6 items"):
+        launch(3, 7)
+
+
+def test_a_parameter_without_a_scalars_name_is_refused() -> None:
+    def kernel(to: address, count): ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(TypeError, match=r"parameter count of .*kernel is annotated with None, expected one of address"):
+        fields_of(kernel)
+
+
+def test_launches_have_the_attributes_that_were_asked_for() -> None:
+    set_attributes = list[tuple[int, int]]()
+    driver, _, launched = recorded(cuFuncSetAttribute=lambda f, name, value: set_attributes.append((name, value)) or 0)
+    kernel = kernel_of(driver)
+    kernel.launch(3).start()
+    kernel.launch((4, 5), shared=1000, cooperative=True).start(9)
+    kernel.launch(32, shared=100 << 10, cluster=16).start(9)
+    kernel.launch(32, shared=90 << 10, cluster=8, cooperative=True).start()
+    block = (128, 1, 1)
+    assert launched == [
+        ((3, 1, 1), block, 0, 0, {}),
+        ((4, 5, 1), block, 1000, 9, {LAUNCH_COOPERATIVE: (1, 1, 0)}),
+        ((32, 1, 1), block, 100 << 10, 9, {LAUNCH_CLUSTER: (16, 16, 1)}),
+        ((32, 1, 1), block, 90 << 10, 0, {LAUNCH_COOPERATIVE: (1, 1, 0), LAUNCH_CLUSTER: (8, 8, 1)}),
+    ]
+    assert set_attributes == [(8, 100 << 10), (14, 1)]  # the larger shared memory serves the smaller
+
+
+def describing(code: int, name: bytes, text: bytes) -> dict[str, Callable[..., int]]:
+    """The functions by which a driver describes one error."""
+    words = ffi.new("char[]", name), ffi.new("char[]", text)
+
+    def describe(which: int) -> Callable[[int, Any], int]:
+        def function(error: int, to: Any) -> int:
+            to[0] = words[which] if error == code else ffi.NULL
+            return int(error != code)
+
+        return function
+
+    return {"cuGetErrorName": describe(0), "cuGetErrorString": describe(1)}
+
+
+def test_errors_have_the_drivers_words() -> None:
+    words = describing(720, b"CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE", b"too many blocks in cooperative launch")
+    driver, _, _ = recorded(**words, cuLaunchKernelEx=lambda *_: 720, cuMemsetD8Async=lambda *_: 1234)
+    with pytest.raises(DriverError) as found:
+        kernel_of(driver).launch((700, 2), shared=512, cooperative=True).start()
+    assert str(found.value) == (
+        "CUDA could not start some_kernel: CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE (720), too many blocks in "
+        "cooperative launch (grid (700, 2, 1), block (128, 1, 1), 512 bytes of dynamic shared memory)"
+    )
+    with pytest.raises(DriverError, match=r"could not clear 64 bytes: an error unknown to it \(1234\)"):
+        driver.clear(4096, 64, 0)
+
+
+def test_what_the_linker_says_is_in_the_error() -> None:
+    def create(count: int, options: Any, values: Any, state: Any) -> int:
+        logs.append(ffi.cast("char *", values[0]))
+        return 0
+
+    def add(*_: Any) -> int:
+        ffi.memmove(logs[0], b"ptxas: unsupported .version 9.9", 31)
+        return 222
+
+    logs, ended = list[Any](), list[Any]()
+    words = describing(
+        222, b"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", b"the provided PTX was compiled with another toolchain"
+    )
+    link = {"cuLinkCreate_v2": create, "cuLinkAddData_v2": add, "cuLinkDestroy": lambda state: ended.append(state) or 0}
+    driver, _, _ = recorded(**words, **link)
+    with pytest.raises(
+        DriverError, match=r"could not link k: .* \(222\), .*toolchain: ptxas: unsupported .version 9.9"
+    ):
+        driver.link(b"...", "k")
+    assert len(ended) == 1
+
+
+def test_another_context_is_left_as_it_was() -> None:
+    current, log = [ffi.cast("void *", 5)], list[str]()
+
+    def get(to: Any) -> int:
+        to[0] = current[0]
+        return 0
+
+    def retain(to: Any, device: int) -> int:
+        to[0] = ffi.cast("void *", 9)
+        return 0
+
+    switches = {
+        "cuCtxPushCurrent_v2": lambda context: log.append("push") or 0,
+        "cuCtxPopCurrent_v2": lambda context: log.append("pop") or 0,
+    }
+    driver, _, _ = recorded(cuCtxGetCurrent=get, cuDevicePrimaryCtxRetain=retain, **switches)
+    from rnnfast.backends.cuda.driver.library import Current
+
+    with Current(driver):
+        log.append("within")
+    current[0] = ffi.cast("void *", 9)
+    with Current(driver):
+        log.append("again")
+    assert log == ["push", "within", "pop", "again"]
+
+
+@pytest.mark.parametrize("content", [b"", b"short", None, b"wrong"])
+def test_a_file_that_is_not_whole_is_not_read(content: bytes | None, tmp_path: Path) -> None:
+    files = Kept(tmp_path / "made" / "on demand")
+    files.write("k", b"machine code")
+    (file,) = files.folder.iterdir()  # type: ignore[union-attr]
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] if content is None else whole[:-4] + b"CODE" if content == b"wrong" else content)
+    assert files.read("k") is None
+    files.write("k", b"machine code")
+    assert files.read("k") == b"machine code" and file.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    files = Kept(tmp_path / "file" / "cache")
+    for _ in range(2):
+        files.write("k", b"code")
+    said = capsys.readouterr().err
+    assert files.read("k") is None and said.count("\n") == 1
+    assert f"cannot be kept in {tmp_path / 'file' / 'cache'}" in said and "set RNNFAST_CACHE_DIR" in said
+
+
+def test_where_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNFAST_CACHE_DIR", "own")
+    assert cache_folder() == Path("own")
+    monkeypatch.delenv("RNNFAST_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "users")
+    monkeypatch.setattr(kept.sys, "platform", "linux")
+    assert cache_folder() == Path("users", "rnnfast")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "rnnfast"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from rnnfast.backends.cuda.driver.kept import Kept
+files, content = Kept(Path(sys.argv[1])), bytes([int(sys.argv[2])]) * 300_000
+for n in range(150):
+    files.write("k", content)
+    found = files.read("k")
+    assert found is not None and len(found) == 300_000 and found == found[:1] * 300_000
+"""
+
+
+def test_processes_that_write_at_once_see_whole_files(tmp_path: Path) -> None:
+    running = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(n)]) for n in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert [file.name for file in tmp_path.iterdir()] == ["k.cubin"]
+
+
+def test_the_key_of_a_kernel_follows_all_that_it_is_made_of() -> None:
+    def make(step: Callable[[float], float], size: int) -> Callable[..., Any]:
+        def kernel(to: address):
+            return step(to) + size + np.float32(factor)
+
+        return kernel
+
+    def doubled(x: float) -> float:
+        return x * 2
+
+    def tripled(x: float) -> float:
+        return x * 3
+
+    factor = 1.5
+    kernels = [make(doubled, 4), make(doubled, 5), make(tripled, 4)]
+    keys = [key.key_of(kernel, (9, 0)) for kernel in kernels] + [key.key_of(kernels[0], (8, 0))]
+    factor = 2.5
+    keys.append(key.key_of(kernels[0], (9, 0)))
+    assert len(set(keys)) == 5
+    factor = 1.5
+    assert key.key_of(make(doubled, 4), (9, 0)) == keys[0]
+    with pytest.raises(TypeError, match="a kernel refers to <object object .*, of which it is not known whether"):
+        key.key_of(make(doubled, object()))  # type: ignore[arg-type]
+
+
+KEYS = """
+import numpy as np
+from numba import cuda
+from rnnfast.backends.cuda.driver.key import key_of
+from rnnfast.backends.cuda.forward import forward_kernel
+from rnnfast.backends.cuda.product import product_kernel
+from rnnfast.backends.cuda.blocks import Block
+from rnnfast.backends.cuda.shapes import CELLS
+for cell in CELLS.values():
+    print(key_of(forward_kernel(cuda, np.float32, cell, Block(8, 32, 8), 8)))
+print(key_of(product_kernel(cuda, np.float32, 16, 4, True)), key_of(product_kernel(cuda, np.float64, 16, 4, True)))
+"""
+
+
+@has_numba_cuda
+def test_keys_are_the_same_in_every_process() -> None:
+    seeds = ("1", "2")
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", KEYS],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for seed in seeds
+    ]
+    assert found[0] == found[1] and len(set(found[0])) == len(found[0]) == 8
+
+
+@has_numba_cuda
+def test_a_kernel_is_compiled_once_for_all_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import numba.cuda
+    import numba.cuda.dispatcher
+
+    from rnnfast.backends.cuda.driver.compiling import Compiler
+
+    cubin, linked = ffi.new("char[]", b"machine code"), list[bytes]()
+
+    def add(state: Any, kind: int, data: Any, size: int, *_: Any) -> int:
+        linked.append(ffi.buffer(ffi.cast("char *", data), size)[:])
+        return 0
+
+    def complete(state: Any, to: Any, size: Any) -> int:
+        to[0], size[0] = cubin, 12
+        return 0
+
+    driver, _, _ = recorded(cuLinkAddData_v2=add, cuLinkComplete=complete)
+    here = SimpleNamespace(compute_capability=(9, 0))
+    with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
+        for real in (np.float32, np.float32, np.float64):
+            compiler = Compiler(driver, (9, 0), Kept(tmp_path))  # as a new process has one
+            code = compiler.cubin(mixed_kernel(numba.cuda, real), "mixed_kernel", 64)
+            assert code == b"machine code"
+    assert len(linked) == 2 and b".visible .entry mixed_kernel(" in linked[0] and b".maxntid 64, 1, 1" in linked[0]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("compiled the CUDA kernel mixed_kernel in" in line for line in lines)
+
+
+def test_views_of_arrays_know_what_numpy_knows() -> None:
+    memory = np.arange(24.0).reshape(2, 3, 4)
+    for a in (
+        memory,
+        memory[:, :, 1:3],
+        memory[::-1],
+        memory[:, :0],
+        memory[:1].swapaxes(0, 1),
+        memory.transpose(2, 0, 1),
+    ):
+        seen = DeviceArray.of(EmulatedArray(a))
+        assert (seen.is_dense, seen.size, seen.nbytes, seen.ndim) == (a.flags.c_contiguous, a.size, a.nbytes, a.ndim)
+        turned = seen.swapaxes(0, 1)
+        assert turned.shape == a.swapaxes(0, 1).shape
+        if a.size:
+            np.testing.assert_array_equal(turned.frame, a.swapaxes(0, 1))

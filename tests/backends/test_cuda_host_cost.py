@@ -1,0 +1,86 @@
+"""What a call costs the host: launches, memory and views counted over a driver that does nothing, times printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import rnnfast
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+pytest.importorskip("torch", reason="torch is not installed")
+
+from null_device import NullDevice, counted, tensors_on
+
+from rnnfast.backends.cuda.device import limits_of
+
+LIMITS = limits_of((9, 0), 132)
+TIERS = {"A": LIMITS, "B": replace(LIMITS, threads=16, lanes=4, words=(200,)), "C": replace(LIMITS, words=(1,))}
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NullDevice]:
+    """With tensors in host memory for its own."""
+    device = NullDevice(tmp_path_factory.mktemp("null"))
+    with tensors_on(device):
+        yield device
+
+
+def tensors(size: int) -> tuple[Any, Any]:
+    """x (T, B, H) and dy."""
+    import torch
+
+    return torch.zeros(STEPS, 2, size), torch.ones(STEPS, 2, size)
+
+
+def microseconds(call: Callable[[], Any], runs: int = 300) -> float:
+    """The time that one in twenty runs goes below."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[runs // 20] * 1e6
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice) -> None:
+    device.limits = TIERS[tier]
+    size = 40
+    net, (x, dy) = getattr(rnnfast, kind)(size, size, seed=1).to("cuda"), tensors(size)
+    for _ in range(2):
+        tape = net.record(x)[2]
+        net(x), tape.backward(dy)
+    assert tape.ran_on.startswith(f"cuda: tier {tier}")
+    prepared = len(device.prepared)
+    with counted(device) as forward:
+        net(x)
+    with counted(device) as training:
+        net.record(x)[2].backward(dy)
+    assert len(device.prepared) == prepared and forward.views == training.views == 0
+    assert (forward.arrays, training.arrays) == (3, 6)  # y, last states, workspace; dx, other gradients, workspace
+    resident, meets = tier != "C", tier == "B"
+    steps = STEPS + 1  # the first h is made by a kernel of its own
+    assert forward.launches == (2 if resident else 1 + steps + (2 if kind == "LSTM" else 1))
+    assert training.launches - forward.launches == (2 if resident else 1 + 2 * STEPS)
+    clears = 1 if resident else 3 if kind == "LSTM" else 2
+    assert (forward.clears, training.clears - forward.clears) == (int(meets), clears)
+    both = microseconds(lambda: net(x)), microseconds(lambda: net.record(x)[2].backward(dy))
+    print(f"tier {tier} {kind}: forward {both[0]:.0f} us, training {both[1]:.0f} us, products on the host included")
+
+
+def test_a_launch_costs_a_call_of_the_driver(device: NullDevice) -> None:
+    from rnnfast.backends.cuda.rows import pick_kernel
+
+    launch = device.kernel(pick_kernel, float, False).launch(1)
+    with counted(device) as counts:
+        launch(7, *range(13))
+    assert (counts.launches, counts.clears, counts.arrays, counts.views) == (1, 0, 0, 0)
+    print(f"a launch with 13 parameters: {microseconds(lambda: launch(7, *range(13)), 3000):.2f} us")
