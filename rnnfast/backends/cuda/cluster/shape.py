@@ -25,7 +25,7 @@ class Shape:
     """Offsets in bytes into a block's shared memory, for parts of `depth` k tiles.
 
     >>> Shape(1).size, Shape(4).size
-    (22608, 34896)
+    (22864, 35152)
     """
 
     depth: int
