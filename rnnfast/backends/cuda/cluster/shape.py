@@ -57,7 +57,7 @@ class Shape:
 
     @property
     def inverses(self) -> int:
-        """Where the inverse scales of weights lie, [unit][gate]."""
+        """Where the inverse scales of weights lie, [unit][gate], a bias in place of a fourth gate."""
         return self.largest_weights + PARTS * 4 * UNITS * 4
 
     @property
