@@ -6,8 +6,8 @@ for x and y.
 
 - x: (T, B, gates H) products of the inputs, biases in them (of the GRU's n b_ih alone), at `x_step` bytes for t and
   `x_row` for b; never written, as what follows up to `flags`.
-- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H). mask: factors (B, H) of recurrent dropout.
-- lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
+- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H).
+- mask: factors (B, H) of recurrent dropout. lengths: (B) int32. flags: see the package. `uneven` kernels read them.
 - y: like x, (T, B, H) at `y_step` and `y_row`: zeros where a row is not live. last_h, last_c: (B, H), the final states.
 - gates, c, h, operand: what backward needs (see the package).
 - order: (B) int32, the rows of the batch as they are dealt to tiles. spans: (directions, tiles, 2) int32, the visits
@@ -46,7 +46,7 @@ def forward_kernel(
 ) -> Any:
     """Return the kernel for hidden sizes that `depth` covers (shape.py).
 
-    `uneven`: it reads lengths and flags. `recorded`: it writes what backward needs.
+    `uneven`: it reads lengths, flags and mask. `recorded`: it writes what backward needs.
     """
     shape, gates, slots, has_c = Shape(depth), cell.gates, cell.slots, cell.has_c
     forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
@@ -100,7 +100,7 @@ def forward_kernel(
             inside = i32(warp) < rows
             b = row_of(order, tile, warp) if inside else u32(0)
             fresh = uneven and inside and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING
-            reads_h, reads_mask = inside and not fresh and h0 != NONE, inside and mask != NONE
+            reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
             measure(base, h0, mask, b, i32(size), reads_h, reads_mask, warp, lane)
         for i in range(i32(thread), 2 * slot_size // 4, THREADS):
             store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
@@ -110,7 +110,8 @@ def forward_kernel(
         sync_cluster()
         split_weights(weights, base, group, lane)
         if scaled:
-            keep_inverses(base, thread)
+            own_bias = bias + away * bias_away + u64(first_unit) * u64(4)
+            keep_inverses(base, own_bias if bias != NONE else NONE, i32(size) - i32(first_unit), thread)
 
         # this thread's cell: a unit of a row
         index, half = thread % u32(CELLS), thread // u32(CELLS)
@@ -128,8 +129,7 @@ def forward_kernel(
             first_scale, inverse, scale, later_inverse = scales_of(base, row)
             if half != NOTHING:
                 inverse = later_inverse
-        factor = load(mask + in_row) if inside and mask != NONE else ONE
-        last_bias = load(bias + away * bias_away + u64(own) * u64(4)) if inside and bias != NONE else ZERO
+        factor = load(mask + in_row) if uneven and inside and mask != NONE else ONE
 
         # where its numbers are: in (T, B, ·) arrays at t of this half's first visit, and how far those of its next
         t = i32(steps) - i32(1) - first - i32(half) if turned else first + i32(half)
@@ -171,7 +171,7 @@ def forward_kernel(
                 store(to_h + before, h)
                 if has_c:
                     store(to_c + before, c)
-                if to_operand != NONE:
+                if uneven and to_operand != NONE:
                     store(to_operand + before, h * factor)
 
         sums = cuda.local.array(sums_held, f32)
@@ -212,15 +212,14 @@ def forward_kernel(
                     s0, s1, s2, s3 = s0 + r[0], s1 + r[1], s2 + r[2], s3 + r[3]
                 if scaled:
                     r = load_shared4(inverses)
-                    s0, s1, s2, s3 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2], s3 * inverse * r[3]
+                    s0, s1, s2 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2]
+                    s3 = s3 * inverse * r[3] if gates > 3 else r[3]
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)
                 if has_c:
                     c_old = load_shared(c_cell)
-                g0, g1, g2, g3, h, c = update(
-                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], last_bias, h_old, c_old
-                )
+                g0, g1, g2, g3, h, c = update(s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old)
                 shown, c_shown, live = h, c, True
                 if uneven:
                     live = flag & LIVE != NOTHING and (i < bound) != turned
@@ -241,7 +240,7 @@ def forward_kernel(
                         store(to_h + (place + after), h)
                         if has_c:
                             store(to_c + (place + after), c_shown)
-                        if to_operand != NONE:
+                        if uneven and to_operand != NONE:
                             store(to_operand + (place + after), entering)
                         if live:
                             at = to_gates + (place + u64(slots - 1) * (place - u64(own) * u64(4)))

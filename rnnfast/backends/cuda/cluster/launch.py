@@ -57,7 +57,10 @@ class ForwardLaunch:
 
 
 def forward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool, recorded: bool) -> ForwardLaunch:
-    """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets."""
+    """Return the launch for a layer of `size` units.
+
+    `ragged`: it has lengths, a mask, resets or recurrent dropout. `recorded`: backward will follow.
+    """
     shape, blocks = shape_of(size), blocks_of(size)
     grid = directions * -(-batch // ROWS) * blocks
     return ForwardLaunch((CELLS[cell], shape.depth, ragged, recorded), grid, blocks, shape.size)

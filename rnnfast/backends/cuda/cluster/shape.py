@@ -25,7 +25,7 @@ class Shape:
     """Offsets in bytes into a block's shared memory, for parts of `depth` k tiles.
 
     >>> Shape(1).size, Shape(4).size
-    (22608, 34896)
+    (22864, 35152)
     """
 
     depth: int
@@ -57,7 +57,7 @@ class Shape:
 
     @property
     def inverses(self) -> int:
-        """Where the inverse scales of weights lie, [unit][gate]."""
+        """Where the inverse scales of weights lie, [unit][gate], a bias in place of a fourth gate."""
         return self.largest_weights + PARTS * 4 * UNITS * 4
 
     @property
