@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,6 @@ from rnnfast.backends.cuda.driver.scalars import fields_of
 
 class ProductOperations(Operations):
     """Those of `rnnfast.backends.cuda.gemm.operations`."""
-
-    cuda = SimpleNamespace(local=SimpleNamespace(array=Operations.array))
 
     @staticmethod
     def after(address: Any, count: Any, size: Any) -> Any:

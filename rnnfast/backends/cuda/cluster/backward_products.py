@@ -27,9 +27,7 @@ def recurrent_product(ops: Any, shape: BackwardShape, gates: int) -> SimpleNames
     `load(weights, address, size, first unit of the block, first band, part, lane)`, and `multiply(sums, weights, band,
     gradients, part, lane)`, which makes sums (4): of units g and g + 8 of the band, rows 2 q and 2 q + 1.
     """
-    load_weight, bits, number, load_words4, mma = (
-        ops.load_constant, ops.bits, ops.number, ops.load_shared_words4, ops.mma_tf32,
-    )  # fmt: skip
+    load_weight, bits, load_words4, mma = ops.load_constant, ops.bits, ops.load_shared_words4, ops.mma_tf32
     high, low = tf32_parts(ops)
     bands, tiles, across, numbers = shape.bands, shape.tiles, shape.across, shape.numbers
 
@@ -101,7 +99,7 @@ def sender(ops: Any) -> Any:
 
 
 def receiver(ops: Any, shape: BackwardShape) -> Any:
-    """Return the function (slot, cell) -> the sum of all sources, in their order; those that are not there are zeros."""
+    """Return the function (slot, cell) -> the sum of all sources, in their order; of those not there it is zero."""
     load_shared, sources = ops.load_shared, shape.sources
 
     @ops.inline
