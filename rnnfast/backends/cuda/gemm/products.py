@@ -50,7 +50,7 @@ class Product:
 
     >>> product = of_inputs(512, 1024, 256)
     >>> product.constants, product.grid, product.threads, product.shared
-    ((True, True, True, 64), 128, 128, 33792)
+    ((True, True, True, 32), 512, 64, 16896)
     """
 
     m: int
