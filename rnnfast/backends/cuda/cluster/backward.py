@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
-from rnnfast.backends.cuda.cluster.activations import tanh
 from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
 from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
@@ -53,8 +52,8 @@ def backward_kernel(
     product, messages, send = recurrent_product(ops, shape, cell.gates), exchange(ops, shape, patience), sender(ops)
     load_weights, multiply_tile, receive = product.load, product.multiply, receiver(ops, shape)
     begin, wait, again = messages.begin, messages.wait, messages.again
-    tanh_of = tanh(ops)
-    row_of, clear, step, read = row_finder(ops, uneven), clearer(ops), cell.step(ops), cell_reader(ops, cell, uneven)
+    row_of, clear, read = row_finder(ops, uneven), clearer(ops), cell_reader(ops, cell, uneven)
+    prepare, step = cell.prepare(ops), cell.step(ops)
     thread_of, block_of, base_of, cuda, in_peer = ops.thread, ops.block, ops.dynamic_shared, ops.cuda, ops.in_peer
     load, load_word, store, store_word = ops.load_constant, ops.load_constant_word, ops.store, ops.store_word
     load_byte, load_shared, store_shared, store_shared4 = (
@@ -137,8 +136,16 @@ def backward_kernel(
 
         sums = cuda.local.array(sums_held, f32)
         given_up, turn = False, i32(half)
+        f0, f1, f2, f3, f4, f5, dh, dc, dy_now = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+        live, cut = inside, False
         for i in range(visits):
             arrived = u32((i - 1) & 1)
+            if turn == i:  # what can be done before the sums are there
+                f0, f1, f2, f3, f4, f5 = prepare(values[0], values[1], values[2], values[3], values[4], values[5])
+                dh, dc, dy_now = load_shared(h_cell), load_shared(c_cell), values[6]
+                if uneven:
+                    live = inside and marks[1] & LIVE != NOTHING and t < length
+                    cut = marks[1] & CUT != NOTHING
             if i > 0:
                 if not given_up and not wait(base, arrived, u32(((i - 1) >> 1) & 1)):
                     given_up = True
@@ -147,25 +154,17 @@ def backward_kernel(
                 if thread == NOTHING and not given_up:
                     again(base, arrived, full)
             if turn == i:
-                dh, dc = load_shared(h_cell), load_shared(c_cell)
                 if i > 0:
                     dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
+                if cut:
+                    dh, dc = ZERO, ZERO
                 d0, d1, d2, d3, dh_carried, dc_carried = ZERO, ZERO, ZERO, ZERO, dh, dc
-                live = inside
-                if uneven:
-                    live = inside and marks[1] & LIVE != NOTHING and t < length
-                    if marks[1] & CUT != NOTHING:
-                        dh, dc, dh_carried, dc_carried = ZERO, ZERO, ZERO, ZERO
                 if shows and live:
-                    store(to_dh + away * to_dh_away + in_step, dh + values[6])
+                    store(to_dh + away * to_dh_away + in_step, dh + dy_now)
                     if has_c:
-                        tanh_c = tanh_of(values[4])
-                        through_h = (dh + values[6]) * values[3] * (ONE - tanh_c * tanh_c)
-                        store(to_dc + away * to_dc_away + in_step, through_h + dc)
+                        store(to_dc + away * to_dc_away + in_step, (dh + dy_now) * f4 + dc)
                 if live:
-                    d0, d1, d2, d3, dh_carried, dc_carried = step(
-                        values[0], values[1], values[2], values[3], values[4], values[5], dh + values[6], dc
-                    )
+                    d0, d1, d2, d3, dh_carried, dc_carried = step(f0, f1, f2, f3, f4, f5, dh + dy_now, dc)
                 if numbers > 1:
                     store_shared4(d_word, d0, d1, d3 if spread else d2, ZERO if spread else d3)
                 else:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from rnnfast.backends.cuda.cluster.backward import backward_kernel
 from rnnfast.backends.cuda.cluster.backward_shape import backward_shape
 from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
-from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, blocks_of
+from rnnfast.backends.cuda.cluster.launch import ForwardLaunch
+from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
 
 
-@dataclass(frozen=True)
-class BackwardLaunch:
+class BackwardLaunch(ForwardLaunch):
     """A launch of the kernel `backward_kernel(operations, *constants)`; backward.py has its arguments.
 
     >>> backward_launch("lstm", 65, 20, 2, ragged=False).grid
     30
     """
-
-    constants: tuple[Any, ...]
-    grid: int
-    cluster: int
-    """Blocks of a cluster; more than 8 need a function attribute."""
-    shared: int
-    """Bytes of dynamic shared memory."""
-    threads: int = THREADS
 
     def kernel(self, operations: Any, **options: Any) -> Any:
         """Return the kernel as a Python function."""

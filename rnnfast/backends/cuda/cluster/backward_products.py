@@ -27,9 +27,7 @@ def recurrent_product(ops: Any, shape: BackwardShape, gates: int) -> SimpleNames
     `load(weights, address, size, first unit of the block, first band, part, lane)`, and `multiply(sums, weights, band,
     gradients, part, lane)`, which makes sums (4): of units g and g + 8 of the band, rows 2 q and 2 q + 1.
     """
-    load_weight, bits, number, load_words4, mma = (
-        ops.load_constant, ops.bits, ops.number, ops.load_shared_words4, ops.mma_tf32,
-    )  # fmt: skip
+    load_weight, bits, load_words4, mma = ops.load_constant, ops.bits, ops.load_shared_words4, ops.mma_tf32
     high, low = tf32_parts(ops)
     bands, tiles, across, numbers = shape.bands, shape.tiles, shape.across, shape.numbers
 
@@ -101,15 +99,18 @@ def sender(ops: Any) -> Any:
 
 
 def receiver(ops: Any, shape: BackwardShape) -> Any:
-    """Return the function (slot, cell) -> the sum of all sources, in their order; those that are not there are zeros."""
+    """Return the function (slot, cell) -> the sum of all sources, in one order; of those not there it is zero."""
     load_shared, sources = ops.load_shared, shape.sources
 
     @ops.inline
     def receive(slot, cell):
         at = u32(slot + cell * u32(4))
-        total = load_shared(at)
-        for source in range(1, sources):
-            total += load_shared(u32(at + u32(source * BAND_BYTES)))
-        return total
+        s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO  # four chains, which do not wait for one another
+        for source in range(0, sources, 4):
+            s0 += load_shared(u32(at + u32(source * BAND_BYTES)))
+            s1 += load_shared(u32(at + u32((source + 1) * BAND_BYTES)))
+            s2 += load_shared(u32(at + u32((source + 2) * BAND_BYTES)))
+            s3 += load_shared(u32(at + u32((source + 3) * BAND_BYTES)))
+        return (s0 + s1) + (s2 + s3)
 
     return receive

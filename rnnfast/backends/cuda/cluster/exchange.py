@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.cuda.cluster.backward_shape import BackwardShape
 from rnnfast.backends.cuda.cluster.shape import Shape
 
 u32 = np.uint32
@@ -19,7 +20,7 @@ FOUR = 4
 """Units of neighbouring lanes whose words travel together."""
 
 
-def exchange(ops: Any, shape: Shape, patience: int) -> SimpleNamespace:
+def exchange(ops: Any, shape: Shape | BackwardShape, patience: int) -> SimpleNamespace:
     """Return the operations of an exchange.
 
     `begin(base, bytes)`, by one thread, makes the barriers for slots of so many bytes. `peers(found, base, blocks,

@@ -52,7 +52,7 @@ def write_parameter_gradients(
             Target(sums_at, sizes.gates, to[2].address),
             *_of_gates(record.problem.cell, sizes, sums_at, 1, to[3].address),
         )
-    gathered = Gathered(tuple([target.count for target in targets]), slices, part)
+    gathered = Gathered(tuple([target.numbers for target in targets]), slices, part)
     call.start(reduction_kernel, gathered, gathered.arguments(parts, targets, add=add))
 
 

@@ -19,7 +19,7 @@ f32, u32 = np.float32, np.uint32
 def chain(ops, half):
     """Return the function that makes part[0:4] the product of A's 16 rows with B's 8 in one stage.
 
-    Of A: a[16], words [unit][row g, row g + 8][word]; of B: b[8 j :], words [unit][word], `j` a constant.
+    Of A: a[16], an instruction's four registers [k of 16][two units]; of B: b[8 j :], [k of 16][unit], `j` a constant.
     """
     multiply = f16x3(ops) if half else tf32x3(ops)
 
@@ -38,13 +38,13 @@ def f16x3(ops):
 
     @ops.inline
     def step(part, a, at, b, bt):
-        r = mma(part[0], part[1], part[2], part[3], a[at], a[at + 4], a[at + 1], a[at + 5], b[bt], b[bt + 1])
+        r = mma(part[0], part[1], part[2], part[3], a[at], a[at + 1], a[at + 2], a[at + 3], b[bt], b[bt + 1])
         part[0], part[1], part[2], part[3] = r[0], r[1], r[2], r[3]
 
     @ops.inline
     def multiply(part, a, b, first):
         for s in range(2):
-            step(part, a, 8 * s + 2, b, first + 4 * s)
+            step(part, a, 8 * s + 4, b, first + 4 * s)
             step(part, a, 8 * s, b, first + 4 * s + 2)
         for s in range(2):
             step(part, a, 8 * s, b, first + 4 * s)
@@ -83,13 +83,13 @@ def tf32x3(ops):
     @ops.inline
     def multiply(part, a, b, first):
         for s in range(4):
-            i = 8 * (s // 2) + 2 * (s % 2)
-            a0, a1, a2, a3, b0, b1 = a[i], a[i + 4], a[i + 1], a[i + 5], b[first + 2 * s], b[first + 2 * s + 1]
+            a0, a1, a2, a3 = a[4 * s], a[4 * s + 1], a[4 * s + 2], a[4 * s + 3]
+            b0, b1 = b[first + 2 * s], b[first + 2 * s + 1]
             step(part, low(a0), low(a1), low(a2), low(a3), high(b0), high(b1))
             step(part, high(a0), high(a1), high(a2), high(a3), low(b0), low(b1))
         for s in range(4):
-            i = 8 * (s // 2) + 2 * (s % 2)
-            a0, a1, a2, a3, b0, b1 = a[i], a[i + 4], a[i + 1], a[i + 5], b[first + 2 * s], b[first + 2 * s + 1]
+            a0, a1, a2, a3 = a[4 * s], a[4 * s + 1], a[4 * s + 2], a[4 * s + 3]
+            b0, b1 = b[first + 2 * s], b[first + 2 * s + 1]
             step(part, high(a0), high(a1), high(a2), high(a3), high(b0), high(b1))
 
     return multiply

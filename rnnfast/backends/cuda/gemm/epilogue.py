@@ -71,8 +71,8 @@ def writer(ops):
         missing = u64(0)
         row, column = lane
         for h in range(2):
-            if u32(row + u32(16 * i + 8 * h)) < m:
-                line = after(c[0], u32(row_at(c, where, u32(row + u32(16 * i + 8 * h))) + column), WORD)
+            if u32(row + u32(16 * i + h)) < m:
+                line = after(c[0], u32(row_at(c, where, u32(row + u32(16 * i + h))) + column), WORD)
                 for j in range(4):
                     index, at = 16 * i + 4 * j + 2 * h, u64(line + u64(32 * j))
                     left = i32(n) - i32(column + u32(8 * j))

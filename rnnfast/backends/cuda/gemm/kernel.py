@@ -27,7 +27,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
     tile, bands, totals = Tile(side), side // 32, side // 2
     begin_a, fetch_a = fetcher(ops, a_by_k, side)
     begin_b, fetch_b = fetcher(ops, b_by_k, side)
-    store_a, store_b = storer(ops, a_by_k, side, half), storer(ops, b_by_k, side, half)
+    store_a, store_b = storer(ops, a_by_k, side, half, True), storer(ops, b_by_k, side, half, False)
     lanes, add_stage = multiplier(ops, tile, half)
     count_columns, write_sums = summer(ops, tile)
     finish = finisher(ops, a_by_k, b_by_k, bands)
@@ -89,7 +89,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
             sync()
         if not a_by_k and sums_here:
             write_sums(sums, after(sums_address, u32(which * u32(part)), WORD), row0, m, base, tid)
-        corner = (u32(row0 + lane[0] + lane[2]), u32(column0 + lane[1] + u32(2) * lane[3]))
+        corner = (u32(row0 + lane[0] + u32(2) * lane[2]), u32(column0 + lane[1] + u32(2) * lane[3]))
         biases = (bias, more_bias, u32(more_columns))
         finish(total, a, where, b, b_where, c, biases, add != 0, corner, m, n, start, stop)
 
@@ -118,7 +118,7 @@ def finisher(ops: Any, a_by_k: bool, b_by_k: bool, bands: int) -> Any:
         index = u32(0)
         while missing != u64(0):
             if missing & u64(1) != u64(0):
-                row = u32(corner[0] + index // u32(16) * u32(16) + index // u32(2) % u32(2) * u32(8))
+                row = u32(corner[0] + index // u32(16) * u32(16) + index // u32(2) % u32(2))
                 column = u32(corner[1] + index // u32(4) % u32(4) * u32(8) + index % u32(2))
                 value = dot(a, where, b, b_where, row, column, start, stop) + bias_of(biases, column)
                 put(after(c[0], u32(row_at(c, c_where, row) + column), WORD), value, add)

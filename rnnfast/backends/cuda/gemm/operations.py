@@ -19,5 +19,4 @@ def operations(cuda: Any) -> SimpleNamespace:
     found.after = instruction("mad.wide.s32 $0, $2, $3, $1;", ADDRESS, ADDRESS, WORD, WORD, pure=True)
     found.largest = instruction("max.f32 $0, $1, $2;", FLOAT, FLOAT, FLOAT, pure=True)
     found.store2 = instruction("st.global.v2.f32 [$0], {$1,$2};", NOTHING, ADDRESS, FLOAT, FLOAT)
-    found.cuda = cuda
     return found

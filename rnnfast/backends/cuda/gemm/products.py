@@ -2,7 +2,7 @@
 
     y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs
     dx = dz W               `to_inputs`, in TF32
-    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that `gathered` adds up
+    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that `Gathered` adds up
 
 A matrix is (address, numbers from period to period, numbers from row to row), its last axis contiguous; see operand.py.
 A row of y and of dx has the same bits in any batch: nothing but its own numbers and k decide how it is summed.
@@ -50,7 +50,7 @@ class Product:
 
     >>> product = of_inputs(512, 1024, 256)
     >>> product.constants, product.grid, product.threads, product.shared
-    ((True, True, True, 64), 128, 128, 33792)
+    ((True, True, True, 32), 512, 64, 16896)
     """
 
     m: int
@@ -132,10 +132,10 @@ def slices_for(gates: int, features: int, rows: int) -> int:
 
 
 class Target(NamedTuple):
-    """One sum of `gathered`: where in a slice it begins, how many numbers it has, the address to write to."""
+    """One sum of `Gathered`: where in a slice it begins, how many numbers it has, the address to write to."""
 
     first: int
-    count: int
+    numbers: int
     address: int
 
 
@@ -157,7 +157,7 @@ class Gathered:
 
     def arguments(self, parts: int, targets: tuple[Target, ...], *, add: bool = False) -> tuple[int, ...]:
         """Return the kernel's arguments; `parts` is the address of the first slice."""
-        assert tuple(target.count for target in targets) == self.counts and len(targets) <= 6
+        assert tuple(target.numbers for target in targets) == self.counts and len(targets) <= 6
         every = (*targets, *[Target(0, 0, 0)] * (6 - len(targets)))
         return (parts, self.part, self.slices, int(add), *(value for target in every for value in target))
 

@@ -1,8 +1,10 @@
 """Square tiles of C, one for a block: their threads, and where numbers of the operands lie in shared memory.
 
-Shared memory has two stages; in each the rows of A's tile and those of B's, DEPTH numbers of k from every row. Four
-numbers of k of one row are a unit of 16 bytes, which is what a thread moves at once. The units of a row are dealt to
-banks by `place`, so that neither the threads that write a tile nor those that multiply it meet in a bank.
+Shared memory has two stages; in each the rows of A's tile and those of B's, DEPTH numbers of k from every row. What a
+thread writes and reads at once is a unit of four words, 16 bytes, so that they are the registers of a matrix
+instruction as it takes them. Of B a unit is four numbers of k of one row. Of A it is two numbers of k of two neighbour
+rows, a pair, which are rows g and g + 8 of an instruction; a pair's second units follow its eight first ones. Units are
+dealt to banks by `place`, so that neither those who write a tile nor those who multiply it meet in one.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ u32 = np.uint32
 DEPTH = 32
 """Numbers of k in a stage: one chain of matrix instructions from zero, before it is added to the total in float32."""
 ROW_BYTES = 4 * DEPTH
+PAIR_BYTES = 2 * ROW_BYTES
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ class Tile:
         return 2 * self.stage_bytes
 
 
-def placer(ops):
-    """Return the function of (row, unit of k) that gives a unit's place among the eight of its row."""
+def placer(ops, paired):
+    """Return the function of (row or pair, four of k) that gives a unit's place among eight."""
+    apart = u32(1) if paired else u32(2)
 
     @ops.inline
     def place(row, unit):
-        return unit ^ ((row >> u32(2)) & u32(7)) ^ ((row & u32(1)) << u32(2))
+        return u32(unit ^ ((row >> apart) & u32(7)) ^ ((row & u32(1)) << u32(2)))
 
     return place
