@@ -7,6 +7,7 @@ from typing import Any
 from rnnfast.backends.cuda.arrays import strided_at
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.scalars import address, int64
+from rnnfast.backends.cuda.gemm.multiply import multiplies
 from rnnfast.backends.cuda.matrix import Matrix
 
 CHUNK = 16
@@ -79,9 +80,11 @@ def multiply(
 ) -> None:
     """Make C (m, n) the product of A (m, depth) and B, or add that to it.
 
-    By the library that the call's arrays come from, if that has a product.
+    Of float32 on tensor cores; else by the library that the call's arrays come from, if that has a product.
     """
     if m <= 0 or n <= 0 or (add and depth <= 0):
+        return
+    if multiplies(call, a, b, c, m, n, depth, add=add):
         return
     if call.library is not None and call.library.product(a, b, c, m, n, depth, add):
         return

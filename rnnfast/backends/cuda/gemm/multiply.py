@@ -1,0 +1,54 @@
+"""Any product of float32 matrices that tensor cores can take as they lie."""
+
+from __future__ import annotations
+
+from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.gemm.kernel import product_kernel
+from rnnfast.backends.cuda.gemm.products import (
+    Gathered,
+    Matrix,
+    Product,
+    Target,
+    of_inputs,
+    of_weights,
+    slices_for,
+    to_inputs,
+)
+from rnnfast.backends.cuda.gemm.reduction import reduction_kernel
+from rnnfast.backends.cuda.matrix import Matrix as Anywhere
+
+CAPABILITY = (8, 0)
+"""The first compute capability whose tensor cores take TF32."""
+REACH = 2**31
+"""Numbers of a matrix lie less than this from its first."""
+
+
+def multiplies(call: DeviceCall, a: Anywhere, b: Anywhere, c: Anywhere, m: int, n: int, k: int, *, add: bool) -> bool:
+    """Make C (m, n) the product of A (m, k) and B, or add that to it; return False where tensor cores cannot."""
+    if call.dtype is None or call.dtype.itemsize != 4 or call.limits.capability < CAPABILITY or c.column != 1:
+        return False
+    if max(a.row * m + a.column * k, b.row * k + b.column * n, c.row * m) >= REACH:
+        return False
+    by_k = a.column == 1, b.row == 1
+    if by_k[0] and (by_k[1] or b.column == 1):
+        product = of_inputs(m, n, k) if by_k[1] else to_inputs(m, n, k)
+    elif a.row == 1 and b.column == 1:
+        product = of_weights(m, n, k, slices_for(m, n, k) if c.row == n and k > 0 else 1)
+    else:
+        return False
+    left = Matrix(a.address, a.row if by_k[0] else a.column)
+    right = Matrix(b.address, b.column if product.constants[1] else b.row)
+    if product.slices > 1:
+        _in_slices(call, product, left, right, c.address, add=add)
+    else:
+        call.start(product_kernel, product, product.arguments(left, right, Matrix(c.address, c.row), add=add))
+    return True
+
+
+def _in_slices(call: DeviceCall, product: Product, left: Matrix, right: Matrix, to: int, *, add: bool) -> None:
+    part = product.m * product.n
+    room = call.empty((product.slices * part,), call.dtype)
+    call.start(product_kernel, product, product.arguments(left, right, Matrix(room.address, product.n), part=part))
+    gathered = Gathered((part,), product.slices, part)
+    values = gathered.arguments(room.address, (Target(0, part, to),), add=add)
+    call.start(reduction_kernel, gathered, values)
