@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,20 @@ from rnnfast.calls.gradients import Gradients
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
+from cuda_emulator import Emulator
 from device_arrays import Upload, close, host, nets
+from device_memory import in_place_of_the_device
+from ptx_device import PtxDevice
 
 from rnnfast.backends.cuda import plan
+
+
+@pytest.fixture(params=[Emulator, PtxDevice], ids=["registers", "clusters"])
+def emulated_device(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A device whose small nets run on one kind of tiers, then one on which they run on the other."""
+    device = request.param()
+    with in_place_of_the_device(device):
+        yield device
 
 
 @pytest.mark.parametrize(
@@ -158,6 +170,7 @@ def test_a_spent_tape_holds_nothing_of_x(upload: Upload) -> None:
     assert alive() is None and tape is not None
 
 
+@pytest.mark.parametrize("emulated_device", [Emulator], indirect=True)
 def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "POSITIONS_KEPT", 10)
     _, there = nets()

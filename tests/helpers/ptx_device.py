@@ -14,6 +14,8 @@ from emulated_driver import EmulatedLibrary
 from gemm_emulator import ProductEmulator, ProductOperations
 from ptx_memory import GlobalMemory
 
+from rnnfast.backends.cuda.cluster.backward import backward_kernel
+from rnnfast.backends.cuda.cluster.forward import forward_kernel
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.scalars import Field, fields_of
 from rnnfast.backends.cuda.tiers import Limits
@@ -62,6 +64,8 @@ class PtxDevice(Emulator):
         self.limits = Limits(32, self.limits.lanes, (24, 48), 2048, 6, capability=(9, 0))
         self.ptx, self.global_memory = ProductEmulator(), DeviceGlobalMemory()
         self.ptx.operations = ProductOperations(self.global_memory)
+        self.patience: int | None = None
+        """Looks at a barrier before a time loop gives up; None: as many as on a device."""
         self.fields: dict[Any, tuple[Field, ...]] = {}
         """Of kernels with tensor cores."""
 
@@ -69,7 +73,15 @@ class PtxDevice(Emulator):
         """The kernel, which an emulator runs as a Python function."""
         if not tensor_cores:
             return super().kernel(make, *constants, threads=threads)
-        function, name = make(self.ptx.operations, *constants), f"{make.__module__.rpartition('.')[2]} {make.__name__}"
+        options = (
+            {}
+            if self.patience is None or make not in (forward_kernel, backward_kernel)
+            else {"patience": self.patience}
+        )
+        function, name = (
+            make(self.ptx.operations, *constants, **options),
+            f"{make.__module__.rpartition('.')[2]} {make.__name__}",
+        )
         fields = self.fields[function] = fields_of(function)
         return Kernel(self.driver, self.library.loaded(name, function, fields), name, fields, threads)
 

@@ -1,0 +1,216 @@
+"""Whole calls by clusters through the backend's contract, in the emulator, against the reference; what they launch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from agreement import RAGGED, assert_agrees
+from device_memory import EmulatedArray, in_place_of_the_device
+from ptx_device import PtxDevice
+from support import Spec, copy_of, live_and_cut, make_problem, outputs_of, run
+
+import rnnfast
+from rnnfast.backends.common import whole
+from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda import devices
+from rnnfast.backends.cuda.cluster.cells import CELLS
+from rnnfast.backends.cuda.driver.declarations import ffi
+from rnnfast.problem import Array, Problem
+
+ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
+SMALL: dict[str, Any] = {"steps": 3, "batch": 2, "input_size": 5, "hidden_size": 6}
+DROPOUT = {"dropout": 0.5, "input_dropout": 0.25, "recurrent_dropout": 0.3}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "bare": {"bias": False, "states": False},
+    "two blocks, two tiles": {"hidden_size": 17, "batch": 9, "steps": 2},
+    "lengths": {"lengths": True, "steps": 4},
+    "mask": {"mask": True, "directions": 2},
+    "everything": {**RAGGED, **DROPOUT, "layers": 2, "directions": 2, "first_row": 3},
+}
+
+
+@pytest.fixture(autouse=True)
+def device() -> Iterator[PtxDevice]:
+    """In place of the device."""
+    device = PtxDevice()
+    with in_place_of_the_device(device):
+        yield device
+
+
+def way(problem: Problem) -> str:
+    """Which way a recorded call goes."""
+    problem = replace(problem, record=True)
+    whole.forward(numba_cuda, problem)
+    return whole.ran(problem)
+
+
+@ALL_CELLS
+def test_every_result_and_every_gradient(cell: str) -> None:
+    spec = Spec(cell, **SMALL)
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_options(cell: str, option: str) -> None:
+    spec = Spec(cell, **{**SMALL, **OPTIONS[option]})
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+
+
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "rnn_linear"])
+def test_rows_that_differ_in_other_cells(cell: str) -> None:
+    spec = Spec(cell, **SMALL, **RAGGED, directions=2)
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+
+
+def test_what_is_not_live_is_not_read() -> None:
+    spec = Spec("gru", **SMALL, **RAGGED)
+    problem = make_problem(spec, "float32")
+    live, _ = live_and_cut(problem)
+    results = run(numba_cuda, problem)
+    problem = make_problem(spec, "float32")
+    problem.x[~live] = np.nan
+    again = run(numba_cuda, problem)
+    assert all(np.array_equal(again[name], value) for name, value in results.items())
+
+
+def test_without_a_record_results_have_the_same_bits() -> None:
+    problem = make_problem(Spec("rnn_tanh", **SMALL, layers=3, directions=2), "float32")
+    results = run(numba_cuda, copy_of(problem))
+    problem.record = False
+    whole.forward(numba_cuda, problem)
+    assert problem.reserve is None
+    for name in ("y", "h_n"):
+        np.testing.assert_array_equal(getattr(problem, name), results[name])
+
+
+def test_a_record_serves_more_than_one_backward() -> None:
+    problem = make_problem(Spec("gru", **SMALL), "float32")
+    whole.forward(numba_cuda, problem)
+    twin = copy_of(problem)
+    twin.reserve = copy.deepcopy(problem.reserve)
+    for each in (problem, twin):
+        whole.backward(each)
+    right = outputs_of(problem)
+    assert all(np.array_equal(outputs_of(twin)[name], right[name]) for name in right if name.startswith("d"))
+
+
+@pytest.mark.parametrize(("steps", "batch"), [(0, 2), (3, 0)])
+def test_nothing_to_do(steps: int, batch: int) -> None:
+    spec = Spec("lstm", **{**SMALL, "steps": steps, "batch": batch})
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+
+
+def test_rows_none_of_which_is_live() -> None:
+    spec = Spec("lstm", **SMALL, mask=True)
+    problem = make_problem(spec, "float32")
+    problem.mask[:] = 0
+    results = run(numba_cuda, problem)
+    np.testing.assert_array_equal(results["h_n"], problem.h0)
+    np.testing.assert_array_equal(results["dc0"], problem.dc_n)
+    assert not any(results[name].any() for name in results if name.startswith(("y", "dx", "d_", "activation", "state")))
+
+
+def test_which_calls_clusters_serve() -> None:
+    problem = make_problem(Spec("rnn_relu", **{**SMALL, "hidden_size": 20}), "float32")
+    assert way(problem) == "tier D: a cluster of 2 blocks holds W_hh for 8 rows"
+    held = make_problem(Spec("lstm", **SMALL, masked_output="hold"), "float32")
+    assert way(held) == "tier D: one block holds W_hh for 8 rows"
+    for other, reason in (
+        (make_problem(Spec("rnn_tanh", **SMALL, masked_output="hold", lengths=True), "float32"), "hold no outputs"),
+        (make_problem(Spec("rnn_tanh", **SMALL), "float64"), "compute in float32"),
+        (make_problem(Spec("gru_before", **SMALL), "float32"), "have no gru_before"),
+        (make_problem(Spec("rnn_tanh", 1, 1, 1, 257), "float32"), "hold up to 256 hidden units, not 257"),
+    ):
+        assert (said := way(other)).endswith(f"; clusters {reason}") and "tier D" not in said
+    devices.device().limits = replace(devices.device().limits, capability=(8, 9))
+    assert way(problem).endswith("; clusters need compute capability 9.0")
+
+
+def test_products_on_other_tiers_run_on_tensor_cores(device: PtxDevice) -> None:
+    spec = Spec("gru_before", steps=65, batch=4, input_size=3, hidden_size=2)
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+    assert {"kernel product_kernel", "reduction reduction_kernel"} <= {*device.launched}
+    device.launched.clear()
+    device.limits = replace(device.limits, words=(1,))
+    spec = Spec("gru_before", **SMALL, layers=2)
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+    assert "kernel product_kernel" in device.launched and "product_kernel" not in device.launched
+
+
+def test_a_wait_in_vain_is_an_error_of_whoever_waits_or_calls_next(
+    device: PtxDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = rnnfast.LSTM(3, 20, seed=1).to("cuda")
+    x = EmulatedArray(np.zeros((2, 2, 3), np.float32))
+    y, _ = net(x)
+    started = device.run
+
+    def give_up(*launch: Any) -> None:
+        started(*launch)
+        ffi.cast("uint32_t *", device.library.words[0][0])[0] = 1
+
+    monkeypatch.setattr(device, "run", give_up)
+    net(x)  # the device is not waited for
+    with pytest.raises(TimeoutError, match="waited in vain for other blocks"):
+        device.driver.wait(0)
+    net(x)
+    monkeypatch.undo()
+    with pytest.raises(TimeoutError, match="results of an earlier call"):
+        net(x)
+    np.testing.assert_array_equal(net(x)[0].memory, y.memory)
+
+
+def test_a_block_that_is_never_heard_of_is_an_error(device: PtxDevice) -> None:
+    problem = make_problem(Spec("lstm", **{**SMALL, "hidden_size": 17}), "float32")
+    device.ptx.impatient, device.patience = True, 3
+    whole.forward(numba_cuda, copy_of(problem))
+    (device.ptx.without,) = (site for site in device.ptx.sites if site[0] == "send4")
+    whole.forward(numba_cuda, copy_of(problem))
+    with pytest.raises(TimeoutError, match="waited in vain"):
+        whole.forward(numba_cuda, copy_of(problem))
+
+
+def launches(device: PtxDevice, net: Any, x: Array) -> tuple[list[str], list[str], int]:
+    """What a call and its backward launch, and how many arrays the call makes."""
+    net(EmulatedArray(x))
+    made: list[Any] = []
+    new = device.new
+
+    def counted(*shape: Any) -> Any:
+        made.append(shape)
+        return new(*shape)
+
+    device.new = counted  # type: ignore[method-assign]
+    device.launched.clear()
+    net(EmulatedArray(x))
+    forward, arrays = [*device.launched], len(made)
+    _, _, tape = net.record(EmulatedArray(x))
+    device.launched.clear()
+    tape.backward(EmulatedArray(np.ones((*x.shape[:2], net.net.output_size), np.float32)))
+    return forward, [*device.launched], arrays
+
+
+def test_launches_and_arrays_are_few(device: PtxDevice) -> None:
+    """Forward: a product and a loop, y, the final states and one piece of memory. Backward: a loop, three products,
+    and one launch that adds up slices of parameters' gradients."""
+    x = np.ones((3, 2, 4), np.float32)
+    forward, backward, arrays = launches(device, rnnfast.LSTM(4, 6).to("cuda"), x)
+    assert forward == ["kernel product_kernel", "forward forward_kernel"] and arrays == 4
+    assert sorted(backward) == [
+        "backward backward_kernel",
+        *["kernel product_kernel"] * 3,
+        "reduction reduction_kernel",
+    ]
+    forward, backward, _ = launches(device, rnnfast.GRU(4, 6, num_layers=2, bidirectional=True).to("cuda"), x)
+    assert [forward.count(name) for name in ("kernel product_kernel", "forward forward_kernel")] == [4, 2]
+    assert len(forward) == 6 and len(backward) == 2 + 2 * 2 * 4
