@@ -115,6 +115,14 @@ def test_what_backward_needs_is_recorded(cell: str, options: dict[str, Any]) -> 
                 state = after
 
 
+def test_without_steps_states_are_returned() -> None:
+    problem = make_problem(Spec("lstm", steps=0, batch=3, hidden_size=8), "float32")
+    results = run_forward(problem, PtxEmulator(), record=True)
+    for name in ("h", "c"):
+        first = getattr(problem, f"{name}0")
+        assert np.array_equal(results[f"{name}_n"], first) and np.array_equal(results[name], first[:, None])
+
+
 def test_a_row_has_the_same_bits_alone_and_in_any_batch() -> None:
     problem = make_problem(Spec("lstm", steps=3, batch=11, hidden_size=7), "float32")
     whole_batch = run_forward(problem, PtxEmulator())
