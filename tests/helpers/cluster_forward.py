@@ -33,9 +33,10 @@ def tables(problem: Problem) -> RaggedTables | None:
     """What describes rows that differ."""
     directions = [problem.direction(d) for d in range(problem.num_directions)]
     if problem.mask is None and problem.resets is None:
-        if problem.lengths is None:
+        if problem.lengths is None and not problem.recurrent_dropout:
             return None
-        return tables_of_lengths(problem.lengths, problem.steps, tuple(directions))
+        lengths = np.full(problem.batch, problem.steps) if problem.lengths is None else problem.lengths
+        return tables_of_lengths(lengths, problem.steps, tuple(directions))
     return tables_of_flags(*(np.stack(each) for each in zip(*(schedule(problem, d) for d in directions), strict=True)))
 
 
@@ -45,7 +46,7 @@ def run_forward(
     """Run one layer; y, h_n and c_n by the problem's names, and what is recorded, stacked by direction."""
     directions, (t, b, h) = range(problem.num_directions), (problem.steps, problem.batch, problem.hidden_size)
     found = tables(problem)
-    launch = forward_launch(problem.cell, h, b, len(directions), ragged=found is not None)
+    launch = forward_launch(problem.cell, h, b, len(directions), ragged=bool(found), recorded=record)
     kernel, place = launch.kernel(emulator.operations, **options), emulator.place
     slots, states = CELLS[problem.cell].slots, CELLS[problem.cell].states
     kept = {"gates": (t, b, slots * h), "h": (t + 1, b, h)} | ({"c": (t + 1, b, h)} if "c" in states else {})

@@ -22,7 +22,7 @@ class ClusterCell:
     slots: int
     """Numbers in a row of recorded gates, by unit."""
     update: Callable[[Any], Any]
-    """ops -> the function (s0..s3, x0..x3, bias of the last gate's own sum, h, c) -> four slots, h', c'."""
+    """ops -> the function (s0..s3, x0..x3, h, c) -> four slots, h', c'; s3 of three gates is `bias`."""
     has_c: bool = False
     bounded: bool = True
     """Whether |h'| <= max(1, |h|), so that halves of 16 bits can hold it; else products are in TF32."""
@@ -33,7 +33,7 @@ class ClusterCell:
 def _lstm(ops: Any) -> Any:
     gate, candidate = logistic(ops), tanh(ops)
 
-    def update(s0, s1, s2, s3, x0, x1, x2, x3, bias, h, c):
+    def update(s0, s1, s2, s3, x0, x1, x2, x3, h, c):
         i, f, g, o = gate(s0 + x0), gate(s1 + x1), candidate(s2 + x2), gate(s3 + x3)
         c = f * c + i * g
         return i, f, g, o, o * candidate(c), c
@@ -44,8 +44,8 @@ def _lstm(ops: Any) -> Any:
 def _gru(ops: Any) -> Any:
     gate, candidate = logistic(ops), tanh(ops)
 
-    def update(s0, s1, s2, s3, x0, x1, x2, x3, bias, h, c):
-        r, z, q = gate(s0 + x0), gate(s1 + x1), s2 + bias
+    def update(s0, s1, s2, s3, x0, x1, x2, x3, h, c):
+        r, z, q = gate(s0 + x0), gate(s1 + x1), s2 + s3  # which is its bias
         n = candidate(r * q + x2)
         return r, z, n, q, z * (h - n) + n, c
 
@@ -56,7 +56,7 @@ def _rnn(activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def make(ops: Any) -> Any:
         of = activation(ops)
 
-        def update(s0, s1, s2, s3, x0, x1, x2, x3, bias, h, c):
+        def update(s0, s1, s2, s3, x0, x1, x2, x3, h, c):
             after = of(s0 + x0)
             return after, ZERO, ZERO, ZERO, after, c
 

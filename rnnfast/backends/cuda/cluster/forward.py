@@ -6,8 +6,8 @@ for x and y.
 
 - x: (T, B, gates H) products of the inputs, biases in them (of the GRU's n b_ih alone), at `x_step` bytes for t and
   `x_row` for b; never written, as what follows up to `flags`.
-- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H). mask: factors (B, H) of recurrent dropout.
-- lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
+- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H).
+- mask: factors (B, H) of recurrent dropout. lengths: (B) int32. flags: see the package. `uneven` kernels read them.
 - y: like x, (T, B, H) at `y_step` and `y_row`: zeros where a row is not live. last_h, last_c: (B, H), the final states.
 - gates, c, h, operand: what backward needs (see the package).
 - order: (B) int32, the rows of the batch as they are dealt to tiles. spans: (directions, tiles, 2) int32, the visits
@@ -41,14 +41,19 @@ PATIENCE = 100_000
 """Looks at a barrier, each of which may wait, before a launch gives up and sets its error word."""
 
 
-def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patience: int = PATIENCE) -> Any:
-    """Return the kernel for hidden sizes that `depth` covers (shape.py), of rows that may be `uneven`."""
+def forward_kernel(
+    ops: Any, cell: ClusterCell, depth: int, uneven: bool, recorded: bool, patience: int = PATIENCE
+) -> Any:
+    """Return the kernel for hidden sizes that `depth` covers (shape.py).
+
+    `uneven`: it reads lengths, flags and mask. `recorded`: it writes what backward needs.
+    """
     shape, gates, slots, has_c = Shape(depth), cell.gates, cell.slots, cell.has_c
     forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
     pairs, scaled = (gates + 1) // 2, cell.bounded
-    products = (halves if cell.bounded else tf32)(ops, depth, pairs)
+    products = (halves if cell.bounded else tf32)(ops, depth, gates)
     held, messages = weights_holder(ops, shape, gates, products), exchange(ops, shape, patience)
-    load_weights, split_weights, inverse_of = held.load, held.split, held.inverse
+    load_weights, split_weights, keep_inverses = held.load, held.split, held.inverses
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
     measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, forgets)
     row_of, clear, update = row_finder(ops, uneven), clearer(ops), cell.update(ops)
@@ -60,7 +65,8 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
     load_shared, load_shared4, load_words4 = ops.load_shared, ops.load_shared4, ops.load_shared_words4
     store_shared, store_shared4 = ops.store_shared, ops.store_shared4
     sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
-    c_at, h_at, slots_at, sums_size, slot_size = shape.c, shape.h, shape.slots, shape.sums, shape.slot
+    inverses_at, c_at, h_at, slots_at = shape.inverses, shape.c, shape.h, shape.slots
+    sums_size, slot_size = shape.sums, shape.slot
 
     def kernel(
         x, x_away, weight, weight_away, bias, bias_away, h0, h0_away, c0, c0_away, mask, mask_away,
@@ -92,10 +98,10 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
         load_weights(weights, base, weight + away * weight_away, i32(size), first_unit, group, part, lane)
         if scaled:
             inside = i32(warp) < rows
-            place = row_of(order, tile, warp) if inside else u32(0)
-            fresh = uneven and inside and flags != NONE and load_byte(flags + u64(place)) & CUT != NOTHING
-            reads_h, reads_mask = inside and not fresh and h0 != NONE, inside and mask != NONE
-            measure(base, h0, mask, place, i32(size), reads_h, reads_mask, warp, lane)
+            b = row_of(order, tile, warp) if inside else u32(0)
+            fresh = uneven and inside and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING
+            reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
+            measure(base, h0, mask, b, i32(size), reads_h, reads_mask, warp, lane)
         for i in range(i32(thread), 2 * slot_size // 4, THREADS):
             store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
         full = u32(rows) * ((u32(size) + u32(3)) >> u32(2)) * u32(16)
@@ -103,6 +109,9 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
             begin(base, full)
         sync_cluster()
         split_weights(weights, base, group, lane)
+        if scaled:
+            own_bias = bias + away * bias_away + u64(first_unit) * u64(4)
+            keep_inverses(base, own_bias if bias != NONE else NONE, i32(size) - i32(first_unit), thread)
 
         # this thread's cell: a unit of a row
         index, half = thread % u32(CELLS), thread // u32(CELLS)
@@ -115,28 +124,21 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
         in_row = u64(b) * row_bytes + u64(own) * u64(4)
         peers = cuda.local.array(depth, u32)
         find_peers(peers, base, blocks, lane)
-        inverse0, inverse1, inverse2, inverse3 = ONE, ONE, ONE, ONE
-        scale, inverse, later_inverse = ONE, ONE, ONE
-        first_scale = ONE
+        first_scale, scale, inverse, later_inverse = ONE, ONE, ONE, ONE
         if scaled:
             first_scale, inverse, scale, later_inverse = scales_of(base, row)
-            inverse0 = inverse_of(base, 0, unit)
-            if gates > 1:
-                inverse1, inverse2 = inverse_of(base, 1, unit), inverse_of(base, 2, unit)
-            if gates > 3:
-                inverse3 = inverse_of(base, 3, unit)
             if half != NOTHING:
                 inverse = later_inverse
-        factor = load(mask + in_row) if inside and mask != NONE else ONE
-        last_bias = load(bias + away * bias_away + u64(own) * u64(4)) if inside and bias != NONE else ZERO
+        factor = load(mask + in_row) if uneven and inside and mask != NONE else ONE
 
         # where its numbers are: in (T, B, ·) arrays at t of this half's first visit, and how far those of its next
         t = i32(steps) - i32(1) - first - i32(half) if turned else first + i32(half)
         length = i32(load_word(lengths + u64(b) * u64(4))) if uneven and inside and lengths != NONE else i32(steps)
+        bound = i32(steps) - first - length if turned else length - first  # of visits that are within it
         x_at = x + away * x_away + u64(t) * x_step + u64(b) * x_row + u64(own) * u64(4)
         y_at = y + away * y_away + u64(t) * y_step + u64(b) * y_row + u64(own) * u64(4)
-        recorded = u64(t) * step_bytes + in_row
-        flags_at = flags + (u64(first) + u64(half) + u64(1)) * u64(batch) + u64(b)
+        place = u64(t) * step_bytes + in_row
+        flags_at = flags + (u64(first) + u64(1)) * u64(batch) + u64(b)
         x_turn, y_turn, turn_bytes = u64(HALVES) * x_step, u64(HALVES) * y_step, u64(HALVES) * step_bytes
         after = step_bytes
         if turned:
@@ -151,7 +153,7 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
             for k in range(gates):
                 inputs[k] = load(x_at + u64(k) * row_bytes)
             if uneven and flags != NONE:
-                flag = load_byte(flags_at)
+                flag = load_byte(flags_at + u64(half) * u64(batch))
 
         # the first states
         c_cell, h_cell = u32(base + u32(c_at) + index * u32(4)), u32(base + u32(h_at) + index * u32(4))
@@ -164,18 +166,18 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
             store_shared(h_cell, h)
             store_shared(c_cell, c)
             send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send and visits > 0)
-            before = recorded + (step_bytes if turned else NONE)
-            if inside and to_h != NONE:
+            before = place + (step_bytes if turned else NONE)
+            if recorded and inside:
                 store(to_h + before, h)
                 if has_c:
                     store(to_c + before, c)
-                if to_operand != NONE:
+                if uneven and to_operand != NONE:
                     store(to_operand + before, h * factor)
 
         sums = cuda.local.array(sums_held, f32)
         from_slot = u32(base + u32(slots_at) + (part * u32(depth * TILE_WORDS) + lane * u32(4)) * u32(4))
         part_to = u32(base + (part * u32(CELLS) + group * u32(64) + lane) * u32(16))
-        part_from = u32(base + index * u32(16))
+        part_from, inverses = u32(base + index * u32(16)), u32(base + u32(inverses_at) + unit * u32(16))
         given_up, turn = False, i32(half)
         for i in range(visits):
             slot = u32(i & 1)
@@ -183,7 +185,7 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
                 given_up = True
                 store_word(error, u32(1))
             sync_warp()
-            if thread == NOTHING:
+            if thread == NOTHING and not given_up:
                 again(base, slot, full)
             for j in range(sums_held):
                 sums[j] = ZERO
@@ -209,19 +211,18 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
                     r = load_shared4(add(part_from, add(buffer, u32(k * CELLS * 16))))
                     s0, s1, s2, s3 = s0 + r[0], s1 + r[1], s2 + r[2], s3 + r[3]
                 if scaled:
-                    s0, s1 = s0 * inverse * inverse0, s1 * inverse * inverse1
-                    s2, s3 = s2 * inverse * inverse2, s3 * inverse * inverse3
+                    r = load_shared4(inverses)
+                    s0, s1, s2 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2]
+                    s3 = s3 * inverse * r[3] if gates > 3 else r[3]
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)
                 if has_c:
                     c_old = load_shared(c_cell)
-                g0, g1, g2, g3, h, c = update(
-                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], last_bias, h_old, c_old
-                )
+                g0, g1, g2, g3, h, c = update(s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old)
                 shown, c_shown, live = h, c, True
                 if uneven:
-                    live = flag & LIVE != NOTHING and t < length
+                    live = flag & LIVE != NOTHING and (i < bound) != turned
                     if not live:
                         shown, h, c, c_shown = ZERO, h_old, c_old, c_old
                     if flag & CUT != NOTHING:
@@ -235,28 +236,25 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
                     store_shared(c_cell, c)
                 if inside:
                     store(y_at, shown)
-                    if to_h != NONE:
-                        store(to_h + (recorded + after), h)
+                    if recorded:
+                        store(to_h + (place + after), h)
                         if has_c:
-                            store(to_c + (recorded + after), c_shown)
-                        if to_operand != NONE:
-                            store(to_operand + (recorded + after), entering)
+                            store(to_c + (place + after), c_shown)
+                        if uneven and to_operand != NONE:
+                            store(to_operand + (place + after), entering)
                         if live:
-                            at = to_gates + (recorded + u64(slots - 1) * (recorded - u64(own) * u64(4)))
+                            at = to_gates + (place + u64(slots - 1) * (place - u64(own) * u64(4)))
                             store(at, g0)
                             if slots > 1:
                                 store(at + row_bytes, g1)
                                 store(at + u64(2) * row_bytes, g2)
                                 store(at + u64(3) * row_bytes, g3)
-                    x_at, y_at, recorded = x_at + x_turn, y_at + y_turn, recorded + turn_bytes
-                    if uneven:
-                        t = t - i32(HALVES) if turned else t + i32(HALVES)
-                        flags_at = flags_at + u64(HALVES) * u64(batch)
+                    x_at, y_at, place = x_at + x_turn, y_at + y_turn, place + turn_bytes
                     if i + HALVES < visits:
                         for k in range(gates):
                             inputs[k] = load(x_at + u64(k) * row_bytes)
                         if uneven and flags != NONE:
-                            flag = load_byte(flags_at)
+                            flag = load_byte(flags_at + u64(i + HALVES) * u64(batch))
                 inverse, turn = later_inverse, turn + i32(HALVES)
         sync_block()
         if half == NOTHING and inside:
@@ -265,16 +263,19 @@ def forward_kernel(ops: Any, cell: ClusterCell, depth: int, uneven: bool, patien
             if has_c and last_c != NONE:
                 store(last_c + away * last_c_away + in_row, load_shared(c_cell))
         if uneven and visits < i32(steps):
-            before, behind = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
-            y = y + away * y_away
-            clear(y, y_step, y_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
-            clear(y, y_step, y_row, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
-            for to in (to_h, to_c, to_operand):
-                if to != NONE:
-                    ends = behind + i32(1), i32(steps) + i32(1)
-                    clear(to, step_bytes, row_bytes, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
-                    clear(to, step_bytes, row_bytes, *ends, order, tile, rows, first_unit, i32(size), thread)
-        sync_cluster()
+            before, behind, to_y = first, last, y + away * y_away
+            if turned:
+                before, behind = i32(steps) - last, i32(steps) - first
+            clear(to_y, y_step, y_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
+            clear(to_y, y_step, y_row, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+            if recorded:
+                end = i32(steps) + i32(1)
+                for to in (to_h, to_c, to_operand):
+                    if to != NONE:
+                        to_row = to, step_bytes, row_bytes
+                        clear(*to_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
+                        clear(*to_row, behind + i32(1), end, order, tile, rows, first_unit, i32(size), thread)
+        sync_cluster()  # so that none ends before its peers, should waits have been given up
 
     names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
     kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}

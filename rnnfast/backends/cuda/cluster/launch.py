@@ -39,7 +39,7 @@ def reason_against(
 class ForwardLaunch:
     """A launch of the kernel `forward_kernel(operations, *constants)`, in one dimension; forward.py has its arguments.
 
-    >>> forward_launch("lstm", 65, 20, 2, ragged=False).grid
+    >>> forward_launch("lstm", 65, 20, 2, ragged=False, recorded=False).grid
     30
     """
 
@@ -56,8 +56,11 @@ class ForwardLaunch:
         return forward_kernel(operations, *self.constants, **options)
 
 
-def forward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool) -> ForwardLaunch:
-    """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets."""
+def forward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool, recorded: bool) -> ForwardLaunch:
+    """Return the launch for a layer of `size` units.
+
+    `ragged`: it has lengths, a mask, resets or recurrent dropout. `recorded`: backward will follow.
+    """
     shape, blocks = shape_of(size), blocks_of(size)
     grid = directions * -(-batch // ROWS) * blocks
-    return ForwardLaunch((CELLS[cell], shape.depth, ragged), grid, blocks, shape.size)
+    return ForwardLaunch((CELLS[cell], shape.depth, ragged, recorded), grid, blocks, shape.size)

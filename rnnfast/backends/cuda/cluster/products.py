@@ -39,13 +39,14 @@ def scales(ops: Any) -> Any:
     return ops.inline(scale)
 
 
-def halves(ops: Any, depth: int, pairs: int) -> SimpleNamespace:
-    """Return the products in halves of weights of `pairs` of gates in `depth` k tiles.
+def halves(ops: Any, depth: int, gates: int) -> SimpleNamespace:
+    """Return the products in halves of weights of so many `gates`, two by two, in `depth` k tiles.
 
     `word(h, scale)`, `split(weights, scale of the even gate, of the odd, pair)` in place, and `multiply(sums, weights,
     k, words)`: sums (pair, three, 4), the first of them high x high.
     """
     pack, low, high, lows, highs, mma = ops.pack, ops.low, ops.high, ops.lows, ops.highs, ops.mma_f16
+    pairs = (gates + 1) // 2
 
     def word(x, scale):
         x = x * scale
@@ -74,9 +75,12 @@ def halves(ops: Any, depth: int, pairs: int) -> SimpleNamespace:
                 number(weights[f + 7]) * odd,
             )
             weights[f], weights[f + 4] = pair(x0, x1)
-            weights[f + 1], weights[f + 5] = pair(z0, z1)
             weights[f + 2], weights[f + 6] = pair(x2, x3)
-            weights[f + 3], weights[f + 7] = pair(z2, z3)
+            if 2 * m + 1 < gates:
+                weights[f + 1], weights[f + 5] = pair(z0, z1)
+                weights[f + 3], weights[f + 7] = pair(z2, z3)
+            else:  # nothing that would take registers
+                weights[f + 1], weights[f + 3], weights[f + 5], weights[f + 7] = NOTHING, NOTHING, NOTHING, NOTHING
 
     def multiply(sums, weights, k, w0, w1, w2, w3):
         b0, b1, l0, l1 = lows(w0, w1), lows(w2, w3), highs(w0, w1), highs(w2, w3)
@@ -102,8 +106,9 @@ def halves(ops: Any, depth: int, pairs: int) -> SimpleNamespace:
     return SimpleNamespace(word=inline(word), split=inline(split), multiply=inline(multiply), lower=LOWER)
 
 
-def tf32(ops: Any, depth: int, pairs: int) -> SimpleNamespace:
+def tf32(ops: Any, depth: int, gates: int) -> SimpleNamespace:
     """Return the same in TF32, for weights of one gate alone: its rows fill the even half of the only pair."""
+    assert gates == 1
     number, bits, mma = ops.number, ops.bits, ops.mma_tf32
 
     def parts(word):

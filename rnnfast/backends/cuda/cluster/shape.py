@@ -25,7 +25,7 @@ class Shape:
     """Offsets in bytes into a block's shared memory, for parts of `depth` k tiles.
 
     >>> Shape(1).size, Shape(4).size
-    (22608, 34896)
+    (22864, 35152)
     """
 
     depth: int
@@ -56,9 +56,14 @@ class Shape:
         return self.h + 4 * CELLS
 
     @property
+    def inverses(self) -> int:
+        """Where the inverse scales of weights lie, [unit][gate], a bias in place of a fourth gate."""
+        return self.largest_weights + PARTS * 4 * UNITS * 4
+
+    @property
     def largest_states(self) -> int:
         """Where the largest |h| of each row lies, then the largest factor of its mask."""
-        return self.largest_weights + PARTS * 4 * UNITS * 4
+        return self.inverses + 4 * UNITS * 4
 
     @property
     def slots(self) -> int:

@@ -18,12 +18,13 @@ def weights_holder(ops: Any, shape: Shape, gates: int, products: SimpleNamespace
     """Return the two parts of the work, between which a block meets.
 
     `load(weights, base, address, size, first unit, group, part, lane)` takes rows of W_hh and leaves the largest weight
-    of each in shared memory; `split(weights, base, group, lane)` makes them operands, and `inverse(base, gate, unit)`
-    is what the sums of a row are to be multiplied by.
+    of each in shared memory; `split(weights, base, group, lane)` makes them operands, and `inverses(base, bias,
+    units, thread)` leaves what the sums of each row are to be multiplied by, [unit][gate], after three gates a bias.
     """
-    load4, load1, bits = ops.load_constant4, ops.load_constant, ops.bits
+    load4, load1, bits, store_number = ops.load_constant4, ops.load_constant, ops.bits, ops.store_shared
     shuffle, store, load_word, scale = ops.shuffle_xor, ops.store_shared_word, ops.load_shared_word, scales(ops)
-    depth, pairs, largest, split_tiles = shape.depth, (gates + 1) // 2, shape.largest_weights, products.split
+    depth, pairs, split_tiles = shape.depth, (gates + 1) // 2, products.split
+    largest, inverses_at = shape.largest_weights, shape.inverses
 
     def four(row, column, size):
         """Return the bits of weights column .. column + 3 of the row at an address, zeros beyond its end."""
@@ -78,8 +79,14 @@ def weights_holder(ops: Any, shape: Shape, gates: int, products: SimpleNamespace
             odd, _ = scale(exponent(base, 2 * m + 1, unit))
             split_tiles(weights, even, odd, m)
 
-    def inverse(base, gate, unit):
-        _, found = scale(exponent(base, gate, unit))
-        return found
+    def inverses(base, bias, units, thread):
+        if thread < u32(4 * UNITS):
+            gate, unit = thread & u32(3), thread >> u32(2)
+            found = ZERO
+            if gate < u32(gates):
+                _, found = scale(exponent(base, gate, unit))
+            elif bias != u64(0) and i32(unit) < units:
+                found = load1(bias + u64(unit) * u64(4))
+            store_number(u32(base + u32(inverses_at) + thread * u32(4)), found)
 
-    return SimpleNamespace(load=ops.inline(load), split=ops.inline(split), inverse=ops.inline(inverse))
+    return SimpleNamespace(load=ops.inline(load), split=ops.inline(split), inverses=ops.inline(inverses))
