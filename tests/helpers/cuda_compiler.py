@@ -67,19 +67,18 @@ class Compiler(DeviceMemory):
             here = SimpleNamespace(compute_capability=self.capability)
             with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
                 ptx = ptx_of(function, name, self.capability, threads)
-            self.kernels[key] = Compiled(name, ptx, *assembled(ptx, self.capability))
+            self.kernels[key] = Compiled(name, ptx, *self._assemble(ptx))
         return Kernel(self.driver, self.library.loaded(name, function, fields), name, fields, threads)
 
-
-def assembled(ptx: str, capability: tuple[int, int]) -> tuple[int | None, int | None]:
-    """Registers of a thread and bytes that did not fit in them; None where there is no ptxas."""
-    if (program := ptxas()) is None:
-        return None, None
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "kernel.ptx")
-        source.write_text(ptx)
-        target = f"-arch=sm_{capability[0]}{capability[1]}"
-        command = [program, target, "-v", "-c", str(source), "-o", str(source.with_suffix(".o"))]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    found = re.findall(r"(\d+) bytes spill stores.*?Used (\d+) registers", said, re.DOTALL)
-    return max(int(used) for _, used in found), max(int(spilled) for spilled, _ in found)
+    def _assemble(self, ptx: str) -> tuple[int | None, int | None]:
+        """Registers of a thread and bytes that did not fit in them."""
+        if (program := ptxas()) is None:
+            return None, None
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "kernel.ptx")
+            source.write_text(ptx)
+            target = f"-arch=sm_{self.capability[0]}{self.capability[1]}"
+            command = [program, target, "-v", "-c", str(source), "-o", str(source.with_suffix(".o"))]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        found = re.findall(r"(\d+) bytes spill stores.*?Used (\d+) registers", said, re.DOTALL)
+        return max(int(used) for _, used in found), max(int(spilled) for spilled, _ in found)

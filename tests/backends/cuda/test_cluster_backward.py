@@ -15,6 +15,7 @@ from agreement import promised
 from cluster_backward import gradients, recorded, run_backward
 from cuda_emulator import Deadlock
 from ptx_emulator import PtxEmulator
+from ptx_threads import WARP, Scheduler
 from support import GRADIENTS as PARAMETER_GRADIENTS
 from support import Results, Spec, copy_of, error, live_and_cut, make_problem, outputs_of, pick
 
@@ -62,8 +63,7 @@ def test_it_agrees_with_the_reference(cell: str, hidden_size: int) -> None:
     assert_right(all_gradients, problem)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(("cell", "order"), [("lstm", 1), ("gru", 2)])
 def test_several_tiles_both_directions_no_states_and_a_batch_that_comes_first(cell: str, order: int) -> None:
     problem = make_problem(Spec(cell, steps=3, batch=9, hidden_size=6, directions=2, states=False), "float32")
     problem.dh_n = problem.dc_n = None
@@ -114,6 +114,34 @@ def test_a_row_has_the_same_bits_alone() -> None:
     found = run_backward(alone, kept, PtxEmulator())
     np.testing.assert_array_equal(found["d"], together["d"][:, :, rows])
     np.testing.assert_array_equal(found["first_h"], together["first_h"][:, rows])
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_warp_may_be_late(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One warp goes on only where nobody else can and no message is under way: nothing overtakes what it reads."""
+    problem = make_problem(Spec("lstm", steps=4, batch=1, hidden_size=17), "float32")
+    records = recorded(problem)
+    right = run_backward(problem, records, PtxEmulator())
+
+    def run(self: Scheduler) -> None:
+        for thread in self.alive:
+            thread.slow = (thread.block.number, thread.number // WARP) == (0, late)
+        everyone = sorted(self.alive, key=lambda thread: (thread.block.number, thread.number))
+        self.ready.clear()
+        self.wake(everyone)
+        while self.alive:
+            if self.messages and not self.ready:
+                self.messages.popleft()()
+                continue
+            thread = (self.ready or self.slow).popleft()
+            thread.switch()
+            if thread.dead:
+                self.alive.discard(thread)
+                thread.block.alive -= 1
+
+    monkeypatch.setattr(Scheduler, "run", run)
+    found = run_backward(problem, records, PtxEmulator())
+    assert all(np.array_equal(found[name], value) for name, value in right.items())
 
 
 def test_waits_have_an_end() -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -14,10 +10,9 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 pytest.importorskip("greenlet", reason="the helpers need greenlet")
 
 import numba.cuda
-import numba.cuda.dispatcher
-from cuda_compiler import assembled
+from cuda_compiler import Compiled, ptxas
+from ptx_compiler import compiled
 
-from rnnfast.backends.cuda.driver.compiling import ptx_of
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.operations import operations
 from rnnfast.backends.cuda.gemm.reduction import THREADS, reduction_kernel
@@ -26,19 +21,15 @@ from rnnfast.backends.cuda.gemm.tile import Tile
 FORMS = {"inputs": (True, True, True), "to_inputs": (True, False, False), "weights": (False, False, False)}
 """a_by_k, b_by_k, half."""
 IN_EVERY_RUN = {("inputs", 64, (9, 0)), ("weights", 128, (9, 0)), ("to_inputs", 32, (8, 0))}
-SPILLED = {32: 0, 64: 0, 128: 16}
-"""Bytes: a tile of 128 takes all registers that a thread can have."""
+SPILLED = {32: 0, 64: 0, 128: 32}
+"""Bytes at most: a tile of 128 takes all registers that a thread can have."""
 
 
-def compiled(make: Callable[..., Any], constants: tuple[Any, ...], capability: tuple[int, int], threads: int) -> Any:
-    """Registers and spilled bytes of a kernel, printed."""
-    here = SimpleNamespace(compute_capability=capability)
-    with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
-        ptx = ptx_of(make(operations(numba.cuda), *constants), "product", capability, threads)
-    assert "__local_depot" not in ptx
-    registers, spilled = assembled(ptx, capability)
-    print(f"sm_{capability[0]}{capability[1]} {make.__name__}{constants}: {registers} registers, {spilled} spilled")
-    return ptx, spilled
+def shown(found: Compiled, what: str, capability: tuple[int, int]) -> None:
+    """Print what it takes; nothing of it is in local memory."""
+    print(f"sm_{capability[0]}{capability[1]} {what}: {found.registers} registers, {found.spilled} bytes spilled")
+    assert "__local_depot" not in found.ptx
+    assert (found.spilled is None) == (ptxas() is None)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +42,16 @@ def compiled(make: Callable[..., Any], constants: tuple[Any, ...], capability: t
 def test_products_are_of_tensor_cores_with_numbers_in_registers(
     form: str, side: int, capability: tuple[int, int]
 ) -> None:
-    ptx, spilled = compiled(product_kernel, (*FORMS[form], side), capability, Tile(side).threads)
+    kernel = product_kernel(operations(numba.cuda), *FORMS[form], side)
+    found = compiled(kernel, capability, Tile(side).threads)
+    shown(found, f"{form} in tiles of {side}", capability)
     chains = 4 * side // 32
-    assert ptx.count("mma.sync") == chains * (6 if FORMS[form][2] else 12)
-    assert spilled is None or spilled <= SPILLED[side]
+    assert found.ptx.count("mma.sync") == chains * (6 if FORMS[form][2] else 12)
+    assert (found.spilled or 0) <= SPILLED[side]
 
 
 @pytest.mark.parametrize("capability", [(9, 0), (8, 0)])
 def test_slices_are_added_up(capability: tuple[int, int]) -> None:
-    _, spilled = compiled(reduction_kernel, (), capability, THREADS)
-    assert not spilled
+    found = compiled(reduction_kernel(operations(numba.cuda)), capability, THREADS)
+    shown(found, "sum of slices", capability)
+    assert not found.spilled

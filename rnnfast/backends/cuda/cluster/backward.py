@@ -61,7 +61,7 @@ def backward_kernel(
     )  # fmt: skip
     sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
     bands, parts, across, slot_size, barriers = shape.bands, shape.parts, shape.across, shape.slot, shape.barriers
-    d_at, carried_h_at, carried_c_at = shape.gradients, shape.carried_h, shape.carried_c
+    d_at, d_size, carried_h_at, carried_c_at = shape.gradients, shape.gradient_bytes, shape.carried_h, shape.carried_c
     held, sums_held, cleared = shape.bands * shape.tiles * 16, 12 * shape.bands, shape.carried_h // 4
 
     def kernel(
@@ -165,10 +165,11 @@ def backward_kernel(
                         store(to_dc + away * to_dc_away + in_step, (dh + dy_now) * f4 + dc)
                 if live:
                     d0, d1, d2, d3, dh_carried, dc_carried = step(f0, f1, f2, f3, f4, f5, dh + dy_now, dc)
+                d_to = u32(d_word + u32(i & 1) * u32(d_size))
                 if numbers > 1:
-                    store_shared4(d_word, d0, d1, d3 if spread else d2, ZERO if spread else d3)
+                    store_shared4(d_to, d0, d1, d3 if spread else d2, ZERO if spread else d3)
                 else:
-                    store_shared(d_word, d0)
+                    store_shared(d_to, d0)
                 store_shared(h_cell, dh_carried)
                 store_shared(c_cell, dc_carried)
                 if inside:
@@ -188,7 +189,7 @@ def backward_kernel(
                 turn = turn + i32(HALVES)
             sync_block()
             if band < blocks:
-                multiply_tile(sums, weights, u32(base + u32(d_at)), part, lane)
+                multiply_tile(sums, weights, u32(base + u32(d_at) + u32(i & 1) * u32(d_size)), part, lane)
                 to = u32(u32(i & 1) * u32(slot_size) + (member * u32(parts) + part) * u32(BAND_BYTES))
                 barrier = u32(u32(barriers) + u32(i & 1) * u32(8))
                 for j in range(bands):

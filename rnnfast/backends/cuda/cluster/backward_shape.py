@@ -24,7 +24,7 @@ class BackwardShape:
     `numbers`: of d a unit, 1 or 4. A k tile is 16 numbers: 4 units' four, or 16 units' one.
 
     >>> BackwardShape(2, 1, 4).size, BackwardShape(1, 4, 4).tiles
-    (19472, 1)
+    (21520, 1)
     """
 
     bands: int
@@ -53,13 +53,22 @@ class BackwardShape:
 
     @property
     def gradients(self) -> int:
-        """Where d of the block's units lies."""
+        """Where d of the block's units lies, of even visits and then of odd ones.
+
+        There are two because a block has all sums of a visit as soon as all warps with its own band have sent theirs;
+        others of its warps may still be reading d.
+        """
         return 2 * self.slot
+
+    @property
+    def gradient_bytes(self) -> int:
+        """The bytes of d of one visit."""
+        return self.parts * self.tiles * TILE_WORDS * 4
 
     @property
     def carried_h(self) -> int:
         """Where what reaches h of the visit before, but through the product, lies."""
-        return self.gradients + self.parts * self.tiles * TILE_WORDS * 4
+        return self.gradients + 2 * self.gradient_bytes
 
     @property
     def carried_c(self) -> int:
