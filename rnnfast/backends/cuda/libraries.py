@@ -174,10 +174,10 @@ class Plain:
 
 def known_library(x: Any) -> Library | None:
     """Return the library of a tensor on a device of torch's; None: x must be looked at."""
-    if _maker_of(x.__class__) == "torch" and x.is_cuda and not x.requires_grad:
-        found: Library = _torch_on(x.device)
-        return found
-    return None
+    if _maker_of(x.__class__) != "torch" or not getattr(x, "is_cuda", False) or x.requires_grad:
+        return None
+    found: Library = _torch_on(x.device)
+    return found
 
 
 def library_of(device: Device, x: Any) -> Library:
