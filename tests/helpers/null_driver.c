@@ -6,10 +6,9 @@
 static long launches, clears;
 static uintptr_t handles = 64;
 
-static int give(void **to)
-{
-    *to = (void *)(handles += 64);
-    return 0;
+static int give(void **to) {
+  *to = (void *)(handles += 64);
+  return 0;
 }
 
 long null_launches(void) { return launches; }
@@ -27,33 +26,49 @@ int cuCtxPopCurrent_v2(void **context) { return give(context); }
 int cuCtxSynchronize(void) { return 0; }
 int cuStreamSynchronize(void *stream) { return ((void)stream, 0); }
 int cuModuleLoadData(void **module, const void *image) { return ((void)image, give(module)); }
-int cuModuleGetFunction(void **function, void *module, const char *name)
-{
-    return ((void)module, (void)name, give(function));
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  return ((void)module, (void)name, give(function));
 }
-int cuFuncGetAttribute(int *value, int attribute, void *function)
-{
-    return ((void)attribute, (void)function, *value = 0, 0);
+int cuFuncGetAttribute(int *value, int attribute, void *function) {
+  return ((void)attribute, (void)function, *value = 0, 0);
 }
-int cuFuncSetAttribute(void *function, int attribute, int value)
-{
-    return ((void)function, (void)attribute, (void)value, 0);
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  return ((void)function, (void)attribute, (void)value, 0);
 }
-int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared)
-{
-    return ((void)function, (void)threads, (void)shared, *blocks = 1, 0);
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
+  return ((void)function, (void)threads, (void)shared, *blocks = 1, 0);
 }
-int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *config)
-{
-    return ((void)function, (void)config, *clusters = 1, 0);
+int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *config) {
+  return ((void)function, (void)config, *clusters = 1, 0);
 }
-int cuLaunchKernelEx(const void *config, void *function, void **parameters, void **extra)
-{
-    launches++;
-    return config == NULL || function == NULL || parameters == NULL || extra != NULL;
+int cuLaunchKernelEx(const void *config, void *function, void **parameters, void **extra) {
+  launches++;
+  return config == NULL || function == NULL || parameters == NULL || extra != NULL;
 }
-int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream)
-{
-    clears++;
-    return ((void)value, (void)stream, to == 0 && count > 0);
+int cuLinkCreate_v2(unsigned count, int *options, void **values, void **state) {
+  return count != 2 || options[0] != 5 || options[1] != 6 || values[0] == NULL || give(state);
+}
+int cuLinkAddData_v2(void *state, int type, void *data, size_t size, const char *name, unsigned count, int *options,
+                     void **values) {
+  int ends = ((const char *)data)[size - 1] == 0;
+  return state == NULL || type != 1 || !ends || name == NULL || count != 0 || options != NULL || values != NULL;
+}
+int cuLinkComplete(void *state, void **cubin, size_t *size) {
+  static char code[] = "code";
+  return (*cubin = code, *size = 4, state == NULL);
+}
+int cuLinkDestroy(void *state) { return state == NULL; }
+int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream) {
+  clears++;
+  return ((void)value, (void)stream, to == 0 && count > 0);
+}
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  return ((void)stream, bytes > 0 && (to == 0 || from == 0));
+}
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
+  return ((void)stream, bytes > 0 && (to == NULL || from == 0));
+}
+int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream) {
+  clears++;
+  return ((void)value, (void)stream, to == 0 && count > 0);
 }
