@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rnnfast
@@ -18,6 +19,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 from null_device import NullDevice, counted, tensors_on
 
 from rnnfast.backends.cuda.device import limits_of
+from rnnfast.backends.cuda.driver.library import Current
+from rnnfast.backends.cuda.rows import pick_kernel
 
 LIMITS = limits_of((9, 0), 132)
 TIERS = {"A": LIMITS, "B": replace(LIMITS, threads=16, lanes=4, words=(200,)), "C": replace(LIMITS, words=(1,))}
@@ -26,10 +29,14 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NullDevice]:
-    """With tensors in host memory for its own."""
-    device = NullDevice(tmp_path_factory.mktemp("null"))
+    """With tensors in host memory for its own, whose products take one thread: several wait for each other."""
+    import torch
+
+    device, threads = NullDevice(tmp_path_factory.mktemp("null")), torch.get_num_threads()
+    torch.set_num_threads(1)
     with tensors_on(device):
         yield device
+    torch.set_num_threads(threads)
 
 
 def tensors(size: int) -> tuple[Any, Any]:
@@ -76,9 +83,28 @@ def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice
     print(f"tier {tier} {kind}: forward {both[0]:.0f} us, training {both[1]:.0f} us, products on the host included")
 
 
-def test_a_launch_costs_a_call_of_the_driver(device: NullDevice) -> None:
-    from rnnfast.backends.cuda.rows import pick_kernel
+def test_every_function_of_the_driver_can_be_called_as_it_is_declared(device: NullDevice) -> None:
+    driver = device.driver
+    assert len([getattr(driver.library, name) for name in dir(driver.library)]) > 20
+    code = driver.link(b"ptx", "some_kernel")
+    kernel = device.kernel(pick_kernel, float, False)
+    assert code == b"code" and driver.function(code, "some_kernel") and driver.version == 13000
+    assert (kernel.registers, kernel.local_bytes, kernel.blocks_at_once(64 << 10)) == (0, 0, 1)
+    assert kernel.launch((2, 3), shared=200 << 10, cluster=16, cooperative=True).clusters_at_once() == 1
+    with Current(driver), counted(device) as counts:
+        driver.clear(64, 8, 7)
+        driver.fill(64, 0xFFFFFFFF, 8, 7)
+    assert counts.clears == 2
+    driver.copy(64, 128, 8, 7)
+    driver.download(np.zeros((2, 3), np.float32), 64, 7)
+    driver.enter()
+    driver.leave()
+    driver.wait(7)
+    driver.wait_for_all()
+    assert "nothing" in str(driver.error("do it", 5))
 
+
+def test_a_launch_costs_a_call_of_the_driver(device: NullDevice) -> None:
     launch = device.kernel(pick_kernel, float, False).launch(1)
     with counted(device) as counts:
         launch(7, *range(13))

@@ -61,7 +61,7 @@ def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, m
 
 
 def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
-    tensor = type("Tensor", (EmulatedArray,), {"__module__": "torch", "device": SimpleNamespace(index=3)})
+    tensor = type("Tensor", (EmulatedArray,), {"__module__": "torch", "device": type("Device", (), {"index": 3})()})
     own = type("Own", (tensor,), {"__module__": "mine"})
     pytest.importorskip("torch", reason="torch is not installed")
     x = own(np.zeros((2, 1, 3), np.float32))
@@ -116,18 +116,23 @@ def torch_of(a: np.ndarray[Any, Any]) -> Any:
 
 
 def test_results_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    def empty(shape: tuple[int, ...], dtype: Any, device: Any = None) -> EmulatedArray:
-        assert device in (None, torch.device)
-        return EmulatedArray(np.empty(shape, dtype))
-
     over_numpy = cupy_over_numpy()
-    over_numpy.empty = empty
+    over_numpy.empty = lambda shape, dtype: EmulatedArray(np.empty(shape, dtype))
     monkeypatch.setitem(sys.modules, "cupy", over_numpy)
     device, torch = CurrentDevice(), torch_on_the_host()
-    torch = libraries.Torch(torch.device)
-    torch.torch = SimpleNamespace(empty=empty, float64=np.float64, Tensor=torch.torch.Tensor)
-    cupy = libraries.CuPy(device)
-    for library in (cupy, torch):
-        made = library.new((2, 3), np.dtype("float64"))
-        assert (made.shape, made.dtype, type(made.owner)) == ((2, 3), np.float64, EmulatedArray)
-    assert (device.entered, cupy.stream()) == (1, 7)
+    cupy, real = libraries.CuPy(device), np.dtype("float64")
+    for library, kind in ((cupy, EmulatedArray), (torch, torch.torch.Tensor)):
+        made = library.new((2, 3), real)
+        assert (made.shape, made.dtype, type(made.owner)) == ((2, 3), real, kind)
+        pieces = library.pieces(((2, 3), (5,), (0, 4), (1, 7)), real)
+        assert [(each.shape, each.is_dense, type(each.owner)) for each in pieces] == [
+            (shape, True, kind) for shape in ((2, 3), (5,), (0, 4), (1, 7))
+        ]
+        for n, each in enumerate(pieces):
+            each.frame[...] = n
+        assert [np.unique(each.frame).tolist() for each in pieces] == [[0], [1], [], [3]]
+    assert (device.entered, cupy.stream()) == (5, 7)
+    assert all(each.owner.data_ptr() == each.address for each in pieces if each.size)
+    assert torch.new((2,), np.dtype("bool")).owner.dtype is torch.torch.bool
+    assert torch.seen(torch.torch.zeros(2, dtype=torch.torch.int32)) is None and torch.seen(np.zeros(2)) is None
+    assert not torch.seen(torch.torch.zeros(2, requires_grad=True)).owner.requires_grad

@@ -6,10 +6,9 @@
 static long launches, clears;
 static uintptr_t handles = 64;
 
-static int give(void **to)
-{
-    *to = (void *)(handles += 64);
-    return 0;
+static int give(void **to) {
+  *to = (void *)(handles += 64);
+  return 0;
 }
 
 long null_launches(void) { return launches; }
@@ -27,46 +26,59 @@ int cuCtxPopCurrent_v2(void **context) { return give(context); }
 int cuCtxSynchronize(void) { return 0; }
 int cuStreamSynchronize(void *stream) { return ((void)stream, 0); }
 int cuModuleLoadData(void **module, const void *image) { return ((void)image, give(module)); }
-int cuModuleGetFunction(void **function, void *module, const char *name)
-{
-    return ((void)module, (void)name, give(function));
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  return ((void)module, (void)name, give(function));
 }
-int cuFuncGetAttribute(int *value, int attribute, void *function)
-{
-    return ((void)attribute, (void)function, *value = 0, 0);
+int cuFuncGetAttribute(int *value, int attribute, void *function) {
+  return ((void)attribute, (void)function, *value = 0, 0);
 }
-int cuFuncSetAttribute(void *function, int attribute, int value)
-{
-    return ((void)function, (void)attribute, (void)value, 0);
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  return ((void)function, (void)attribute, (void)value, 0);
 }
-int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared)
-{
-    return ((void)function, (void)threads, (void)shared, *blocks = 1, 0);
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
+  return ((void)function, (void)threads, (void)shared, *blocks = 1, 0);
 }
-int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *config)
-{
-    return ((void)function, (void)config, *clusters = 1, 0);
+int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *config) {
+  return ((void)function, (void)config, *clusters = 1, 0);
 }
-int cuLaunchKernelEx(const void *config, void *function, void **parameters, void **extra)
-{
-    launches++;
-    return config == NULL || function == NULL || parameters == NULL || extra != NULL;
+int cuLaunchKernelEx(const void *config, void *function, void **parameters, void **extra) {
+  launches++;
+  return config == NULL || function == NULL || parameters == NULL || extra != NULL;
 }
-int cuMemHostAlloc(void **found, size_t bytes, unsigned flags)
-{
-    static uint32_t words[16];
-    return ((void)flags, *found = words, bytes > sizeof words);
+int cuLinkCreate_v2(unsigned count, int *options, void **values, void **state) {
+  return count != 2 || options[0] != 5 || options[1] != 6 || values[0] == NULL || give(state);
 }
-int cuMemHostGetDevicePointer_v2(uint64_t *found, void *host, unsigned flags)
-{
-    return (*found = (uintptr_t)host, (int)flags);
+int cuLinkAddData_v2(void *state, int type, void *data, size_t size, const char *name, unsigned count, int *options,
+                     void **values) {
+  int ends = ((const char *)data)[size - 1] == 0;
+  return state == NULL || type != 1 || !ends || name == NULL || count != 0 || options != NULL || values != NULL;
 }
-int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream)
-{
-    return ((void)from, (void)stream, to == 0 && bytes > 0);
+int cuLinkComplete(void *state, void **cubin, size_t *size) {
+  static char code[] = "code";
+  return (*cubin = code, *size = 4, state == NULL);
 }
-int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream)
-{
-    clears++;
-    return ((void)value, (void)stream, to == 0 && count > 0);
+int cuLinkDestroy(void *state) { return state == NULL; }
+int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream) {
+  clears++;
+  return ((void)value, (void)stream, to == 0 && count > 0);
+}
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  return ((void)stream, bytes > 0 && (to == 0 || from == 0));
+}
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
+  return ((void)stream, bytes > 0 && (to == NULL || from == 0));
+}
+int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream) {
+  clears++;
+  return ((void)value, (void)stream, to == 0 && count > 0);
+}
+int cuMemHostAlloc(void **found, size_t bytes, unsigned flags) {
+  static uint32_t words[16];
+  return ((void)flags, *found = words, bytes > sizeof words);
+}
+int cuMemHostGetDevicePointer_v2(uint64_t *found, void *host, unsigned flags) {
+  return (*found = (uintptr_t)host, (int)flags);
+}
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
+  return ((void)from, (void)stream, to == 0 && bytes > 0);
 }

@@ -91,19 +91,19 @@ class Torch:
         return True
 
     def _tensor(self, a: Matrix, rows: int, columns: int) -> Any:
-        """Return a matrix as a view of a tensor; of an array of Numba's, as parameters are, it is kept."""
-        array = a.array
-        tensor = array.owner
-        if type(tensor) is self.torch.Tensor:
-            first = tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
-            return tensor.as_strided((rows, columns), (a.row, a.column), first + a.begin)
-        if array.foreign is None:
-            array.foreign = {}
-        key = self.device, rows, *a[1:]
-        found = array.foreign.get(key)
+        """Return a matrix as a view of a tensor, which is kept with its array."""
+        array, key = a.array, (rows, columns, *a[1:])
+        known = array.foreign
+        if known is None:
+            known = array.foreign = {}
+        found = known.get(key)
         if found is None:
-            flat = self.torch.as_tensor(array, device=self.device).reshape(-1)
-            found = array.foreign[key] = flat.as_strided((rows, columns), (a.row, a.column), a.begin)
+            tensor, first = array.owner, a.begin
+            if type(tensor) is self.torch.Tensor:
+                first += tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
+            else:  # of Numba's, as parameters are
+                tensor = self.torch.as_tensor(array, device=self.device).reshape(-1)
+            found = known[key] = tensor.as_strided((rows, columns), (a.row, a.column), first)
         return found
 
 
@@ -174,10 +174,10 @@ class Plain:
 
 def known_library(x: Any) -> Library | None:
     """Return the library of a tensor on a device of torch's; None: x must be looked at."""
-    if _maker_of(x.__class__) == "torch" and x.is_cuda and not x.requires_grad:
-        found: Library = _torch_on(x.device)
-        return found
-    return None
+    if _maker_of(x.__class__) != "torch" or not getattr(x, "is_cuda", False) or x.requires_grad:
+        return None
+    found: Library = _torch_on(x.device)
+    return found
 
 
 def library_of(device: Device, x: Any) -> Library:

@@ -28,6 +28,8 @@ class Net:
     def __init__(self, device: Device, problem: Problem) -> None:
         count = problem.num_layers * problem.num_directions
         self.layers = [Layer(device, problem, k) for k in range(count)]
+        self._meet = any(layer.tier.members > 1 for layer in self.layers)
+        """Whether blocks of any of them wait for one another."""
         self._arranged: dict[tuple[bool, ...], arrangement.Forward] = {}
         """Places of calls in which all rows are live, by whether callers are in host memory."""
         self._arranged_back: dict[tuple[bool, ...], arrangement.Backward] = {}
@@ -41,7 +43,7 @@ class Net:
         on_host = not isinstance(arrays.y, DeviceArray)
         places = self._places(problem, plans, on_host)
         memory = call.empty((places.size,), problem.dtype)
-        if any(layer.tier.members > 1 for layer in self.layers):
+        if self._meet:
             item, first, last = problem.dtype.itemsize, places.counters[0], places.counters[-1]
             call.clear(memory.address + first * item, (last + self.layers[-1].counters - first) * item)
         each, below = problem.num_directions, len(self.layers) - problem.num_directions

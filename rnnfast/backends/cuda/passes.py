@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.weights import Weights
-from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.plan import Plan
 
@@ -81,12 +80,8 @@ class Pass:
     @property
     def state(self) -> tuple[int, ...]:
         """Addresses from gates to h, as kernels take a state."""
-        p, item = self.places, self.memory.dtype.itemsize
-        gates = self.gates_memory.address + p.gates * item
-        return (gates, self.first(0), self.first(1), *map(self.at, (p.mask, p.operand, p.c, p.h)))
-
-    def loop(self, call: DeviceCall, groups: int) -> tuple[Any, ...]:
-        """Return the plan as the kernels of whole time loops take it."""
-        plan = self.plan
-        where = plan.on(call, groups), plan.live.shape[0], groups
-        return (*where, plan.on(call, "rows"), plan.on(call, "previous"), plan.on(call, "last"), self.count)
+        places, item, base = self.places, self.memory.dtype.itemsize, self.memory.address
+        gates, h = self.gates_memory.address + places.gates * item, base + places.h * item
+        h0, c0 = (self.first(0), self.first(1)) if self.start else (0, 0)
+        mask, operand, c = (0 if a is None else base + a * item for a in (places.mask, places.operand, places.c))
+        return gates, h0, c0, mask, operand, c, h

@@ -48,6 +48,8 @@ class Plan:
     """Addresses by name."""
     _pieces: list[DeviceArray] = field(default_factory=list, repr=False)
     """What they lie in."""
+    _loops: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    """What `loop` has found, by the number of groups."""
 
     @property
     def is_all(self) -> bool:
@@ -74,6 +76,15 @@ class Plan:
             together = (name, "rows", "previous", "last") if isinstance(name, int) else (name,)
             self._bring(call, {each: self._array(each) for each in together if each not in self._on_device})
             found = self._on_device[name]
+        return found
+
+    def loop(self, call: DeviceCall, groups: int) -> tuple[int, ...]:
+        """Return the plan as kernels of whole time loops take it: bounds, their shape, rows, entries before them."""
+        found = self._loops.get(groups)
+        if found is None:
+            where = self.on(call, groups), self.live.shape[0], groups
+            found = (*where, *[self.on(call, name) for name in ("rows", "previous", "last")], len(self.rows))
+            self._loops[groups] = found
         return found
 
     def _array(self, name: Any) -> Array:
@@ -104,7 +115,7 @@ class Plan:
 
 def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
     """Return the plan of one direction of a net, made anew only where rows are ragged."""
-    if any(a is not None for a in (problem.lengths, problem.mask, problem.resets)):
+    if problem.lengths is not None or problem.mask is not None or problem.resets is not None:
         return make_plan(problem, direction, hold=False)
     plans, key = call.device.plans, (problem.steps, problem.batch, direction)
     known: Plan | None = plans.get(key)
