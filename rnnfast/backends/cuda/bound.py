@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
 from rnnfast.backends.cuda.cluster.net import ClusterNet
+from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
@@ -86,7 +88,10 @@ class Bound:
 
     def reserve_bytes(self) -> int:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
-        problem, cell = self.problem, CELLS[self.problem.cell]
+        problem, on_host = self.problem, not isinstance(self.problem.weight_ih[0], DeviceArray)
+        if reason_against_call(problem, self.device.limits.capability) is None:
+            return memory_of_record(problem, on_host=on_host)
+        cell = CELLS[problem.cell]
         entries, numbers = problem.steps * problem.batch, 0
         units = problem.hidden_size * (cell.slots + cell.states + len(cell.phases) - 1)
         first = problem.batch * problem.hidden_size * (cell.states + (problem.recurrent_dropout > 0))

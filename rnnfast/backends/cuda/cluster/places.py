@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnnfast.backends.cuda.cluster.live import Live
-from rnnfast.backends.cuda.cluster.sizes import Sizes
+from rnnfast.backends.cuda.cluster.sizes import Sizes, sizes_of
 from rnnfast.backends.cuda.dropout import has_input_dropout
 from rnnfast.backends.cuda.gemm.products import slices_for
 from rnnfast.backends.cuda.workspace import Workspace
@@ -122,3 +122,13 @@ def backward_places(
 def numbers_of_part(sizes: Sizes, columns: int) -> int:
     """Return the numbers of a slice: of dW_ih, then of d^T h, then sums of d."""
     return sizes.gates * columns + sizes.slots * (sizes.size + 1)
+
+
+def memory_of_record(problem: Problem, *, on_host: bool) -> int:
+    """Return the bytes of a recorded call's memory where every step is live; for callers in host memory, of copies."""
+    sizes = sizes_of(problem)
+    numbers = forward_places(problem, sizes, None, on_host=on_host).size
+    if on_host:
+        weights = sum(a.size for a in (*problem.weight_ih, *problem.weight_hh))
+        numbers += sizes.rows * problem.input_size + weights
+    return 4 * numbers
