@@ -151,6 +151,11 @@ def test_a_barrier_that_some_threads_miss_is_a_deadlock(emulator: Emulator) -> N
 def test_tiers_by_hidden_size() -> None:
     h200 = Limits(256, 32, (64, 128), 48 << 10, 132)
     assert reach(h200, CELLS["lstm"]) == "A to 64 hidden units, B to 1024 hidden units, C beyond"
+    with_clusters = replace(h200, capability=(9, 0))
+    assert reach(with_clusters, CELLS["lstm"]) == "D to 256 hidden units, B to 1024 hidden units, C beyond"
+    tier = choose(with_clusters, CELLS["lstm"], 200, 4, 9)
+    assert (tier.name, tier.members, tier.groups) == ("D", 13, 2)
+    assert choose(with_clusters, CELLS["gru_before"], 64, 4, 1).reason.endswith("; clusters have no gru_before")
     tier = choose(h200, CELLS["gru"], 256, 4, 32)
     assert (tier.name, tier.members, tier.groups) == ("B", 16, 8)
     assert choose(h200, CELLS["gru"], 256, 4, 3).groups == 3  # no more than rows
