@@ -2,7 +2,7 @@
 
     y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs
     dx = dz W               `to_inputs`, in TF32
-    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that `Gathered` (reduction.py) adds up
+    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that reduction.py adds up
 
 A matrix is (address, numbers from period to period, numbers from row to row), its last axis contiguous; see operand.py.
 A row of y and of dx has the same bits in any batch: nothing but its own numbers and k decide how it is summed.
