@@ -28,8 +28,10 @@ from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.cells import ClusterCell
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.products import halves, tf32
+from rnnfast.backends.cuda.cluster.records import recorder
 from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales
-from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, PARTS, ROWS, THREADS, TILE_WORDS, UNITS, Shape
+from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, TILE_WORDS, UNITS, Shape
+from rnnfast.backends.cuda.cluster.sums import summer
 from rnnfast.backends.cuda.cluster.weights import weights_holder
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
@@ -48,7 +50,7 @@ def forward_kernel(
 
     `uneven`: it reads lengths, flags and mask. `recorded`: it writes what backward needs.
     """
-    shape, gates, slots, has_c = Shape(depth), cell.gates, cell.slots, cell.has_c
+    shape, gates, has_c = Shape(depth), cell.gates, cell.has_c
     forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
     pairs, scaled = (gates + 1) // 2, cell.bounded
     products = (halves if cell.bounded else tf32)(ops, depth, gates)
@@ -57,16 +59,15 @@ def forward_kernel(
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
     measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, forgets)
     row_of, clear, update = row_finder(ops, uneven), clearer(ops), cell.update(ops)
-    word, multiply_tile, lower = products.word, products.multiply, products.lower
+    summing, records = summer(ops, shape, pairs, products), recorder(ops, cell.slots, has_c, masked=uneven)
+    leave, gather, record_states, record_gates = summing.leave, summing.gather, records.states, records.gates
     thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
-    add, multiply, sums_held, weights_held = ops.add, ops.multiply, 12 * pairs, 8 * pairs * depth
+    word, sums_held, weights_held = products.word, 12 * pairs, 8 * pairs * depth
     load, load_word, load_byte = ops.load_constant, ops.load_constant_word, ops.load_constant_byte
     store, store_word, store_shared_word = ops.store, ops.store_word, ops.store_shared_word
-    load_shared, load_shared4, load_words4 = ops.load_shared, ops.load_shared4, ops.load_shared_words4
-    store_shared, store_shared4 = ops.store_shared, ops.store_shared4
+    load_shared, load_shared4, store_shared = ops.load_shared, ops.load_shared4, ops.store_shared
     sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
-    inverses_at, c_at, h_at, slots_at = shape.inverses, shape.c, shape.h, shape.slots
-    sums_size, slot_size = shape.sums, shape.slot
+    inverses_at, c_at, h_at, slots_at, slots_size = shape.inverses, shape.c, shape.h, shape.slots, 2 * shape.slot
 
     def kernel(
         x, x_away, weight, weight_away, bias, bias_away, h0, h0_away, c0, c0_away, mask, mask_away,
@@ -102,7 +103,7 @@ def forward_kernel(
             fresh = uneven and inside and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING
             reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
             measure(base, h0, mask, b, i32(size), reads_h, reads_mask, warp, lane)
-        for i in range(i32(thread), 2 * slot_size // 4, THREADS):
+        for i in range(i32(thread), slots_size // 4, THREADS):
             store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
         full = u32(rows) * ((u32(size) + u32(3)) >> u32(2)) * u32(16)
         if thread == u32(0):
@@ -166,13 +167,9 @@ def forward_kernel(
             store_shared(h_cell, h)
             store_shared(c_cell, c)
             send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send and visits > 0)
-            before = place + (step_bytes if turned else NONE)
             if recorded and inside:
-                store(to_h + before, h)
-                if has_c:
-                    store(to_c + before, c)
-                if uneven and to_operand != NONE:
-                    store(to_operand + before, h * factor)
+                before = place + (step_bytes if turned else NONE)
+                record_states(to_h, to_c, to_operand, before, h, c, h * factor)
 
         sums = cuda.local.array(sums_held, f32)
         from_slot = u32(base + u32(slots_at) + (part * u32(depth * TILE_WORDS) + lane * u32(4)) * u32(4))
@@ -187,29 +184,10 @@ def forward_kernel(
             sync_warp()
             if thread == NOTHING and not given_up:
                 again(base, slot, full)
-            for j in range(sums_held):
-                sums[j] = ZERO
-            words_at = add(from_slot, multiply(slot, u32(slot_size)))
-            for k in range(depth):
-                w0, w1, w2, w3 = load_words4(add(words_at, u32(k * TILE_WORDS * 4)))
-                multiply_tile(sums, weights, k, w0, w1, w2, w3)
-            for m in range(pairs):
-                for j in range(12 * m, 12 * m + 4):
-                    sums[j] = sums[j] + (sums[j + 4] + sums[j + 8]) * lower
-            buffer = multiply(slot, u32(sums_size))
-            even, odd = add(part_to, buffer), add(part_to, add(buffer, u32(512)))
-            if pairs > 1:
-                store_shared4(even, sums[0], sums[2], sums[12], sums[14])
-                store_shared4(odd, sums[1], sums[3], sums[13], sums[15])
-            else:
-                store_shared4(even, sums[0], sums[2], ZERO, ZERO)
-                store_shared4(odd, sums[1], sums[3], ZERO, ZERO)
+            leave(sums, weights, from_slot, part_to, slot)
             sync_block()
             if turn == i:
-                s0, s1, s2, s3 = load_shared4(add(part_from, buffer))
-                for k in range(1, PARTS):
-                    r = load_shared4(add(part_from, add(buffer, u32(k * CELLS * 16))))
-                    s0, s1, s2, s3 = s0 + r[0], s1 + r[1], s2 + r[2], s3 + r[3]
+                s0, s1, s2, s3 = gather(part_from, slot)
                 if scaled:
                     r = load_shared4(inverses)
                     s0, s1, s2 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2]
@@ -237,18 +215,9 @@ def forward_kernel(
                 if inside:
                     store(y_at, shown)
                     if recorded:
-                        store(to_h + (place + after), h)
-                        if has_c:
-                            store(to_c + (place + after), c_shown)
-                        if uneven and to_operand != NONE:
-                            store(to_operand + (place + after), entering)
+                        record_states(to_h, to_c, to_operand, place + after, h, c_shown, entering)
                         if live:
-                            at = to_gates + (place + u64(slots - 1) * (place - u64(own) * u64(4)))
-                            store(at, g0)
-                            if slots > 1:
-                                store(at + row_bytes, g1)
-                                store(at + u64(2) * row_bytes, g2)
-                                store(at + u64(3) * row_bytes, g3)
+                            record_gates(to_gates, place, own, row_bytes, g0, g1, g2, g3)
                     x_at, y_at, place = x_at + x_turn, y_at + y_turn, place + turn_bytes
                     if i + HALVES < visits:
                         for k in range(gates):
