@@ -15,16 +15,15 @@ from gemm_emulator import ProductEmulator
 
 from rnnfast.backends.cuda.gemm.products import (
     Biases,
-    Gathered,
     Matrix,
     Product,
     Rows,
-    Target,
     of_inputs,
     of_weights,
     slices_for,
     to_inputs,
 )
+from rnnfast.backends.cuda.gemm.reduction import Gathered, Target
 from rnnfast.problem import Array
 
 LIMIT = 1e-6
@@ -206,6 +205,16 @@ def test_slices_are_of_the_shapes_alone() -> None:
     for rows in (1, 100, 513, 16384):
         product = of_weights(256, 64, rows, slices_for(256, 64, rows))
         assert product.depth * (product.slices - 1) < rows <= product.depth * product.slices
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "c"), [("A", Matrix(16, 4096, 1 << 20), Matrix(16, 4)), ("C", Matrix(16, 4096), Matrix(16, 1 << 20))]
+)
+def test_what_the_kernel_cannot_reach_is_refused(name: str, a: Matrix, c: Matrix) -> None:
+    rows = Rows(4) if name == "A" else Rows()
+    with pytest.raises(ValueError, match=f"{name} has numbers .* expected fewer than 2\\^31: cut its rows in pieces"):
+        of_inputs(8193 if name == "A" else 2049, 4, 4096).arguments(a, Matrix(16, 4096), c, rows)
+    of_inputs(2048, 4, 4096).arguments(a, Matrix(16, 4096), c, rows)
 
 
 def test_the_emulator_finds_the_barrier_that_is_left_out(rng: np.random.Generator) -> None:

@@ -2,7 +2,7 @@
 
     y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs
     dx = dz W               `to_inputs`, in TF32
-    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that `Gathered` adds up
+    dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that reduction.py adds up
 
 A matrix is (address, numbers from period to period, numbers from row to row), its last axis contiguous; see operand.py.
 A row of y and of dx has the same bits in any batch: nothing but its own numbers and k decide how it is summed.
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.reduction import THREADS, reduction_kernel
 from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
 
 ENOUGH_BLOCKS = 264
@@ -101,8 +100,12 @@ class Product:
 
         `rows` are those of a sequence: of A and C, or of a product of_weights those of A and B, which are k. `sums`:
         the address for sums of A's columns, for products of_weights. `part`: numbers from slice to slice, of C and
-        of the sums. With `add`, C is added to.
+        of the sums. With `add`, C is added to. Raises ValueError where a matrix is too large for the kernel.
         """
+        a_by_k, b_by_k, _, _ = self.constants
+        _check_reach("A", a, *((self.m, self.k) if a_by_k else (self.k, self.m)), rows.period)
+        _check_reach("B", b, *((self.n, self.k) if b_by_k else (self.k, self.n)), 0 if a_by_k else rows.period)
+        _check_reach("C", c, self.m, self.n + part * (self.slices - 1), rows.period if a_by_k else 0)
         matrices = tuple(value for matrix in (a, b, c) for value in (matrix.address, matrix.outer, matrix.inner))
         counts = (part, self.m, self.n, self.k, self.depth, int(add))
         return (*matrices, rows.listed, rows.period, *biases, sums, *counts)
@@ -131,35 +134,14 @@ def slices_for(gates: int, features: int, rows: int) -> int:
     return max(1, -(-rows // depth))
 
 
-class Target(NamedTuple):
-    """One sum of `Gathered`: where in a slice it begins, how many numbers it has, the address to write to."""
-
-    first: int
-    numbers: int
-    address: int
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """The launch that adds slices up, `counts` numbers for each of up to six targets."""
-
-    counts: tuple[int, ...]
-    slices: int
-    part: int
-    make = staticmethod(reduction_kernel)
-    constants: tuple[()] = ()
-    threads, shared = THREADS, 0
-
-    @property
-    def grid(self) -> int:
-        """Blocks."""
-        return -(-sum(self.counts) // self.threads)
-
-    def arguments(self, parts: int, targets: tuple[Target, ...], *, add: bool = False) -> tuple[int, ...]:
-        """Return the kernel's arguments; `parts` is the address of the first slice."""
-        assert tuple(target.numbers for target in targets) == self.counts and len(targets) <= 6
-        every = (*targets, *[Target(0, 0, 0)] * (6 - len(targets)))
-        return (parts, self.part, self.slices, int(add), *(value for target in every for value in target))
+def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int) -> None:
+    """Raise ValueError unless all numbers of a matrix can be reached by 31 bits, rows that are not listed at least."""
+    far = (rows - 1) // period * abs(matrix.outer) if period else 0
+    far += ((min(period, rows) if period else rows) - 1) * abs(matrix.inner) + columns
+    if far >= 2**31:
+        raise ValueError(
+            f"{name} has numbers {far} numbers from its first one, expected fewer than 2^31: cut its rows in pieces"
+        )
 
 
 def _tiles(m: int, n: int, side: int) -> int:

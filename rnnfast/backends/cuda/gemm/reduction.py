@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,3 +50,34 @@ def reduction_kernel(ops: Any) -> Any:
             store(target, value + load(target) if add != 0 else value)
 
     return kernel
+
+
+class Target(NamedTuple):
+    """One sum of `Gathered`: where in a slice it begins, how many numbers it has, the address to write to."""
+
+    first: int
+    numbers: int
+    address: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The launch that adds slices up, `counts` numbers for each of up to six targets."""
+
+    counts: tuple[int, ...]
+    slices: int
+    part: int
+    make = staticmethod(reduction_kernel)
+    constants: tuple[()] = ()
+    threads, shared = THREADS, 0
+
+    @property
+    def grid(self) -> int:
+        """Blocks."""
+        return -(-sum(self.counts) // self.threads)
+
+    def arguments(self, parts: int, targets: tuple[Target, ...], *, add: bool = False) -> tuple[int, ...]:
+        """Return the kernel's arguments; `parts` is the address of the first slice."""
+        assert tuple(target.numbers for target in targets) == self.counts and len(targets) <= 6
+        every = (*targets, *[Target(0, 0, 0)] * (6 - len(targets)))
+        return (parts, self.part, self.slices, int(add), *(value for target in every for value in target))
