@@ -253,6 +253,29 @@ def test_the_key_of_a_kernel_follows_all_that_it_is_made_of() -> None:
         key.key_of(make(doubled, object()))  # type: ignore[arg-type]
 
 
+@has_numba_cuda
+def test_the_key_of_a_kernel_follows_its_instructions() -> None:
+    from numba.cuda import types as kinds
+    from numba.cuda.extending import intrinsic
+
+    def operations(text: str, kind: Any) -> SimpleNamespace:
+        @intrinsic  # type: ignore[untyped-decorator]
+        def operation(context: Any, value: Any) -> Any:
+            return kind(kind), lambda context, builder, signature, arguments: builder.load(text)
+
+        return SimpleNamespace(operation=operation)
+
+    def make(ops: SimpleNamespace) -> Callable[..., Any]:
+        def kernel(to: address):
+            ops.operation(to)
+
+        return kernel
+
+    made = [operations("a", kinds.int32), operations("b", kinds.int32), operations("a", kinds.int64)]
+    keys = [key.key_of(make(ops)) for ops in made]
+    assert len(set(keys)) == 3 and keys[0] == key.key_of(make(operations("a", kinds.int32)))
+
+
 KEYS = """
 import numpy as np
 from numba import cuda
