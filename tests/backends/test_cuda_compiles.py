@@ -52,6 +52,7 @@ def check(kernels: dict[str, Any], *, resident: bool) -> None:
     assert "bias_gradient_kernel" in kernels
     for name, kernel in kernels.items():
         assert f".visible .entry {name}(" in kernel.ptx
+        assert ".extern .func" not in kernel.ptx  # the driver's linker is given nothing else
         assert "__local_depot" not in kernel.ptx
         assert kernel.spilled == (0 if ptxas() else None)
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -23,16 +17,10 @@ from emulated_driver import EmulatedLibrary
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrays import array_at
-from rnnfast.backends.cuda.driver import kept, key
 from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
-from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Driver, DriverError
 from rnnfast.backends.cuda.driver.scalars import address, fields_of, float32, float64, int32, int64
-
-has_numba_cuda = pytest.mark.skipif(
-    not hasattr(pytest.importorskip("numba.cuda"), "compile_ptx"), reason="numba-cuda is not installed"
-)
 
 
 def mixed_kernel(cuda: Any, real: Any) -> Any:
@@ -175,141 +163,6 @@ def test_another_context_is_left_as_it_was() -> None:
     with Current(driver):
         log.append("again")
     assert log == ["push", "within", "pop", "again"]
-
-
-@pytest.mark.parametrize("content", [b"", b"short", None, b"wrong"])
-def test_a_file_that_is_not_whole_is_not_read(content: bytes | None, tmp_path: Path) -> None:
-    files = Kept(tmp_path / "made" / "on demand")
-    files.write("k", b"machine code")
-    (file,) = files.folder.iterdir()  # type: ignore[union-attr]
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-1] if content is None else whole[:-4] + b"CODE" if content == b"wrong" else content)
-    assert files.read("k") is None
-    files.write("k", b"machine code")
-    assert files.read("k") == b"machine code" and file.read_bytes() == whole
-
-
-def test_a_folder_that_cannot_be_written_to_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    files = Kept(tmp_path / "file" / "cache")
-    for _ in range(2):
-        files.write("k", b"code")
-    said = capsys.readouterr().err
-    assert files.read("k") is None and said.count("\n") == 1
-    assert f"cannot be kept in {tmp_path / 'file' / 'cache'}" in said and "set RNNFAST_CACHE_DIR" in said
-
-
-def test_where_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNNFAST_CACHE_DIR", "own")
-    assert cache_folder() == Path("own")
-    monkeypatch.delenv("RNNFAST_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", "users")
-    monkeypatch.setattr(kept.sys, "platform", "linux")
-    assert cache_folder() == Path("users", "rnnfast")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "rnnfast"
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from rnnfast.backends.cuda.driver.kept import Kept
-files, content = Kept(Path(sys.argv[1])), bytes([int(sys.argv[2])]) * 300_000
-for n in range(150):
-    files.write("k", content)
-    found = files.read("k")
-    assert found is not None and len(found) == 300_000 and found == found[:1] * 300_000
-"""
-
-
-def test_processes_that_write_at_once_see_whole_files(tmp_path: Path) -> None:
-    running = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(n)]) for n in range(3)]
-    assert [process.wait() for process in running] == [0, 0, 0]
-    assert [file.name for file in tmp_path.iterdir()] == ["k.cubin"]
-
-
-def test_the_key_of_a_kernel_follows_all_that_it_is_made_of() -> None:
-    def make(step: Callable[[float], float], size: int) -> Callable[..., Any]:
-        def kernel(to: address):
-            return step(to) + size + np.float32(factor)
-
-        return kernel
-
-    def doubled(x: float) -> float:
-        return x * 2
-
-    def tripled(x: float) -> float:
-        return x * 3
-
-    factor = 1.5
-    kernels = [make(doubled, 4), make(doubled, 5), make(tripled, 4)]
-    keys = [key.key_of(kernel, (9, 0)) for kernel in kernels] + [key.key_of(kernels[0], (8, 0))]
-    factor = 2.5
-    keys.append(key.key_of(kernels[0], (9, 0)))
-    assert len(set(keys)) == 5
-    factor = 1.5
-    assert key.key_of(make(doubled, 4), (9, 0)) == keys[0]
-    with pytest.raises(TypeError, match="a kernel refers to <object object .*, of which it is not known whether"):
-        key.key_of(make(doubled, object()))  # type: ignore[arg-type]
-
-
-KEYS = """
-import numpy as np
-from numba import cuda
-from rnnfast.backends.cuda.driver.key import key_of
-from rnnfast.backends.cuda.forward import forward_kernel
-from rnnfast.backends.cuda.product import product_kernel
-from rnnfast.backends.cuda.blocks import Block
-from rnnfast.backends.cuda.shapes import CELLS
-for cell in CELLS.values():
-    print(key_of(forward_kernel(cuda, np.float32, cell, Block(8, 32, 8), 8)))
-print(key_of(product_kernel(cuda, np.float32, 16, 4, True)), key_of(product_kernel(cuda, np.float64, 16, 4, True)))
-"""
-
-
-@has_numba_cuda
-def test_keys_are_the_same_in_every_process() -> None:
-    seeds = ("1", "2")
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", KEYS],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        for seed in seeds
-    ]
-    assert found[0] == found[1] and len(set(found[0])) == len(found[0]) == 8
-
-
-@has_numba_cuda
-def test_a_kernel_is_compiled_once_for_all_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import numba.cuda
-    import numba.cuda.dispatcher
-
-    from rnnfast.backends.cuda.driver.compiling import Compiler
-
-    cubin, linked = ffi.new("char[]", b"machine code"), list[bytes]()
-
-    def add(state: Any, kind: int, data: Any, size: int, *_: Any) -> int:
-        linked.append(ffi.buffer(ffi.cast("char *", data), size)[:])
-        return 0
-
-    def complete(state: Any, to: Any, size: Any) -> int:
-        to[0], size[0] = cubin, 12
-        return 0
-
-    driver, _, _ = recorded(cuLinkAddData_v2=add, cuLinkComplete=complete)
-    here = SimpleNamespace(compute_capability=(9, 0))
-    with mock.patch.object(numba.cuda.dispatcher, "get_current_device", lambda: here):
-        for real in (np.float32, np.float32, np.float64):
-            compiler = Compiler(driver, (9, 0), Kept(tmp_path))  # as a new process has one
-            code = compiler.cubin(mixed_kernel(numba.cuda, real), "mixed_kernel", 64)
-            assert code == b"machine code"
-    assert len(linked) == 2 and b".visible .entry mixed_kernel(" in linked[0] and b".maxntid 64, 1, 1" in linked[0]
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and all("compiled the CUDA kernel mixed_kernel in" in line for line in lines)
 
 
 def test_views_of_arrays_know_what_numpy_knows() -> None:

@@ -87,7 +87,7 @@ def counted(device: NullDevice) -> Iterator[Counts]:
 
 
 @contextmanager
-def tensors_on(device: NullDevice) -> Iterator[None]:
+def tensors_on(device: DeviceMemory) -> Iterator[None]:
     """Within it torch's tensors in host memory count as tensors on the device, which torch sees arrays of."""
     import torch
 

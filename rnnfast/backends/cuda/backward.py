@@ -124,7 +124,7 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, depth: int, 
 def preparer(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
     """Return what makes dh and dc the final states' gradients, for this block's units and its group's rows.
 
-    Those of a state that had become zeros, or that are not there, are zeros.
+    They are zeros for a state that had become zeros, and where none are given.
     """
 
     def prepare(group, groups, first_unit, last, final, grads):

@@ -10,12 +10,13 @@ from rnnfast.backends.cuda import loops
 from rnnfast.backends.cuda.biases import blocks_of, parts_of, write_bias_gradients
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.dropout import write_input_factors, write_recurrent_factors
+from rnnfast.backends.cuda.ends import Ends, Shown
 from rnnfast.backends.cuda.layer_shape import LayerShape
-from rnnfast.backends.cuda.loops import Ends, Shown
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass, Places
 from rnnfast.backends.cuda.product import multiply
 from rnnfast.backends.cuda.rows import bias_kernel, operand_kernel, pick, rows_of, scale_kernel, table
+from rnnfast.backends.cuda.step_loops import scratch
 from rnnfast.backends.cuda.workspace import Workspace
 from rnnfast.problem import Problem
 
@@ -58,7 +59,7 @@ class Layer(LayerShape):
             space.take(self.batch * self.size) if self.has_mask else None,
             space.take(count * self.columns) if self.has_input_dropout else None,
             space.take(count * self.columns),
-            space.take(loops.scratch(self.tier, self.cell, self.batch, self.size)),
+            space.take(scratch(self)),
         )
 
     def forward(
@@ -105,7 +106,7 @@ class Layer(LayerShape):
             space.take(count * self.columns),
             space.take(entry),
             space.take(parts_of(count) * self.width),
-            space.take(loops.scratch(self.tier, cell, self.batch, self.size)),
+            space.take(scratch(self)),
             counters,
         )
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from rnnfast.arrays.device_view import DeviceArray, dense_strides
+from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.matrix import Matrix
-from rnnfast.backends.cuda.workspace import Workspace
+from rnnfast.backends.cuda.tensors import Torch
 
 
 class Library(Protocol):
@@ -35,76 +34,6 @@ class Library(Protocol):
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Make C (m, n) the product of A (m, depth) and B, or add that to it; return False where there is none."""
-
-
-class Torch:
-    """PyTorch: its caching allocator, its current stream, cuBLAS. TF32 is used only where torch was told to."""
-
-    def __init__(self, device: Any) -> None:
-        import torch
-
-        self.torch, self.device, self.number = torch, device, device.index
-        self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
-        self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
-
-    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
-        """Return a view of a new tensor."""
-        kind = self._theirs.get(dtype) or getattr(self.torch, dtype.name)
-        made = self.torch.empty(shape, dtype=kind, device=self.device)
-        return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
-
-    def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
-        """Return views of one new tensor."""
-        size, places = _places(tuple(shapes), dtype.itemsize)
-        all_of_them, found = self.new((size,), dtype), []
-        start, tensor, item = all_of_them.address, all_of_them.owner, dtype.itemsize
-        for shape, steps, strides, place in places:
-            view = tensor.as_strided(shape, steps, place)
-            found.append(DeviceArray(start + place * item, shape, strides, dtype, view))
-        return found
-
-    def stream(self) -> int:
-        """Return the stream of `torch.cuda.stream` contexts."""
-        return int(self.torch.cuda.current_stream(self.device).cuda_stream)
-
-    def seen(self, value: Any) -> DeviceArray | None:
-        """Return a view of a tensor, whose description would take long to make."""
-        if type(value) is not self.torch.Tensor or value.device != self.device:
-            return None
-        dtype = self._ours.get(value.dtype)
-        if dtype is None:
-            return None
-        if value.requires_grad:
-            value = value.detach()
-        item = dtype.itemsize
-        return DeviceArray(
-            value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
-        )
-
-    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
-        """Use addmm or mm."""
-        left, right, to = self._tensor(a, m, depth), self._tensor(b, depth, n), self._tensor(c, m, n)
-        if add:
-            to.addmm_(left, right)
-        else:
-            self.torch.mm(left, right, out=to)
-        return True
-
-    def _tensor(self, a: Matrix, rows: int, columns: int) -> Any:
-        """Return a matrix as a view of a tensor, which is kept with its array."""
-        array, key = a.array, (rows, columns, *a[1:])
-        known = array.foreign
-        if known is None:
-            known = array.foreign = {}
-        found = known.get(key)
-        if found is None:
-            tensor, first = array.owner, a.begin
-            if type(tensor) is self.torch.Tensor:
-                first += tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
-            else:  # of Numba's, as parameters are
-                tensor = self.torch.as_tensor(array, device=self.device).reshape(-1)
-            found = known[key] = tensor.as_strided((rows, columns), (a.row, a.column), first)
-        return found
 
 
 class CuPy:
@@ -188,14 +117,6 @@ def library_of(device: Device, x: Any) -> Library:
     if maker == "cupy":
         return CuPy(x.device)
     return Plain(device, stream_of(x))
-
-
-@functools.lru_cache(maxsize=1024)
-def _places(shapes: tuple[tuple[int, ...], ...], itemsize: int) -> tuple[int, list[tuple[Any, ...]]]:
-    """Return the numbers in a piece of memory for arrays, and of each: shape, steps, strides, where it begins."""
-    space = Workspace()
-    places = [(s, dense_strides(s, 1), dense_strides(s, itemsize), space.take(math.prod(s))) for s in shapes]
-    return space.size, places
 
 
 @functools.cache

@@ -12,8 +12,8 @@ from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.ends import NOTHING_SHOWN, shown_of
 from rnnfast.backends.cuda.layer import Layer
-from rnnfast.backends.cuda.loops import NOTHING_SHOWN, shown_of
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan, make_plan, plan_for
 from rnnfast.backends.cuda.recording import Recording

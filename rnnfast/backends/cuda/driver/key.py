@@ -47,6 +47,8 @@ def key_of(kernel: Callable[..., Any], *settings: Any) -> str:
     return digest.hexdigest()
 
 
+COMPILERS = {"numba", "llvmlite"}
+"""Packages whose functions are known by their names, as their versions stand for them."""
 WRAPPED = "py_func", "_defn", "__wrapped__"
 """What holds the Python function within Numba's dispatchers, within its intrinsics and within functools' caches."""
 
@@ -54,7 +56,9 @@ WRAPPED = "py_func", "_defn", "__wrapped__"
 def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
     """Yield words that say what a value is; of what was seen before, when."""
     function = next((f for name in WRAPPED if (f := getattr(value, name, None)) is not None), value)
-    if isinstance(function, types.FunctionType):
+    if isinstance(function, types.FunctionType) and (function.__module__ or "").partition(".")[0] in COMPILERS:
+        yield f"{function.__module__} {function.__qualname__}"
+    elif isinstance(function, types.FunctionType):
         if id(function) in seen:
             yield f"seen {seen[id(function)]}"
             return
@@ -67,8 +71,9 @@ def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
         yield f"{type(value).__name__} {len(value)}"
         for each in sorted(value, key=repr) if isinstance(value, frozenset) else value:
             yield from _words(each, seen)
-    elif isinstance(value, dict):
-        yield from _words([*value.items()], seen)
+    elif isinstance(value, dict | types.SimpleNamespace):
+        items = value if isinstance(value, dict) else vars(value)
+        yield from _words(sorted(items.items(), key=repr), seen)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield type(value).__qualname__
         yield from _words([getattr(value, field.name) for field in dataclasses.fields(value)], seen)
@@ -76,8 +81,9 @@ def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
         yield f"{type(value).__name__} {value!r}"
     elif isinstance(value, type | types.ModuleType | types.BuiltinFunctionType | NewType):
         yield f"named {getattr(value, '__module__', '')} {value.__name__}"
-    elif "numba" in type(value).__module__:  # numba.cuda's own: its version stands for it
-        yield f"{type(value).__module__} {type(value).__qualname__} {getattr(value, '__name__', '')}"
+    elif type(value).__module__.partition(".")[0] in COMPILERS:
+        text = repr(value)
+        yield f"{type(value).__qualname__} {getattr(value, '__name__', '') if ' at 0x' in text else text}"
     else:
         raise TypeError(
             f"a kernel refers to {value!r}, a {type(value).__name__}, of which it is not known whether it is the same "

@@ -1,0 +1,102 @@
+"""Tier C's time loops: for every step products over memory, and kernels of what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.ends import Ends, Shown
+from rnnfast.backends.cuda.layer_shape import LayerShape
+from rnnfast.backends.cuda.matrix import Matrix, matrix
+from rnnfast.backends.cuda.passes import Pass
+from rnnfast.backends.cuda.product import multiply
+from rnnfast.backends.cuda.rows import operand_kernel, pick, table
+from rnnfast.backends.cuda.shapes import Phase
+from rnnfast.backends.cuda.steps import begin_step_kernel, end_step_kernel, forward_step_kernel
+
+
+def scratch(layer: LayerShape) -> int:
+    """Return how many numbers a step works on: an operand and its sums."""
+    most = max(phase.count for phase in layer.cell.phases)
+    return 0 if layer.tier.block is not None else layer.batch * layer.size * (1 + most)
+
+
+def _visits(p: Pass) -> list[tuple[int, int, int]]:
+    """Return of each visit that has any entries its number and where they begin and end."""
+    bounds = p.plan.bounds(1).tolist()
+    return [(v, start, stop) for v, (start, stop) in enumerate(bounds) if start < stop]
+
+
+def _common(call: DeviceCall, layer: LayerShape, p: Pass) -> tuple[Any, ...]:
+    """Return what all kernels of steps take after the step's entries: the plan's arrays, sizes, the state."""
+    plan = p.plan
+    return (plan.on(call, "rows"), plan.on(call, "previous"), p.count, *layer.sizes, *p.state)
+
+
+def forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) -> None:
+    size, cell, common, places = layer.size, layer.cell, _common(call, layer, p), p.places
+    room = p.matrix(places.scratch, size)
+    sums = Matrix(p.memory, places.scratch + layer.batch * size, 1, 1)
+    weights = matrix(p.weights.hh)
+    for v, start, stop in _visits(p):
+        count = stop - start
+        for phase in cell.phases:
+            if phase is cell.phases[0]:
+                left = _operand(call, layer, p, start, count, room)
+            else:
+                assert places.operand is not None
+                left = p.matrix(places.operand, size).below(start)
+            to, right = sums._replace(row=phase.count * size), weights.below(phase.first * size).turned
+            multiply(call, left, right, to, count, phase.count * size, size)
+            make = call.real, cell, phase
+            call.launch_over(count * size, forward_step_kernel, make, v, start, count, *common, *shown, to.address)
+
+
+def _operand(call: DeviceCall, layer: LayerShape, p: Pass, start: int, count: int, room: Matrix) -> Matrix:
+    """Return h as it enters the first product of a step's entries: the states after the last, if they are no others."""
+    if p.plan.kept and p.places.mask is None and start:
+        return p.matrix(p.places.h, layer.size).below(start - layer.batch)
+    rows, previous, n, batch, size, _, h0, _, mask, _, _, h = _common(call, layer, p)
+    where = start, count, rows, previous, n, n, batch, size
+    call.launch_over(count * size, operand_kernel, (call.real,), *where, h0, h, mask, room.address)
+    return room
+
+
+def write_final(call: DeviceCall, layer: LayerShape, p: Pass, final: Sequence[int]) -> None:
+    plan, (_, h0, c0, _, _, c, h) = p.plan, p.state
+    for to, first, after in zip(final, (h0, c0), (h, c), strict=True):
+        if to:
+            where = 0, layer.batch, plan.on(call, "everyone"), plan.on(call, "last"), layer.batch, p.count
+            numbers = layer.batch * layer.size
+            call.launch_over(numbers, operand_kernel, (call.real,), *where, *layer.sizes, first, after, 0, to)
+
+
+def backward_steps(call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown, held: int, ends: Ends) -> None:
+    size, batch, cell, common = layer.size, layer.batch, layer.cell, _common(call, layer, p)
+    grads = ends[2:]
+    for given, to in ((ends.d_h_n, ends.dh), (ends.d_c_n, ends.dc)):
+        if to and given:
+            alive = p.plan.on(call, "alive")
+            pick(call, table(given, batch, size), alive, batch, table(to, batch, size), size)
+        elif to:
+            call.clear(to, batch * size * layer.dtype.itemsize)
+    sums, weights = p.matrix(p.places.scratch, size), matrix(p.weights.hh)
+    for v, start, stop in reversed(_visits(p)):
+        count = stop - start
+        begin = v, start, count, *common, *d_shown, held, *grads
+        call.launch_over(count * size, begin_step_kernel, (call.real, cell), *begin)
+        for phase in reversed(cell.phases):
+            _phase_back(call, layer, p, phase, start, count, weights, sums)
+            end = start, count, *common, *grads, sums.address
+            call.launch_over(count * size, end_step_kernel, (call.real, cell, phase), *end)
+
+
+def _phase_back(
+    call: DeviceCall, layer: LayerShape, p: Pass, phase: Phase, start: int, count: int, weights: Matrix, sums: Matrix
+) -> None:
+    """Write the product of a step's gradients of a phase's gates with their rows of W_hh."""
+    size = layer.size
+    for number, run in enumerate(phase.runs):
+        left, right = p.gates(layer.width, run.slot * size).below(start), weights.below(run.gate * size)
+        multiply(call, left, right, sums, count, size, run.count * size, add=number > 0)

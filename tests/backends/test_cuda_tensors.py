@@ -1,0 +1,62 @@
+"""Tensors of torch through whole calls in the emulator, in host memory: torch's views, products and new tensors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnfast
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+pytest.importorskip("torch", reason="torch is not installed")
+
+from cuda_emulator import Emulator
+from null_device import tensors_on
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"num_layers": 2, "bidirectional": True},
+    {"batch_first": True, "masked_output": "hold", "recurrent_dropout": 0.4},
+]
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=["one layer", "two directions", "held"])
+@pytest.mark.parametrize("tier", ["B", "C"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_tensors_give_what_arrays_do(
+    kind: str, tier: str, options: dict[str, Any], ragged: bool, rng: np.random.Generator
+) -> None:
+    import torch
+
+    emulator = Emulator()
+    emulator.limits = replace(emulator.limits, threads=8, words=(40,) if tier == "B" else (1,), shared=1024, blocks=5)
+    here, there = (getattr(rnnfast, kind)(3, 9, seed=1, backend=name, **options) for name in ("reference", None))
+    count = here.net.num_layers * here.net.num_directions
+    x, dy = (rng.normal(size=(5, 4, n)).astype(np.float32) for n in (3, here.net.output_size))
+    states = [
+        rng.normal(size=(count, x.shape[not here.net.batch_first], 9)).astype(np.float32) for _ in here.net.states
+    ]
+    steps, rows = x.shape[:2][:: -1 if here.net.batch_first else 1]
+    lengths = rng.integers(0, steps + 1, rows) if ragged else None
+
+    def through(net: Any, made: Any) -> list[Any]:
+        state = tuple(map(made, states)) if len(states) > 1 else made(states[0])
+        y, final, tape = net.record(made(x), state, lengths=lengths, dropout_seed=3)
+        ran.append(tape.ran_on)
+        grads = tape.backward(made(dy), state)
+        finals = final if isinstance(final, tuple) else (final,)
+        return [y, *finals, grads.x, *grads.states, *grads.params.values()]
+
+    ran: list[str] = []
+    right = through(here, lambda a: a)
+    with tensors_on(emulator):
+        found = through(there.to("cuda"), lambda a: torch.from_numpy(a.copy()))
+    assert ran[1].startswith(f"cuda: tier {tier}")
+    for a, b in zip(found, right, strict=True):
+        assert type(a) is torch.Tensor
+        np.testing.assert_allclose(a.numpy(), b, rtol=2e-5, atol=2e-6)
