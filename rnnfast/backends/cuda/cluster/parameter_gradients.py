@@ -12,8 +12,8 @@ from rnnfast.backends.cuda.cluster.sequence import rows_of_sequence
 from rnnfast.backends.cuda.cluster.sizes import Sizes, recurrent_slots
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.products import Gathered, Matrix, Rows, Target, of_weights
-from rnnfast.backends.cuda.gemm.reduction import reduction_kernel
+from rnnfast.backends.cuda.gemm.products import Matrix, Rows, of_weights
+from rnnfast.backends.cuda.gemm.reduction import Gathered, Target, reduction_kernel
 
 
 def write_parameter_gradients(

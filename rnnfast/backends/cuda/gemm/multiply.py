@@ -5,16 +5,14 @@ from __future__ import annotations
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.products import (
-    Gathered,
     Matrix,
     Product,
-    Target,
     of_inputs,
     of_weights,
     slices_for,
     to_inputs,
 )
-from rnnfast.backends.cuda.gemm.reduction import reduction_kernel
+from rnnfast.backends.cuda.gemm.reduction import Gathered, Target, reduction_kernel
 from rnnfast.backends.cuda.matrix import Matrix as Anywhere
 
 CAPABILITY = (8, 0)
