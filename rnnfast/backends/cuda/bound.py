@@ -14,7 +14,7 @@ from rnnfast.backends.cuda import readings
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
-from rnnfast.backends.cuda.cluster.sizes import reason_against_call
+from rnnfast.backends.cuda.cluster.sizes import all_live, reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
 from rnnfast.backends.cuda.net import Net
@@ -42,7 +42,7 @@ class Bound:
             self.problem.cache = {}
         self._drops = bool(problem.dropout or problem.input_dropout or problem.recurrent_dropout)
         self._nets: dict[bool, Net | ClusterNet] = {}
-        """By whether clusters run them: a net whose outputs are held runs there only where all rows are live."""
+        """By whether outputs are held, which clusters do not: of one that holds them there may be two."""
         self._launches: Launches = {}
         self._turn = threading.Lock()
 
@@ -62,11 +62,11 @@ class Bound:
 
     def _net(self, problem: Problem) -> Net | ClusterNet:
         """Return the net for a call, prepared where it is the first of its kind."""
-        in_clusters = reason_against_call(problem, self.device.limits.capability) is None
-        found = self._nets.get(in_clusters)
+        holds = problem.masked_output == "hold" and not all_live(problem)
+        found = self._nets.get(holds)
         if found is None:
-            found = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
-            self._nets[in_clusters] = found
+            in_clusters = reason_against_call(problem, self.device.limits.capability) is None
+            found = self._nets[holds] = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
         return found
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:

@@ -23,6 +23,7 @@ from rnnfast.backends.common import whole
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.cluster.cells import CELLS
+from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.problem import Array, Problem
 
@@ -129,9 +130,13 @@ def test_which_calls_clusters_serve() -> None:
         (make_problem(Spec("rnn_tanh", **SMALL, masked_output="hold", lengths=True), "float32"), "hold no outputs"),
         (make_problem(Spec("rnn_tanh", **SMALL), "float64"), "compute in float32"),
         (make_problem(Spec("gru_before", **SMALL), "float32"), "have no gru_before"),
-        (make_problem(Spec("rnn_tanh", 1, 1, 1, 257), "float32"), "hold up to 256 hidden units, not 257"),
     ):
         assert (said := way(other)).endswith(f"; clusters {reason}") and "tier D" not in said
+    large = make_problem(Spec("rnn_tanh", 1, 1, 1, 257), "float32")
+    assert reason_against_call(large, (9, 0)) == "clusters hold up to 256 hidden units, not 257"
+    long = replace(make_problem(Spec("lstm", 1, 1, 1, 250), "float32"), steps=1 << 21)
+    assert reason_against_call(long, (9, 0)) is None
+    assert "count the numbers of a sequence in 32 bits" in str(reason_against_call(replace(long, batch=2), (9, 0)))
     devices.device().limits = replace(devices.device().limits, capability=(8, 9))
     assert way(problem).endswith("; clusters need compute capability 9.0")
 

@@ -12,6 +12,7 @@ from rnnfast.backends.contract import BackwardArrays
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.backward import backward_kernel
 from rnnfast.backends.cuda.cluster.backward_launch import backward_launch
+from rnnfast.backends.cuda.cluster.frames import Frame, frame_of
 from rnnfast.backends.cuda.cluster.parameter_gradients import write_parameter_gradients
 from rnnfast.backends.cuda.cluster.places import BackwardPlaces
 from rnnfast.backends.cuda.cluster.record import Record
@@ -27,8 +28,7 @@ from rnnfast.backends.cuda.cluster.sequence import (
 )
 from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.products import Matrix, Rows, to_inputs
+from rnnfast.backends.cuda.gemm.products import Matrix, to_inputs
 from rnnfast.backends.cuda.rows import scale_kernel
 
 
@@ -142,18 +142,20 @@ class LayerBackward:
             given if straight else view(self.memory, self.places.inputs[self.number], sizes.steps, sizes.batch, columns)
         )
         adds = is_first and self.problem.only_direction == 2
-        product = to_inputs(sizes.rows, columns, sizes.gates)
-        to, period = rows_of_sequence(dx)
         for direction, weights in enumerate(layer.weights):
-            place = self.places.d + direction * sizes.rows * sizes.slots
-            d = Matrix(self.at(place), sizes.slots, sizes.batch * sizes.slots)
-            values = product.arguments(
-                d, Matrix(weights.ih.address, columns), to, Rows(period), add=direction > 0 or (straight and adds)
-            )
-            call.start(product_kernel, product, values)
+            add = direction > 0 or (straight and adds)
+            key = "dx", self.number, add, dx.strides
+            frame = self.record.frames.get(self.record.live, key, lambda: self._frame(dx, columns, add=add))  # noqa: B023
+            d = self.at(self.places.d + direction * sizes.rows * sizes.slots)
+            frame.start(call, d, weights.ih.address, dx.address)
         if own.factors is not None:
             factors = self.record.at(own.factors)
             call.launch_over(dx.size, scale_kernel, (call.real,), dx.address, factors, dx.size)
         if is_first and not straight:
             put(call, dx, given, add=adds)  # type: ignore[arg-type]
         return dx  # type: ignore[no-any-return]
+
+    def _frame(self, dx: DeviceArray, columns: int, *, add: bool) -> Frame:
+        sizes, (to, period) = self.sizes, rows_of_sequence(dx)
+        d = Matrix(0, sizes.slots, sizes.batch * sizes.slots)
+        return frame_of(to_inputs(sizes.rows, columns, sizes.gates), d, Matrix(0, columns), to, period, add=add)

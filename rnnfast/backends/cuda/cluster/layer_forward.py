@@ -9,6 +9,7 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.weights import Weights
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.forward import forward_kernel
+from rnnfast.backends.cuda.cluster.frames import Frame, Frames, frame_of
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.places import ForwardPlaces, LayerPlaces
 from rnnfast.backends.cuda.cluster.sequence import NOTHING, WRAPS, of_directions, of_layer, pair, rows_of_sequence
@@ -16,8 +17,7 @@ from rnnfast.backends.cuda.cluster.sizes import Sizes
 from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.dropout import write_input_factors, write_recurrent_factors
-from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.products import Biases, Matrix, Rows, of_inputs
+from rnnfast.backends.cuda.gemm.products import Matrix, of_inputs
 from rnnfast.backends.cuda.rows import scale_kernel
 from rnnfast.problem import Problem
 
@@ -27,11 +27,12 @@ class LayerForward:
 
     def __init__(
         self, sizes: Sizes, call: DeviceCall, problem: Problem, memory: DeviceArray, places: ForwardPlaces,
-        number: int, weights: Sequence[Weights], live: Live | None, tables: dict[str, int],
+        number: int, weights: Sequence[Weights], live: Live | None, tables: dict[str, int], frames: Frames,
     ) -> None:  # fmt: skip
         self.sizes, self.call, self.problem, self.memory, self.live = sizes, call, problem, memory, live
         self.number, self.weights, self.tables = number, weights, tables
         self.own: LayerPlaces = places.layers[number]
+        self.frames = frames
         self.sums = memory.address + 4 * places.products
         self.mask = self._mask()
 
@@ -60,20 +61,21 @@ class LayerForward:
 
     def products(self, x: DeviceArray) -> None:
         """Write W_ih x and biases of all directions, (T, B, D, G H); of ragged rows where steps are live."""
-        sizes, features = self.sizes, x.shape[2]
-        rows = sizes.rows if self.live is None else self.live.count
-        product = of_inputs(rows, sizes.gates, features)
+        sizes, number = self.sizes, self.number
+        frame = self.frames.get(self.live, ("x", number, x.strides), lambda: self._frame(x))
+        listed = self.tables.get("rows", 0)
+        for direction, (ih, _, b_ih, b_hh) in enumerate(self.weights):
+            first, second = (0, 0) if b_ih is None else (b_ih.address, b_hh.address)
+            to = self.sums + 4 * direction * sizes.gates
+            frame.start(self.call, x.address, ih.address, to, listed, first, second)
+
+    def _frame(self, x: DeviceArray) -> Frame:
+        sizes, (a, period), features = self.sizes, rows_of_sequence(x), x.shape[2]
+        product = of_inputs(sizes.rows if self.live is None else self.live.count, sizes.gates, features)
         inner = sizes.directions * sizes.gates
-        a, period = rows_of_sequence(x)
-        where = Rows(period, self.tables.get("rows", 0))
+        to = Matrix(0, inner, sizes.batch * inner)
         with_x = 2 * sizes.size if self.problem.cell == "gru" else sizes.gates
-        for direction, weights in enumerate(self.weights):
-            biases = Biases()
-            if weights.b_ih is not None:
-                biases = Biases(weights.b_ih.address, weights.b_hh.address, with_x)
-            to = Matrix(self.sums + 4 * direction * sizes.gates, inner, sizes.batch * inner)
-            b = Matrix(weights.ih.address, features)
-            self.call.start(product_kernel, product, product.arguments(a, b, to, where, biases))
+        return frame_of(product, a, Matrix(0, features), to, period, columns=with_x)
 
     def loop(self, launch: Any, y: DeviceArray, start: Sequence[Any], final: Sequence[Any]) -> None:
         """Run all steps; write y and the final states."""

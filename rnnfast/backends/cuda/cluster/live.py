@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnfast.backends.common.layers import live_steps, schedule
 from rnnfast.backends.cuda.cluster.ragged import RaggedTables, tables_of_flags, tables_of_lengths
+from rnnfast.backends.cuda.cluster.sizes import all_live
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array, Problem
 
@@ -59,6 +60,4 @@ class Live:
 
 def live_of(problem: Problem) -> Live | None:
     """Return the tables of a call; None where all rows are live at all times."""
-    if problem.lengths is None and problem.mask is None and problem.resets is None:
-        return None
-    return Live(problem)
+    return None if all_live(problem) else Live(problem)

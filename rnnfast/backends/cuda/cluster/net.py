@@ -7,6 +7,7 @@ from typing import Any
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.backends.cuda.arrangement import view
+from rnnfast.backends.cuda.cluster.frames import Frames
 from rnnfast.backends.cuda.cluster.launch import forward_launch
 from rnnfast.backends.cuda.cluster.layer_forward import LayerForward
 from rnnfast.backends.cuda.cluster.live import Live, live_of
@@ -30,6 +31,7 @@ class ClusterNet:
         """Of calls in which all rows are live, by whether callers are in host memory."""
         self._places_back: dict[tuple[bool, ...], BackwardPlaces] = {}
         """Of their backward calls, by what is wanted."""
+        self._frames = Frames()
         self._loops: dict[bool, Any] = {}
         """Launches, by whether rows are ragged."""
 
@@ -52,7 +54,7 @@ class ClusterNet:
             if on_host or not top:
                 y = view(memory, places.outputs[number], sizes.steps, sizes.batch, sizes.directions * sizes.size)
             of_layer = weights[number * sizes.directions : (number + 1) * sizes.directions]
-            run = LayerForward(sizes, call, problem, memory, places, number, of_layer, live, tables)
+            run = LayerForward(sizes, call, problem, memory, places, number, of_layer, live, tables, self._frames)
             x = run.dropped(x)
             run.products(x)
             run.loop(self._loop(problem, ragged=live is not None), y, start, final)
@@ -62,7 +64,9 @@ class ClusterNet:
             for found, to in ((x, arrays.y), *zip(final, arrays.final, strict=False)):
                 if to is not None:
                     put(call, found, to, add=False)
-        return ClusterRecording(call, Record(problem, sizes, memory, layers, live, tables), self._places_back)
+        return ClusterRecording(
+            call, Record(problem, sizes, memory, layers, live, tables, self._frames), self._places_back
+        )
 
     def _arranged(self, problem: Problem, live: Live | None, on_host: bool) -> ForwardPlaces:
         found = self._places.get(on_host) if live is None else None

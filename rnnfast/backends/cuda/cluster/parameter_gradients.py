@@ -6,13 +6,14 @@ from itertools import groupby
 from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.arrangement import view
+from rnnfast.backends.cuda.cluster.frames import Frame, frame_of
 from rnnfast.backends.cuda.cluster.places import BackwardPlaces, numbers_of_part
 from rnnfast.backends.cuda.cluster.record import Record
 from rnnfast.backends.cuda.cluster.sequence import rows_of_sequence
 from rnnfast.backends.cuda.cluster.sizes import Sizes, recurrent_slots
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.products import Matrix, Rows, of_weights
+from rnnfast.backends.cuda.gemm.products import Matrix, of_weights
 from rnnfast.backends.cuda.gemm.reduction import Gathered, Target, reduction_kernel
 
 
@@ -24,25 +25,19 @@ def write_parameter_gradients(
 
     A slice is dW_ih (G H, I); d^T h (slots H, H), of whose rows those of gates are dW_hh; sums of d (slots H).
     """
-    sizes, columns = record.sizes, x.shape[2]
-    count = sizes.rows if record.live is None else record.live.count
+    sizes, columns, frames, live = record.sizes, x.shape[2], record.frames, record.live
     slices, part = places.slices[number], numbers_of_part(sizes, columns)
-    a, period = rows_of_sequence(x)
-    where = Rows(period, record.tables.get("rows", 0))
-    d = Matrix(
-        memory.address + 4 * (places.d + direction * sizes.rows * sizes.slots), sizes.slots, sizes.batch * sizes.slots
-    )
+    listed = record.tables.get("rows", 0)
+    d = memory.address + 4 * (places.d + direction * sizes.rows * sizes.slots)
     parts = memory.address + 4 * places.parts
-    of_x = of_weights(sizes.gates, columns, count, slices)
-    call.start(product_kernel, of_x, of_x.arguments(d, a, Matrix(parts, columns), where, part=part))
+    key = "dw", number, x.strides
+    of_x = frames.get(live, key, lambda: _frame(record, x, sizes.gates, slices, part))
+    of_x.start(call, d, x.address, parts, listed)
     h_at = sizes.gates * columns
     sums_at = h_at + sizes.slots * sizes.size
-    h = Matrix(_entered(record, number, direction), sizes.size, sizes.row)
-    of_h = of_weights(sizes.slots, sizes.size, count, slices)
-    values = of_h.arguments(
-        d, h, Matrix(parts + 4 * h_at, sizes.size), where, sums=parts + 4 * sums_at if len(to) > 2 else 0, part=part
-    )
-    call.start(product_kernel, of_h, values)
+    h = _entered(record, number, direction)
+    of_h = frames.get(live, (*key, "h"), lambda: _frame(record, h, sizes.slots, slices, part))
+    of_h.start(call, d, h.address, parts + 4 * h_at, listed, sums=parts + 4 * sums_at if len(to) > 2 else 0)
     targets = (
         Target(0, h_at, to[0].address),
         *_of_gates(record.problem.cell, sizes, h_at, sizes.size, to[1].address),
@@ -56,12 +51,22 @@ def write_parameter_gradients(
     call.start(reduction_kernel, gathered, gathered.arguments(parts, targets, add=add))
 
 
-def _entered(record: Record, number: int, direction: int) -> int:
-    """Return the address of h as it entered the product of each step."""
+def _frame(record: Record, right: DeviceArray, rows: int, slices: int, part: int) -> Frame:
+    """Return the frame of d^T times a sequence, in `rows` slots of d."""
+    sizes, columns = record.sizes, right.shape[2]
+    count = sizes.rows if record.live is None else record.live.count
+    d = Matrix(0, sizes.slots, sizes.batch * sizes.slots)
+    b, period = rows_of_sequence(right)
+    return frame_of(of_weights(rows, columns, count, slices), d, b, Matrix(0, columns), period, part=part)
+
+
+def _entered(record: Record, number: int, direction: int) -> DeviceArray:
+    """Return h (T, B, H) as it entered the product of each step."""
     sizes, own = record.sizes, record.layers[number].places
     place = own.h if own.operand is None else own.operand
     back = record.problem.direction(number * sizes.directions + direction)
-    return record.at(place + direction * sizes.recorded + back * sizes.row)
+    begin = place + direction * sizes.recorded + back * sizes.row
+    return view(record.memory, begin, sizes.steps, sizes.batch, sizes.size)
 
 
 def _of_gates(cell: str, sizes: Sizes, first: int, width: int, address: int) -> tuple[Target, ...]:

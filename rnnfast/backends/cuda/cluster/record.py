@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.weights import Weights
+from rnnfast.backends.cuda.cluster.frames import Frames
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.places import LayerPlaces
 from rnnfast.backends.cuda.cluster.sizes import Sizes
@@ -39,6 +40,7 @@ class Record:
     live: Live | None
     tables: dict[str, int]
     """Addresses of the tables of rows that differ, by name; nothing where all are live."""
+    frames: Frames
 
     def at(self, place: int | None) -> int:
         """Return the address of a place; 0 for None."""

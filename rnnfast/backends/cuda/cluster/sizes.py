@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
@@ -26,17 +27,17 @@ class Sizes:
     """Numbers in a row of recorded gates."""
     states: int
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """T B."""
         return self.steps * self.batch
 
-    @property
+    @functools.cached_property
     def row(self) -> int:
         """Numbers of a state (B, H)."""
         return self.batch * self.size
 
-    @property
+    @functools.cached_property
     def recorded(self) -> int:
         """Numbers of a state before and after all visits, (T + 1, B, H)."""
         return (self.steps + 1) * self.row
@@ -49,10 +50,14 @@ def sizes_of(problem: Problem) -> Sizes:
     return Sizes(problem.steps, problem.batch, size, problem.num_directions, gates, slots, len(cell.states))
 
 
+def all_live(problem: Problem) -> bool:
+    """Return whether all rows of a call are live at all times, for all that is known without reading any."""
+    return problem.lengths is None and problem.mask is None and problem.resets is None
+
+
 def reason_against_call(problem: Problem, capability: tuple[int, int]) -> str | None:
     """Return why clusters cannot run a call, None where they can. Of its lengths, mask and resets none is read."""
-    ragged = any(a is not None for a in (problem.lengths, problem.mask, problem.resets))
-    output = problem.masked_output if ragged else "zero"
+    output = "zero" if all_live(problem) else problem.masked_output
     against = reason_against(problem.cell, problem.hidden_size, problem.dtype.itemsize, capability, output)
     if against is None:
         sizes, widths = sizes_of(problem), [weight.shape[1] for weight in problem.weight_ih]
