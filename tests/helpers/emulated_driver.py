@@ -23,6 +23,7 @@ class EmulatedLibrary:
         self.run, self.calls = run, list[str]()
         self.cluster, self.shared = 1, 0
         """Of the launch that runs: blocks of a cluster, bytes of dynamic shared memory."""
+        self.largest_cluster = 16
         self.words, self._kept = list[tuple[int, int]](), list[Any]()
         """Memory of the host that kernels reach, by address and bytes."""
         self.kernels: list[tuple[str, Any, tuple[Field, ...]]] = []
@@ -55,6 +56,10 @@ class EmulatedLibrary:
 
     def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:
         ctypes.memset(to, value, count)
+        return 0
+
+    def cuOccupancyMaxActiveClusters(self, count: Any, function: Any, config: Any) -> int:
+        count[0] = int(config.attributes[0].value.cluster.x <= self.largest_cluster)
         return 0
 
     def cuMemHostAlloc(self, found: Any, size: int, flags: int) -> int:

@@ -14,6 +14,7 @@ from rnnfast.backends.cuda import readings
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
+from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import all_live, reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
@@ -65,9 +66,14 @@ class Bound:
         holds = problem.masked_output == "hold" and not all_live(problem)
         found = self._nets.get(holds)
         if found is None:
-            in_clusters = reason_against_call(problem, self.device.limits.capability) is None
+            in_clusters = self._against(problem) is None
             found = self._nets[holds] = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
         return found
+
+    def _against(self, problem: Problem) -> str | None:
+        """Return why a call is not one for clusters, None where it is."""
+        against = reason_against_call(problem, self.device.limits.capability)
+        return against or reason_against_device(self.device, problem)
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters."""
@@ -89,7 +95,9 @@ class Bound:
     def reserve_bytes(self) -> int:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
         problem, on_host = self.problem, not isinstance(self.problem.weight_ih[0], DeviceArray)
-        if reason_against_call(problem, self.device.limits.capability) is None:
+        with self.device.current():
+            against = self._against(problem)
+        if against is None:
             return memory_of_record(problem, on_host=on_host)
         cell = CELLS[problem.cell]
         entries, numbers = problem.steps * problem.batch, 0
@@ -103,11 +111,11 @@ class Bound:
 
     def ran(self, reserve: Reserve) -> str:
         """Return which tiers the layers ran on, and why."""
-        against = reason_against_call(reserve.problem, self.device.limits.capability)
         if isinstance(reserve, ClusterRecording):
             tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
             return f"tier {tier.name}: {tier.reason}"
-        return f"{readings.tiers(reserve.layers)}; {against}"
+        with self.device.current():
+            return f"{readings.tiers(reserve.layers)}; {self._against(reserve.problem)}"
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

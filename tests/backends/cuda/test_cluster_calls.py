@@ -23,6 +23,7 @@ from rnnfast.backends.common import whole
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.cluster.cells import CELLS
+from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.problem import Array, Problem
@@ -139,6 +140,15 @@ def test_which_calls_clusters_serve() -> None:
     assert "count the numbers of a sequence in 32 bits" in str(reason_against_call(replace(long, batch=2), (9, 0)))
     devices.device().limits = replace(devices.device().limits, capability=(8, 9))
     assert way(problem).endswith("; clusters need compute capability 9.0")
+
+
+def test_a_device_without_room_for_large_clusters(device: PtxDevice) -> None:
+    problem = make_problem(Spec("rnn_tanh", 1, 1, 1, 129), "float32")
+    assert reason_against_device(device, problem) is None
+    device.library.largest_cluster = 8
+    assert way(problem).endswith("; this device runs no clusters of 9 blocks")
+    problem = make_problem(Spec("rnn_tanh", 1, 1, 1, 2), "float32")
+    assert way(problem).startswith("tier D")
 
 
 def test_products_on_other_tiers_run_on_tensor_cores(device: PtxDevice) -> None:

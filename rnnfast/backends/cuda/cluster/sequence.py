@@ -53,4 +53,6 @@ def of_directions(addresses: Sequence[int]) -> tuple[int, int]:
 
 def of_layer(a: Any, number: int, directions: int) -> tuple[int, int]:
     """Return where a layer's states lie, and how far on those of its second direction."""
-    return NOTHING if a is None else (a.address + number * directions * a.strides[0], a.strides[0])
+    if a is None:
+        return NOTHING
+    return a.address + number * directions * a.strides[0], a.strides[0] % WRAPS
