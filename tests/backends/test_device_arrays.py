@@ -179,3 +179,15 @@ def test_plans_that_a_device_keeps_are_bounded(upload: Upload, monkeypatch: pyte
         there(upload(np.zeros((steps, 2, 3), np.float32)))
         kept.append([key[0] for key in devices.device().plans])
     assert kept == [[2], [2, 3], [4], [2]]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_last_axis_with_gaps_is_read_right(batch_first: bool, upload: Upload, rng: np.random.Generator) -> None:
+    here, there = nets(batch_first=batch_first)
+    x, dy = (rng.normal(size=(5, 2 * n, 3)).astype(np.float32).transpose(2, 0, 1)[..., ::2] for n in (3, 4))
+    lengths = np.array([2, 3, 0]) if batch_first else np.array([3, 0, 2, 1, 3])
+    y, _, tape = here.record(x, lengths=lengths)
+    y_there, _, tape_there = there.record(upload(x), lengths=lengths)
+    close(y_there, y)
+    close(tape_there.backward(upload(dy)).x, tape.backward(dy).x)
+    close(there(upload(x))[0], here(x)[0])
