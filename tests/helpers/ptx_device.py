@@ -21,12 +21,18 @@ from rnnfast.backends.cuda.driver.scalars import Field, fields_of
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
 
+LEAST = 1 << 16
+"""No memory lies below this."""
+
 
 class DeviceGlobalMemory(GlobalMemory):
     """Arrays of an emulated device, wherever they are: `see` finds those that there are before a launch.
 
     A kernel may write them all, but not what it loads as constant.
     """
+
+    trusting = False
+    """Whether there are other arrays, which are not known here: torch's."""
 
     def see(self, more: list[tuple[int, int]]) -> None:
         """Find all arrays, and `more` memory, by address and bytes."""
@@ -44,7 +50,8 @@ class DeviceGlobalMemory(GlobalMemory):
             if begin + size <= end:
                 break
         else:
-            raise IndexError(f"{size} bytes at {begin:#x} are in no array")
+            if not self.trusting or begin < LEAST:
+                raise IndexError(f"{size} bytes at {begin:#x} are in no array")
         if begin % size:
             raise IndexError(f"{size} bytes at {begin:#x}, which is no multiple of that")
         kind = self.written if write else self.constant if constant else None

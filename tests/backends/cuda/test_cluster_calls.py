@@ -36,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "two blocks, two tiles": {"hidden_size": 17, "batch": 9, "steps": 2},
     "lengths": {"lengths": True, "steps": 4},
     "mask": {"mask": True, "directions": 2},
+    "recurrent dropout": {"recurrent_dropout": 0.4},
     "everything": {**RAGGED, **DROPOUT, "layers": 2, "directions": 2, "first_row": 3},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,5 +60,12 @@ class Live:
 
 
 def live_of(problem: Problem) -> Live | None:
-    """Return the tables of a call; None where all rows are live at all times."""
-    return None if all_live(problem) else Live(problem)
+    """Return the tables of a call; None where all rows are live at all times.
+
+    Not so under recurrent dropout, whose factors only kernels for uneven rows read.
+    """
+    if not all_live(problem):
+        return Live(problem)
+    if not problem.recurrent_dropout:
+        return None
+    return Live(replace(problem, lengths=np.full(problem.batch, problem.steps)))
