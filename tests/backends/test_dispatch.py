@@ -21,7 +21,7 @@ from rnnfast.backends.reference import backend as reference
 def stand_in(reasons: dict[str | None, str | None]) -> Any:
     """A backend that computes as the reference does and runs where `reasons` has None, for itself and its variants."""
     module = types.ModuleType("stand_in")
-    module.bind = reference.bind  # type: ignore[attr-defined]
+    module.bind, module.stream = reference.bind, reference.stream  # type: ignore[attr-defined]
     module.variants = lambda: tuple(name for name in reasons if name)  # type: ignore[attr-defined]
     module.reason = lambda variant=None: reasons[variant]  # type: ignore[attr-defined]
     return module

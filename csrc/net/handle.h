@@ -1,0 +1,80 @@
+/* handle.h - an rf_net: a chain of parts, made once, with everything that depends on sizes alone. */
+#ifndef RF_HANDLE_H
+#define RF_HANDLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "head/head.h"
+#include "include/rnnfast.h"
+#include "kernel.h"
+#include "system/arena.h"
+
+/* Kinds of part: those of rf_head_part, and these. */
+enum { RF_PART_LAYERS = RF_HEAD_LOG_SOFTMAX + 1, RF_PART_EMBEDDING };
+
+/* What a part is made from. */
+struct rf_part_spec {
+  int32_t kind;
+  const struct rf_kernel *kernel; /* of layers, whose record names sizes, parameters and initial states */
+  rf_problem problem;
+  int64_t inputs, outputs;   /* of a linear layer; an embedding's entries and the numbers of each */
+  const void *weight, *bias; /* bias may be NULL */
+};
+
+struct rf_part {
+  int32_t kind;
+  int64_t inputs, outputs; /* numbers of a row */
+  const struct rf_kernel *kernel;
+  rf_problem problem; /* all of a call's record but for what comes with the call */
+  const void *h0, *c0; /* (L*D, H), or NULL: zeros */
+  struct rf_linear linear;
+  const void *table; /* (entries, outputs) */
+  int64_t entries;
+};
+
+struct rf_net {
+  int32_t dtype, isa, num_threads;
+  int32_t count, recurrent, steps_alone;
+  size_t size; /* bytes of a number */
+  const struct rf_head *head;
+  int64_t between; /* numbers of the widest row that one part passes on to the next */
+  struct rf_part *part;
+};
+
+/* Makes a net of parts, each with its kernel, checked but for whether they fit each other. Everything is copied. */
+int32_t rf_handle_make(const struct rf_part_spec *spec, int32_t count, int32_t isa, int32_t num_threads,
+                       const struct rf_head *head, rf_net **net);
+
+/* One state of a part of layers, h or c: for every layer, direction and row of the batch `row` bytes, `stride` apart, with
+ * zeros behind them: whole lines, as kernels have states. */
+struct rf_state {
+  char *base;
+  const char *initial; /* what a row begins with, layer after layer; NULL: zeros */
+  int64_t layers;      /* and directions */
+  size_t row, stride;
+};
+
+/* h and, of cells that have it, c, in the memory that `arena` has for a net's states. Returns how many there are. */
+int rf_part_states(const rf_net *net, const struct rf_part *part, int64_t batch, struct arena *arena,
+                   struct rf_state states[2]);
+
+static inline char *rf_state_row(const struct rf_state *state, int64_t batch, int64_t layer, int64_t b) {
+  return state->base + (size_t)(layer * batch + b) * state->stride;
+}
+
+/* Between there and (layers, batch, hidden) numbers without gaps. */
+void rf_state_read(const struct rf_state *state, int64_t batch, void *to);
+void rf_state_write(const struct rf_state *state, int64_t batch, const void *from);
+
+/* The part of layers of that number, or NULL, and its states in `memory`. */
+const struct rf_part *rf_handle_part(const rf_net *net, int32_t number, int64_t batch, const void *memory,
+                                     struct rf_state states[2]);
+
+/* The bytes that these calls need; RF_ERROR_SHAPE, RF_ERROR_SIZE. */
+int32_t rf_handle_state_bytes(const rf_net *net, int64_t batch, size_t *bytes);
+int32_t rf_handle_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, size_t *bytes);
+
+void rf_handle_run(const rf_net *net, const rf_sequence *sequence);
+
+#endif
