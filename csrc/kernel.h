@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "layer/layer.h"
+#include "layer/step.h"
 
 /* The layer kernels of one (cell, number type, instruction set): kernel.c compiled once for each. */
 struct rf_kernel {
@@ -20,6 +21,10 @@ struct rf_kernel {
   size_t (*backward_bytes)(const struct rf_layer *layer);
   size_t (*forward_shared_bytes)(const struct rf_layer *layer);
   size_t (*backward_shared_bytes)(const struct rf_layer *layer);
+  size_t (*step_bytes)(const struct rf_step *step); /* of `packed` */
+  size_t (*step_workspace_bytes)(const struct rf_step *step); /* whatever the batch */
+  void (*step_pack)(const struct rf_step *step);
+  rf_step_run *step;
 };
 
 #endif
