@@ -110,18 +110,8 @@ int32_t rf_net_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, 
 }
 
 void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace) {
-  const struct rf_part *first = &net->part[0], *last = &net->part[net->count - 1];
   rf_flush_mode old = rf_flush_on();
-  rf_handle_run(net, &(rf_sequence){
-                         .steps = 1,
-                         .batch = batch,
-                         .x = x,
-                         .x_stride_b = first->inputs,
-                         .y = y,
-                         .y_stride_b = last->outputs,
-                         .state = state,
-                         .workspace = workspace,
-                     });
+  rf_handle_step(net, batch, x, y, state, workspace);
   rf_flush_restore(old);
 }
 

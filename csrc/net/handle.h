@@ -8,6 +8,7 @@
 #include "head/head.h"
 #include "include/rnnfast.h"
 #include "kernel.h"
+#include "layer/step.h"
 #include "system/arena.h"
 
 /* Kinds of part: those of rf_head_part, and these. */
@@ -28,6 +29,8 @@ struct rf_part {
   const struct rf_kernel *kernel;
   rf_problem problem; /* all of a call's record but for what comes with the call */
   const void *h0, *c0; /* (L*D, H), or NULL: zeros */
+  struct rf_step *step; /* layer after layer; NULL where a direction is reverse */
+  int64_t step_rows;    /* of a batch, from which on the general call is faster */
   struct rf_linear linear;
   const void *table; /* (entries, outputs) */
   int64_t entries;
@@ -75,6 +78,12 @@ const struct rf_part *rf_handle_part(const rf_net *net, int32_t number, int64_t 
 int32_t rf_handle_state_bytes(const rf_net *net, int64_t batch, size_t *bytes);
 int32_t rf_handle_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, size_t *bytes);
 
+/* The parts in turn. A part of layers takes its states from `state` and moves it on to the next one's. */
 void rf_handle_run(const rf_net *net, const rf_sequence *sequence);
+void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
+
+/* One part on a sequence, whose x, y and strides are the part's, in what of the workspace is left for it. */
+void rf_part_run(const rf_net *net, const struct rf_part *part, const rf_sequence *sequence, struct arena *state,
+                 struct arena scratch);
 
 #endif

@@ -8,19 +8,8 @@
 /* Rows whose places are written down at once. */
 enum { SOME_ROWS = 64 };
 
-/* A sequence of rows between parts; strides count items of `item` bytes. */
-struct rows_at {
-  char *base;
-  int64_t stride_t, stride_b;
-  size_t item;
-};
-
-static void *row_at(const struct rows_at *rows, int64_t t, int64_t b) {
-  return rows->base + (t * rows->stride_t + b * rows->stride_b) * (int64_t)rows->item;
-}
-
-static void run_layers(const rf_net *net, const struct rf_part *part, const rf_sequence *s, const struct rows_at *x,
-                       const struct rows_at *y, struct arena *state, struct arena scratch) {
+static void run_layers(const rf_net *net, const struct rf_part *part, const rf_sequence *s, struct arena *state,
+                       struct arena scratch) {
   struct rf_state states[2];
   void *dense[2] = {0};
   const int count = rf_part_states(net, part, s->batch, state, states);
@@ -31,12 +20,12 @@ static void run_layers(const rf_net *net, const struct rf_part *part, const rf_s
   rf_problem p = part->problem;
   p.steps = p.t1 = s->steps;
   p.batch = s->batch;
-  p.x = x->base;
-  p.x_stride_t = x->stride_t;
-  p.x_stride_b = x->stride_b;
-  p.y = y->base;
-  p.y_stride_t = y->stride_t;
-  p.y_stride_b = y->stride_b;
+  p.x = s->x;
+  p.x_stride_t = s->x_stride_t;
+  p.x_stride_b = s->x_stride_b;
+  p.y = s->y;
+  p.y_stride_t = s->y_stride_t;
+  p.y_stride_b = s->y_stride_b;
   p.h0 = p.h_n = dense[0];
   p.c0 = p.c_n = dense[1];
   p.lengths = s->lengths;
@@ -79,15 +68,15 @@ static void run_some(const rf_net *net, const struct rf_part *part, const void *
 }
 
 /* A part that treats every row alone. */
-static void run_rows(const rf_net *net, const struct rf_part *part, const rf_sequence *s, const struct rows_at *x,
-                     const struct rows_at *y) {
+static void run_rows(const rf_net *net, const struct rf_part *part, const rf_sequence *s) {
+  const size_t item = part->kind == RF_PART_EMBEDDING ? sizeof(int64_t) : net->size;
   const void *from[SOME_ROWS];
   void *to[SOME_ROWS];
   int64_t rows = 0;
   for (int64_t t = 0; t < s->steps; t++) {
     for (int64_t b = 0; b < s->batch; b++) {
-      from[rows] = row_at(x, t, b);
-      to[rows++] = row_at(y, t, b);
+      from[rows] = (const char *)s->x + (t * s->x_stride_t + b * s->x_stride_b) * (int64_t)item;
+      to[rows++] = (char *)s->y + (t * s->y_stride_t + b * s->y_stride_b) * (int64_t)net->size;
       if (rows < SOME_ROWS && (t + 1 < s->steps || b + 1 < s->batch)) continue;
       run_some(net, part, from, to, rows);
       rows = 0;
@@ -95,21 +84,29 @@ static void run_rows(const rf_net *net, const struct rf_part *part, const rf_seq
   }
 }
 
+void rf_part_run(const rf_net *net, const struct rf_part *part, const rf_sequence *s, struct arena *state,
+                 struct arena scratch) {
+  if (part->kind == RF_PART_LAYERS) {
+    run_layers(net, part, s, state, scratch);
+  } else {
+    run_rows(net, part, s);
+  }
+}
+
 void rf_handle_run(const rf_net *net, const rf_sequence *s) {
-  struct arena state = {s->state, 0}, arena = {s->workspace, 0};
+  struct arena state = {s->state, 0}, scratch = {s->workspace, 0};
   void *room[2];
-  for (int i = 0; i < 2; i++) room[i] = take(&arena, s->steps * s->batch * net->between, net->size);
-  struct rows_at x = {(char *)s->x, s->x_stride_t, s->x_stride_b, net->size};
-  if (net->part[0].kind == RF_PART_EMBEDDING) x.item = sizeof(int64_t);
+  for (int i = 0; i < 2; i++) room[i] = take(&scratch, s->steps * s->batch * net->between, net->size);
+  rf_sequence now = *s;
   for (int32_t n = 0; n < net->count; n++) {
     const struct rf_part *part = &net->part[n];
-    struct rows_at y = {s->y, s->y_stride_t, s->y_stride_b, net->size};
-    if (n + 1 < net->count) y = (struct rows_at){room[n % 2], s->batch * part->outputs, part->outputs, net->size};
-    if (part->kind == RF_PART_LAYERS) {
-      run_layers(net, part, s, &x, &y, &state, arena);
-    } else {
-      run_rows(net, part, s, &x, &y);
-    }
-    x = y;
+    const int last = n + 1 == net->count;
+    now.y = last ? s->y : room[n % 2];
+    now.y_stride_t = last ? s->y_stride_t : s->batch * part->outputs;
+    now.y_stride_b = last ? s->y_stride_b : part->outputs;
+    rf_part_run(net, part, &now, &state, scratch);
+    now.x = now.y;
+    now.x_stride_t = now.y_stride_t;
+    now.x_stride_b = now.y_stride_b;
   }
 }

@@ -1,7 +1,6 @@
 /* handle_states.c - where the states of a net's rows lie, and how much memory its calls need. */
 #include <string.h>
 
-#include "layer/layer.h"
 #include "net/handle.h"
 #include "net/stack.h"
 
@@ -11,7 +10,7 @@ int rf_part_states(const rf_net *net, const struct rf_part *part, int64_t batch,
   const int count = part->kernel->shape.states;
   const void *const initial[] = {part->h0, part->c0};
   const int64_t layers = (int64_t)p->num_layers * p->num_directions;
-  const int64_t stride = rf_row_stride(rf_blocks(p->hidden_size, net->size), net->size);
+  const int64_t stride = rf_step_state(p->hidden_size, net->size);
   for (int i = 0; i < count; i++) {
     states[i] = (struct rf_state){
         .base = take(arena, layers * batch * stride, net->size),
@@ -82,8 +81,13 @@ static int32_t layers_bytes(const rf_net *net, const struct rf_part *part, int64
   p.steps = p.t1 = steps;
   p.batch = batch;
   const int32_t status = rf_stack_workspace_bytes(part->kernel, &p, bytes);
-  if (status == RF_OK) *bytes += arena.used;
-  return status;
+  if (status != RF_OK) return status;
+  *bytes += arena.used;
+  for (int32_t l = 0; part->step && l < p.num_layers; l++) {
+    const size_t step = part->kernel->step_workspace_bytes(&part->step[l]);
+    if (step > *bytes) *bytes = step;
+  }
+  return RF_OK;
 }
 
 /* Two rows of what parts pass on for every row of every step, then whatever the part needs that needs most. */
