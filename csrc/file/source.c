@@ -1,4 +1,5 @@
 /* source.c - the bytes of a file, on the disk or in memory. */
+#define _GNU_SOURCE /* fseeko */
 #define _FILE_OFFSET_BITS 64
 #include "file/source.h"
 
