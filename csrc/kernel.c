@@ -25,6 +25,7 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .backward_bytes = layer_backward_bytes,
     .forward_shared_bytes = layer_forward_shared_bytes,
     .backward_shared_bytes = layer_backward_shared_bytes,
+    .lanes = VEC_LANES,
     .step_bytes = step_bytes,
     .step_workspace_bytes = step_workspace_bytes,
     .step_pack = step_pack,

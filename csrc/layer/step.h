@@ -23,9 +23,10 @@ static inline int64_t rf_step_state(int64_t hidden, size_t size) {
 }
 
 /* The new state of every row of `batch` from x, in place in h (and c, or NULL), and a copy of h in y, unless that is NULL.
- * All pointers but y are at multiples of a number's size, h, c and workspace at multiples of RF_LINE; x is not y, h or c
- * of the same layer. Nothing is checked; subnormals are flushed if the caller set that mode (system/cpu.h). */
+ * h, c and workspace are at multiples of RF_LINE; x is not y, h or c of the same layer. Nothing is checked; subnormals are
+ * flushed if the caller set that mode (system/cpu.h). `turn` counts rows from anywhere: one after the other goes through
+ * the weights in opposite orders, so that an L1 smaller than these still has the last ones. */
 typedef void rf_step_run(const struct rf_step *step, int64_t batch, const void *x, void *y, void *h, void *c,
-                         void *workspace);
+                         int64_t *turn, void *workspace);
 
 #endif

@@ -11,39 +11,48 @@
 #include "product/summation.h"
 #include "product/tile.h"
 #include "system/arena.h"
+#include "system/cpu.h"
 
 /* A strip is one row by as many panels as registers hold sums of, and its weights lie in the order of their use. For phase
  * after phase and strip after strip: the bias of every slot (phase 0), then for every number of x (phase 0) and of the
  * phase's operand a vector of each panel's gates. */
-#define STRIP_MOST (ACCUMULATORS / CELL_GATES < 4 ? ACCUMULATORS / CELL_GATES : 4)
+#define STRIP_SUMS (VEC_REGISTERS == 32 ? 8 : ACCUMULATORS)
+#define STRIP_MOST (STRIP_SUMS / CELL_GATES < 8 ? STRIP_SUMS / CELL_GATES : 8)
+
+/* Panels of a strip where weights are more than twice what L1 holds: as few as keep multiply-adds busy, because the strips
+ * that come next, in opposite order, are still there only if they fit whole. */
+#define STRIP_FEW_SUMS (VEC_REGISTERS == 32 ? 4 : 8)
+#define STRIP_FEW (STRIP_FEW_SUMS / CELL_GATES > 1 ? STRIP_FEW_SUMS / CELL_GATES : 1)
 
 /* What stands before the weights: how panels are dealt to strips, evenly, and how rows of x and h are cut into parts. */
 struct step_plan {
   int64_t strips, panels, longer; /* of `panels` each, the first `longer` of one more */
-  int64_t part_x, part_h;
-  int64_t phase[CELL_PHASES]; /* numbers before its weights */
+  int64_t part_x, part_h, numbers;
+  int64_t before[CELL_PHASES], width[CELL_PHASES]; /* numbers before a phase's weights, and its numbers for a unit */
 };
 
 #define STEP_PLAN_NUMBERS ((int64_t)((sizeof(struct step_plan) + RF_LINE - 1) / RF_LINE * UNITS))
 
 static struct step_plan step_plan_make(const struct rf_step *s) {
-  const int64_t panels = (s->hidden_size + VEC_LANES - 1) / VEC_LANES, strips = (panels + STRIP_MOST - 1) / STRIP_MOST;
-  struct step_plan plan = {strips, panels / strips, panels % strips, sum_part(s->input_size), sum_part(s->hidden_size),
-                           {0}};
-  plan.phase[0] = STEP_PLAN_NUMBERS;
-  for (int p = 1; p < CELL_PHASES; p++) {
-    const int64_t width = CELL_SLOTS + CELL_GATES * s->input_size + CELL_PHASE[0].gates * s->hidden_size;
-    plan.phase[p] = plan.phase[0] + panels * VEC_LANES * width;
+  const int64_t panels = (s->hidden_size + VEC_LANES - 1) / VEC_LANES;
+  const int64_t weights = CELL_GATES * panels * VEC_LANES * (s->input_size + s->hidden_size);
+  const int64_t most = weights * (int64_t)sizeof(real) > 2 * rf_cpu_cache(1) ? STRIP_FEW : STRIP_MOST;
+  const int64_t strips = (panels + most - 1) / most;
+  struct step_plan plan = {.strips = strips, .panels = panels / strips, .longer = panels % strips};
+  plan.part_x = sum_part(s->input_size);
+  plan.part_h = sum_part(s->hidden_size);
+  int64_t before = STEP_PLAN_NUMBERS;
+  for (int p = 0; p < CELL_PHASES; p++) {
+    plan.before[p] = before;
+    plan.width[p] = CELL_PHASE[p].gates * s->hidden_size;
+    if (p == 0) plan.width[p] += CELL_SLOTS + CELL_GATES * s->input_size;
+    before += panels * VEC_LANES * plan.width[p];
   }
+  plan.numbers = before;
   return plan;
 }
 
-static size_t step_bytes(const struct rf_step *s) {
-  const int64_t units = (s->hidden_size + VEC_LANES - 1) / VEC_LANES * VEC_LANES;
-  int64_t width = CELL_SLOTS + CELL_GATES * s->input_size;
-  for (int p = 0; p < CELL_PHASES; p++) width += CELL_PHASE[p].gates * s->hidden_size;
-  return (size_t)(STEP_PLAN_NUMBERS + units * width) * sizeof(real);
-}
+static size_t step_bytes(const struct rf_step *s) { return (size_t)step_plan_make(s).numbers * sizeof(real); }
 
 /* A strip's vectors for every number of a row. Returns where the next ones go. */
 static real *step_pack_matrix(struct weights w, int64_t first, int64_t panels, real *to) {
@@ -60,16 +69,10 @@ static real *step_pack_matrix(struct weights w, int64_t first, int64_t panels, r
 }
 
 static real *step_pack_bias(const struct rf_step *s, int64_t first, int64_t panels, real *to) {
-  const real *bias_x = s->bias_ih, *bias_h = s->bias_hh;
   for (int64_t panel = first; panel < first + panels; panel++) {
     for (int slot = 0; slot < CELL_SLOTS; slot++) {
       for (int64_t unit = panel * VEC_LANES; unit < (panel + 1) * VEC_LANES; unit++) {
-        real sum = 0;
-        if (unit < s->hidden_size && bias_x && CELL_GATE_X[slot] >= 0)
-          sum += bias_x[CELL_GATE_X[slot] * s->hidden_size + unit];
-        if (unit < s->hidden_size && bias_h && CELL_GATE_H[slot] >= 0)
-          sum += bias_h[CELL_GATE_H[slot] * s->hidden_size + unit];
-        *to++ = sum;
+        *to++ = unit < s->hidden_size ? unit_bias(s->bias_ih, s->bias_hh, s->hidden_size, slot, unit) : 0;
       }
     }
   }

@@ -12,7 +12,6 @@
 
 /* One row's step in progress. */
 struct step_row {
-  const real *w; /* weights of the strip */
   const real *x, *h;
   real *c, *y;
   real *next;    /* the new h; h itself where nothing reads that any more */
@@ -63,36 +62,44 @@ INLINE void strip_cell(const int phase, const int V, const struct step_row *r, i
   }
 }
 
-INLINE const real *strip_run(const int phase, const int V, const struct step_row *r, const real *w, int64_t unit) {
+INLINE void strip_run(const int phase, const int V, const struct step_row *r, const real *w, int64_t unit) {
+  const int slot = CELL_PHASE[phase].slot, gates = CELL_PHASE[phase].gates;
   vec sums[STRIP_MOST * CELL_SLOTS];
-  real *gates = r->gates + unit * CELL_SLOTS;
-  UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : gates) + n * VEC_LANES);
+  real *kept = r->gates + unit * CELL_SLOTS;
+  UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : kept) + n * VEC_LANES);
   if (phase == 0) {
     w += V * CELL_SLOTS * VEC_LANES;
     w = strip_multiply(V, CELL_GATES, 0, r->x, r->input_size, r->part_x, w, sums);
   }
-  const real *operand = phase == 0 ? r->h : r->operand;
-  w = strip_multiply(V, CELL_PHASE[phase].gates, CELL_PHASE[phase].slot, operand, r->hidden_size, r->part_h, w, sums);
+  strip_multiply(V, gates, slot, phase == 0 ? r->h : r->operand, r->hidden_size, r->part_h, w, sums);
   strip_cell(phase, V, r, unit, sums);
   if (phase + 1 < CELL_PHASES) {
-    UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(gates + n * VEC_LANES, sums[n]);
+    UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(kept + n * VEC_LANES, sums[n]);
   }
-  return w;
 }
 
-typedef const real *strip_function(const struct step_row *r, const real *w, int64_t unit);
+typedef void strip_function(const struct step_row *r, const real *w, int64_t unit);
 
+/* A function for every V, a constant, since only then does a compiler keep the sums in registers. */
 #define STRIP_FUNCTION(P, V)                                                                                           \
-  NOINLINE const real *strip_##P##_##V(const struct step_row *r, const real *w, int64_t unit) {                        \
-    if (V <= STRIP_MOST) return strip_run(P, V, r, w, unit);                                                           \
-    __builtin_trap();                                                                                                  \
+  NOINLINE void strip_##P##_##V(const struct step_row *r, const real *w, int64_t unit) {                               \
+    if (V <= STRIP_MOST) {                                                                                             \
+      strip_run(P, V, r, w, unit);                                                                                     \
+    } else {                                                                                                           \
+      __builtin_trap();                                                                                                \
+    }                                                                                                                  \
   }
 #define STRIP_FUNCTIONS(P)                                                                                             \
   STRIP_FUNCTION(P, 1)                                                                                                 \
   STRIP_FUNCTION(P, 2)                                                                                                 \
   STRIP_FUNCTION(P, 3)                                                                                                 \
   STRIP_FUNCTION(P, 4)                                                                                                 \
-  static strip_function *const strip_##P[] = {strip_##P##_1, strip_##P##_2, strip_##P##_3, strip_##P##_4};
+  STRIP_FUNCTION(P, 5)                                                                                                 \
+  STRIP_FUNCTION(P, 6)                                                                                                 \
+  STRIP_FUNCTION(P, 7)                                                                                                 \
+  STRIP_FUNCTION(P, 8)                                                                                                 \
+  static strip_function *const strip_##P[] = {strip_##P##_1, strip_##P##_2, strip_##P##_3, strip_##P##_4,              \
+                                              strip_##P##_5, strip_##P##_6, strip_##P##_7, strip_##P##_8};
 
 STRIP_FUNCTIONS(0)
 #if CELL_PHASES > 1
@@ -108,20 +115,20 @@ static size_t step_workspace_bytes(const struct rf_step *s) {
   return (size_t)(rows * rf_step_state(s->hidden_size, sizeof(real))) * sizeof(real);
 }
 
-INLINE void step_row(const struct step_plan *plan, const real *packed, struct step_row *r, real *h) {
-  for (int phase = 0; phase < CELL_PHASES; phase++) {
-    const real *w = packed + plan->phase[phase];
-    for (int64_t strip = 0, unit = 0; strip < plan->strips; strip++) {
-      const int64_t panels = plan->panels + (strip < plan->longer);
-      w = strip_family[phase][panels - 1](r, w, unit);
-      unit += panels * VEC_LANES;
-    }
+/* All strips of a phase, forwards or backwards. */
+INLINE void step_phase(const int phase, const struct step_plan *plan, const real *packed, const struct step_row *r,
+                       int backwards) {
+  const int64_t width = plan->width[phase] * VEC_LANES;
+  const int64_t all = plan->strips * plan->panels + plan->longer;
+  for (int64_t i = 0, panel = backwards ? all : 0; i < plan->strips; i++) {
+    const int64_t strip = backwards ? plan->strips - 1 - i : i, panels = plan->panels + (strip < plan->longer);
+    if (backwards) panel -= panels;
+    strip_family[phase][panels - 1](r, packed + plan->before[phase] + panel * width, panel * VEC_LANES);
+    if (!backwards) panel += panels;
   }
-  if (r->next == h) return;
-  for (int64_t unit = 0; unit < r->hidden_size; unit += VEC_LANES) v_store(h + unit, v_load(r->next + unit));
 }
 
-static void step_run(const struct rf_step *s, int64_t batch, const void *x, void *y, void *h, void *c,
+static void step_run(const struct rf_step *s, int64_t batch, const void *x, void *y, void *h, void *c, int64_t *turn,
                      void *workspace) {
   const struct step_plan *plan = s->packed;
   real *scratch = workspace;
@@ -142,7 +149,11 @@ static void step_run(const struct rf_step *s, int64_t batch, const void *x, void
         .part_x = plan->part_x,
         .part_h = plan->part_h,
     };
-    step_row(plan, s->packed, &r, h_row);
+    const int backwards = (*turn)++ & 1;
+    UNROLL for (int phase = 0; phase < CELL_PHASES; phase++) step_phase(phase, plan, s->packed, &r, backwards);
+    for (int64_t unit = 0; unit < s->hidden_size && !in_place; unit += VEC_LANES) {
+      v_store(h_row + unit, v_load(scratch + unit));
+    }
   }
 }
 
