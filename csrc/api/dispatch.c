@@ -58,8 +58,8 @@ static void choose_default(void) {
     isa = rf_isa_id(wanted);
     chosen.default_status = isa < 0 ? RF_ERROR_ISA : *chosen.reason[isa] ? RF_ERROR_UNSUPPORTED : RF_OK;
   } else {
-    while (isa < ISAS && *chosen.reason[isa]) isa++;
-    chosen.default_status = isa < ISAS ? RF_OK : RF_ERROR_UNSUPPORTED;
+    while (isa + 1 < ISAS && *chosen.reason[isa]) isa++;
+    chosen.default_status = *chosen.reason[isa] ? RF_ERROR_UNSUPPORTED : RF_OK; /* that of the last, where none runs */
   }
   chosen.default_isa = isa;
 }
@@ -109,6 +109,14 @@ int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {
   int32_t isa = p->isa, status = resolve_isa(&isa);
   if (status == RF_OK) *kernel = chosen.kernel[p->cell][p->dtype][isa];
   return status == RF_OK && *kernel == NULL ? RF_ERROR_DTYPE : status; /* of a number type that was not built */
+}
+
+const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide) {
+  for (int32_t isa = 0; isa < ISAS; isa++) {
+    const struct rf_kernel *k = chosen.kernel[rf_cell_id(wide->cell)][wide->dtype][isa];
+    if (k && !*chosen.reason[isa] && k->lanes * 2 == wide->lanes) return k;
+  }
+  return NULL;
 }
 
 int32_t rf_choose_math(int32_t isa, int32_t dtype, const struct rf_math **math) {

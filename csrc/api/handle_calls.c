@@ -32,6 +32,7 @@ int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, i
     p->weight_dtype = p->dtype;
     status = p->first_layer || p->only_direction ? RF_ERROR_RANGE : rf_check_problem(p, rf_cells, RF_NEED_WEIGHTS);
     if (status == RF_OK) status = rf_choose_kernel(p, &spec[n].kernel);
+    if (status == RF_OK) spec[n].narrow = rf_narrow_kernel(spec[n].kernel);
   }
   if (status != RF_OK) return status;
   if (num_threads == 0) num_threads = 1;

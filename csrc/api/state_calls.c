@@ -21,6 +21,8 @@ int32_t rf_net_state_reset(const rf_net *net, int64_t batch, void *state, const 
   if (net == NULL || state == NULL) return RF_ERROR_NULL;
   if (batch < 0) return RF_ERROR_SHAPE;
   struct arena arena = {state, 0};
+  int64_t *turn = rf_state_turn(&arena);
+  if (!rows) *turn = 0;
   for (int32_t n = 0; n < net->count; n++) {
     if (net->part[n].kind != RF_PART_LAYERS) continue;
     struct rf_state states[2];
@@ -37,6 +39,8 @@ int32_t rf_net_state_copy(const rf_net *net, int64_t from_batch, const void *fro
     return RF_ERROR_RANGE;
   }
   struct arena from_arena = {(char *)from, 0}, to_arena = {to, 0};
+  rf_state_turn(&from_arena);
+  rf_state_turn(&to_arena);
   for (int32_t n = 0; n < net->count; n++) {
     const struct rf_part *part = &net->part[n];
     if (part->kind != RF_PART_LAYERS) continue;

@@ -52,8 +52,8 @@ static const void *keep(struct arena *arena, const void *from, int64_t numbers, 
 
 /* Rows from which on tiles of several rows are faster: the step kernels read a layer's weights again for every row. Measured
  * on Zen 4 for LSTM: they win up to 16 rows of 16 units and 3 rows of 32, but from 2 rows on not with 64 units. */
-static int64_t step_rows(const struct rf_kernel *kernel, const struct rf_step *step) {
-  const size_t bytes = kernel->step_bytes(step);
+static int64_t step_rows(const struct rf_step_layer *layer) {
+  const size_t bytes = layer->kernel->step_bytes(&layer->step);
   return bytes <= (16 << 10) ? 16 : bytes <= (64 << 10) ? 4 : 2;
 }
 
@@ -61,7 +61,7 @@ static int64_t step_rows(const struct rf_kernel *kernel, const struct rf_step *s
 static void place_steps(const struct rf_part_spec *s, size_t size, struct arena *arena, struct rf_part *part) {
   const rf_problem *p = &s->problem;
   if (p->num_directions > 1) return;
-  struct rf_step *steps = take(arena, p->num_layers, sizeof *steps);
+  struct rf_step_layer *layers = take(arena, p->num_layers, sizeof *layers);
   const int64_t state = rf_step_state(p->hidden_size, size);
   for (int32_t l = 0; l < p->num_layers; l++) {
     struct rf_step step = {
@@ -75,13 +75,14 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
         .bias_ih = p->bias_ih ? p->bias_ih[l] : NULL,
         .bias_hh = p->bias_hh ? p->bias_hh[l] : NULL,
     };
-    step.packed = take(arena, (int64_t)s->kernel->step_bytes(&step), 1);
+    const struct rf_kernel *kernel = rf_step_kernel(s->kernel, s->narrow, &step);
+    step.packed = take(arena, (int64_t)kernel->step_bytes(&step), 1);
     if (!step.packed) continue;
-    s->kernel->step_pack(&step);
+    kernel->step_pack(&step);
     step.weight_ih = step.weight_hh = step.bias_ih = step.bias_hh = NULL; /* the caller's */
-    steps[l] = step;
+    layers[l] = (struct rf_step_layer){step, kernel};
   }
-  if (part) part->step = steps, part->step_rows = step_rows(s->kernel, &steps[p->num_layers - 1]);
+  if (part) part->step = layers, part->step_rows = step_rows(&layers[p->num_layers - 1]);
 }
 
 /* A part of layers: the record that its calls begin with. Returns a status, and only counts bytes without memory. */

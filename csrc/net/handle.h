@@ -18,9 +18,16 @@ enum { RF_PART_LAYERS = RF_HEAD_LOG_SOFTMAX + 1, RF_PART_EMBEDDING };
 struct rf_part_spec {
   int32_t kind;
   const struct rf_kernel *kernel; /* of layers, whose record names sizes, parameters and initial states */
+  const struct rf_kernel *narrow; /* the same on vectors half as wide, or NULL */
   rf_problem problem;
   int64_t inputs, outputs;   /* of a linear layer; an embedding's entries and the numbers of each */
   const void *weight, *bias; /* bias may be NULL */
+};
+
+/* One layer for steps, and the kernel that is best for them. */
+struct rf_step_layer {
+  struct rf_step step;
+  const struct rf_kernel *kernel;
 };
 
 struct rf_part {
@@ -29,7 +36,7 @@ struct rf_part {
   const struct rf_kernel *kernel;
   rf_problem problem; /* all of a call's record but for what comes with the call */
   const void *h0, *c0; /* (L*D, H), or NULL: zeros */
-  struct rf_step *step; /* layer after layer; NULL where a direction is reverse */
+  struct rf_step_layer *step; /* layer after layer; NULL where a direction is reverse */
   int64_t step_rows;    /* of a batch, from which on the general call is faster */
   struct rf_linear linear;
   const void *table; /* (entries, outputs) */
@@ -80,6 +87,11 @@ int32_t rf_handle_workspace_bytes(const rf_net *net, int64_t steps, int64_t batc
 
 /* The parts in turn. A part of layers takes its states from `state` and moves it on to the next one's. */
 void rf_handle_run(const rf_net *net, const rf_sequence *sequence);
+
+/* What a state begins with, before the states of the parts: how many rows made a step, by which kernels know in which
+ * order to go through their weights. */
+static inline int64_t *rf_state_turn(struct arena *state) { return take(state, 1, sizeof(int64_t)); }
+
 void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
 
 /* One part on a sequence, whose x, y and strides are the part's, in what of the workspace is left for it. */

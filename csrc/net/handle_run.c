@@ -95,6 +95,7 @@ void rf_part_run(const rf_net *net, const struct rf_part *part, const rf_sequenc
 
 void rf_handle_run(const rf_net *net, const rf_sequence *s) {
   struct arena state = {s->state, 0}, scratch = {s->workspace, 0};
+  rf_state_turn(&state);
   void *room[2];
   for (int i = 0; i < 2; i++) room[i] = take(&scratch, s->steps * s->batch * net->between, net->size);
   rf_sequence now = *s;

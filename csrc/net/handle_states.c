@@ -38,6 +38,7 @@ void rf_state_write(const struct rf_state *state, int64_t batch, const void *fro
 const struct rf_part *rf_handle_part(const rf_net *net, int32_t number, int64_t batch, const void *memory,
                                      struct rf_state states[2]) {
   struct arena arena = {(char *)memory, 0};
+  rf_state_turn(&arena);
   for (int32_t n = 0; n < net->count; n++) {
     const struct rf_part *part = &net->part[n];
     if (part->kind != RF_PART_LAYERS) continue;
@@ -60,6 +61,7 @@ int32_t rf_handle_state_bytes(const rf_net *net, int64_t batch, size_t *bytes) {
   if (!is_size(batch)) return RF_ERROR_SHAPE;
   struct arena arena = {0};
   struct rf_state states[2];
+  rf_state_turn(&arena);
   for (int32_t n = 0; n < net->count; n++) {
     if (net->part[n].kind != RF_PART_LAYERS) continue;
     if (too_large(&net->part[n], batch)) return RF_ERROR_SIZE;
@@ -84,7 +86,7 @@ static int32_t layers_bytes(const rf_net *net, const struct rf_part *part, int64
   if (status != RF_OK) return status;
   *bytes += arena.used;
   for (int32_t l = 0; part->step && l < p.num_layers; l++) {
-    const size_t step = part->kernel->step_workspace_bytes(&part->step[l]);
+    const size_t step = part->step[l].kernel->step_workspace_bytes(&part->step[l].step);
     if (step > *bytes) *bytes = step;
   }
   return RF_OK;

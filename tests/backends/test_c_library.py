@@ -13,6 +13,7 @@ from programs import python, run, tool
 from support import Spec, make_problem
 
 import rnnfast
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c import record
 from rnnfast.backends.c.library import library
@@ -238,3 +239,18 @@ def test_a_cmake_project_finds_the_installed_package(tmp_path: Path, shared: str
     run(cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     run(cmake, "--build", project / "build")
     assert run(project / "build" / "step").startswith("rnnfast ")
+
+
+def test_a_record_is_filled_in_with_defaults() -> None:
+    ffi, lib = library()
+    problem = ffi.new("rf_problem *")
+    ffi.buffer(problem)[:] = b"\xff" * ffi.sizeof("rf_problem")
+    size, kind = ffi.sizeof("rf_problem"), (lib.rf_cell_id(b"gru"), lib.RF_F64)
+    assert lib.rf_problem_init(problem, size + 8, *kind, 2, 1, 5, 3, 4, 6) == lib.RF_ERROR_STRUCT_SIZE
+    assert lib.rf_problem_init(problem, size, *kind, 2, 2, 5, 3, 4, 6) == lib.RF_OK
+    template = record.Template(make_problem(Spec("gru", 5, 3, 4, 6, layers=2, directions=2)), Layout()).record
+    for name, field in ffi.typeof("rf_problem").fields:
+        if name in record.WEIGHTS or "[" in field.type.cname:
+            continue
+        expected = lib.RF_ISA_AUTO if name == "isa" else getattr(template, name)
+        assert getattr(problem, name) == expected, name

@@ -23,7 +23,7 @@ std::unique_ptr<void, Free> aligned(std::size_t bytes) {
   return std::unique_ptr<void, Free>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
 }
 
-}  // namespace
+} // namespace
 
 int main(int count, char **words) {
   if (count != 3) return 2;
