@@ -67,8 +67,6 @@ static const char *cell_of(const struct options *o, int64_t *gates) {
   return rf_text_is(o->nonlinearity, "linear") ? "rnn_linear" : NULL;
 }
 
-static int is_size(int64_t n) { return n >= 1 && n <= INT32_MAX; }
-
 /* The initial states, learned with the net: (L*D, H), or with a batch axis of one row. */
 static int initial(struct reading *r, const char *name, int64_t layers, int64_t hidden, const void **to) {
   const struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
@@ -85,7 +83,8 @@ static int layers(struct reading *r, const char *cell, int64_t gates) {
   const struct options *o = r->options;
   rf_problem *p = &r->spec->problem;
   const int64_t directions = o->bidirectional ? 2 : 1, hidden = o->hidden_size, count = o->num_layers * directions;
-  if (!is_size(o->input_size) || !is_size(hidden) || !is_size(o->num_layers)) return fail(r, RF_ERROR_SHAPE);
+  if (!rf_is_size(o->input_size, 1) || !rf_is_size(hidden, 1) || !rf_is_size(o->num_layers, 1))
+    return fail(r, RF_ERROR_SHAPE);
   if (count > r->tensors->count) return fail(r, RF_ERROR_FORMAT);
   if (o->masked_output.at != NULL && rf_text_is(o->masked_output, "hold")) {
     p->masked_output = RF_MASKED_HOLD;
@@ -121,7 +120,7 @@ static int layers(struct reading *r, const char *cell, int64_t gates) {
 
 static int table_of(struct reading *r, int32_t kind, int64_t inputs, int64_t outputs, int64_t rows, int64_t columns,
                     int bias) {
-  if (!is_size(rows) || !is_size(columns)) return fail(r, RF_ERROR_SHAPE);
+  if (!rf_is_size(rows, 1) || !rf_is_size(columns, 1)) return fail(r, RF_ERROR_SHAPE);
   r->spec->kind = kind;
   r->spec->inputs = inputs;
   r->spec->outputs = outputs;

@@ -21,8 +21,6 @@ static int64_t outputs_of(const struct rf_part_spec *s, int64_t from) {
                                                                      : from;
 }
 
-static int is_size(int64_t n) { return n >= 1 && n <= INT32_MAX; }
-
 /* Whether parts, each fine in itself, make a chain of one number type. An embedding alone takes indices. */
 static int32_t check_chain(const struct rf_part_spec *spec, int32_t count, int32_t dtype) {
   int64_t from = 0;
@@ -33,7 +31,7 @@ static int32_t check_chain(const struct rf_part_spec *spec, int32_t count, int32
     if (n == 0 && s->kind >= RF_HEAD_TANH && s->kind <= RF_HEAD_LOG_SOFTMAX) return RF_ERROR_SHAPE;
     if (n > 0 && (s->kind == RF_PART_EMBEDDING || inputs_of(s, from) != from)) return RF_ERROR_SHAPE;
     if (s->kind == RF_HEAD_LINEAR || s->kind == RF_PART_EMBEDDING) {
-      if (!is_size(s->inputs) || !is_size(s->outputs)) return RF_ERROR_SHAPE;
+      if (!rf_is_size(s->inputs, 1) || !rf_is_size(s->outputs, 1)) return RF_ERROR_SHAPE;
       if (!s->weight) return RF_ERROR_NULL;
       if (16.0 * (double)s->inputs * (double)s->outputs > 4e18) return RF_ERROR_SIZE;
     }

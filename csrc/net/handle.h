@@ -11,6 +11,8 @@
 #include "layer/step.h"
 #include "system/arena.h"
 
+static inline int rf_is_size(int64_t n, int64_t least) { return n >= least && n <= INT32_MAX; }
+
 /* Kinds of part: those of rf_head_part, and these. */
 enum { RF_PART_LAYERS = RF_HEAD_LOG_SOFTMAX + 1, RF_PART_EMBEDDING };
 

@@ -48,8 +48,6 @@ const struct rf_part *rf_handle_part(const rf_net *net, int32_t number, int64_t 
   return NULL;
 }
 
-static int is_size(int64_t n) { return n >= 0 && n <= INT32_MAX; }
-
 /* Whether a net's states of so many rows could not be counted. */
 static int too_large(const struct rf_part *part, int64_t batch) {
   const rf_problem *p = &part->problem;
@@ -58,7 +56,7 @@ static int too_large(const struct rf_part *part, int64_t batch) {
 }
 
 int32_t rf_handle_state_bytes(const rf_net *net, int64_t batch, size_t *bytes) {
-  if (!is_size(batch)) return RF_ERROR_SHAPE;
+  if (!rf_is_size(batch, 0)) return RF_ERROR_SHAPE;
   struct arena arena = {0};
   struct rf_state states[2];
   rf_state_turn(&arena);
@@ -94,7 +92,7 @@ static int32_t layers_bytes(const rf_net *net, const struct rf_part *part, int64
 
 /* Two rows of what parts pass on for every row of every step, then whatever the part needs that needs most. */
 int32_t rf_handle_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, size_t *bytes) {
-  if (!is_size(steps) || !is_size(batch)) return RF_ERROR_SHAPE;
+  if (!rf_is_size(steps, 0) || !rf_is_size(batch, 0)) return RF_ERROR_SHAPE;
   if (4.0 * (double)steps * (double)batch * (double)net->between * (double)net->size > 4e18) return RF_ERROR_SIZE;
   struct arena arena = {0};
   size_t most = 0;

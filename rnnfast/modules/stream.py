@@ -10,7 +10,7 @@ from rnnfast.arrays.host import apart, as_array, as_flags, check_output, dense, 
 from rnnfast.backends import choose
 from rnnfast.backends.contract import Steps
 from rnnfast.calls import states
-from rnnfast.calls.arguments import read_x
+from rnnfast.calls.arguments import is_plain, read_x
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks.arrays import check_dtype, check_steps
@@ -69,10 +69,19 @@ class Stream(Generic[StateT]):
 
     def _looked_at(self, x: Any, out: Array | None) -> Array:
         """Make a step from arrays of any kind."""
-        x, shape = self._read(x)
-        y: Array = empty(shape, self._dtype) if out is None else self._output(out, shape)
+        shape: tuple[int, ...] = self._y_shape
+        if not is_plain(x, self._x_shape, self._dtype):
+            x, shape = self._read(x)
+        if out is None:
+            y: Array = empty(shape, self._dtype)
+        else:
+            y, base = self._output(out, shape), x.base
+            # What overlaps an array that owns its memory is that array, lies on it, or is something foreign.
+            foreign = not y.flags.owndata or (base is not None and type(base) is not np.ndarray)
+            if x is y or base is y or (foreign and np.may_share_memory(x, y)):
+                x = x.copy()
         with self._steps.held():
-            self._steps.run(cast(Array, apart(x, (y,)))[None], y.reshape(1, *self._y_shape) if y.ndim == 1 else y[None])
+            self._steps.run(x[None], y.reshape(1, *self._y_shape) if y.ndim == 1 else y[None])
         return y
 
     def _read(self, x: Any) -> tuple[Array, tuple[int, ...]]:

@@ -13,7 +13,6 @@ from programs import python, run, tool
 from support import Spec, make_problem
 
 import rnnfast
-from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c import record
 from rnnfast.backends.c.library import library
@@ -221,36 +220,48 @@ cmake_minimum_required(VERSION 3.18)
 project(embedder LANGUAGES C)
 find_package(rnnfast REQUIRED)
 add_executable(step {source})
-target_link_libraries(step PRIVATE rnnfast::rnnfast m)
+target_link_libraries(step PRIVATE rnnfast::{library} m)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shared", ["ON", "OFF"])
-def test_a_cmake_project_finds_the_installed_package(tmp_path: Path, shared: str) -> None:
-    cmake, build, prefix, project = tool("cmake"), tmp_path / "build", tmp_path / "prefix", tmp_path / "project"
+def installed(folder: Path, *options: str) -> Path:
+    """The library built and installed as a program's author would; where."""
+    cmake, build, prefix = tool("cmake"), folder / "build", folder / "prefix"
     tool("cc")
-    project.mkdir()
-    (project / "CMakeLists.txt").write_text(PROJECT.format(source=PROGRAM))
-    options = ("-DCMAKE_BUILD_TYPE=Debug", f"-DBUILD_SHARED_LIBS={shared}")
-    run(cmake, "-S", CLONE, "-B", build, *options)
+    run(cmake, "-S", CLONE, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options)
     run(cmake, "--build", build, "--parallel", "2")
     run(cmake, "--install", build, "--prefix", prefix)
-    run(cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run(cmake, "--build", project / "build")
-    assert run(project / "build" / "step").startswith("rnnfast ")
+    return prefix
 
 
-def test_a_record_is_filled_in_with_defaults() -> None:
-    ffi, lib = library()
-    problem = ffi.new("rf_problem *")
-    ffi.buffer(problem)[:] = b"\xff" * ffi.sizeof("rf_problem")
-    size, kind = ffi.sizeof("rf_problem"), (lib.rf_cell_id(b"gru"), lib.RF_F64)
-    assert lib.rf_problem_init(problem, size + 8, *kind, 2, 1, 5, 3, 4, 6) == lib.RF_ERROR_STRUCT_SIZE
-    assert lib.rf_problem_init(problem, size, *kind, 2, 2, 5, 3, 4, 6) == lib.RF_OK
-    template = record.Template(make_problem(Spec("gru", 5, 3, 4, 6, layers=2, directions=2)), Layout()).record
-    for name, field in ffi.typeof("rf_problem").fields:
-        if name in record.WEIGHTS or "[" in field.type.cname:
-            continue
-        expected = lib.RF_ISA_AUTO if name == "isa" else getattr(template, name)
-        assert getattr(problem, name) == expected, name
+@pytest.mark.slow
+def test_a_cmake_project_finds_the_installed_package(tmp_path: Path) -> None:
+    cmake, prefix = tool("cmake"), installed(tmp_path)
+    for target in ("rnnfast", "rnnfast_static"):
+        project = tmp_path / target
+        project.mkdir()
+        (project / "CMakeLists.txt").write_text(PROJECT.format(source=PROGRAM, library=target))
+        run(cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+        run(cmake, "--build", project / "build")
+        assert run(project / "build" / "step").startswith("rnnfast ")
+    (archive,) = prefix.rglob("librnnfast.a")
+    symbols = run(tool("nm"), "--defined-only", "--extern-only", "--format=posix", archive)
+    names = {line.split()[0] for line in symbols.splitlines() if line and not line.endswith(":")}
+    assert names and all(name.startswith("rf_") for name in names), names
+    flags = run(tool("pkg-config"), "--cflags", "--libs", "rnnfast", PKG_CONFIG_PATH=str(archive.parent / "pkgconfig"))
+    run(tool("cc"), PROGRAM, *flags.split(), "-lm", f"-Wl,-rpath,{archive.parent}", "-o", tmp_path / "step")
+    assert run(tmp_path / "step").startswith("rnnfast ")
+
+
+@pytest.mark.slow
+def test_a_program_builds_what_it_needs_alone(tmp_path: Path) -> None:
+    needed = ("-DRNNFAST_CELLS=lstm", "-DRNNFAST_DTYPES=float64", "-DRNNFAST_ISAS=scalar")
+    prefix = installed(tmp_path, "-DBUILD_SHARED_LIBS=OFF", *needed)
+    (archive,) = prefix.rglob("librnnfast.a")
+    symbols = run(tool("nm"), "--defined-only", "--extern-only", "--format=posix", archive)
+    assert re.findall(r"^rf_kernel_\w+", symbols, re.MULTILINE) == ["rf_kernel_lstm_f64_scalar"]
+    run(tool("cc"), PROGRAM, f"-I{prefix / 'include'}", archive, "-lm", "-pthread", "-o", tmp_path / "step")
+    assert run(tmp_path / "step").startswith("rnnfast ")
+    for option in ("-DRNNFAST_CELLS=", "-DRNNFAST_ISAS=sse9", "-DRNNFAST_DTYPES=float16"):
+        with pytest.raises(AssertionError, match=option.partition("=")[0].removeprefix("-D")):
+            run(tool("cmake"), "-S", CLONE, "-B", tmp_path / option, option)

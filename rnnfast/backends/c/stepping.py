@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from rnnfast.backends.c.handle import Handle
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.memory import Block, workspace
-from rnnfast.backends.stepping import IN_USE
+from rnnfast.backends.stepping import IN_USE, Hold
 from rnnfast.problem import Array
 
 INDEX = np.dtype(np.int64)
@@ -45,16 +44,10 @@ class Stepping:
             raise RuntimeError(IN_USE)
         return done > 0
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Hold:
         """Keep other threads out. Raises RuntimeError where one is at work."""
         _, lib = library()
-        if not lib.array_stream_take(self._stream):
-            raise RuntimeError(IN_USE)
-        try:
-            yield
-        finally:
-            lib.array_stream_give(self._stream)
+        return Hold(lambda: lib.array_stream_take(self._stream), lambda: lib.array_stream_give(self._stream))
 
     def run(self, x: Array, y: Array) -> None:
         """Advance by the steps of x (T, B, I), or of indices (T, B), writing y (T, B, O); last axes have no gaps."""
