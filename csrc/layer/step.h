@@ -24,9 +24,10 @@ static inline int64_t rf_step_state(int64_t hidden, size_t size) {
 
 /* The new state of every row of `batch` from x, in place in h (and c, or NULL), and a copy of h in y, unless that is NULL.
  * h, c and workspace are at multiples of RF_LINE; x is not y, h or c of the same layer. Nothing is checked; subnormals are
- * flushed if the caller set that mode (system/cpu.h). `turn` counts rows from anywhere: one after the other goes through
- * the weights in opposite orders, so that an L1 smaller than these still has the last ones. */
+ * flushed if the caller set that mode (system/cpu.h). `turn` counts the rows that made a
+ * step before: one after the other goes through the weights in opposite orders, so that an L1 smaller than these still has
+ * the last ones. */
 typedef void rf_step_run(const struct rf_step *step, int64_t batch, const void *x, void *y, void *h, void *c,
-                         int64_t *turn, void *workspace);
+                         int64_t turn, void *workspace);
 
 #endif

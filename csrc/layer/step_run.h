@@ -128,7 +128,7 @@ INLINE void step_phase(const int phase, const struct step_plan *plan, const real
   }
 }
 
-static void step_run(const struct rf_step *s, int64_t batch, const void *x, void *y, void *h, void *c, int64_t *turn,
+static void step_run(const struct rf_step *s, int64_t batch, const void *x, void *y, void *h, void *c, int64_t turn,
                      void *workspace) {
   const struct step_plan *plan = s->packed;
   real *scratch = workspace;
@@ -149,7 +149,7 @@ static void step_run(const struct rf_step *s, int64_t batch, const void *x, void
         .part_x = plan->part_x,
         .part_h = plan->part_h,
     };
-    const int backwards = (*turn)++ & 1;
+    const int backwards = (turn + b) & 1;
     UNROLL for (int phase = 0; phase < CELL_PHASES; phase++) step_phase(phase, plan, s->packed, &r, backwards);
     for (int64_t unit = 0; unit < s->hidden_size && !in_place; unit += VEC_LANES) {
       v_store(h_row + unit, v_load(scratch + unit));
