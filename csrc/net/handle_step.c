@@ -3,15 +3,14 @@
 
 /* Layer after layer, each on the new state of the one below it. Returns where the next part's states begin. */
 static char *step_layers(const rf_net *net, const struct rf_part *part, int64_t batch, const void *x, void *y, char *h,
-                         int64_t *turn, void *scratch) {
+                         int64_t turn, void *scratch) {
   const int32_t layers = part->problem.num_layers;
   const size_t layer_bytes = (size_t)(batch * part->step->step.state_stride) * net->size;
   char *c = h + (size_t)layers * layer_bytes;
   char *end = part->kernel->shape.states > 1 ? c + (size_t)layers * layer_bytes : c;
   for (int32_t l = 0; l < layers; l++, h += layer_bytes, c += layer_bytes) {
     const struct rf_step_layer *layer = &part->step[l];
-    int64_t own = *turn;
-    layer->kernel->step(&layer->step, batch, x, l + 1 == layers ? y : NULL, h, c, &own, scratch);
+    layer->kernel->step(&layer->step, batch, x, l + 1 == layers ? y : NULL, h, c, turn, scratch);
     x = h;
   }
   return end;
@@ -37,7 +36,7 @@ void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, vo
     const struct rf_part *part = &net->part[n];
     void *to = n + 1 == net->count ? y : room[n % 2];
     if (part->step && batch < part->step_rows) {
-      states = step_layers(net, part, batch, x, to, states, turn, scratch);
+      states = step_layers(net, part, batch, x, to, states, *turn, scratch);
     } else {
       states = run_one(net, part, batch, x, to, states, scratch);
     }

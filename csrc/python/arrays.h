@@ -11,7 +11,7 @@
 #include "include/rnnfast.h"
 
 enum { ALIGNMENT = 64, AXES = 3 };
-enum { DENSE = 0x1, ALIGNED = 0x100, WRITEABLE = 0x400 }; /* NumPy's flags */
+enum { DENSE = 0x1, OWNDATA = 0x4, ALIGNED = 0x100, WRITEABLE = 0x400 }; /* NumPy's flags */
 
 struct array {
   PyObject_HEAD char *data;
@@ -37,6 +37,27 @@ static int arrays_are(int32_t count, const uintptr_t *ids, const intptr_t *forms
       if (a->shape[axis] != form[3 + axis] || a->strides[axis] != stride) return 0;
       stride *= a->shape[axis];
     }
+  }
+  return 1;
+}
+
+/* Whether an array, if there is one, lies in memory that some array of Python's owns, and none of these owners. */
+static int array_is_apart(const struct array *a, int32_t count, const uintptr_t *owners) {
+  if ((PyObject *)a == Py_None) return 1;
+  const struct array *owner = a->base ? (const struct array *)a->base : a;
+  if (Py_TYPE((PyObject *)owner) != Py_TYPE((PyObject *)a) || !(owner->flags & OWNDATA)) return 0;
+  for (int32_t n = 0; n < count; n++) {
+    if ((uintptr_t)owner == owners[n]) return 0;
+  }
+  return 1;
+}
+
+/* The same of all that a backward reads. */
+static int arrays_are_apart(int32_t count, const uintptr_t *owners, uintptr_t x, uintptr_t dy, uintptr_t mask,
+                            uintptr_t resets, uintptr_t h0, uintptr_t c0, uintptr_t dh_n, uintptr_t dc_n) {
+  const uintptr_t arrays[] = {x, dy, mask, resets, h0, c0, dh_n, dc_n};
+  for (size_t n = 0; n < sizeof arrays / sizeof *arrays; n++) {
+    if (!array_is_apart((const struct array *)arrays[n], count, owners)) return 0;
   }
   return 1;
 }

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 import rnnfast.modules.sequences as nets
 from rnnfast.modules.recurrent import Recurrent
-from rnnfast.modules.stream import Stream
 from rnnfast.net import files, saved
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
+from rnnfast.nn.sequential_stream import SequentialStream
 from rnnfast.nn.softmax import LogSoftmax
 from rnnfast.problem import Array
 
@@ -82,7 +80,8 @@ class Sequential:
 
     def stream(self, batch: int = 1) -> SequentialStream:
         """Return a stream of single steps, its states inside. Raises ValueError where a part is bidirectional."""
-        return SequentialStream(self.parts, batch)
+        parts = self.parts.values()
+        return SequentialStream([part.stream(batch) if isinstance(part, Recurrent) else part for part in parts])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all parts to a .safetensors file, which `rf_net_load` reads from C, or to an .npz.
@@ -107,47 +106,6 @@ class Sequential:
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
-
-
-class SequentialStream:
-    """A model and the states of `batch` sequences that advance together; for one thread at a time."""
-
-    def __init__(self, parts: Mapping[str, Any], batch: int) -> None:
-        self._parts = [part.stream(batch) if isinstance(part, Recurrent) else part for part in parts.values()]
-
-    def step(self, x: Any, out: Array | None = None) -> Array:
-        """The output for one step's x, (batch, I) or, where batch is 1, (I,); the states advance. `out` takes it."""
-        return self._through(x, out, "step")
-
-    def run(self, chunk: Any, out: Array | None = None) -> Array:
-        """Make many steps at once: the outputs for a chunk of a sequence."""
-        return self._through(chunk, out, "run")
-
-    def _through(self, x: Any, out: Array | None, how: str) -> Array:
-        for part in self._parts:
-            x = getattr(part, how)(x) if isinstance(part, Stream) else part(x)
-        if out is None:
-            return np.asarray(x)
-        out[...] = x
-        return out
-
-    @property
-    def states(self) -> list[Any]:
-        """Copies of the states of the recurrent parts. Assign some to go on from them."""
-        return [stream.state for stream in self._streams()]
-
-    @states.setter
-    def states(self, values: Sequence[Any]) -> None:
-        for stream, value in zip(self._streams(), values, strict=True):
-            stream.state = value
-
-    def reset(self, mask: Any = None) -> None:
-        """Start again from zero states: every row, or those where `mask` (batch,) is not zero."""
-        for stream in self._streams():
-            stream.reset(mask)
-
-    def _streams(self) -> list[Stream[Any]]:
-        return [part for part in self._parts if isinstance(part, Stream)]
 
 
 def load_model(path: str | os.PathLike[str], *, backend: str | None = None) -> Sequential:
