@@ -80,7 +80,7 @@ static int32_t layers_bytes(const rf_net *net, const struct rf_part *part, int64
   for (int i = 0; i < count; i++) take(&arena, states[i].layers * batch, states[i].row);
   p.steps = p.t1 = steps;
   p.batch = batch;
-  const int32_t status = rf_stack_workspace_bytes(part->kernel, &p, bytes);
+  const int32_t status = rf_stack_workspace_most(part->kernel, &p, bytes);
   if (status != RF_OK) return status;
   *bytes += arena.used;
   for (int32_t l = 0; part->step && l < p.num_layers; l++) {

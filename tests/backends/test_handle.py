@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from handles import ACTIVATIONS, Rows, handle
 from support import Spec, make_problem
 
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c.library import check, library
+from rnnfast.backends.c.record import Template
 from rnnfast.backends.common import whole
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -196,6 +199,24 @@ def test_empty_calls_leave_the_state_alone() -> None:
     assert rows.forward(x_of(problem)[:0]).size == 0
     np.testing.assert_array_equal(rows.state.bytes, before)
     assert Rows(rows.net, 0, "float32").step(np.zeros((0, 4), "float32")).size == 0
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("cell", ["lstm", "gru_before"])
+def test_scratch_serves_fewer_steps_and_rows(cell: str, threads: int) -> None:
+    problem = problem_of(cell=cell, steps=8, batch=64, input_size=64, hidden_size=256)
+    net = handle(problem, threads=threads)
+    for steps, batch in itertools.product((1, 2, 8), (1, 2, 8, 15, 16, 31, 64)):
+        x = np.ascontiguousarray(x_of(problem)[:steps, :batch])
+        part = replace(problem, steps=steps, batch=batch, x=x, y=np.empty((steps, batch, 256), "float32"))
+        part = replace(part, h_n=None, c_n=None)
+        template = Template(part, Layout())
+        template.record.num_threads = threads
+        template.record.packed = template.ffi.cast("void *", 64)  # only whether there is any is asked
+        needed = template.size("workspace")
+        for more, rows in itertools.product((1, 2, 8), (1, 2, 8, 15, 16, 31, 64)):
+            if more >= steps and rows >= batch:
+                assert net.workspace_bytes(more, rows) >= needed
 
 
 def test_sizes_beyond_memory_are_told() -> None:
