@@ -11,7 +11,7 @@ from rnnfast.backends.c.handle import Handle
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.memory import Block, workspace
 from rnnfast.backends.stepping import IN_USE, Hold
-from rnnfast.problem import Array
+from rnnfast.problem import CELLS, Array
 
 INDEX = np.dtype(np.int64)
 
@@ -105,9 +105,9 @@ class Stepping:
         cell, layers, directions = (ffi.new("int32_t *") for _ in range(3))
         hidden = ffi.new("int64_t *")
         check(lib.rf_net_part(self._handle.net, part, cell, layers, directions, hidden))
-        states = 2 if ffi.string(lib.rf_cell_name(cell[0])) == b"lstm" else 1
+        states = CELLS[ffi.string(lib.rf_cell_name(cell[0])).decode()].states
         shape = layers[0] * directions[0], self._batch, hidden[0]
-        return [np.empty(shape, self._dtype) for _ in range(states)]
+        return [np.empty(shape, self._dtype) for _ in states]
 
     def _pointers(self, arrays: list[Array]) -> list[Any]:
         """Return the addresses of h and c, NULL for a c that is not there."""
