@@ -54,6 +54,11 @@ class Stream(Generic[StateT]):
             steps = engine.backend.stream(engine.problem(INFERENCE, 1, batch))
         self._steps, self._quick = steps, steps.quick
 
+    @property
+    def steps(self) -> Steps:
+        """The states and what moves them on, as the backend has them."""
+        return self._steps
+
     def step(self, x: Any, out: Array | None = None) -> Array:
         """The output (batch, H) for one step's x (batch, I), or (H,) for (I,) where batch is 1; the state advances.
 

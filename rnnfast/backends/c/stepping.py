@@ -23,7 +23,7 @@ class Stepping:
         ffi, lib = library()
         sizes = handle.sizes
         x_dtype = INDEX if sizes.takes_indices else dtype
-        self._handle, self._batch, self._dtype, self._x_dtype = handle, batch, dtype, x_dtype
+        self._handle, self._batch, self.dtype = handle, batch, dtype
         self._state, self._scratch = handle.state(batch), Block(handle.workspace_bytes(1, batch))
         widths = batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, dtype.itemsize
         ids = id(np.ndarray), id(x_dtype), id(dtype)
@@ -43,6 +43,14 @@ class Stepping:
         if done < 0:
             raise RuntimeError(IN_USE)
         return done > 0
+
+    def memory(self) -> tuple[int, int, int, int, Array, Array]:
+        """Return what rf_net_step takes: the net's address, the batch, the numbers of a row of x and of y, the bytes of
+        the states and of the scratch. They are this object's own and must not outlive it.
+        """
+        ffi, sizes = library()[0], self._handle.sizes
+        net = int(ffi.cast("uintptr_t", self._handle.net))
+        return net, self._batch, sizes.input_size, sizes.output_size, self._state.bytes, self._scratch.bytes
 
     def held(self) -> Hold:
         """Keep other threads out. Raises RuntimeError where one is at work."""
@@ -92,7 +100,7 @@ class Stepping:
 
     def copy(self) -> Stepping:
         """Return another of the same net and with the same states."""
-        twin = Stepping(self._handle, self._batch, self._dtype)
+        twin = Stepping(self._handle, self._batch, self.dtype)
         twin._state.bytes[...] = self._state.bytes
         return twin
 
@@ -107,7 +115,7 @@ class Stepping:
         check(lib.rf_net_part(self._handle.net, part, cell, layers, directions, hidden))
         states = CELLS[ffi.string(lib.rf_cell_name(cell[0])).decode()].states
         shape = layers[0] * directions[0], self._batch, hidden[0]
-        return [np.empty(shape, self._dtype) for _ in states]
+        return [np.empty(shape, self.dtype) for _ in states]
 
     def _pointers(self, arrays: list[Array]) -> list[Any]:
         """Return the addresses of h and c, NULL for a c that is not there."""
