@@ -48,7 +48,7 @@ def backward(
     reserve = spend()
     arrays = x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense
     seen = new_tuple(BackwardArrays, arrays)
-    if out is not None and (given is None or not given.surely_apart((x, dy, mask, resets, *start, *d_final))):
+    if out is not None and (given is None or not given.surely_apart(x, dy, mask, resets, start, d_final)):
         seen = _apart(seen, access, [array for array in (dx, *d_start, *d_parameters) if array is not None])
     prepared.bound.backward(reserve, seen, overwrite=not accumulate)
     return grads

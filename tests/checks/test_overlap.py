@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from nets import KINDS, assert_same, normal
 from numpy.lib.stride_tricks import as_strided
 
+from rnnfast.backends.c.library import is_built
+from rnnfast.calls.given import GivenGradients
 from rnnfast.calls.gradients import Gradients
 from rnnfast.checks.overlap import overlaps_itself
 
@@ -86,6 +88,56 @@ def test_inputs_that_gradients_lie_on_are_copied(on: str) -> None:
     some = params | {"weight_ih_l0": memory[:108].reshape(18, 6)}
     out = Gradients(dy, None, params) if on == "dx" else some
     assert_same(tape.backward(dy, out=out), expected)
+
+
+@pytest.mark.parametrize("on", ["x", "dy"])
+def test_inputs_on_gradients_that_were_given_before(on: str) -> None:
+    wide = 40  # so that results are written while there is still something to read
+    net = KINDS["gru"](wide, wide, seed=0)
+    read = {name: normal(T, B, wide, seed=seed).astype(np.float32) for seed, name in enumerate(["x", "dy"])}
+
+    def backward(out: Any = None) -> Any:
+        return net.record(read["x"])[2].backward(read["dy"], out=out)
+
+    expected, out = backward(), backward()
+    memory = out.params["weight_ih_l0"].reshape(-1)
+    for _ in range(2):
+        assert_same(backward(out), expected)
+    part = memory[: T * B * wide].reshape(T, B, wide)
+    part[:] = read[on]
+    read[on] = part
+    assert_same(backward(out), expected)
+
+
+@pytest.mark.skipif(not is_built(), reason="the C library was not built: every array is looked at anew")
+@pytest.mark.parametrize("number", range(8))
+def test_whatever_a_backward_reads_is_asked_for_its_memory(number: int) -> None:
+    memory, arrays = zeros(2 * H), [zeros(H) for _ in range(8)]
+    given = GivenGradients([zeros(H), memory[:H]], ["weight"])
+
+    def apart() -> bool:
+        x, dy, mask, resets, *states = arrays
+        return given.surely_apart(x, dy, mask, resets, states[:2], states[2:])
+
+    assert apart()
+    own, arrays[number] = arrays[number], memory[H:]
+    assert not apart()
+    arrays[number] = np.frombuffer(bytearray(4 * H), np.float32)  # whose memory no array owns
+    assert not apart()
+    arrays[number] = own[1:]
+    assert apart()
+
+
+def test_given_gradients_whose_names_are_exchanged() -> None:
+    _, tape = recorded()
+    expected = tape.backward(X)
+    a, b = "weight_ih_l0", "weight_hh_l0"
+    out = tape.backward()
+    tape.backward(X, out=out)
+    params = out.params
+    names = [{a: b, b: a}.get(name, name) for name in params]
+    exchanged = Gradients(out.x, out.state, dict(zip(names, params.values(), strict=True)))
+    assert_same(tape.backward(X, out=exchanged).params, expected.params)
 
 
 def test_an_output_on_the_weights() -> None:
