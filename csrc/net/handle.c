@@ -78,7 +78,7 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
     if (!step.packed) continue;
     kernel->step_pack(&step);
     step.weight_ih = step.weight_hh = step.bias_ih = step.bias_hh = NULL; /* the caller's */
-    layers[l] = (struct rf_step_layer){step, kernel};
+    layers[l] = (struct rf_step_layer){step, kernel, (size_t)state * size};
   }
   if (part) part->step = layers, part->step_rows = step_rows(&layers[p->num_layers - 1]);
 }
@@ -152,6 +152,7 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
     }
     from = outputs;
   }
+  if (net && count == 1 && parts->step && parts->problem.num_layers == 1) net->only = parts->step;
   return RF_OK;
 }
 

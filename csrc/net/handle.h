@@ -30,6 +30,7 @@ struct rf_part_spec {
 struct rf_step_layer {
   struct rf_step step;
   const struct rf_kernel *kernel;
+  size_t state_bytes; /* of a row */
 };
 
 struct rf_part {
@@ -48,6 +49,7 @@ struct rf_part {
 struct rf_net {
   int32_t dtype, isa, num_threads;
   int32_t count, recurrent, steps_alone;
+  const struct rf_step_layer *only; /* the layer that is all of the net, or NULL */
   size_t size; /* bytes of a number */
   const struct rf_head *head;
   int64_t between; /* numbers of the widest row that one part passes on to the next */
