@@ -78,7 +78,7 @@ def _step_call() -> Any:
     return kind(int(ffi.cast("uintptr_t", ffi.addressof(lib, "rf_net_step"))))
 
 
-_call = _step_call() if is_built() else None
+_call: Any = _step_call() if is_built() else None
 
 
 def step(rows: Rows, x: Array, y: Array) -> None:
@@ -94,7 +94,6 @@ def step(rows: Rows, x: Array, y: Array) -> None:
         if array.dtype != rows.number.dtype or not array.flags.c_contiguous:
             raise TypeError(f"x and y must be C-contiguous arrays of {rows.number.dtype}")
     arrays = x, y, rows.state, rows.workspace
-    assert _call is not None
     _call(rows.net, rows.batch, *[array.ctypes.data for array in arrays])
 
 
