@@ -10,6 +10,8 @@
 #include "layer/forward.h"
 #include "layer/forward_memory.h"
 #include "layer/pack.h"
+#include "layer/step_pack.h"
+#include "layer/step_run.h"
 
 const struct rf_kernel RF_KERNEL_NAME = {
     .cell = RF_CELL_NAME,
@@ -23,4 +25,9 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .backward_bytes = layer_backward_bytes,
     .forward_shared_bytes = layer_forward_shared_bytes,
     .backward_shared_bytes = layer_backward_shared_bytes,
+    .lanes = VEC_LANES,
+    .step_bytes = step_bytes,
+    .step_workspace_bytes = step_workspace_bytes,
+    .step_pack = step_pack,
+    .step = step_run,
 };

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "layer/layer.h"
+#include "layer/step.h"
 
 /* The layer kernels of one (cell, number type, instruction set): kernel.c compiled once for each. */
 struct rf_kernel {
@@ -20,6 +21,19 @@ struct rf_kernel {
   size_t (*backward_bytes)(const struct rf_layer *layer);
   size_t (*forward_shared_bytes)(const struct rf_layer *layer);
   size_t (*backward_shared_bytes)(const struct rf_layer *layer);
+  int32_t lanes; /* numbers of a vector */
+  size_t (*step_bytes)(const struct rf_step *step); /* of `packed` */
+  size_t (*step_workspace_bytes)(const struct rf_step *step); /* whatever the batch */
+  void (*step_pack)(const struct rf_step *step);
+  rf_step_run *step;
 };
+
+/* The better of two kernels for steps: `narrow`, of vectors half as wide, where `wide` would fill up every row with a tenth
+ * of zeros or more. Bits are the same. `narrow` may be NULL. */
+static inline const struct rf_kernel *rf_step_kernel(const struct rf_kernel *wide, const struct rf_kernel *narrow,
+                                                     const struct rf_step *step) {
+  if (!narrow || narrow->lanes * 2 != wide->lanes) return wide;
+  return wide->step_bytes(step) * 10 > narrow->step_bytes(step) * 11 ? narrow : wide;
+}
 
 #endif

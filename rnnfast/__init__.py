@@ -4,7 +4,15 @@ import importlib
 from typing import Any
 
 from rnnfast.backends.choose import backends, use_backend
-from rnnfast.config import get_num_threads, set_num_threads, show_config, version
+from rnnfast.config import (
+    get_cmake_dir,
+    get_include,
+    get_library_dir,
+    get_num_threads,
+    set_num_threads,
+    show_config,
+    version,
+)
 from rnnfast.modules.cells import GRUCell, LSTMCell, RNNCell
 from rnnfast.modules.sequences import GRU, LSTM, RNN
 
@@ -18,7 +26,11 @@ __all__ = [
     "__version__",
     "backends",
     "diagnostics",
+    "get_cmake_dir",
+    "get_include",
+    "get_library_dir",
     "get_num_threads",
+    "load_model",
     "nn",
     "set_num_threads",
     "show_config",
@@ -37,4 +49,6 @@ def __getattr__(name: str) -> Any:
         return version()
     if name in ("diagnostics", "nn"):  # likewise
         return importlib.import_module(f"rnnfast.{name}")
+    if name == "load_model":
+        return importlib.import_module("rnnfast.nn.sequential").load_model
     raise AttributeError(f"module 'rnnfast' has no attribute {name!r}")

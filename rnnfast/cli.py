@@ -13,7 +13,7 @@ from typing import Any
 
 from rnnfast.benchmark import options as bench_options
 from rnnfast.checks.command_line import count, not_negative, positive, seed
-from rnnfast.config import version
+from rnnfast.config import compiler_flags, version
 from rnnfast.examples.options import Options
 
 WRONG_USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
@@ -48,11 +48,11 @@ def _run_command(arguments: Sequence[str] | None) -> int:
     return command(**options)
 
 
-def _info() -> int:
+def _info(**flags: bool) -> int:
     import rnnfast
 
     try:
-        print(rnnfast.show_config())
+        print(compiler_flags(**flags) if any(flags.values()) else rnnfast.show_config())
     except (ValueError, RuntimeError) as error:  # RNNFAST_BACKEND or RNNFAST_ISA asks for what cannot run
         return _fail(str(error))
     return 0
@@ -105,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     info = commands.add_parser("info", help="show version, backends, instruction set, threads")
     info.set_defaults(run=_info)
+    info.add_argument("--cflags", action="store_true", help="print what a C compiler needs to find rnnfast.h")
+    info.add_argument("--libs", action="store_true", help="print what it needs to link the library")
     _add_demo(commands.add_parser("demo", help="train a character model on real text for a minute"))
     _add_bench(commands.add_parser("bench", help="time every backend beside PyTorch, onnxruntime, OpenVINO and JAX"))
     return parser

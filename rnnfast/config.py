@@ -1,6 +1,8 @@
-"""Settings of the whole package: the number of threads, and a report of version, backends and why one was chosen."""
+"""Settings of the whole package: threads, a report of what was chosen and why, where its C library was installed."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from rnnfast.backends import choose, threads
 from rnnfast.backends.c import backend as c
@@ -60,3 +62,39 @@ def show_config() -> str:
     }
     width = max(map(len, rows))
     return "\n".join(f"{key:{width}}  {value}" for key, value in rows.items())
+
+
+def get_include() -> str:
+    """Return the folder of rnnfast.h. Raises RuntimeError, as the next two, where the C library was not built.
+
+    >>> import os, rnnfast
+    >>> os.listdir(rnnfast.get_include())
+    ['rnnfast.h']
+    """
+    return _installed("include/rnnfast.h")
+
+
+def get_library_dir() -> str:
+    """Return the folder of the shared library, librnnfast."""
+    return _installed("librnnfast.*")
+
+
+def get_cmake_dir() -> str:
+    """Return the folder in which CMake's find_package(rnnfast) finds it, as rnnfast_DIR."""
+    return _installed("cmake/rnnfast-config.cmake")
+
+
+def _installed(pattern: str) -> str:
+    """Return the folder, within the package, of a file that was built and installed with it."""
+    found = sorted(Path(__file__).parent.glob(pattern))
+    if not found:
+        raise RuntimeError(f"{pattern} is not installed with rnnfast: {c.reason() or 'install it again, with pip'}")
+    return str(found[0].parent)
+
+
+def compiler_flags(*, cflags: bool, libs: bool) -> str:
+    """Return what a C compiler is told to find the header, and the library now and when the program runs."""
+    flags = [f"-I{get_include()}"] if cflags else []
+    if libs:
+        flags += [f"-L{get_library_dir()}", f"-Wl,-rpath,{get_library_dir()}", "-lrnnfast"]
+    return " ".join(flags)

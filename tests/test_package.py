@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import python
+from programs import python, run
 
 import rnnfast
 from rnnfast.backends.c import backend as c
@@ -40,6 +40,15 @@ def test_the_package_brings_its_licence_types_header_and_command() -> None:
     assert (PACKAGE / "include" / "rnnfast.h").read_text() == (CLONE / "csrc" / "include" / "rnnfast.h").read_text()
     (command,) = importlib.metadata.entry_points(group="console_scripts", name="rnnfast")
     assert command.value == "rnnfast.cli:main"
+
+
+def test_the_package_says_where_its_library_is() -> None:
+    assert Path(rnnfast.get_include(), "rnnfast.h").read_text() == (PACKAGE / "include" / "rnnfast.h").read_text()
+    assert list(Path(rnnfast.get_library_dir()).glob("librnnfast.*"))
+    assert Path(rnnfast.get_cmake_dir(), "rnnfast-config.cmake").exists()
+    flags = run(sys.executable, "-m", "rnnfast", "info", "--cflags", "--libs").split()
+    assert flags[0] == f"-I{rnnfast.get_include()}" and flags[-1] == "-lrnnfast"
+    assert run(sys.executable, "-m", "rnnfast", "info", "--libs").split() == flags[1:]
 
 
 def test_the_package_holds_one_copy_of_the_library() -> None:

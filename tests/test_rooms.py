@@ -39,10 +39,10 @@ FILES = {
 }
 """What the folder of each backend holds, besides files of its own; of C the rest is in csrc."""
 MAY_USE: dict[str, set[str]] = {
-    "reference": {"contract"},
-    "c": {"contract", "threads"},
-    "numba": {"contract", "threads", "common", "scalar"},
-    "cuda": {"contract", "threads", "common", "scalar"},
+    "reference": {"contract", "stepping"},
+    "c": {"contract", "stepping", "threads"},
+    "numba": {"contract", "stepping", "threads", "common", "scalar"},
+    "cuda": {"contract", "stepping", "threads", "common", "scalar"},
     "common": {"contract"},
     "scalar": set(),
 }

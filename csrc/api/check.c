@@ -4,12 +4,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "net/handle.h"
 #include "system/arena.h"
 
 /* No cell has more gates, so no array is larger than this allows for. */
 enum { MAX_GATES = 4 };
-
-static bool is_size(int64_t n, int64_t least) { return n >= least && n <= INT32_MAX; }
 
 static bool is_probability(double p) { return p >= 0 && p < 1; }
 
@@ -27,13 +26,13 @@ static int32_t check_kind(const rf_problem *p, int32_t cells) {
 }
 
 static int32_t check_sizes(const rf_problem *p) {
-  if (p->num_layers < 1 || (p->num_directions != 1 && p->num_directions != 2) || !is_size(p->steps, 0) ||
-      !is_size(p->batch, 0) || !is_size(p->input_size, 1) || !is_size(p->hidden_size, 1) ||
+  if (p->num_layers < 1 || (p->num_directions != 1 && p->num_directions != 2) || !rf_is_size(p->steps, 0) ||
+      !rf_is_size(p->batch, 0) || !rf_is_size(p->input_size, 1) || !rf_is_size(p->hidden_size, 1) ||
       p->state_size != p->hidden_size) {
     return RF_ERROR_SHAPE;
   }
   int64_t outputs = p->num_directions * p->hidden_size, layers = (int64_t)p->num_layers * p->num_directions;
-  if (!is_size(outputs, 1) || !is_size(layers, 1)) return RF_ERROR_SHAPE;
+  if (!rf_is_size(outputs, 1) || !rf_is_size(layers, 1)) return RF_ERROR_SHAPE;
   int64_t widest = outputs > p->input_size ? outputs : p->input_size;
   int64_t itemsize = p->dtype == RF_F32 ? sizeof(float) : sizeof(double);
   if (!fits(p->steps, p->batch, widest, itemsize) || !fits(MAX_GATES, p->hidden_size, widest, itemsize) ||

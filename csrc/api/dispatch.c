@@ -13,6 +13,7 @@
 static struct {
   const struct rf_kernel *kernel[CELLS][DTYPES][ISAS];
   const struct rf_math *math[DTYPES][ISAS];
+  const struct rf_head *head[DTYPES][ISAS];
   char reason[ISAS][128]; /* "" where the instruction set runs here */
   int32_t default_isa, default_status;
 } chosen;
@@ -57,8 +58,8 @@ static void choose_default(void) {
     isa = rf_isa_id(wanted);
     chosen.default_status = isa < 0 ? RF_ERROR_ISA : *chosen.reason[isa] ? RF_ERROR_UNSUPPORTED : RF_OK;
   } else {
-    while (isa < ISAS && *chosen.reason[isa]) isa++;
-    chosen.default_status = isa < ISAS ? RF_OK : RF_ERROR_UNSUPPORTED;
+    while (isa + 1 < ISAS && *chosen.reason[isa]) isa++;
+    chosen.default_status = *chosen.reason[isa] ? RF_ERROR_UNSUPPORTED : RF_OK; /* that of the last, where none runs */
   }
   chosen.default_isa = isa;
 }
@@ -71,6 +72,7 @@ static void choose(void) {
     chosen.kernel[rf_cell_id(k->cell)][k->dtype][rf_isa_id(k->isa)] = k;
   }
   for (int32_t i = 0; i < MATHS; i++) chosen.math[maths[i]->dtype][rf_isa_id(maths[i]->isa)] = maths[i];
+  for (int32_t i = 0; i < HEADS; i++) chosen.head[heads[i]->dtype][rf_isa_id(heads[i]->isa)] = heads[i];
   choose_default();
 }
 
@@ -106,12 +108,27 @@ int32_t rf_isa_default(int32_t *isa) {
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {
   int32_t isa = p->isa, status = resolve_isa(&isa);
   if (status == RF_OK) *kernel = chosen.kernel[p->cell][p->dtype][isa];
-  return status;
+  return status == RF_OK && *kernel == NULL ? RF_ERROR_DTYPE : status; /* of a number type that was not built */
+}
+
+const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide) {
+  for (int32_t isa = 0; isa < ISAS; isa++) {
+    const struct rf_kernel *k = chosen.kernel[rf_cell_id(wide->cell)][wide->dtype][isa];
+    if (k && !*chosen.reason[isa] && k->lanes * 2 == wide->lanes) return k;
+  }
+  return NULL;
 }
 
 int32_t rf_choose_math(int32_t isa, int32_t dtype, const struct rf_math **math) {
   if (dtype != RF_F32 && dtype != RF_F64) return RF_ERROR_DTYPE;
   int32_t status = resolve_isa(&isa);
   if (status == RF_OK) *math = chosen.math[dtype][isa];
-  return status;
+  return status == RF_OK && *math == NULL ? RF_ERROR_DTYPE : status;
+}
+
+int32_t rf_choose_head(int32_t *isa, int32_t dtype, const struct rf_head **head) {
+  if (dtype != RF_F32 && dtype != RF_F64) return RF_ERROR_DTYPE;
+  int32_t status = resolve_isa(isa);
+  if (status == RF_OK) *head = chosen.head[dtype][*isa];
+  return status == RF_OK && *head == NULL ? RF_ERROR_DTYPE : status;
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "head/head.h"
 #include "include/rnnfast.h"
 #include "kernel.h"
 #include "vec/functions.h"
@@ -13,6 +14,13 @@ extern const int32_t rf_cells;
 
 /* RF_OK, or why there is none; the cell and the number type have been checked. */
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel);
+
+/* The same cell and number type on vectors half as wide, where this processor runs such a kernel; else NULL. */
+const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide);
+
 int32_t rf_choose_math(int32_t isa, int32_t dtype, const struct rf_math **math);
+
+/* Also says which instruction set RF_ISA_AUTO stands for. */
+int32_t rf_choose_head(int32_t *isa, int32_t dtype, const struct rf_head **head);
 
 #endif

@@ -4,32 +4,19 @@
 
 #include <stdint.h>
 
+#include "head/head.h"
 #include "kernel.h"
 #include "system/cpu.h"
 #include "vec/functions.h"
 
-#define NOTHING(...)
-
-#define RF_CELL NOTHING
-#define RF_ISA NOTHING
 #define RF_KERNEL(symbol) extern const struct rf_kernel symbol;
 #define RF_MATH(symbol) extern const struct rf_math symbol;
+#define RF_HEAD(symbol) extern const struct rf_head symbol;
 #include "kernels.inc"
-#undef RF_CELL
-#undef RF_ISA
-#undef RF_KERNEL
-#undef RF_MATH
 
 static const char *const cells[] = {
 #define RF_CELL(name) name,
-#define RF_ISA NOTHING
-#define RF_KERNEL NOTHING
-#define RF_MATH NOTHING
 #include "kernels.inc"
-#undef RF_CELL
-#undef RF_ISA
-#undef RF_KERNEL
-#undef RF_MATH
 };
 
 /* Instruction sets, best first, each with the processor features that it needs. */
@@ -37,48 +24,31 @@ static const struct {
   const char *name;
   uint32_t needs;
 } isas[] = {
-#define RF_CELL NOTHING
 #define RF_ISA(name, needs) {name, needs},
-#define RF_KERNEL NOTHING
-#define RF_MATH NOTHING
 #include "kernels.inc"
-#undef RF_CELL
-#undef RF_ISA
-#undef RF_KERNEL
-#undef RF_MATH
 };
 
 static const struct rf_kernel *const kernels[] = {
-#define RF_CELL NOTHING
-#define RF_ISA NOTHING
 #define RF_KERNEL(symbol) &symbol,
-#define RF_MATH NOTHING
 #include "kernels.inc"
-#undef RF_CELL
-#undef RF_ISA
-#undef RF_KERNEL
-#undef RF_MATH
 };
 
 static const struct rf_math *const maths[] = {
-#define RF_CELL NOTHING
-#define RF_ISA NOTHING
-#define RF_KERNEL NOTHING
 #define RF_MATH(symbol) &symbol,
 #include "kernels.inc"
-#undef RF_CELL
-#undef RF_ISA
-#undef RF_KERNEL
-#undef RF_MATH
 };
 
-#undef NOTHING
+static const struct rf_head *const heads[] = {
+#define RF_HEAD(symbol) &symbol,
+#include "kernels.inc"
+};
 
 enum {
   CELLS = sizeof cells / sizeof *cells,
   ISAS = sizeof isas / sizeof *isas,
   KERNELS = sizeof kernels / sizeof *kernels,
   MATHS = sizeof maths / sizeof *maths,
+  HEADS = sizeof heads / sizeof *heads,
   DTYPES = 2
 };
 

@@ -24,19 +24,21 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_STRUCT_SIZE] =
           "struct_size is more than this library's sizeof(rf_problem), so that the caller was compiled "
           "against a newer rnnfast.h than that of the library it loads, or less than any "
-          "supported rnnfast.h has",
+          "supported rnnfast.h has; of other records, it is not what rnnfast.h says",
       [RF_ERROR_CELL] = "cell is not an id that rf_cell_id returns",
-      [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or weight_dtype differs from it",
+      [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or one that the library was not built for, or "
+                         "weight_dtype or that of a part of a net differs from it",
       [RF_ERROR_ISA] = "isa is neither RF_ISA_AUTO nor an id that rf_isa_id returns, or the environment variable "
                        "RNNFAST_ISA names no instruction set of this library",
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "
                                "RNNFAST_ISA asks for; rf_isa_reason says why",
-      [RF_ERROR_SHAPE] = "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
-                         "nor 2, state_size differs from hidden_size, input_size from what the layer below gives, or "
-                         "only_direction is set for more than one layer",
+      [RF_ERROR_SHAPE] =
+          "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
+          "nor 2, state_size differs from hidden_size, input_size or a part's inputs from what is below, "
+          "only_direction is set for more than one layer, or a net begins with an activation",
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
-          "masked_output, an index or the number of threads (environment variable "
+          "masked_output, the kind of a part, an index, a row or the number of threads (environment variable "
           "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
           "than all steps",
       [RF_ERROR_NULL] = "an array that this call needs is NULL, or only one of the two biases is",
@@ -48,6 +50,10 @@ const char *rf_status_text(int32_t status) {
           "with reserve set for backward and the same num_threads, says how much",
       [RF_ERROR_RESERVE_BYTES] = "reserve_bytes is less than this net needs: rf_reserve_bytes says how much",
       [RF_ERROR_PACKED_BYTES] = "packed_bytes is less than this net needs: rf_packed_bytes says how much",
+      [RF_ERROR_MEMORY] = "there is no memory for this, or the system starts no more threads",
+      [RF_ERROR_FILE] = "the file cannot be opened or read",
+      [RF_ERROR_FORMAT] = "this is no weights file of rnnfast, or it is damaged, was written by a later version or has "
+                          "parts or options that a net does not take",
   };
   return status >= 0 && status < (int32_t)(sizeof texts / sizeof *texts) ? texts[status] : "no such status";
 }

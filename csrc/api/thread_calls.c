@@ -1,4 +1,4 @@
-/* thread_calls.c - the public calls on the number of threads. */
+/* thread_calls.c - the public calls on the number of threads, and on those that wait for work. */
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,4 +34,20 @@ int32_t rf_get_num_threads(void) {
     n = atomic_compare_exchange_strong(&num_threads, &undecided, n) ? n : undecided;
   }
   return n;
+}
+
+int32_t rf_threads_warm_up(int32_t n) {
+  if (n < 1) return RF_ERROR_RANGE;
+  return rf_pool_start(cap(n) - 1) ? RF_OK : RF_ERROR_MEMORY;
+}
+
+int32_t rf_threads_shut_down(void) {
+  rf_pool_end();
+  return RF_OK;
+}
+
+int32_t rf_threads_set_spin(int64_t nanoseconds) {
+  if (nanoseconds < 0) return RF_ERROR_RANGE;
+  rf_pool_set_spin(nanoseconds);
+  return RF_OK;
 }

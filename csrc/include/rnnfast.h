@@ -1,12 +1,14 @@
 /* rnnfast.h - the whole public C interface: recurrent networks, forward and back-propagation through time.
  *
  * One record, `rf_problem`, describes a net of num_layers x num_directions layers, its arrays and its options; the
- * calls below read it and write only the arrays it names. Nothing here allocates memory for results or scratch, exits
- * or prints: every function returns a status. Large work is shared with threads that the first such call starts and
+ * calls below read it and write only the arrays it names. A handle, `rf_net`, is a net made once from such a record or
+ * from a file, for steps and inference that repeat. Nothing here allocates memory for results or scratch, exits
+ * or prints: functions return a status. Large work is shared with threads that the first such call starts and
  * that sleep in between; they end with the process.
  *
  * A training step:  rf_reserve_bytes, rf_workspace_bytes -> rf_forward (reserve set) -> rf_backward (same reserve).
  * Inference:        rf_workspace_bytes -> rf_forward with reserve = NULL; rf_pack once, if the weights do not change.
+ * A net that runs again and again, step by step: rf_net_create or rf_net_load once, then rf_net_step.
  */
 #ifndef RNNFAST_H
 #define RNNFAST_H
@@ -42,7 +44,10 @@ typedef enum rf_status {
   RF_ERROR_ALIGNMENT, /* reserve, workspace or packed does not begin at a multiple of 64 bytes */
   RF_ERROR_WORKSPACE_BYTES, /* workspace_bytes is less than this call needs: what rf_workspace_bytes says */
   RF_ERROR_RESERVE_BYTES, /* reserve_bytes is less than rf_reserve_bytes says */
-  RF_ERROR_PACKED_BYTES /* packed_bytes is less than rf_packed_bytes says */
+  RF_ERROR_PACKED_BYTES, /* packed_bytes is less than rf_packed_bytes says */
+  RF_ERROR_MEMORY, /* there is no memory for a net */
+  RF_ERROR_FILE, /* a file cannot be opened or read */
+  RF_ERROR_FORMAT /* not a weights file, a damaged one, or one of a later version or of parts that nets here cannot have */
 } rf_status;
 
 enum { RF_F32 = 0, RF_F64 = 1 }; /* dtype */
@@ -106,7 +111,7 @@ typedef struct rf_problem {
   void *y; /* (T, B, D*H), apart from x; RF_MASKED_HOLD with t0 > 0 reads y of step t0 - 1 */
   int64_t y_stride_t, y_stride_b;
   const void *h0, *c0; /* states before step t0; NULL: zeros. c only for cells with two states */
-  void *h_n, *c_n; /* states after step t1 - 1; NULL: not wanted */
+  void *h_n, *c_n; /* states after step t1 - 1, h_n may be h0 and c_n c0, which they then replace; NULL: not wanted */
   const int64_t *lengths; /* (B,) in 0..T, or NULL */
   const uint8_t *mask; /* (T, B), not zero where live, or NULL */
   const uint8_t *resets; /* (T, B), not zero cuts row b between t - 1 and t, or NULL */
@@ -132,6 +137,13 @@ typedef struct rf_problem {
   size_t packed_bytes; /* of `packed`, and of what rf_pack writes into */
 } rf_problem;
 
+/* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,
+ * which is to be sizeof(rf_problem), dense time-major sequences, all steps, RF_ISA_AUTO, no dropout. RF_ERROR_STRUCT_SIZE
+ * where the library does not know all of the record; sizes are checked by the calls that take it. */
+RF_API int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t cell, int32_t dtype, int32_t num_layers,
+                               int32_t num_directions, int64_t steps, int64_t batch, int64_t input_size,
+                               int64_t hidden_size);
+
 /* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
  * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
 RF_API const char *rf_version(void);
@@ -149,6 +161,15 @@ RF_API int32_t rf_isa_default(int32_t *isa);
  * others keep the processors so busy that one thread is faster; results never depend on it. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
 RF_API int32_t rf_set_num_threads(int32_t n);
 RF_API int32_t rf_get_num_threads(void);
+
+/* The threads that large calls share work with. rf_threads_warm_up starts n - 1 of them now rather than in the first such
+ * call, and returns once they are there, RF_ERROR_MEMORY where the system gives fewer. rf_threads_shut_down ends them and
+ * returns once they are gone; a later call starts them anew. rf_threads_set_spin says for how many nanoseconds a thread
+ * that has nothing to do waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once.
+ * RF_ERROR_RANGE for n < 1 or a negative time. */
+RF_API int32_t rf_threads_warm_up(int32_t n);
+RF_API int32_t rf_threads_shut_down(void);
+RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
 
 /* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
  * very record: sizes, t0, t1, dropouts, num_threads, and which of packed, reserve and state_grad_norms are NULL. With
@@ -168,6 +189,99 @@ RF_API int32_t rf_backward(const rf_problem *problem);
  * gate = G, the cell state c, of layer-direction k at every step, into `out` (T, B, H); 0 at steps not live. Needs the
  * workspace. */
 RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate, void *out);
+
+/* A net made once for calls that repeat: a chain of parts, weights rearranged, everything that depends on sizes alone
+ * settled. It never changes, so that any number of threads may use it at a time, each with state and workspace of its own.
+ *
+ * Parts run in their order, each on what the one before it gives: layers (RNN, LSTM, GRU; one direction or both), linear
+ * layers, activations, and as the first one an embedding, whose x are int64 indices and whose rows are NaN for an index
+ * that its table does not have. Steps that are not live and resets are the layers' business: what stands above them sees
+ * the outputs that they give there, zeros or the last live ones.
+ *
+ * rf_net_step and rf_net_forward on one thread neither allocate nor lock, make no system call and print nothing. Results
+ * have the bits of rf_forward: 1,000 steps those of one sequence of 1,000, in any batch, with any number of threads. */
+typedef struct rf_net rf_net;
+
+/* What may stand above the layers. */
+enum {
+  RF_HEAD_LINEAR = 0, /* W x + b */
+  RF_HEAD_TANH = 1,
+  RF_HEAD_RELU = 2,
+  RF_HEAD_SIGMOID = 3,
+  RF_HEAD_SOFTMAX = 4, /* over all numbers of a row, as RF_HEAD_LOG_SOFTMAX */
+  RF_HEAD_LOG_SOFTMAX = 5
+};
+typedef struct rf_head_part {
+  int32_t kind;
+  int64_t outputs; /* RF_HEAD_LINEAR: numbers of a row that it gives; else not read */
+  const void *weight; /* RF_HEAD_LINEAR: (outputs, what comes in) */
+  const void *bias; /* RF_HEAD_LINEAR: (outputs,) or NULL */
+} rf_head_part;
+
+/* Makes a net of a record's layers, its parameters and `head_count` parts above them, all copied. Of the record count the
+ * kind, sizes of layers, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0 is one, a
+ * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. */
+RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
+
+/* Makes a net from a weights file, .safetensors as rnnfast's Python writes it, by its path, or by its bytes; `isa` is
+ * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status, and costs no more memory
+ * than a few times its size. */
+RF_API int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net);
+RF_API int32_t rf_net_load_memory(const void *data, size_t bytes, int32_t isa, int32_t num_threads, rf_net **net);
+
+/* Gives a net's memory back; nothing for NULL. No call may be using it. */
+RF_API void rf_net_free(rf_net *net);
+
+/* What a net is. Recurrent parts are counted from 0; rf_net_part tells one's cell, layers, directions and hidden size,
+ * RF_ERROR_RANGE where there is none of that number. Any of the pointers may be NULL. */
+typedef struct rf_net_sizes {
+  size_t struct_size; /* sizeof(rf_net_sizes), set by the caller */
+  int32_t dtype, isa, num_threads;
+  int32_t recurrent_parts;
+  int32_t takes_indices; /* 1: x are int64 indices, and input_size is 1 */
+  int32_t steps_alone; /* 1: the net can run step by step; 0: it has a reverse direction, which must see all steps */
+  int64_t input_size, output_size;
+} rf_net_sizes;
+RF_API int32_t rf_net_get_sizes(const rf_net *net, rf_net_sizes *sizes);
+RF_API int32_t rf_net_part(const rf_net *net, int32_t part, int32_t *cell, int32_t *num_layers, int32_t *num_directions,
+                           int64_t *hidden_size);
+
+/* Bytes of the caller's memory, which begins at a multiple of 64: the states of `batch` rows, and scratch for calls of at
+ * most so many steps and rows. RF_ERROR_SHAPE for a negative size, RF_ERROR_SIZE for bytes that cannot be addressed. */
+RF_API int32_t rf_net_state_bytes(const rf_net *net, int64_t batch, size_t *bytes);
+RF_API int32_t rf_net_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, size_t *bytes);
+
+/* States of `batch` rows. rf_net_state_reset sets the rows where `rows` (batch,) is not zero, or with NULL all, to the
+ * net's initial states: memory is a state once that was done. rf_net_state_copy takes `count` rows over from one state to
+ * another, which may be the same where the rows are apart. rf_net_state_read and rf_net_state_write tell and set the
+ * states of a recurrent part, h and c (L*D, batch, H); NULL: not wanted, or left as they are. */
+RF_API int32_t rf_net_state_reset(const rf_net *net, int64_t batch, void *state, const uint8_t *rows);
+RF_API int32_t rf_net_state_copy(const rf_net *net, int64_t from_batch, const void *from, int64_t from_row,
+                                 int64_t to_batch, void *to, int64_t to_row, int64_t count);
+RF_API int32_t rf_net_state_read(const rf_net *net, int32_t part, int64_t batch, const void *state, void *h, void *c);
+RF_API int32_t rf_net_state_write(const rf_net *net, int32_t part, int64_t batch, void *state, const void *h,
+                                  const void *c);
+
+/* One step of `batch` rows, of a net whose directions are all forward: reads x (batch, input_size), writes y (batch,
+ * output_size), apart from x, and moves the state on. Nothing is checked: the workspace has room for one step of so many
+ * rows, or more. */
+RF_API void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
+
+/* A sequence, or a stretch of one: T = steps, B = batch. Strides count elements, as in rf_problem. */
+typedef struct rf_sequence {
+  size_t struct_size; /* sizeof(rf_sequence) */
+  int64_t steps, batch;
+  const void *x; /* (T, B, input_size), or indices (T, B) */
+  int64_t x_stride_t, x_stride_b;
+  void *y; /* (T, B, output_size), apart from x */
+  int64_t y_stride_t, y_stride_b;
+  void *state; /* before the first step; after the call that after the last */
+  const int64_t *lengths; /* (B,) in 0..T, or NULL; these are all that is checked: RF_ERROR_RANGE */
+  const uint8_t *mask; /* (T, B), not zero where live, or NULL */
+  const uint8_t *resets; /* (T, B), not zero: row b starts step t from zeros, or NULL */
+  void *workspace; /* for T steps and B rows */
+} rf_sequence;
+RF_API int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence);
 
 /* The library's own element-wise functions, at most 2 units in the last place, and two loops to measure the processor
  * by, each over `rounds`: independent fused multiply-adds on registers alone, whose speed is its peak, and reading

@@ -85,7 +85,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
   const struct product p = {
       .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
       .a_step = 1,
-      .part = sum_part(gates_width(l, CELL_PHASE[phase].gates)),
+      .part = gradient_part(gates_width(l, CELL_PHASE[phase].gates)),
       .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = to,
       .first = own_first(l),

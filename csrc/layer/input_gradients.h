@@ -58,7 +58,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
   const struct product p = {
       .a = gates_operand(l, gates, n, 0, CELL_GATES),
       .a_step = 1,
-      .part = sum_part(gates_width(l, CELL_GATES)),
+      .part = gradient_part(gates_width(l, CELL_GATES)),
       .b = {b->shared.weight_x, dx_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = b->dx,
       .first = column / VEC_LANES,

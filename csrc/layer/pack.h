@@ -110,15 +110,20 @@ static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
   }
 }
 
+/* Both biases of a unit in a slot; either may be NULL. */
+static real unit_bias(const real *bias_x, const real *bias_h, int64_t hidden, int slot, int64_t unit) {
+  real sum = 0;
+  if (bias_x && CELL_GATE_X[slot] >= 0) sum += bias_x[CELL_GATE_X[slot] * hidden + unit];
+  if (bias_h && CELL_GATE_H[slot] >= 0) sum += bias_h[CELL_GATE_H[slot] * hidden + unit];
+  return sum;
+}
+
 static void pack_bias(const struct rf_layer *l, real *to) {
   zero_reals(to, hidden_blocks(l) * CELL_SLOTS * UNITS);
-  if (!l->bias_ih) return;
-  const real *bias_x = l->bias_ih, *bias_h = l->bias_hh;
   for (int64_t unit = 0; unit < l->hidden_size; unit++) {
     for (int slot = 0; slot < CELL_SLOTS; slot++) {
-      real *sum = to + (unit / UNITS * CELL_SLOTS + slot) * UNITS + unit % UNITS;
-      if (CELL_GATE_X[slot] >= 0) *sum += bias_x[CELL_GATE_X[slot] * l->hidden_size + unit];
-      if (CELL_GATE_H[slot] >= 0) *sum += bias_h[CELL_GATE_H[slot] * l->hidden_size + unit];
+      to[(unit / UNITS * CELL_SLOTS + slot) * UNITS + unit % UNITS] =
+          unit_bias(l->bias_ih, l->bias_hh, l->hidden_size, slot, unit);
     }
   }
 }

@@ -58,11 +58,10 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
     b->left[n] = b->packed_gates + (m - first) / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + (m - first) % TILE_ROWS_MOST;
     b->into[n++] = to + (w.gate[s - w.slot] * w.hidden + unit) * w.columns;
   }
-  const int64_t part = sum_part(rows) < WEIGHT_PART ? sum_part(rows) : WEIGHT_PART;
   const struct product p = {
       .a = {b->left, n, 1, rows, 0},
       .a_step = TILE_ROWS_MOST,
-      .part = part,
+      .part = weight_part(rows),
       .b = {.packed = panels},
       .c = b->into,
       .columns = columns,

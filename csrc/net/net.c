@@ -44,6 +44,12 @@ static void choose_workers(struct net *net) {
   net->workers = workers < 1 ? 1 : (int32_t)smaller(workers, RF_MAX_THREADS);
 }
 
+int32_t rf_net_workers_most(const struct net *net) {
+  const int32_t threads = net->p->num_threads > 0 ? net->p->num_threads : rf_get_num_threads();
+  const int64_t workers = smaller(threads, (int64_t)(net->products / WORKER_PRODUCTS));
+  return workers < 1 ? 1 : (int32_t)smaller(workers, RF_MAX_THREADS);
+}
+
 struct net rf_net_make(const struct rf_kernel *kernel, const rf_problem *p) {
   struct net net = {.kernel = kernel, .p = p, .size = number_size(p), .visits = p->t1 - p->t0};
   choose_workers(&net);

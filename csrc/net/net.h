@@ -30,6 +30,9 @@ struct kept {
 
 struct net rf_net_make(const struct rf_kernel *kernel, const rf_problem *p);
 
+/* The most workers that a call of no more steps and rows may have. */
+int32_t rf_net_workers_most(const struct net *net);
+
 /* Whether a buffer's bytes could overflow. */
 int rf_net_too_large(const struct rf_kernel *kernel, const rf_problem *p);
 

@@ -10,6 +10,8 @@
 
 int32_t rf_stack_reserve_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_workspace_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
+/* The same for inference, with packed weights, of these steps and rows or fewer. */
+int32_t rf_stack_workspace_most(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_packed_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_pack(const struct rf_kernel *kernel, const rf_problem *p, void *packed);
 int32_t rf_stack_forward(const struct rf_kernel *kernel, const rf_problem *p);

@@ -79,6 +79,22 @@ int32_t rf_stack_workspace_bytes(const struct rf_kernel *kernel, const rf_proble
   return RF_OK;
 }
 
+/* Fewer rows may be shared out by units where more are not, which takes other memory: there is room for either. */
+int32_t rf_stack_workspace_most(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes) {
+  if (rf_net_too_large(kernel, p)) return RF_ERROR_SIZE;
+  struct net net = rf_net_make(kernel, p);
+  const int32_t workers = rf_net_workers_most(&net);
+  size_t used = 0, own = 0;
+  for (net.by_units = 0; net.by_units < (workers > 1 ? 2 : 1); net.by_units++) {
+    struct arena arena = {0};
+    const struct workspace w = workspace_place(&net, &arena, 0);
+    used = larger(used, arena.used);
+    own = larger(own, w.own_bytes);
+  }
+  *bytes = used + (size_t)workers * own;
+  return RF_OK;
+}
+
 int32_t rf_stack_reserve_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes) {
   if (rf_net_too_large(kernel, p)) return RF_ERROR_SIZE;
   const struct net net = rf_net_make(kernel, p);

@@ -4,11 +4,14 @@
  * which every extension compiled against it relies on, an array's data pointer follows the head that all objects have,
  * and in CPython id() is the object's address. Whoever calls keeps the arrays alive; they are of type ndarray itself. */
 #include <Python.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "include/rnnfast.h"
 
-enum { ALIGNMENT = 64, AXES = 3, OWNDATA = 0x4, WRITEABLE = 0x400 /* NumPy's flags */ };
+enum { ALIGNMENT = 64, AXES = 3 };
+enum { DENSE = 0x1, OWNDATA = 0x4, ALIGNED = 0x100, WRITEABLE = 0x400 }; /* NumPy's flags */
 
 struct array {
   PyObject_HEAD char *data;
@@ -115,4 +118,64 @@ static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_
   p->d_bias_ih = d_parameters && each == 4 ? tables + 2 * count : NULL;
   p->d_bias_hh = d_parameters && each == 4 ? tables + 3 * count : NULL;
   return rf_backward(p);
+}
+
+/* Rows that advance together step by step: their net, state and scratch, and what the arrays of a step must be. */
+struct array_stream {
+  const rf_net *net;
+  void *state, *workspace;
+  int64_t batch, inputs, outputs;
+  intptr_t x_item, y_item; /* bytes of a number, or of an index */
+  uintptr_t type, x_dtype, y_dtype; /* id() of ndarray and of dtypes */
+  atomic_int held;
+};
+
+/* NULL where there is no memory. */
+static struct array_stream *array_stream_new(const rf_net *net, int64_t batch, int64_t inputs, int64_t outputs,
+                                             intptr_t x_item, intptr_t y_item, uintptr_t type, uintptr_t x_dtype,
+                                             uintptr_t y_dtype, void *state, void *workspace) {
+  struct array_stream *s = malloc(sizeof *s);
+  if (s == NULL) return NULL;
+  *s = (struct array_stream){.net = net,
+                             .state = state,
+                             .workspace = workspace,
+                             .batch = batch,
+                             .inputs = inputs,
+                             .outputs = outputs,
+                             .x_item = x_item,
+                             .y_item = y_item,
+                             .type = type,
+                             .x_dtype = x_dtype,
+                             .y_dtype = y_dtype};
+  return s;
+}
+
+static void array_stream_free(struct array_stream *stream) { free(stream); }
+
+/* A stream is one thread's at a time: 1 where it is the caller's now, until given back. */
+static int array_stream_take(struct array_stream *stream) { return !atomic_exchange(&stream->held, 1); }
+static void array_stream_give(struct array_stream *stream) { atomic_store(&stream->held, 0); }
+
+/* (batch, width), or (width,) where the batch is one row; and how many axes that are. */
+static int array_is_row(const struct array_stream *s, uintptr_t id, uintptr_t dtype, int64_t width, int flags) {
+  const struct array *a = (const struct array *)id;
+  if ((uintptr_t)Py_TYPE((PyObject *)id) != s->type || (uintptr_t)a->dtype != dtype || (a->flags & flags) != flags) {
+    return 0;
+  }
+  if (a->axes == 1) return s->batch == 1 && a->shape[0] == width;
+  return a->axes == 2 && a->shape[0] == s->batch && a->shape[1] == width ? 2 : 0;
+}
+
+/* Makes a step: 1. Where the arrays are not plain ones of the right shape, or overlap, 0, and where the stream is somebody
+ * else's at this moment, -1: nothing was done. */
+static int array_stream_step(struct array_stream *s, uintptr_t x, uintptr_t y) {
+  const int axes = array_is_row(s, x, s->x_dtype, s->inputs, DENSE | ALIGNED);
+  if (!axes || array_is_row(s, y, s->y_dtype, s->outputs, DENSE | ALIGNED | WRITEABLE) != axes) return 0;
+  const char *from = array_data(x);
+  char *to = array_data(y);
+  if (from < to + s->batch * s->outputs * s->y_item && to < from + s->batch * s->inputs * s->x_item) return 0;
+  if (!array_stream_take(s)) return -1;
+  rf_net_step(s->net, s->batch, from, to, s->state, s->workspace);
+  array_stream_give(s);
+  return 1;
 }

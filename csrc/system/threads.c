@@ -18,7 +18,7 @@
 #include "system/spawn.h"
 
 enum {
-  IDLE_SPIN = 40000,     /* nanoseconds: covers the gap between two calls, then a thread sleeps */
+  IDLE_SPIN = 40000,      /* nanoseconds: covers the gap between two calls, then a thread sleeps */
   BEGIN_PATIENCE = 20000, /* of those who came, until all have */
   CALL_PATIENCE = 50000,  /* of the caller, beyond what the region asks for */
   END_PATIENCE = 100000,  /* of the caller, until all are done */
@@ -43,8 +43,11 @@ static struct {
   _Alignas(64) _Atomic uint64_t roll;
   struct rf_gate begun;   /* the number of the last region that began */
   struct rf_gate pending; /* workers that have not finished it */
-  struct rf_gate mailbox[RF_MAX_THREADS]; /* 1: come and look */
-} pool = {.roll = ROLL_CLOSED};
+  struct rf_gate mailbox[RF_MAX_THREADS]; /* COME or LEAVE */
+  _Atomic int64_t spin; /* nanoseconds of a thread that waits for mail */
+} pool = {.roll = ROLL_CLOSED, .spin = IDLE_SPIN};
+
+enum { COME = 1, LEAVE = 2 };
 
 /* Takes part in the region that is open, if any that wants this worker. */
 static void take_part(int32_t mailbox) {
@@ -63,10 +66,11 @@ static void *serve(void *argument) {
   struct rf_gate *mailbox = argument;
   rf_flush_on();
   for (;;) {
-    rf_gate_wait(mailbox, 0, IDLE_SPIN);
-    atomic_store(&mailbox->word, 0);
+    rf_gate_wait(mailbox, 0, pool.spin);
+    if (atomic_exchange(&mailbox->word, 0) == LEAVE) break;
     take_part((int32_t)(mailbox - pool.mailbox));
   }
+  rf_gate_count_down(&pool.pending);
   return NULL;
 }
 
@@ -108,7 +112,7 @@ static void wait_for_all(int32_t wanted, int64_t until) {
 static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now) {
   const uint32_t number = pool.begun.word + 1;
   pool.roll = roll_make(number, wanted);
-  for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], 1);
+  for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], COME);
   wait_for_all(wanted, now + region->patience);
   const int32_t came = roll_came(atomic_fetch_or(&pool.roll, ROLL_CLOSED));
   pool.task = region->task;
@@ -143,11 +147,46 @@ static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) 
   return lost;
 }
 
-void rf_parallel(const struct rf_region *region) {
+/* Whether the pool is the caller's now. */
+static bool pool_take(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  return pthread_once(&once, watch_forks) == 0 && !atomic_exchange(&pool.busy, true);
+}
+
+static void pool_give_back(void) { atomic_store_explicit(&pool.busy, false, memory_order_release); }
+
+static bool have_threads(int32_t threads) {
+  while (pool.threads < threads && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
+  return pool.threads >= threads;
+}
+
+/* The same for whoever cannot do without it: until the region of another caller is done. */
+static void pool_await(void) {
+  while (!pool_take()) sched_yield();
+}
+
+int rf_pool_start(int32_t threads) {
+  pool_await();
+  const bool enough = have_threads(threads);
+  pool_give_back();
+  return enough;
+}
+
+void rf_pool_end(void) {
+  pool_await();
+  pool.pending.word = (uint32_t)pool.threads;
+  for (int32_t w = 1; w <= pool.threads; w++) rf_gate_open(&pool.mailbox[w], LEAVE);
+  finish(true);
+  pool.threads = 0;
+  pool_give_back();
+}
+
+void rf_pool_set_spin(int64_t nanoseconds) { pool.spin = nanoseconds; }
+
+void rf_parallel(const struct rf_region *region) {
   int32_t workers = region->workers < RF_MAX_THREADS ? region->workers : RF_MAX_THREADS;
   rf_barrier_begin(region->barrier, region->grace);
-  if (workers <= 1 || pthread_once(&once, watch_forks) != 0 || atomic_exchange(&pool.busy, true)) {
+  if (workers <= 1 || !pool_take()) {
     region->task(region->context, 0, 1);
     return;
   }
@@ -155,14 +194,14 @@ void rf_parallel(const struct rf_region *region) {
   struct rf_restraint *restraint = &pool.restraint[region->tight];
   workers = rf_restraint_apply(restraint, workers, now);
   const int32_t before = pool.threads;
-  while (pool.threads < workers - 1 && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
+  have_threads(workers - 1);
   if (workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
     const int64_t lost = run(region, workers, now);
     if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
-    atomic_store_explicit(&pool.busy, false, memory_order_release);
+    pool_give_back();
   } else {
-    atomic_store_explicit(&pool.busy, false, memory_order_release); /* for whoever may have more */
+    pool_give_back(); /* for whoever may have more */
     region->task(region->context, 0, 1);
   }
 }

@@ -27,4 +27,10 @@ struct rf_region {
  * same result. */
 void rf_parallel(const struct rf_region *region);
 
+/* Starts threads until there are `threads`, 0 where the system gives fewer; ends all of them and returns once they are gone.
+ * A thread that has nothing to do spins for so many nanoseconds before it sleeps. */
+int rf_pool_start(int32_t threads);
+void rf_pool_end(void);
+void rf_pool_set_spin(int64_t nanoseconds);
+
 #endif

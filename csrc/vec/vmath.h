@@ -18,8 +18,8 @@
 #define LN2_LOW 1.4286068203094172e-6f
 #define EXP_LOW -87.5f /* below: the result is not normal */
 #define EXP_HIGH 89.0f /* above: infinite */
-#define LOGISTIC_LOW -87.0f /* of -x: 2^n stays a normal number */
-#define LOGISTIC_HIGH 88.0f
+#define LOGISTIC_LOW -88.0f
+#define LOGISTIC_HIGH 87.0f /* 2^n stays a normal number */
 #define TANH_HIGH 10.0f /* above: 1 */
 static const real EXP_POLYNOMIAL[] = {0.50000000464699553f, 0.16666666806831725f, 0.041666354394580260f,
                                       0.0083332750989916f,  0.0013941025300770f,  0.00019913157943907f};
@@ -31,8 +31,8 @@ static const real EXP_POLYNOMIAL[] = {0.50000000464699553f, 0.16666666806831725f
 #define LN2_LOW 5.497923018708371174712e-14
 #define EXP_LOW -708.5
 #define EXP_HIGH 710.0
-#define LOGISTIC_LOW -708.0
-#define LOGISTIC_HIGH 709.0
+#define LOGISTIC_LOW -709.0
+#define LOGISTIC_HIGH 708.0
 #define TANH_HIGH 20.0
 static const real EXP_POLYNOMIAL[] = {0.49999999999999999986,   0.16666666666666676478,   0.041666666666666698428,
                                       0.0083333333333217182342, 0.0013888888888868459896, 0.00019841269885896314433,
@@ -42,6 +42,8 @@ static const real EXP_POLYNOMIAL[] = {0.49999999999999999986,   0.16666666666666
 #endif
 
 #define EXP_DEGREE ((int)(sizeof EXP_POLYNOMIAL / sizeof *EXP_POLYNOMIAL) - 1)
+
+#define LOG2_E ((real)1.4426950408889634074)
 
 struct exp_parts {
   vec rounded; /* n, with EXP_ROUNDER still added */
@@ -54,8 +56,8 @@ INLINE vec exp_coefficients(int i, vec r) {
   return i == EXP_DEGREE ? even : v_fma(v_set1(EXP_POLYNOMIAL[i + 1]), r, even);
 }
 
-INLINE struct exp_parts exp_reduce(vec x) {
-  vec rounded = v_fma(x, v_set1((real)1.4426950408889634074), v_set1(EXP_ROUNDER));
+/* Of x, when `rounded` is x / ln 2 as EXP_ROUNDER rounds it. */
+INLINE struct exp_parts exp_reduce(vec x, vec rounded) {
   vec n = v_sub(rounded, v_set1(EXP_ROUNDER));
   vec high = v_fnma(n, v_set1(LN2_HIGH), x);
   vec r = v_fnma(n, v_set1(LN2_LOW), high);
@@ -70,17 +72,18 @@ INLINE vec exp_minus_one(struct exp_parts e) { return v_add(e.r, e.tail); }
 
 INLINE vec v_exp(vec x) {
   const vec zero = v_set1(0), one = v_set1(1);
-  struct exp_parts e = exp_reduce(v_max(v_set1(EXP_LOW), v_min(v_set1(EXP_HIGH), x)));
+  const vec y = v_max(v_set1(EXP_LOW), v_min(v_set1(EXP_HIGH), x));
+  struct exp_parts e = exp_reduce(y, v_fma(y, v_set1(LOG2_E), v_set1(EXP_ROUNDER)));
   /* n reaches one more than the exponent field holds: take one off and double the result. */
   vec scale = v_to_exponent(v_sub(e.rounded, v_if_greater(x, zero, one, zero)));
   return v_mul(v_mul(scale, v_add(one, exp_minus_one(e))), v_if_greater(x, zero, v_set1(2), one));
 }
 
-/* 1 / (1 + exp(-x)); what rounding takes from 1 + 2^n is added with 2^n p. */
+/* 1 / (1 + exp(-x)); what rounding takes from 1 + 2^n is added with 2^n p. The sign waits beside the first product. */
 INLINE vec v_logistic(vec x) {
   const vec one = v_set1(1);
-  vec z = v_max(v_set1(LOGISTIC_LOW), v_min(v_set1(LOGISTIC_HIGH), v_sub(v_set1(0), x)));
-  struct exp_parts e = exp_reduce(z);
+  const vec y = v_max(v_set1(LOGISTIC_LOW), v_min(v_set1(LOGISTIC_HIGH), x));
+  struct exp_parts e = exp_reduce(v_sub(v_set1(0), y), v_fnma(y, v_set1(LOG2_E), v_set1(EXP_ROUNDER)));
   vec scale = v_to_exponent(e.rounded), sum = v_add(scale, one);
   return v_div(one, v_add(sum, v_fma(scale, exp_minus_one(e), v_sub(one, v_sub(sum, scale)))));
 }
@@ -91,7 +94,7 @@ INLINE vec v_logistic(vec x) {
 INLINE vec v_tanh(vec x) {
   const vec one = v_set1(1), half = v_set1((real)0.5);
   vec y = v_min(v_set1(TANH_HIGH), v_abs(x));
-  struct exp_parts e = exp_reduce(v_add(y, y));
+  struct exp_parts e = exp_reduce(v_add(y, y), v_fma(y, v_set1(2 * LOG2_E), v_set1(EXP_ROUNDER)));
   vec scale = v_mul(v_to_exponent(e.rounded), half), constant = v_sub(scale, half);
   vec sum = v_fma(scale, e.r, constant), lost = v_fma(scale, e.r, v_sub(constant, sum));
   vec h = v_add(sum, v_fma(scale, e.tail, lost));

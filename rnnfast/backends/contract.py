@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from rnnfast.arrays.layout import Layout
@@ -77,6 +78,34 @@ class Bound(Protocol):
         """Return which of the backend's ways a recorded run took and why, in a few words; "" where there is one."""
 
 
+class Steps(Protocol):
+    """Rows that advance together, and their states, zero at first, in host memory."""
+
+    def quick(self, x: Array, y: Array) -> bool:
+        """Make a step from x (B, I) to y (B, H) where no look at either is needed; whether it was made.
+
+        Raises RuntimeError where another thread uses these rows at this moment, as `held`, which all else is called in.
+        """
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other threads out until the end of the block."""
+
+    def run(self, x: Array, y: Array) -> None:
+        """Advance by the steps of x (T, B, I), writing y (T, B, H); strides are free but for the last axis."""
+
+    def read(self) -> list[Array]:
+        """Return copies of the states, h (L, B, H), or h and c."""
+
+    def write(self, values: Sequence[Array | None]) -> None:
+        """Take over states; None: zeros."""
+
+    def reset(self, rows: Array | None) -> None:
+        """Begin again, every row or those where `rows` (B,) uint8 is not zero."""
+
+    def copy(self) -> Steps:
+        """Return another of the same net and with the same states."""
+
+
 class Binder(Protocol):
     """Whatever prepares calls: a backend, or what runs a backend piece by piece."""
 
@@ -95,3 +124,9 @@ class Backend(Binder, Protocol):
 
     def reason(self, variant: str | None = None) -> str | None:
         """None if the backend (or that form of it) can run here, else why not, in one sentence."""
+
+    def stream(self, problem: Problem) -> Steps:
+        """Return `problem.batch` rows of a net of one direction, whose parameters never change again.
+
+        Raises as `bind`.
+        """

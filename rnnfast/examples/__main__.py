@@ -20,6 +20,7 @@ NAMES = (
     "translate",
     "forecast",
     "gradient_flow",
+    "effect",
 )
 """Examples that have a command line of their own."""
 

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NoReturn, cast
+from typing import Any, Generic, cast
 
 import numpy as np
 
-from rnnfast.arrays.host import apart, as_array, as_flags, check_output, empty, strided
-from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import ForwardArrays
+from rnnfast.arrays.host import apart, as_array, as_flags, check_output, dense, empty, strided
+from rnnfast.backends import choose
+from rnnfast.backends.contract import Steps
 from rnnfast.calls import states
-from rnnfast.calls.arguments import is_plain
-from rnnfast.calls.forward import new_tuple
+from rnnfast.calls.arguments import is_plain, read_x
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
-from rnnfast.checks.arrays import check_dtype
+from rnnfast.checks.arrays import check_dtype, check_steps
 from rnnfast.checks.values import whole
+from rnnfast.net.description import Net
+from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
-
-STEP = Layout(time=False)
 
 
 class Stream(Generic[StateT]):
     """A frozen net and the state of `batch` sequences that advance together, in host memory.
 
-    Not for use by two threads at once.
+    For one thread at a time: RuntimeError where two use it at once. Copies and pickles go on from the same state.
 
     >>> import numpy as np, rnnfast
     >>> stream = rnnfast.GRU(3, 4, seed=0).stream()
     >>> stream.step(np.ones(3, np.float32)).shape
     (4,)
+    >>> stream.run(np.ones((100, 3), np.float32)).shape
+    (100, 4)
     """
 
-    def __init__(self, engine: Engine, batch: int = 1) -> None:
+    def __init__(self, engine: Engine, batch: int = 1, steps: Steps | None = None) -> None:
         net = engine.net
         if net.bidirectional:
             raise ValueError(
@@ -44,70 +45,115 @@ class Stream(Generic[StateT]):
                 'with .to("cpu"), or call the module with the state that its last call returned'
             )
         batch = whole("batch", batch)
-        self._net, self._dtype = net, net.dtype
-        self._prepared = engine.bound(engine.backend, INFERENCE, (batch, net.input_size), STEP)
-        self._run, self._x_shape = self._prepared.bound.run, self._prepared.x_shape
+        self._engine, self._net, self._dtype, self._batch = engine, net, net.dtype, batch
+        self._x_shape, self._y_shape = (batch, net.input_size), (batch, net.hidden_size)
         self._shape = net.num_layers, batch, net.hidden_size
-        self._now, self._next = (tuple([empty(self._shape, net.dtype) for _ in net.states]) for _ in range(2))
-        self.reset()
+        if steps is None:
+            empty(self._shape, net.dtype)  # sizes beyond memory end here, with NumPy's own words
+            check_steps(1, batch)
+            steps = engine.backend.stream(engine.problem(INFERENCE, 1, batch))
+        self._steps, self._quick = steps, steps.quick
 
-    def step(self, x: Any, *, out: Array | None = None) -> Array:
+    @property
+    def steps(self) -> Steps:
+        """The states and what moves them on, as the backend has them."""
+        return self._steps
+
+    def step(self, x: Any, out: Array | None = None) -> Array:
         """The output (batch, H) for one step's x (batch, I), or (H,) for (I,) where batch is 1; the state advances.
 
         `out` takes the output and is returned: with it no array is allocated for a contiguous x apart from it. Raises
         ValueError for a wrong shape, TypeError for a wrong dtype; the state is then as it was.
         """
-        plain = is_plain(x, self._x_shape, self._dtype)
-        shape = self._prepared.y_shape
-        if not plain:
+        if out is None:
+            alone = self._batch == 1 and getattr(x, "ndim", 0) == 1
+            y: Array = np.empty(self._y_shape[alone:], self._dtype)
+        else:
+            y = out
+        return y if self._quick(x, y) else self._looked_at(x, out)
+
+    def _looked_at(self, x: Any, out: Array | None) -> Array:
+        """Make a step from arrays of any kind."""
+        shape: tuple[int, ...] = self._y_shape
+        if not is_plain(x, self._x_shape, self._dtype):
             x, shape = self._read(x)
         if out is None:
-            y: Array = np.empty(shape, self._dtype)
-        elif plain and is_plain(out, shape, self._dtype) and (flags := out.flags).writeable:
-            y = out
+            y: Array = empty(shape, self._dtype)
+        else:
+            y, base = self._output(out, shape), x.base
             # What overlaps an array that owns its memory is that array, lies on it, or is something foreign.
-            base = x.base
-            foreign = not flags.owndata or (base is not None and type(base) is not np.ndarray)
+            foreign = not y.flags.owndata or (base is not None and type(base) is not np.ndarray)
             if x is y or base is y or (foreign and np.may_share_memory(x, y)):
                 x = x.copy()
-        else:
-            y, plain = check_output("out", out, shape, self._dtype, self._net.name, dense=False), False
-            x = apart(x, (y,))
-        seen = y if y.ndim == 2 else y[None]
-        self._run(new_tuple(ForwardArrays, (x, seen, self._now, self._next, None, None, None, None, plain)))
-        self._now, self._next = self._next, self._now
+        with self._steps.held():
+            self._steps.run(x[None], y.reshape(1, *self._y_shape) if y.ndim == 1 else y[None])
         return y
 
     def _read(self, x: Any) -> tuple[Array, tuple[int, ...]]:
         """Return x as an array (batch, I) and the shape of the output."""
-        net, shape = self._net, self._x_shape
-        given, x = x, as_array("x", x)
-        check_dtype("x", x, net.dtype, net.name, given)
+        shape, given, x = self._x_shape, x, as_array("x", x)
+        check_dtype("x", x, self._dtype, self._net.name, given)
         alone = shape[0] == 1 and x.shape == shape[1:]
         if x.shape != shape and not alone:
             raise ValueError(f"x has shape {x.shape}, expected {shape}")
-        return strided(x[None] if alone else x), (net.hidden_size,) if alone else self._prepared.y_shape
+        return strided(x[None] if alone else x), self._y_shape[alone:]
+
+    def _output(self, out: Array, shape: tuple[int, ...]) -> Array:
+        return check_output("out", out, shape, self._dtype, self._net.name, dense=False)
+
+    def run(self, chunk: Any, out: Array | None = None) -> Array:
+        """Make many steps at once: the outputs for a chunk of a sequence, with the axes that the net's own calls have.
+
+        Bit by bit those of as many steps. `out` takes them and is returned. Raises as `step`.
+        """
+        _, x, layout = read_x(self._engine, chunk)
+        steps, batch = layout.sizes(x.shape)
+        if batch != self._batch:
+            raise ValueError(f"chunk has {batch} rows, this stream was made for {self._batch}")
+        shape = (*x.shape[:-1], self._net.hidden_size)
+        y: Array = empty(shape, self._dtype) if out is None else self._output(out, shape)
+        with self._steps.held():
+            if steps:
+                self._steps.run(layout.sequence(strided(cast(Array, apart(x, (y,))))), layout.sequence(y))
+        return y
 
     @property
     def state(self) -> StateT:
         """The state after the last step, a copy: h (L, batch, H), or (h, c). Assign a state to go on from it."""
-        return cast(StateT, states.joined([array.copy() for array in self._now]))
+        with self._steps.held():
+            return cast(StateT, states.joined(self._steps.read()))
 
     @state.setter
     def state(self, value: StateT) -> None:
         given = states.read("state", value, self._net, self._shape)
-        for array, values in zip(self._now, given or (None, None), strict=False):
-            array[...] = 0 if values is None else values
+        with self._steps.held():
+            self._steps.write(given or [None] * len(self._net.states))
 
     def reset(self, mask: Any = None) -> None:
         """Start again from a zero state: every row, or those where `mask` (batch,), bool or uint8, is not zero."""
-        rows: Any = slice(None)
-        if mask is not None:
-            rows = as_flags("mask", mask, (self._prepared.batch,)).astype(bool)
-        for array in self._now:
-            array[:, rows] = 0
+        rows = None if mask is None else dense(as_flags("mask", mask, (self._batch,))).view(np.uint8)
+        with self._steps.held():
+            self._steps.reset(rows)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a stream can be neither copied nor pickled: make another from the frozen net and assign this one's state"
-        )
+    def copy(self) -> Stream[StateT]:
+        """Another stream of the same frozen net that goes on from this one's state."""
+        with self._steps.held():
+            return Stream(self._engine, self._batch, self._steps.copy())
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stream[StateT]:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles hold the parameters, the backend's name and the state; packing is done anew where they arrive."""
+        engine = self._engine
+        return restored, (self._net, engine.parameters, engine.choice.full_name, self._batch, self.state)
+
+
+def restored(net: Net, parameters: Parameters, backend: str, batch: int, state: Any) -> Stream[Any]:
+    """Return the stream that a pickle holds."""
+    choice = choose.select(backend, parameters.device)
+    stream: Stream[Any] = Stream(Engine(net, parameters.copy(writeable=False), choice, frozen=True), batch)
+    stream.state = state
+    return stream

@@ -11,6 +11,7 @@ Whatever training changes has `state_dict` and `load_state_dict`, from which it 
 `load` keep all of it in one file.
 """
 
+from rnnfast.nn.activation import Activation
 from rnnfast.nn.adam import Adam, AdamW
 from rnnfast.nn.chunks import Carried, chunks
 from rnnfast.nn.clip import clip_grad_norm, clip_grad_value, grad_norm
@@ -27,11 +28,13 @@ from rnnfast.nn.padding import Padded, pad
 from rnnfast.nn.record import Gradients
 from rnnfast.nn.saved import load, save
 from rnnfast.nn.schedules import CosineLR, PlateauLR, Schedule, StepLR
+from rnnfast.nn.sequential import Sequential
 from rnnfast.nn.sgd import SGD
 from rnnfast.nn.softmax import LogSoftmax
 from rnnfast.nn.stopping import EarlyStopping
 
 __all__ = [
+    "Activation",
     "Adam",
     "AdamW",
     "Carried",
@@ -49,6 +52,7 @@ __all__ = [
     "PlateauLR",
     "SGD",
     "Schedule",
+    "Sequential",
     "StepLR",
     "chunks",
     "clip_grad_norm",

@@ -220,21 +220,48 @@ cmake_minimum_required(VERSION 3.18)
 project(embedder LANGUAGES C)
 find_package(rnnfast REQUIRED)
 add_executable(step {source})
-target_link_libraries(step PRIVATE rnnfast::rnnfast m)
+target_link_libraries(step PRIVATE rnnfast::{library} m)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shared", ["ON", "OFF"])
-def test_a_cmake_project_finds_the_installed_package(tmp_path: Path, shared: str) -> None:
-    cmake, build, prefix, project = tool("cmake"), tmp_path / "build", tmp_path / "prefix", tmp_path / "project"
+def installed(folder: Path, *options: str) -> Path:
+    """The library built and installed as a program's author would; where."""
+    cmake, build, prefix = tool("cmake"), folder / "build", folder / "prefix"
     tool("cc")
-    project.mkdir()
-    (project / "CMakeLists.txt").write_text(PROJECT.format(source=PROGRAM))
-    options = ("-DCMAKE_BUILD_TYPE=Debug", f"-DBUILD_SHARED_LIBS={shared}")
-    run(cmake, "-S", CLONE, "-B", build, *options)
+    run(cmake, "-S", CLONE, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options)
     run(cmake, "--build", build, "--parallel", "2")
     run(cmake, "--install", build, "--prefix", prefix)
-    run(cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run(cmake, "--build", project / "build")
-    assert run(project / "build" / "step").startswith("rnnfast ")
+    return prefix
+
+
+@pytest.mark.slow
+def test_a_cmake_project_finds_the_installed_package(tmp_path: Path) -> None:
+    cmake, prefix = tool("cmake"), installed(tmp_path)
+    for target in ("rnnfast", "rnnfast_static"):
+        project = tmp_path / target
+        project.mkdir()
+        (project / "CMakeLists.txt").write_text(PROJECT.format(source=PROGRAM, library=target))
+        run(cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+        run(cmake, "--build", project / "build")
+        assert run(project / "build" / "step").startswith("rnnfast ")
+    (archive,) = prefix.rglob("librnnfast.a")
+    symbols = run(tool("nm"), "--defined-only", "--extern-only", "--format=posix", archive)
+    names = {line.split()[0] for line in symbols.splitlines() if line and not line.endswith(":")}
+    assert names and all(name.startswith("rf_") for name in names), names
+    flags = run(tool("pkg-config"), "--cflags", "--libs", "rnnfast", PKG_CONFIG_PATH=str(archive.parent / "pkgconfig"))
+    run(tool("cc"), PROGRAM, *flags.split(), "-lm", f"-Wl,-rpath,{archive.parent}", "-o", tmp_path / "step")
+    assert run(tmp_path / "step").startswith("rnnfast ")
+
+
+@pytest.mark.slow
+def test_a_program_builds_what_it_needs_alone(tmp_path: Path) -> None:
+    needed = ("-DRNNFAST_CELLS=lstm", "-DRNNFAST_DTYPES=float64", "-DRNNFAST_ISAS=scalar")
+    prefix = installed(tmp_path, "-DBUILD_SHARED_LIBS=OFF", *needed)
+    (archive,) = prefix.rglob("librnnfast.a")
+    symbols = run(tool("nm"), "--defined-only", "--extern-only", "--format=posix", archive)
+    assert re.findall(r"^rf_kernel_\w+", symbols, re.MULTILINE) == ["rf_kernel_lstm_f64_scalar"]
+    run(tool("cc"), PROGRAM, f"-I{prefix / 'include'}", archive, "-lm", "-pthread", "-o", tmp_path / "step")
+    assert run(tmp_path / "step").startswith("rnnfast ")
+    for option in ("-DRNNFAST_CELLS=", "-DRNNFAST_ISAS=sse9", "-DRNNFAST_DTYPES=float16"):
+        with pytest.raises(AssertionError, match=option.partition("=")[0].removeprefix("-D")):
+            run(tool("cmake"), "-S", CLONE, "-B", tmp_path / option, option)

@@ -43,7 +43,7 @@ BACKEND, BOUND = methods_of(Binder, Backend), methods_of(Bound)
 
 
 def test_the_contract_is_what_it_is_said_to_be() -> None:
-    assert BACKEND.keys() == {"variants", "reason", "bind"}
+    assert BACKEND.keys() == {"variants", "reason", "bind", "stream"}
     assert BOUND.keys() == {"run", "backward", "activations", "reserve_bytes", "ran"}
 
 

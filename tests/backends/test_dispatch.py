@@ -16,12 +16,14 @@ from choices import chosen, forget
 import rnnfast
 from rnnfast.backends import choose
 from rnnfast.backends.reference import backend as reference
+from rnnfast.backends.stepping import Stepping
 
 
 def stand_in(reasons: dict[str | None, str | None]) -> Any:
     """A backend that computes as the reference does and runs where `reasons` has None, for itself and its variants."""
     module = types.ModuleType("stand_in")
     module.bind = reference.bind  # type: ignore[attr-defined]
+    module.stream = lambda problem: Stepping(module.bind, problem)  # type: ignore[attr-defined]
     module.variants = lambda: tuple(name for name in reasons if name)  # type: ignore[attr-defined]
     module.reason = lambda variant=None: reasons[variant]  # type: ignore[attr-defined]
     return module

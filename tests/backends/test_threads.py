@@ -228,3 +228,35 @@ def test_threadpoolctl_sees_and_limits_them() -> None:
     (info,) = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "rnnfast"]
     assert info["num_threads"] == 3
     assert info["version"]
+
+
+COUNTED = """
+import os, sys, time, numpy, rnnfast
+from rnnfast.backends.c.library import library
+
+ffi, lib = library()
+def threads():
+    return len(os.listdir("/proc/self/task"))
+before = threads()
+assert lib.rf_threads_warm_up(0) == lib.RF_ERROR_RANGE == lib.rf_threads_set_spin(-1)
+assert lib.rf_threads_set_spin(0) == lib.RF_OK
+assert lib.rf_threads_warm_up(3) == lib.rf_threads_warm_up(2) == lib.RF_OK
+print(threads() - before)
+rnnfast.set_num_threads(3)
+net, x = rnnfast.LSTM(64, 256, seed=0), numpy.ones((20, 48, 64), "float32")
+y, _ = net(x)
+print(threads() - before)
+for _ in range(20):
+    assert lib.rf_threads_shut_down() == lib.RF_OK
+    assert (net(x)[0] == y).all()
+lib.rf_threads_shut_down()
+until = time.monotonic() + 10
+while threads() > before and time.monotonic() < until:
+    time.sleep(0.01)  # a thread has left the pool a moment before the system forgets it
+print(threads() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
+def test_the_pool_is_started_and_ended_when_asked() -> None:
+    assert python(COUNTED, RNNFAST_BACKEND="c", RNNFAST_NUM_THREADS="3").split() == ["2", "2", "0"]

@@ -36,6 +36,7 @@ SMALL: dict[str, tuple[list[str], dict[str, Any]]] = {
     "sentiment": (["--epochs", "1"], {"EMBEDDING": 2, "LEARNED": 2, "HELD_OUT": 2}),
     "translate": (["--epochs", "1", "--width", "2"], {"BATCHES": 1, "BATCH": 2, "HELD_OUT": 2}),
     "forecast": (["--epochs", "1", "--nets", "1"], {}),
+    "effect": (["--epochs", "1"], {"RATE": 40, "SECONDS": 2, "HIDDEN": 2, "WINDOW": 4, "BATCH": 8}),
     "gradient_flow": (["--steps", "3", "--hidden", "2"], {"BATCH": 1, "INPUTS": 2}),
 }
 """By name the arguments and the constants with which it takes a second or two in the emulator."""
@@ -61,6 +62,9 @@ def test_an_example_runs_on_a_device(
         monkeypatch.setattr(example, constant, value)
     if hasattr(example, "pictures"):
         pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    if name == "effect":
+        pytest.importorskip("safetensors", reason="safetensors is not installed")
+    if hasattr(example, "pictures") or name == "effect":
         arguments = [*arguments, "--output", str(tmp_path)]
     make_smaller(name, example, monkeypatch)
     if name == "char_text":

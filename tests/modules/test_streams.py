@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
-from nets import EVERY_KIND, KINDS, assert_same, normal, states
+from nets import BACKEND, EVERY_KIND, KINDS, assert_same, normal, states
 from sequences import OPTIONS, SEQUENCE_OPTIONS, B, H, I, T
+
+from rnnfast.problem import Array
 
 
 @EVERY_KIND
@@ -81,3 +85,90 @@ def test_frozen_net_is_a_snapshot(kind: str) -> None:
         fast.parameters["weight_hh_l0"] = np.zeros_like(net.parameters["weight_hh_l0"])
     with pytest.raises(AttributeError):
         fast.parameters = net.parameters
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("backend", [BACKEND, "reference"])
+def test_a_chunk_is_as_many_steps(kind: str, batch_first: bool, backend: str) -> None:
+    net = KINDS[kind](I, H, num_layers=2, batch_first=batch_first, **OPTIONS)
+    net.backend = backend
+    fast, x = net.freeze(), normal(T, B, I)
+    stepped, run = fast.stream(B), fast.stream(B)
+    expected, out = np.stack([stepped.step(step) for step in x]), np.full((T, B, H), np.nan)
+
+    def turned(array: Array) -> Array:
+        return array.swapaxes(0, 1) if batch_first else array
+
+    run.run(turned(x[:2]), turned(out[:2]))
+    out[2:] = turned(run.run(turned(x[2:])))
+    assert_same(out, expected)
+    assert_same(run.state, stepped.state)
+    alone = fast.stream()
+    assert_same(alone.run(x[:, 1]), expected[:, 1])
+
+
+def test_a_chunk_of_no_steps_leaves_the_state_alone() -> None:
+    stream = KINDS["lstm"](I, H, **OPTIONS).stream(B)
+    stream.step(normal(B, I))
+    before = stream.state
+    assert stream.run(np.empty((0, B, I))).shape == (0, B, H)
+    assert_same(stream.state, before)
+
+
+def test_chunks_that_do_not_fit_are_refused() -> None:
+    stream = KINDS["lstm"](I, H, **OPTIONS).stream(B)
+    before = stream.state
+    with pytest.raises(ValueError, match=f"chunk has {B + 1} rows, this stream was made for {B}"):
+        stream.run(normal(T, B + 1, I))
+    with pytest.raises(ValueError, match="x has 9 features"):
+        stream.run(normal(T, B, 9))
+    with pytest.raises(ValueError, match="out has shape"):
+        stream.run(normal(T, B, I), np.empty((T, B, H + 1)))
+    assert_same(stream.state, before)
+
+
+def test_outputs_may_lie_on_inputs_and_anywhere() -> None:
+    net = KINDS["lstm"](H, H, **OPTIONS)
+    x, stream, other = normal(T, B, H), net.stream(B), net.stream(B)
+    expected = np.stack([stream.step(step) for step in x])
+    wide = np.full((B, 2 * H), np.nan)
+    np.testing.assert_array_equal(other.step(x[0], wide[:, 1 : H + 1]), expected[0])
+    assert np.isnan(wide[:, 0]).all() and np.isnan(wide[:, H + 1 :]).all()
+    step = x[1].copy()
+    assert other.step(step, step) is step
+    np.testing.assert_array_equal(step, expected[1])
+    rest = x[2:].copy()
+    np.testing.assert_array_equal(other.run(rest, rest), expected[2:])
+
+
+@pytest.mark.parametrize("backend", [BACKEND, "reference"])
+def test_a_stream_is_one_threads_at_a_time(backend: str) -> None:
+    net = KINDS["lstm"](256, 256, **OPTIONS)
+    net.backend = backend
+    stream, x = net.stream(), normal(1000, 256)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with stream._steps.held():
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    uses = (
+        lambda: stream.step(x[0]),
+        lambda: stream.step(x[:1, ::-1]),
+        lambda: stream.run(x),
+        lambda: stream.state,
+        lambda: setattr(stream, "state", None),
+        stream.reset,
+        stream.copy,
+    )
+    for use in uses:
+        with pytest.raises(RuntimeError, match="used by another thread: give each thread a stream of its own"):
+            use()
+    done.set()
+    thread.join()
+    assert stream.step(x[0]).shape == (256,)

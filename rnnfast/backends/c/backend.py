@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.bound import Bound
+from rnnfast.backends.c.handle import handle_of
 from rnnfast.backends.c.library import (
     describe,
     get_num_threads,
@@ -12,6 +13,8 @@ from rnnfast.backends.c.library import (
     variants,
 )
 from rnnfast.backends.c.probes import elementwise, fma_loop, read_loop
+from rnnfast.backends.c.stepping import Stepping
+from rnnfast.backends.contract import Steps
 from rnnfast.problem import Problem
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "read_loop",
     "reason",
     "set_num_threads",
+    "stream",
     "variants",
 ]
 
@@ -34,3 +38,8 @@ def bind(problem: Problem, layout: Layout) -> Bound:
     memory.
     """
     return Bound(problem, layout)
+
+
+def stream(problem: Problem) -> Steps:
+    """Return rows that advance together, over the net's handle."""
+    return Stepping(handle_of(problem), problem.batch, problem.dtype)

@@ -19,6 +19,9 @@ _ERRORS: dict[str, type[Exception]] = {
     "RF_ERROR_SHAPE": ValueError,
     "RF_ERROR_RANGE": ValueError,
     "RF_ERROR_SIZE": MemoryError,
+    "RF_ERROR_MEMORY": MemoryError,
+    "RF_ERROR_FILE": OSError,
+    "RF_ERROR_FORMAT": ValueError,
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Bound
+from rnnfast.backends.contract import Bound, Steps
 from rnnfast.backends.cuda import devices
+from rnnfast.backends.stepping import Stepping
 from rnnfast.problem import Problem
 
 
@@ -38,3 +39,8 @@ def bind(problem: Problem, layout: Layout) -> Bound:
     from rnnfast.backends.cuda import bound
 
     return bound.Bound(devices.device(), problem, layout)
+
+
+def stream(problem: Problem) -> Steps:
+    """Return rows that advance together, over calls that are prepared for as many steps as come."""
+    return Stepping(bind, problem)

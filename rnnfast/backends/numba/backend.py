@@ -6,7 +6,8 @@ import functools
 import importlib.util
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.contract import Bound
+from rnnfast.backends.contract import Bound, Steps
+from rnnfast.backends.stepping import Stepping
 from rnnfast.problem import Problem
 
 
@@ -31,3 +32,8 @@ def bind(problem: Problem, layout: Layout) -> Bound:
 
     compiling.announce()
     return bound.Bound(problem, layout)
+
+
+def stream(problem: Problem) -> Steps:
+    """Return rows that advance together, over calls that are prepared for as many steps as come."""
+    return Stepping(bind, problem)

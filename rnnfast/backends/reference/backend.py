@@ -8,7 +8,9 @@ a shared schedule or dropout would be in both sides of every comparison.
 from __future__ import annotations
 
 from rnnfast.arrays.layout import Layout
+from rnnfast.backends.contract import Steps
 from rnnfast.backends.reference.bound import Bound
+from rnnfast.backends.stepping import Stepping
 from rnnfast.problem import Problem
 
 
@@ -25,3 +27,8 @@ def reason(variant: str | None = None) -> str | None:
 def bind(problem: Problem, layout: Layout) -> Bound:
     """Prepare calls of this problem, of which the shapes, the options and the parameters are read."""
     return Bound(problem, layout)
+
+
+def stream(problem: Problem) -> Steps:
+    """Return rows that advance together, over calls that are prepared for as many steps as come."""
+    return Stepping(bind, problem)

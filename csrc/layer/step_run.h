@@ -1,0 +1,152 @@
+/* step_run.h - one step of a layer: strip after strip, sums that stay in registers and the cell on them. */
+#ifndef RF_STEP_RUN_H
+#define RF_STEP_RUN_H
+
+#include <stdint.h>
+#include RF_VEC_H
+#include RF_CELL_H
+#include "layer/rows.h"
+#include "layer/step.h"
+#include "layer/step_pack.h"
+#include "system/compiler.h"
+
+/* One row's step. Passed on as arguments: what is written to memory first waits there, and small nets notice. */
+#define STEP_ROW const struct rf_step *s, const real *x, real *h, real *c, real *y, real *scratch
+#define STEP_ROW_PASSED s, x, h, c, y, scratch
+
+/* Scratch of a step: the new h, the operand of phase 1, gates between phases. */
+static inline real *scratch_operand(const struct rf_step *s, real *scratch) { return scratch + s->state_stride; }
+static inline real *scratch_gates(const struct rf_step *s, real *scratch) { return scratch + 2 * s->state_stride; }
+
+static size_t step_workspace_bytes(const struct rf_step *s) {
+  const int64_t rows = 1 + (CELL_PHASES > 1 ? 1 + CELL_SLOTS : 0);
+  return (size_t)(rows * rf_step_state(s->hidden_size, sizeof(real))) * sizeof(real);
+}
+
+/* Whether the new h may be written over the old one, which no product reads any more. */
+static inline int step_in_place(const struct step_plan *plan) { return CELL_PHASES > 1 || plan->strips == 1; }
+
+/* sums[v][slot + g] += the products of a row and a strip's gates, part by part. Returns the weights after these. */
+INLINE const real *strip_multiply(const int V, const int G, const int slot, const real *row, int64_t width,
+                                  int64_t part, const real *w, vec *sums) {
+  for (int64_t k = 0, end; k < width;) {
+    vec acc[STRIP_MOST * CELL_GATES];
+    UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_set1(0);
+    for (end = k + part < width ? k + part : width; k < end; k++, w += V * G * VEC_LANES) {
+      const vec left = v_set1(row[k]);
+      UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_fma(left, v_load(w + n * VEC_LANES), acc[n]);
+    }
+    UNROLL for (int n = 0; n < V * G; n++) {
+      vec *sum = sums + n / G * CELL_SLOTS + slot + n % G;
+      *sum = v_add(*sum, acc[n]);
+    }
+  }
+  return w;
+}
+
+/* The cell on a strip's sums, stage by stage on all panels, so that what one must wait for overlaps with the others. */
+INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *h, real *c, real *y, real *scratch,
+                       int64_t unit, vec *sums) {
+  real *next_h = step_in_place(s->packed) ? h : scratch;
+  struct past past[STRIP_MOST];
+  struct next next[STRIP_MOST];
+  UNROLL for (int v = 0; v < V; v++) {
+    past[v].h = past[v].h_dropped = v_load(h + unit + v * VEC_LANES);
+    if (CELL_STATES > 1) past[v].c = v_load(c + unit + v * VEC_LANES);
+  }
+  UNROLL for (int stage = 0; stage < CELL_STAGES; stage++) {
+    UNROLL for (int v = 0; v < V; v++) cell_forward(phase, stage, sums + v * CELL_SLOTS, &past[v], &next[v]);
+  }
+  UNROLL for (int v = 0; v < V; v++) {
+    const int64_t at = unit + v * VEC_LANES, left = s->hidden_size - at;
+    if (CELL_STATES > 1) v_store(c + at, next[v].c);
+    if (phase + 1 < CELL_PHASES) {
+      v_store(scratch_operand(s, scratch) + at, next[v].operand);
+      continue;
+    }
+    v_store(next_h + at, next[v].h);
+    if (y && left >= VEC_LANES) v_store(y + at, next[v].h);
+    if (y && left < VEC_LANES) v_store_n(y + at, left, next[v].h);
+  }
+}
+
+INLINE void strip_run(const int phase, const int V, STEP_ROW, int64_t panel) {
+  const struct step_plan *plan = s->packed;
+  const int slot = CELL_PHASE[phase].slot, gates = CELL_PHASE[phase].gates;
+  const int64_t unit = panel * VEC_LANES;
+  const real *w = (const real *)s->packed + plan->before[phase] + plan->width[phase] * unit;
+  const real *operand = phase == 0 ? h : scratch_operand(s, scratch);
+  real *kept = scratch_gates(s, scratch) + unit * CELL_SLOTS;
+  vec sums[STRIP_MOST * CELL_SLOTS];
+  UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : kept) + n * VEC_LANES);
+  if (phase == 0) {
+    w += V * CELL_SLOTS * VEC_LANES;
+    w = strip_multiply(V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, sums);
+  }
+  strip_multiply(V, gates, slot, operand, s->hidden_size, plan->part_h, w, sums);
+  strip_cell(phase, V, s, h, c, y, scratch, unit, sums);
+  if (phase + 1 < CELL_PHASES) {
+    UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(kept + n * VEC_LANES, sums[n]);
+  }
+}
+
+typedef void strip_function(STEP_ROW, int64_t panel);
+
+/* A function for every V, a constant, since only then does a compiler keep the sums in registers. */
+#define STRIP_FUNCTION(P, V)                                                                                           \
+  NOINLINE ALIGNED void strip_##P##_##V(STEP_ROW, int64_t panel) {                                                     \
+    if (V <= STRIP_MOST) {                                                                                             \
+      strip_run(P, V, STEP_ROW_PASSED, panel);                                                                         \
+    } else {                                                                                                           \
+      __builtin_trap();                                                                                                \
+    }                                                                                                                  \
+  }
+#define STRIP_FUNCTIONS(P)                                                                                             \
+  STRIP_FUNCTION(P, 1)                                                                                                 \
+  STRIP_FUNCTION(P, 2)                                                                                                 \
+  STRIP_FUNCTION(P, 3)                                                                                                 \
+  STRIP_FUNCTION(P, 4)                                                                                                 \
+  STRIP_FUNCTION(P, 5)                                                                                                 \
+  STRIP_FUNCTION(P, 6)                                                                                                 \
+  STRIP_FUNCTION(P, 7)                                                                                                 \
+  STRIP_FUNCTION(P, 8)                                                                                                 \
+  static strip_function *const strip_##P[] = {strip_##P##_1, strip_##P##_2, strip_##P##_3, strip_##P##_4,              \
+                                              strip_##P##_5, strip_##P##_6, strip_##P##_7, strip_##P##_8};
+
+STRIP_FUNCTIONS(0)
+#if CELL_PHASES > 1
+STRIP_FUNCTIONS(1)
+static strip_function *const *const strip_family[] = {strip_0, strip_1};
+#else
+static strip_function *const *const strip_family[] = {strip_0};
+#endif
+
+/* All strips of a phase, forwards or backwards. */
+INLINE void step_phase(const int phase, STEP_ROW, int backwards) {
+  const struct step_plan *plan = s->packed;
+  int64_t panel = backwards ? plan->strips * plan->panels + plan->longer : 0;
+  for (int64_t i = 0; i < plan->strips; i++) {
+    const int64_t strip = backwards ? plan->strips - 1 - i : i, panels = plan->panels + (strip < plan->longer);
+    if (backwards) panel -= panels;
+    strip_family[phase][panels - 1](STEP_ROW_PASSED, panel);
+    if (!backwards) panel += panels;
+  }
+}
+
+ALIGNED static void step_run(const struct rf_step *s, int64_t batch, const void *x_rows, void *y_rows, void *h_rows,
+                             void *c_rows, int64_t turn, void *workspace) {
+  const real *x = x_rows;
+  real *y = y_rows, *h = h_rows, *c = c_rows, *scratch = workspace;
+  for (const int64_t end = turn + batch; turn < end; turn++) {
+    UNROLL for (int phase = 0; phase < CELL_PHASES; phase++) step_phase(phase, STEP_ROW_PASSED, turn & 1);
+    for (int64_t unit = 0; unit < s->hidden_size && !step_in_place(s->packed); unit += VEC_LANES) {
+      v_store(h + unit, v_load(scratch + unit));
+    }
+    x += s->x_stride;
+    h += s->state_stride;
+    if (y) y += s->y_stride;
+    if (CELL_STATES > 1) c += s->state_stride;
+  }
+}
+
+#endif

@@ -1,0 +1,124 @@
+"""Rows that advance together, step by step or many steps at a time, over a handle of librnnfast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnfast.backends.c.handle import Handle
+from rnnfast.backends.c.library import check, library
+from rnnfast.backends.c.memory import Block, workspace
+from rnnfast.backends.stepping import IN_USE, Hold
+from rnnfast.problem import CELLS, Array
+
+INDEX = np.dtype(np.int64)
+
+
+class Stepping:
+    """States in memory that the library lays out. `dtype` is that of outputs and states."""
+
+    def __init__(self, handle: Handle, batch: int, dtype: np.dtype[Any]) -> None:
+        ffi, lib = library()
+        sizes = handle.sizes
+        x_dtype = INDEX if sizes.takes_indices else dtype
+        self._handle, self._batch, self.dtype = handle, batch, dtype
+        self._state, self._scratch = handle.state(batch), Block(handle.workspace_bytes(1, batch))
+        widths = batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, dtype.itemsize
+        ids = id(np.ndarray), id(x_dtype), id(dtype)
+        made = lib.array_stream_new(handle.net, *widths, *ids, self._state.pointer, self._scratch.pointer)
+        if made == ffi.NULL:
+            raise MemoryError("there is no memory for a stream")
+        self._stream, self._step = ffi.gc(made, lib.array_stream_free), lib.array_stream_step
+        self._sequence = ffi.new("rf_sequence *", {"struct_size": ffi.sizeof("rf_sequence"), "batch": batch})
+        self._sequence.state = self._state.pointer
+
+    def quick(self, x: Array, y: Array) -> bool:
+        """Make a step where both are plain arrays of the right shape and dtype that lie apart; whether it was made.
+
+        Raises RuntimeError where another thread uses these rows.
+        """
+        done: int = self._step(self._stream, id(x), id(y))
+        if done < 0:
+            raise RuntimeError(IN_USE)
+        return done > 0
+
+    def memory(self) -> tuple[int, int, int, int, Array, Array]:
+        """Return what rf_net_step takes: the net's address, the batch, the numbers of a row of x and of y, the bytes of
+        the states and of the scratch. They are this object's own and must not outlive it.
+        """
+        ffi, sizes = library()[0], self._handle.sizes
+        net = int(ffi.cast("uintptr_t", self._handle.net))
+        return net, self._batch, sizes.input_size, sizes.output_size, self._state.bytes, self._scratch.bytes
+
+    def held(self) -> Hold:
+        """Keep other threads out. Raises RuntimeError where one is at work."""
+        _, lib = library()
+        return Hold(lambda: lib.array_stream_take(self._stream), lambda: lib.array_stream_give(self._stream))
+
+    def run(self, x: Array, y: Array) -> None:
+        """Advance by the steps of x (T, B, I), or of indices (T, B), writing y (T, B, O); last axes have no gaps."""
+        sequence, ffi = self._sequence, library()[0]
+        scratch = workspace(self._handle.workspace_bytes(len(x), self._batch))
+        sequence.steps, sequence.workspace = len(x), scratch.pointer
+        for name, array in (("x", x), ("y", y)):
+            stride_t, stride_b = array.strides[:2]
+            if stride_t % array.itemsize or stride_b % array.itemsize:
+                raise ValueError(
+                    f"{name} has strides {array.strides}, no multiples of {array.itemsize} bytes: pass a copy"
+                )
+            setattr(sequence, name, ffi.cast("void *", array.ctypes.data))
+            setattr(sequence, f"{name}_stride_t", stride_t // array.itemsize)
+            setattr(sequence, f"{name}_stride_b", stride_b // array.itemsize)
+        check(self._handle.lib.rf_net_forward(self._handle.net, sequence))
+
+    def read(self) -> list[Array]:
+        """Return copies of the states, (L, B, H) each, of all recurrent parts in turn."""
+        return [array for part in range(self._handle.sizes.recurrent_parts) for array in self._read(part)]
+
+    def _read(self, part: int) -> list[Array]:
+        arrays = self._empty(part)
+        check(self._handle.lib.rf_net_state_read(self._handle.net, part, *self._where(), *self._pointers(arrays)))
+        return arrays
+
+    def write(self, values: Sequence[Array | None]) -> None:
+        """Take over states; None: zeros."""
+        left = list(values)
+        for part in range(self._handle.sizes.recurrent_parts):
+            arrays = self._empty(part)
+            for array in arrays:
+                value = left.pop(0)
+                array[...] = 0 if value is None else value
+            check(self._handle.lib.rf_net_state_write(self._handle.net, part, *self._where(), *self._pointers(arrays)))
+
+    def reset(self, rows: Array | None) -> None:
+        """Begin again, every row or those where `rows` (B,) uint8 is not zero."""
+        ffi, lib = library()
+        flags = ffi.NULL if rows is None else ffi.from_buffer("uint8_t *", np.ascontiguousarray(rows))
+        check(lib.rf_net_state_reset(self._handle.net, *self._where(), flags))
+
+    def copy(self) -> Stepping:
+        """Return another of the same net and with the same states."""
+        twin = Stepping(self._handle, self._batch, self.dtype)
+        twin._state.bytes[...] = self._state.bytes
+        return twin
+
+    def _where(self) -> tuple[int, Any]:
+        return self._batch, self._state.pointer
+
+    def _empty(self, part: int) -> list[Array]:
+        """Return arrays for the states of a recurrent part."""
+        ffi, lib = library()
+        cell, layers, directions = (ffi.new("int32_t *") for _ in range(3))
+        hidden = ffi.new("int64_t *")
+        check(lib.rf_net_part(self._handle.net, part, cell, layers, directions, hidden))
+        states = CELLS[ffi.string(lib.rf_cell_name(cell[0])).decode()].states
+        shape = layers[0] * directions[0], self._batch, hidden[0]
+        return [np.empty(shape, self.dtype) for _ in states]
+
+    def _pointers(self, arrays: list[Array]) -> list[Any]:
+        """Return the addresses of h and c, NULL for a c that is not there."""
+        ffi = library()[0]
+        pointers = [ffi.from_buffer("void *", array) for array in arrays]
+        return (pointers + [ffi.NULL])[:2]

@@ -1,0 +1,68 @@
+"""C and C++ programs that step a net: what they may not do, counted, and that the counting works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import run, tool
+
+import rnnfast
+from rnnfast.backends.c import backend as c
+
+pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
+
+CLONE = Path(__file__).parents[2]
+HELPERS = CLONE / "tests" / "helpers"
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1")
+
+
+def built(source: str, folder: Path, compiler: str, *flags: str) -> Path:
+    """A program linked to the library under test."""
+    libraries = rnnfast.get_library_dir()
+    run(
+        *(tool(compiler), *STRICT, *flags, f"-I{rnnfast.get_include()}", HELPERS / source, "-o", folder / "program"),
+        *(f"-L{libraries}", "-lrnnfast", f"-Wl,-rpath,{libraries}", "-pthread"),
+    )
+    return folder / "program"
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built("net_steps.c", tmp_path_factory.mktemp("steps"), "cc", "-std=c11")
+
+
+ALONE = pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer allocates and calls itself")
+
+
+@ALONE
+def test_steps_allocate_nothing(steps: Path) -> None:
+    assert run(steps, "allocations") == "0\n"
+    assert int(run(steps, "allocations", "fault")) >= 2
+
+
+@ALONE
+def test_steps_make_no_system_call(steps: Path) -> None:
+    assert run(steps, "calls") == "0\n"
+    killed = subprocess.run([steps, "calls", "fault"], capture_output=True, timeout=60, check=False)
+    assert killed.returncode == -9
+
+
+def test_threads_share_a_net(steps: Path) -> None:
+    assert run(steps, "threads") == "1\n"
+
+
+def test_cxx_streams_a_net_that_python_saved(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    program, net = built("net_stream.cpp", tmp_path, "c++", "-std=c++17"), rnnfast.LSTM(3, 5)
+    net.save(tmp_path / "net.safetensors")
+    printed = run(program, tmp_path / "net.safetensors", "20").split()
+    stream = net.stream()
+    for _ in range(20):
+        y = stream.step(np.full(3, 0.5, "float32"))
+    np.testing.assert_array_equal(np.array(printed, "float32"), y)
+    refused = subprocess.run([program, tmp_path, "1"], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1 and "file" in refused.stderr

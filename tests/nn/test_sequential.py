@@ -1,0 +1,105 @@
+"""Models of several parts: called, streamed, saved and loaded as the parts themselves would be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nets import BACKEND, assert_same, normal
+
+import rnnfast
+from rnnfast import nn
+
+T, B, I, H = 6, 3, 4, 5  # noqa: E741 (I is the input size)
+
+
+def model(**last: Any) -> nn.Sequential:
+    """Two recurrent parts, a linear layer between them and one above, in float64."""
+    kinds = {"dtype": "float64", "backend": BACKEND}
+    return nn.Sequential(
+        first=rnnfast.LSTM(I, H, 2, seed=0, **kinds),
+        between=nn.Linear(H, H, dtype="float64", seed=1),
+        second=rnnfast.GRU(H, H, seed=2, reset_after=False, **kinds),
+        head=nn.Linear(H, 2, dtype="float64", seed=3),
+        **last,
+    )
+
+
+def test_a_model_is_its_parts_in_turn() -> None:
+    made, x, lengths = model(out="softmax"), normal(T, B, I), np.array([6, 2, 0])
+    first, between, second, head, out = made.parts.values()
+    y, state = first(x, lengths=lengths)
+    z, other = second(between(y), lengths=lengths)
+    found, states = made(x, lengths=lengths)
+    assert_same(found, out(head(z)))
+    assert_same(tuple(states), (state, other))
+    assert_same(found.sum(axis=-1), np.ones((T, B)))
+    half, states = made(x[:3])
+    rest, _ = made(x[3:], states)
+    assert_same(np.concatenate([half, rest]), made(x)[0])
+
+
+def test_streams_say_the_same() -> None:
+    made, x = model(), normal(T, B, I)
+    y, states = made(x)
+    stream, out = made.stream(B), np.empty((B, 2))
+    assert_same(stream.step(x[0]), y[0])
+    assert stream.step(x[1], out) is out
+    assert_same(out, y[1])
+    kept = stream.states
+    assert_same(stream.run(x[2:]), y[2:])
+    assert_same(tuple(stream.states), tuple(states))
+    stream.states = kept
+    assert_same(stream.step(x[2]), y[2])
+    stream.reset()
+    assert_same(stream.run(x), y)
+    alone = made.stream()
+    assert_same(alone.step(x[0, 0]), y[0, 0])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_files_hold_all_of_a_model(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors", reason="safetensors is not installed")
+    made, x = model(out="log_softmax"), normal(T, B, I)
+    made.save(tmp_path / f"model{suffix}")
+    again = rnnfast.load_model(tmp_path / f"model{suffix}", backend=BACKEND)
+    assert repr(again) == repr(made)
+    np.testing.assert_array_equal(again(x)[0], made(x)[0])
+    nn.load(tmp_path / f"model{suffix}", strict=False, head=made.parts["head"])
+
+
+def test_a_file_of_training_is_a_model(tmp_path: Path) -> None:
+    made = model()
+    nn.save(tmp_path / "all.npz", **made.parts, adam=nn.Adam(made.parameters), epoch=7)
+    x = normal(T, B, I)
+    np.testing.assert_array_equal(rnnfast.load_model(tmp_path / "all.npz", backend=BACKEND)(x)[0], made(x)[0])
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a model has no parts"):
+        nn.Sequential()
+    with pytest.raises(ValueError, match="one without a dot"):
+        nn.Sequential(**{"a.b": "tanh"})
+    with pytest.raises(ValueError, match="function"):
+        nn.Sequential(a="gelu")
+    with pytest.raises(TypeError, match="a is a Adam, expected an RNN"):
+        nn.Sequential(a=nn.Adam(model().parameters))
+    np.savez(tmp_path / "plain.npz", a=np.ones(2))
+    with pytest.raises(ValueError, match="does not tell what its arrays belong to"):
+        rnnfast.load_model(tmp_path / "plain.npz")
+    nn.save(tmp_path / "cell.npz", cell=rnnfast.LSTMCell(2, 3))
+    with pytest.raises(ValueError, match="holds a part of kind 'LSTMCell', expected RNN, LSTM"):
+        rnnfast.load_model(tmp_path / "cell.npz")
+
+
+@pytest.mark.parametrize("function", ["tanh", "relu", "sigmoid", "softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_keep_the_dtype_and_what_is_no_number(function: str, dtype: str) -> None:
+    x = np.array([[1000, -1000, 0.5], [np.nan, 0, 1]], dtype)
+    y = nn.Activation(function)(x)
+    assert y.dtype == x.dtype and y.shape == x.shape
+    assert np.isnan(y[1, 0])
+    assert np.isfinite(y[0]).all()
