@@ -80,12 +80,14 @@ def test_launches_have_the_attributes_that_were_asked_for() -> None:
     kernel.launch((4, 5), shared=1000, cooperative=True).start(9)
     kernel.launch(32, shared=100 << 10, cluster=16).start(9)
     kernel.launch(32, shared=90 << 10, cluster=8, cooperative=True).start()
+    kernel.launch(3, cluster=1).start()
     block = (128, 1, 1)
     assert launched == [
         ((3, 1, 1), block, 0, 0, {}),
         ((4, 5, 1), block, 1000, 9, {LAUNCH_COOPERATIVE: (1, 1, 0)}),
         ((32, 1, 1), block, 100 << 10, 9, {LAUNCH_CLUSTER: (16, 16, 1)}),
         ((32, 1, 1), block, 90 << 10, 0, {LAUNCH_COOPERATIVE: (1, 1, 0), LAUNCH_CLUSTER: (8, 8, 1)}),
+        ((3, 1, 1), block, 0, 0, {LAUNCH_CLUSTER: (1, 1, 1)}),
     ]
     assert set_attributes == [(8, 100 << 10), (14, 1)]  # the larger shared memory serves the smaller
 

@@ -21,8 +21,8 @@ class EmulatedLibrary:
 
     def __init__(self, run: Run) -> None:
         self.run, self.calls = run, list[str]()
-        self.cluster, self.shared = 1, 0
-        """Of the launch that runs: blocks of a cluster, bytes of dynamic shared memory."""
+        self.cluster, self.shared = 0, 0
+        """Of the launch that runs: blocks of a cluster, 0 without one, bytes of dynamic shared memory."""
         self.largest_cluster = 16
         self.words, self._kept = list[tuple[int, int]](), list[Any]()
         """Memory of the host that kernels reach, by address and bytes."""
@@ -50,7 +50,7 @@ class EmulatedLibrary:
         assert set(ids) <= {LAUNCH_COOPERATIVE, LAUNCH_CLUSTER} and config.block_y == config.block_z == 1
         stream = int(ffi.cast("uintptr_t", config.stream))
         clusters = [config.attributes[n].value.cluster.x for n in range(config.count) if ids[n] == LAUNCH_CLUSTER]
-        self.cluster, self.shared = (*clusters, 1)[0], config.shared
+        self.cluster, self.shared = (*clusters, 0)[0], config.shared
         self.run(name, kernel, (config.grid_x, config.grid_y), config.block_x, stream, *values)
         return 0
 

@@ -55,23 +55,23 @@ class PtxEmulator:
         grid: int | tuple[int, int],
         threads: int,
         *arguments: Any,
-        cluster: int = 1,
+        cluster: int = 0,
         shared: int = 0,
     ) -> None:
-        """Run it to its end with blocks of `threads`, in clusters of so many along x. Raises Deadlock."""
+        """Run it to its end with blocks of `threads`, in clusters of so many along x; 0: in none. Raises Deadlock."""
         width, height = grid if isinstance(grid, tuple) else (grid, 1)
-        assert threads % WARP == 0 and width % cluster == 0, "whole warps and clusters only"
+        assert threads % WARP == 0 and width % max(1, cluster) == 0, "whole warps and clusters only"
 
         def run() -> None:
             with np.errstate(all="ignore"):  # of this greenlet
                 kernel(*arguments)
 
         everyone: list[Thread] = []
-        for first in range(0, width * height, cluster):
-            blocks = [Block(first + rank, rank, threads, shared) for rank in range(cluster)]
-            together = Meeting("the cluster's barrier", cluster * threads)
+        for first in range(0, width * height, max(1, cluster)):
+            blocks = [Block(first + rank, rank, threads, shared) for rank in range(max(1, cluster))]
+            together = Meeting("the cluster's barrier", len(blocks) * threads)
             for block in blocks:
-                block.cluster, block.x, block.y = blocks, block.number % width, block.number // width
+                block.cluster, block.x, block.y = blocks if cluster else [], block.number % width, block.number // width
                 everyone += _threads_of(block, threads, run, together)
         scheduler = Scheduler(everyone, self.order, impatient=self.impatient)
         self.operations.scheduler = scheduler

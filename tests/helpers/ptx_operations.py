@@ -128,6 +128,7 @@ class Operations:
         self._sync("sync_block", "block")
 
     def sync_cluster(self) -> None:
+        _cluster()
         self._sync("sync_cluster", "cluster")
 
     def _sync(self, name: str, group: str) -> None:
@@ -225,9 +226,8 @@ class Operations:
 
     @staticmethod
     def in_peer(address: Any, rank: Any) -> Any:
-        block = me().block
-        if int(rank) >= len(block.cluster):
-            raise IndexError(f"block {int(rank)} of a cluster of {len(block.cluster)}")
+        if int(rank) >= len(_cluster()):
+            raise IndexError(f"block {int(rank)} of a cluster of {len(_cluster())}")
         return np.uint32(int(address) % PEER + PEER * (int(rank) + 1))
 
     def send4(self, to: Any, barrier: Any, *words: Any) -> None:
@@ -266,3 +266,10 @@ class Operations:
             found.waiting.append(thread)
             self.scheduler.wait(thread, found)
         return NOT_OVER if found.phase & 1 == int(parity) & 1 else OVER
+
+
+def _cluster() -> list[Any]:
+    """This block's cluster. Raises RuntimeError where it has none."""
+    if not me().block.cluster:
+        raise RuntimeError("an illegal instruction: the kernel was not launched in clusters")
+    return me().block.cluster

@@ -88,7 +88,7 @@ class DeviceCall:
             launch.resize(-(-count // self.limits.threads))
             launch(self.stream, *values)
 
-    def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 1) -> None:
+    def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 0) -> None:
         """Start a kernel for tensor cores, as its launch describes itself, with these values."""
         if described.grid == 0:
             return

@@ -110,6 +110,18 @@ def test_messages_go_round(order: int | None) -> None:
     assert np.array_equal(y, np.array([[3, 0, 0, 0], [4, 1, 1, 1], [5, 2, 2, 2]] * 2))
 
 
+@pytest.mark.parametrize("clusters", [0, 1])
+def test_a_kernel_that_uses_its_cluster_must_be_launched_in_one(clusters: int) -> None:
+    emulator = PtxEmulator()
+    kernel, y = ring_kernel(emulator.operations, 1, 16), np.zeros((1, 4), np.uint32)
+    arguments = kernel, 1, 64, emulator.place(y, writable=True)
+    if clusters:
+        emulator.launch(*arguments, cluster=clusters, shared=72)
+    else:
+        with pytest.raises(RuntimeError, match="not launched in clusters"):
+            emulator.launch(*arguments, cluster=clusters, shared=72)
+
+
 def test_what_is_left_out_is_found() -> None:
     """Each barrier, arrival and message, by wrong results, an access that is refused, or threads that wait for ever."""
     emulator = PtxEmulator()

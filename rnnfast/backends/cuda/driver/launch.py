@@ -74,11 +74,12 @@ class Kernel:
         """Return how many of its blocks, with so many bytes of dynamic shared memory, a multiprocessor runs at once."""
         return self.driver.blocks_at_once(self.function, self.threads, shared)
 
-    def launch(self, grid: Size, *, shared: int = 0, cluster: int = 1, cooperative: bool = False) -> Launch:
+    def launch(self, grid: Size, *, shared: int = 0, cluster: int = 0, cooperative: bool = False) -> Launch:
         """Prepare launches of so many blocks.
 
         `shared`: bytes of dynamic shared memory. `cluster`: blocks of a cluster, along x, above 8 where the device has
-        such. `cooperative`: all blocks run at once, so that they can wait for one another. Raises DriverError where
+        such; 0: the kernel does nothing that takes a cluster, which without one, be it of one block, is an illegal
+        instruction. `cooperative`: all blocks run at once, so that they can wait for one another. Raises DriverError where
         the device has not so much.
         """
         driver = self.driver
@@ -99,7 +100,7 @@ class Launch:
         base = int(ffi.cast("uintptr_t", self.parameters))
         self._pointers = ffi.new("void *[]", [ffi.cast("void *", base + offset) for offset in kernel.offsets])
         chosen: list[tuple[int, str, Any]] = [(LAUNCH_COOPERATIVE, "cooperative", 1)] * cooperative
-        chosen += [(LAUNCH_CLUSTER, "cluster", (cluster, 1, 1))] * (cluster > 1)
+        chosen += [(LAUNCH_CLUSTER, "cluster", (cluster, 1, 1))] * (cluster > 0)
         self._attributes = ffi.new("Attribute[]", max(1, len(chosen)))
         for attribute, (number, name, value) in zip(self._attributes, chosen, strict=False):
             attribute.id = number
