@@ -79,8 +79,8 @@ class Kernel:
 
         `shared`: bytes of dynamic shared memory. `cluster`: blocks of a cluster, along x, above 8 where the device has
         such; 0: the kernel does nothing that takes a cluster, which without one, be it of one block, is an illegal
-        instruction. `cooperative`: all blocks run at once, so that they can wait for one another. Raises DriverError where
-        the device has not so much.
+        instruction. `cooperative`: all blocks run at once, so that they can wait for one another. Raises DriverError
+        where the device has not so much.
         """
         driver = self.driver
         if shared > max(SHARED_WITHOUT_ASKING, self.shared_set):
