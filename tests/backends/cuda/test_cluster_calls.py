@@ -22,6 +22,7 @@ import rnnfast
 from rnnfast.backends.common import whole
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
+from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.cluster.cells import CELLS
 from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
@@ -42,8 +43,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def device() -> Iterator[PtxDevice]:
-    """In place of the device."""
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[PtxDevice]:
+    """In place of the device; clusters take nets of any cell, however small, so that the emulator need not do much."""
+    monkeypatch.setattr(cluster_launch, "FEWEST", 1)
     device = PtxDevice()
     with in_place_of_the_device(device):
         yield device
@@ -123,7 +125,7 @@ def test_rows_none_of_which_is_live() -> None:
     assert not any(results[name].any() for name in results if name.startswith(("y", "dx", "d_", "activation", "state")))
 
 
-def test_which_calls_clusters_serve() -> None:
+def test_which_calls_clusters_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = make_problem(Spec("rnn_relu", **{**SMALL, "hidden_size": 20}), "float32")
     assert way(problem) == "tier D: a cluster of 2 blocks holds W_hh for 8 rows"
     held = make_problem(Spec("lstm", **SMALL, masked_output="hold"), "float32")
@@ -134,6 +136,11 @@ def test_which_calls_clusters_serve() -> None:
         (make_problem(Spec("gru_before", **SMALL), "float32"), "have no gru_before"),
     ):
         assert (said := way(other)).endswith(f"; clusters {reason}") and "tier D" not in said
+    monkeypatch.setattr(cluster_launch, "FEWEST", 16)
+    few = "clusters take 16 hidden units or more of a cell without gates, not 15"
+    assert reason_against_call(make_problem(Spec("rnn_linear", 1, 1, 1, 15), "float32"), (9, 0)) == few
+    assert reason_against_call(make_problem(Spec("rnn_linear", 1, 1, 1, 16), "float32"), (9, 0)) is None
+    assert reason_against_call(make_problem(Spec("gru", 1, 1, 1, 1), "float32"), (9, 0)) is None
     large = make_problem(Spec("rnn_tanh", 1, 1, 1, 257), "float32")
     assert reason_against_call(large, (9, 0)) == "clusters hold up to 256 hidden units, not 257"
     long = replace(make_problem(Spec("lstm", 1, 1, 1, 250), "float32"), steps=1 << 21)
