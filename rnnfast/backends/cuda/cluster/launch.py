@@ -12,8 +12,8 @@ from rnnfast.backends.cuda.cluster.shape import LARGEST, ROWS, THREADS, blocks_o
 CAPABILITY = (9, 0)
 """The first compute capability that has clusters."""
 FEWEST = 16
-"""Units of a cell without gates from which on the roundings of its products, twice or three times float32's, average out:
-with 8 units the gradient after 12 steps is beyond the limits for one set of weights in 40, with 16 for none in 400."""
+"""Units of a cell without gates from which on the roundings of its products, two or three times float32's, average
+out: with 8 units the gradient after 12 steps is beyond the limits for one set of weights in 40, with 16 for none."""
 
 
 def reason_against(
