@@ -76,8 +76,15 @@ def check_tensors() -> str:
     """Check tensors in and out, forward on one stream and backward on another, against NumPy's arrays; say so."""
     import torch
 
+    for masked_output in ("hold", "zero"):  # clusters hold no outputs
+        _check_tensors(torch, masked_output)
+    return "tensors of torch: strided, on two streams, agree with NumPy's arrays, three times"
+
+
+def _check_tensors(torch: Any, masked_output: str) -> None:
     rng, streams = np.random.default_rng(1), [torch.cuda.Stream() for _ in range(2)]
-    net = rnnfast.LSTM(24, 96, 2, bidirectional=True, batch_first=True, masked_output="hold", dropout=0.3, seed=1)
+    options: dict[str, Any] = {"bidirectional": True, "batch_first": True, "dropout": 0.3}
+    net = rnnfast.LSTM(24, 96, 2, masked_output=masked_output, seed=1, **options)
     x, dy = (rng.normal(size=(9, 40, n)).astype(np.float32) for n in (24, 192))
     lengths = rng.integers(0, 41, 9)
     with rnnfast.use_backend("cuda"):
@@ -96,7 +103,8 @@ def check_tensors() -> str:
         for tensor, array in pairs:
             assert isinstance(tensor, torch.Tensor)
             np.testing.assert_allclose(tensor.cpu().numpy(), array, rtol=1e-4, atol=1e-5)
-    return "tensors of torch: strided, on two streams, agree with NumPy's arrays, three times"
+    if masked_output == "zero" and torch.cuda.get_device_capability() >= (9, 0):
+        assert tape.ran_on.startswith("cuda: tier D"), tape.ran_on
 
 
 def main() -> None:

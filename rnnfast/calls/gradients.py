@@ -97,10 +97,13 @@ def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: 
     x, state, parameters = arrays[0], arrays[1 : 1 + len(brought)], arrays[1 + len(brought) :]
     grads = Gradients(out.x if need_x else None, states.joined(brought), named)
     if need_x and x is None:
-        x = grads.x = access.empty(prepared.x_shape, engine.dtype)
+        grads.x = access.empty(prepared.x_shape, engine.dtype)
+        x = access.as_array("gradient", grads.x)
     if any(part is None for part in state):
-        state = [access.empty(prepared.state_shape, engine.dtype) if part is None else part for part in state]
-        grads.state = states.joined([new if old is None else old for old, new in zip(brought, state, strict=True)])
+        shape = prepared.state_shape
+        filled = [access.empty(shape, engine.dtype) if part is None else part for part in brought]
+        state = [access.as_array("gradient", part) for part in filled]
+        grads.state = states.joined(filled)
     return grads, x, state, parameters, given
 
 

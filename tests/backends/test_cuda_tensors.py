@@ -34,10 +34,7 @@ def test_tensors_give_what_arrays_do(
 ) -> None:
     import torch
 
-    emulator = PtxDevice() if tier == "D" else Emulator()
-    emulator.limits = replace(emulator.limits, threads=8, words=(40,) if tier == "B" else (1,), shared=1024, blocks=5)
-    if isinstance(emulator, PtxDevice):
-        emulator.global_memory.trusting = True
+    emulator = emulator_of(tier)
     here, there = (getattr(rnnfast, kind)(3, 9, seed=1, backend=name, **options) for name in ("reference", None))
     count = here.net.num_layers * here.net.num_directions
     x, dy = (rng.normal(size=(5, 4, n)).astype(np.float32) for n in (3, here.net.output_size))
@@ -64,3 +61,57 @@ def test_tensors_give_what_arrays_do(
     for a, b in zip(found, right, strict=True):
         assert type(a) is torch.Tensor
         np.testing.assert_allclose(a.numpy(), b, rtol=2e-5, atol=2e-6)
+
+
+TIERS = pytest.mark.parametrize("tier", ["B", "D"])
+
+
+def emulator_of(tier: str) -> Any:
+    """An emulated device on which small nets run on this tier."""
+    device: Any = PtxDevice() if tier == "D" else Emulator()
+    device.limits = replace(device.limits, threads=8, words=(40,) if tier == "B" else (1,), shared=1024, blocks=5)
+    if tier == "D":
+        device.global_memory.trusting = True
+    return device
+
+
+@TIERS
+@pytest.mark.parametrize("need_x", [False, True])
+def test_gradients_of_parameters_alone_are_added_to_what_is_given(tier: str, need_x: bool) -> None:
+    import torch
+
+    with tensors_on(emulator_of(tier)):
+        net, x = rnnfast.LSTM(3, 6, seed=1).to("cuda"), torch.ones(3, 2, 3)
+        dy = torch.ones(3, 2, 6)
+        right = net.record(x)[2].backward(dy)
+        given = {name: torch.zeros_like(gradient) for name, gradient in right.params.items()}
+        for _ in range(2):
+            found = net.record(x)[2].backward(dy, out=given, accumulate=True, need_x=need_x)
+        assert (found.x is not None) == need_x and found.params is given
+        for a, b in zip(found.arrays, right.arrays if need_x else [*right.states, *right.params.values()], strict=True):
+            np.testing.assert_allclose(a, b * (2 if any(a is g for g in given.values()) else 1), rtol=1e-6)
+
+
+def test_a_tape_keeps_what_it_read() -> None:
+    import torch
+
+    with tensors_on(emulator_of("D")):
+        net, dy = rnnfast.LSTM(3, 6, seed=1).to("cuda"), torch.ones(2, 2, 6)
+        x = torch.rand(2, 2, 3)
+        right = net.record(x.clone())[2].backward(dy).params["weight_ih_l0"]
+        _, _, tape = net.record(x)
+        x.data = torch.zeros(5, 5, 5)
+        others = [torch.full((2, 2, 3), 1e6) for _ in range(50)]
+        assert torch.equal(tape.backward(dy).params["weight_ih_l0"], right) and len(others) == 50
+
+
+def test_results_in_one_piece_of_memory_are_tensors_of_their_own() -> None:
+    import torch
+
+    with tensors_on(emulator_of("D")):
+        _, (h, c) = rnnfast.LSTM(3, 6, seed=1).to("cuda")(torch.ones(2, 2, 3))
+    w = torch.ones_like(c, requires_grad=True)
+    loss = (c * w).sum()
+    h.zero_()
+    loss.backward()
+    assert torch.equal(w.grad, c)

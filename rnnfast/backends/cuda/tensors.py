@@ -31,12 +31,12 @@ class Torch:
         return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
 
     def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
-        """Return views of one new tensor."""
+        """Return views of one new tensor, each with a version counter of its own."""
         size, places = _places(tuple(shapes), dtype.itemsize)
         all_of_them, found = self.new((size,), dtype), []
         start, tensor, item = all_of_them.address, all_of_them.owner, dtype.itemsize
         for shape, steps, strides, place in places:
-            view = tensor.as_strided(shape, steps, place)
+            view = tensor.as_strided(shape, steps, place).data  # changing one in place is no change of the others
             found.append(DeviceArray(start + place * item, shape, strides, dtype, view))
         return found
 
@@ -51,9 +51,7 @@ class Torch:
         dtype = self._ours.get(value.dtype)
         if dtype is None:
             return None
-        if value.requires_grad:
-            value = value.detach()
-        item = dtype.itemsize
+        value, item = value.detach(), dtype.itemsize  # whose memory stays where the caller gives his tensor another
         return DeviceArray(
             value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
         )
