@@ -11,6 +11,7 @@ from nets import BACKEND, assert_same, normal
 
 import rnnfast
 from rnnfast import nn
+from rnnfast.problem import Array
 
 T, B, I, H = 6, 3, 4, 5  # noqa: E741 (I is the input size)
 
@@ -103,3 +104,39 @@ def test_activations_keep_the_dtype_and_what_is_no_number(function: str, dtype: 
     assert y.dtype == x.dtype and y.shape == x.shape
     assert np.isnan(y[1, 0])
     assert np.isfinite(y[0]).all()
+    if function.endswith("softmax"):
+        assert np.isnan(nn.Activation(function)(np.array([[np.inf, 1, 2], [-np.inf] * 3], dtype))).all()
+
+
+def exact(function: str, x: Array) -> Array:
+    """The function of float64 numbers, in long double."""
+    wide = x.astype(np.longdouble)
+    if function == "sigmoid":
+        return 1 / (1 + np.exp(-wide))
+    if function in ("tanh", "relu"):
+        return np.tanh(wide) if function == "tanh" else np.maximum(wide, 0)
+    e = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    if function == "softmax":
+        return e / e.sum(axis=-1, keepdims=True)
+    e[np.arange(len(e)), e.argmax(axis=-1)] = 0
+    return wide - wide.max(axis=-1, keepdims=True) - np.log1p(e.sum(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("function", ["tanh", "relu", "sigmoid", "softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_are_exact_in_both_tails(function: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    # Eighths below 100: their differences are numbers of either dtype, so that no rounding of x counts.
+    x = (rng.integers(-320, 320, (20000, 2)) / 8).astype(dtype)
+    y, expected = nn.Activation(function)(x), exact(function, x)
+    ulp = np.spacing(np.abs(expected).astype(dtype)).astype(np.longdouble)
+    assert float((np.abs(y - expected) / ulp).max()) <= 4
+    assert (y[x < 0] > 0).all() or function in ("tanh", "relu", "log_softmax")
+
+
+def test_softmax_of_float32_is_exact_where_differences_are_rounded() -> None:
+    x = np.random.default_rng(0).uniform(-40, 40, (5000, 3)).astype(np.float32)
+    for function in ("softmax", "log_softmax"):
+        expected = exact(function, x)
+        ulp = np.spacing(np.abs(expected).astype(np.float32)).astype(np.longdouble)
+        assert float((np.abs(nn.Activation(function)(x) - expected) / ulp).max()) <= 4
