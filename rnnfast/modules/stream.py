@@ -80,10 +80,8 @@ class Stream(Generic[StateT]):
         if out is None:
             y: Array = empty(shape, self._dtype)
         else:
-            y, base = self._output(out, shape), x.base
-            # What overlaps an array that owns its memory is that array, lies on it, or is something foreign.
-            foreign = not y.flags.owndata or (base is not None and type(base) is not np.ndarray)
-            if x is y or base is y or (foreign and np.may_share_memory(x, y)):
+            y = self._output(out, shape)
+            if np.may_share_memory(x, y):
                 x = x.copy()
         with self._steps.held():
             self._steps.run(x[None], y.reshape(1, *self._y_shape) if y.ndim == 1 else y[None])
