@@ -54,8 +54,9 @@ class _Kept:
 def rows_of(stream: Stream[Any]) -> Rows:
     """Return the rows of a stream on the backend "c": steps in compiled code move its own state on.
 
-    Nothing keeps a second thread from the same rows meanwhile: give each a `stream.copy()`. Raises TypeError for what
-    is no stream of one net, ValueError where it runs on another backend.
+    Nothing keeps a second thread from the same rows meanwhile: give each a `stream.copy()`. They run on as
+    many threads as `set_num_threads` allows now. Raises TypeError for what is no stream of one net, ValueError where it
+    runs on another backend.
     """
     if not isinstance(stream, Stream):
         kind = type(stream).__name__
@@ -66,8 +67,8 @@ def rows_of(stream: Stream[Any]) -> Rows:
             'this stream does not run in the C library, whose steps are called: make its net with backend="c", or '
             "choose that by rnnfast.use_backend"
         )
-    net, batch, inputs, outputs, state, workspace = steps.memory()
-    state, workspace = (np.asarray(_Kept(memory, steps)) for memory in (state, workspace))
+    net, batch, inputs, outputs, state, workspace, owner = steps.memory()
+    state, workspace = (np.asarray(_Kept(memory, owner)) for memory in (state, workspace))
     return Rows(net, batch, batch * inputs, batch * outputs, state, workspace, np.empty(0, steps.dtype))
 
 

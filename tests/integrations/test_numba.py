@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,25 @@ def test_rows_keep_their_net_alive() -> None:
     gc.collect()
     through(rows, xs, ys)
     assert np.array_equal(ys, net(xs)[0])
+
+
+def test_rows_keep_the_net_that_their_stream_no_longer_runs() -> None:
+    net, before = rnnfast.LSTM(I, H, seed=1, backend="c"), rnnfast.get_num_threads()
+    xs, ys = normal(T, 1, I).astype(np.float32), np.empty((T, 1, H), np.float32)
+    stream = net.stream()
+    rows, handle = rows_of(stream), weakref.ref(stream.steps._handle)  # type: ignore[attr-defined]
+    try:
+        rnnfast.set_num_threads(before + 1)
+        stream.reset()
+        gc.collect()
+        assert handle() is not None and handle() is not stream.steps._handle  # type: ignore[attr-defined]
+        through(rows, xs, ys)
+    finally:
+        rnnfast.set_num_threads(before)
+    assert np.array_equal(ys, net(xs)[0])
+    del rows
+    gc.collect()
+    assert handle() is None
 
 
 def test_python_without_numbas_compiler_steps_too() -> None:
