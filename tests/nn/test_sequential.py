@@ -92,8 +92,33 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not tell what its arrays belong to"):
         rnnfast.load_model(tmp_path / "plain.npz")
     nn.save(tmp_path / "cell.npz", cell=rnnfast.LSTMCell(2, 3))
-    with pytest.raises(ValueError, match="holds a part of kind 'LSTMCell', expected RNN, LSTM"):
+    with pytest.raises(ValueError, match="cell.npz, part 'cell': holds a part of kind 'LSTMCell', expected RNN, LSTM"):
         rnnfast.load_model(tmp_path / "cell.npz")
+
+
+def test_parts_that_do_not_fit_each_other_are_refused() -> None:
+    gru = rnnfast.GRU(I, H, bidirectional=True)
+    with pytest.raises(ValueError, match=f"head takes {H} features, expected {2 * H}, which gru before it gives"):
+        nn.Sequential(gru=gru, out="tanh", head=nn.Linear(H, 1))
+    with pytest.raises(TypeError, match="head is of dtype float64, expected float32, as gru before it"):
+        nn.Sequential(gru=gru, head=nn.Linear(2 * H, 1, dtype="float64"))
+    with pytest.raises(ValueError, match="words is an Embedding, which takes indices, expected it to be the first"):
+        nn.Sequential(gru=gru, words=nn.Embedding(9, 2))
+    assert nn.Sequential(self="tanh").parts.keys() == {"self"}
+
+
+def test_states_are_one_for_each_recurrent_part() -> None:
+    made, x = model(), normal(T, B, I)
+    _, states = made(x)
+    stream = made.stream(B)
+    expected = r"expected a list of 2, one for each recurrent part \(first, second\)"
+    for given in ([], states[:1], [*states, None]):
+        with pytest.raises(ValueError, match=f"states has {len(given)} entries, {expected}"):
+            made(x, given)
+        with pytest.raises(ValueError, match=f"states has {len(given)} entries, {expected}"):
+            stream.states = given
+    with pytest.raises(TypeError, match=f"states is of type ndarray, {expected}"):
+        made(x, states[1])
 
 
 @pytest.mark.parametrize("function", ["tanh", "relu", "sigmoid", "softmax", "log_softmax"])
