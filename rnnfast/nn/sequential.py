@@ -13,6 +13,7 @@ from rnnfast.nn import chain, part_states, stored_parts
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
+from rnnfast.nn.live_indices import readable
 from rnnfast.nn.sequential_stream import SequentialStream
 from rnnfast.nn.softmax import LogSoftmax
 from rnnfast.problem import Array
@@ -61,7 +62,12 @@ class Sequential:
         """
         final, before = [], iter(part_states.listed(states, self._recurrent()))
         for name, part in self.parts.items():
-            if isinstance(part, Recurrent):
+            if isinstance(part, Embedding):  # the first one
+                nets = [*self._recurrent().values()]
+                if nets:
+                    x = readable(x, rows.get("lengths"), rows.get("mask"), batch_first=nets[0].net.batch_first)
+                x = part(x)
+            elif isinstance(part, Recurrent):
                 state = next(before)
                 x, state = part(x, self._begin(name, x) if state is None else state, **rows)
                 final.append(state)

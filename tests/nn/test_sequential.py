@@ -96,6 +96,31 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         rnnfast.load_model(tmp_path / "cell.npz")
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_indices_at_steps_that_are_not_live_are_never_read(batch_first: bool) -> None:
+    options = {"batch_first": batch_first, "backend": BACKEND}
+    made = nn.Sequential(words=nn.Embedding(9, I, seed=1), gru=rnnfast.GRU(I, H, seed=2, **options))
+    index, lengths = np.random.default_rng(0).integers(0, 9, (T, B)), np.array([T, 2, 0])
+    mask = np.random.default_rng(1).random((T, B)) < 0.7
+    wrong, late = index.copy(), np.arange(T)[:, None] >= lengths
+    wrong[late | ~mask] = -7
+
+    def turned(array: Array) -> Array:
+        return array.T if batch_first else array
+
+    expected, _ = made(turned(index), lengths=lengths, mask=turned(mask))
+    assert_same(made(turned(wrong), lengths=lengths, mask=turned(mask))[0], expected)
+    assert (wrong[late] == -7).all()
+    alone, _ = made(index[:, 1], lengths=2)
+    assert_same(made(np.where(np.arange(T) < 2, index[:, 1], 99), lengths=2)[0], alone)
+    for rows in ({}, {"lengths": lengths}, {"mask": turned(mask)}):  # of which some that are live are wrong
+        with pytest.raises(ValueError, match="index holds values from -7"):
+            made(turned(wrong), **rows)
+    for name, value in (("mask", mask[:2]), ("lengths", lengths[:2]), ("lengths", lengths + 0.5)):
+        with pytest.raises((ValueError, TypeError), match=name):
+            made(turned(index), **{name: value})
+
+
 def test_parts_that_do_not_fit_each_other_are_refused() -> None:
     gru = rnnfast.GRU(I, H, bidirectional=True)
     with pytest.raises(ValueError, match=f"head takes {H} features, expected {2 * H}, which gru before it gives"):
