@@ -9,7 +9,8 @@ from typing import Any
 from rnnfast.arrays.host import as_array
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.net import files, saved
-from rnnfast.nn import chain, part_states, stored_parts
+from rnnfast.net.loading import LEARNED
+from rnnfast.nn import chain, part_states
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -141,7 +142,7 @@ class Sequential:
             for key, array in part.state_dict().items()
         }
         for name, state in self._initial.items():
-            of_file = zip(stored_parts.LEARNED, state, strict=False)
+            of_file = zip(LEARNED, state, strict=False)
             arrays |= {f"{name}.{key}": array for key, array in of_file if array is not None}
         files.save(path, arrays, saved.metadata_of(described))
 

@@ -9,6 +9,7 @@ from typing import Any
 import rnnfast.modules.sequences as nets
 from rnnfast.checks.values import float_dtype, truth, whole
 from rnnfast.net.description import Net
+from rnnfast.net.loading import LEARNED
 from rnnfast.net.options import OF_SEQUENCES, gru_cell, rnn_cell
 from rnnfast.net.saved import Part
 from rnnfast.nn import part_states
@@ -42,8 +43,6 @@ MAY_HAVE = {
     "activation": (),
 }
 """Those that it may; the arrays say which dtype there is."""
-LEARNED = ("h0", "c0")
-"""What a file calls the initial states of a recurrent part that were learned."""
 
 
 @contextmanager
