@@ -164,8 +164,10 @@ RF_API int32_t rf_get_num_threads(void);
 
 /* The threads that large calls share work with. rf_threads_warm_up starts n - 1 of them now rather than in the first such
  * call, and returns once they are there, RF_ERROR_MEMORY where the system gives fewer. rf_threads_shut_down ends them and
- * returns once they are gone; a later call starts them anew. rf_threads_set_spin says for how many nanoseconds a thread
- * that has nothing to do waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once.
+ * has joined all of them when it returns; a later call starts them anew. They run the library's code even while they sleep:
+ * a plug-in that holds this library as a static one calls rf_threads_shut_down before it is unloaded, or is linked with
+ * `-z nodelete`, as the shared library is. rf_threads_set_spin says for how many nanoseconds a thread that has nothing to do
+ * waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once, INT64_MAX never does.
  * RF_ERROR_RANGE for n < 1 or a negative time. */
 RF_API int32_t rf_threads_warm_up(int32_t n);
 RF_API int32_t rf_threads_shut_down(void);
