@@ -197,8 +197,9 @@ RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate,
  *
  * Parts run in their order, each on what the one before it gives: layers (RNN, LSTM, GRU; one direction or both), linear
  * layers, activations, and as the first one an embedding, whose x are int64 indices and whose rows are NaN for an index
- * that its table does not have. Steps that are not live and resets are the layers' business: what stands above them sees
- * the outputs that they give there, zeros or the last live ones.
+ * that its table does not have. Activations before the first part that has a size take that part's. Steps that are not live
+ * and resets are the layers' business: what stands above them sees the outputs that they give there, zeros or the last live
+ * ones.
  *
  * rf_net_step and rf_net_forward on one thread neither allocate nor lock, make no system call and print nothing. Results
  * have the bits of rf_forward: 1,000 steps those of one sequence of 1,000, in any batch, with any number of threads. */
@@ -226,8 +227,10 @@ typedef struct rf_head_part {
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
 
 /* Makes a net from a weights file, .safetensors as rnnfast's Python writes it, by its path, or by its bytes; `isa` is
- * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status, and costs no more memory
- * than a few times its size. */
+ * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status: its tensors
+ * must fill it without gaps and belong to one part each. Loading allocates at most 40 times the bytes of a file and 512 KiB.
+ * Layers whose sizes are multiples of a vector's lanes, at most 16, take about three times those of their weights; others are
+ * padded to whole vectors, so that a layer of a single unit takes some 25 times as many. */
 RF_API int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net);
 RF_API int32_t rf_net_load_memory(const void *data, size_t bytes, int32_t isa, int32_t num_threads, rf_net **net);
 
