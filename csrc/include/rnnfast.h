@@ -267,9 +267,10 @@ RF_API int32_t rf_net_state_read(const rf_net *net, int32_t part, int64_t batch,
 RF_API int32_t rf_net_state_write(const rf_net *net, int32_t part, int64_t batch, void *state, const void *h,
                                   const void *c);
 
-/* One step of `batch` rows, of a net whose directions are all forward: reads x (batch, input_size), writes y (batch,
- * output_size), apart from x, and moves the state on. Nothing is checked: the workspace has room for one step of so many
- * rows, or more. */
+/* One step of `batch` rows: reads x (batch, input_size), writes y (batch, output_size), apart from x, and moves the state on.
+ * Nothing is checked: the workspace has room for one step of so many rows, or more. Steps are those of a longer sequence where
+ * `steps_alone` of rf_net_sizes is 1. A net with a reverse direction takes the step for a sequence of its own: that direction
+ * begins from its state, which the step before it left, and not from the steps that follow. */
 RF_API void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
 
 /* A sequence, or a stretch of one: T = steps, B = batch. Strides count elements, as in rf_problem. */
