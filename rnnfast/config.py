@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rnnfast.backends import choose, threads
@@ -93,8 +94,11 @@ def _installed(pattern: str) -> str:
 
 
 def compiler_flags(*, cflags: bool, libs: bool) -> str:
-    """Return what a C compiler is told to find the header, and the library now and when the program runs."""
+    """Return what a C compiler is told to find the header, and the library now and when the program runs.
+
+    Quoted as a shell takes it where a folder's name has spaces.
+    """
     flags = [f"-I{get_include()}"] if cflags else []
     if libs:
         flags += [f"-L{get_library_dir()}", f"-Wl,-rpath,{get_library_dir()}", "-lrnnfast"]
-    return " ".join(flags)
+    return shlex.join(flags)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rnnfast
+from rnnfast import config
 from rnnfast.backends.c import backend as c
 
 
@@ -39,3 +42,13 @@ def test_config_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert rows[f"C {name}"] == value.strip()
     for name, reason in rnnfast.backends().items():
         assert rows[f"backend {name}"] == (reason or "can run")
+
+
+def test_flags_of_a_folder_with_spaces_are_single_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my library"
+    (folder / "include").mkdir(parents=True)
+    for name in ("include/rnnfast.h", "librnnfast.so"):
+        (folder / name).touch()
+    monkeypatch.setattr(config, "__file__", str(folder / "config.py"))
+    words = shlex.split(config.compiler_flags(cflags=True, libs=True))
+    assert words == [f"-I{folder}/include", f"-L{folder}", f"-Wl,-rpath,{folder}", "-lrnnfast"]

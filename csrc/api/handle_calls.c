@@ -53,7 +53,8 @@ int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32
   if (spec == NULL) return RF_ERROR_MEMORY;
   spec[0].kind = RF_PART_LAYERS;
   spec[0].problem = *problem;
-  int64_t from = problem->num_directions == 2 ? 2 * problem->hidden_size : problem->hidden_size;
+  if (!rf_is_size(problem->hidden_size, 1)) status = RF_ERROR_SHAPE; /* before it is multiplied */
+  int64_t from = status == RF_OK ? problem->num_directions * problem->hidden_size : 0;
   for (int32_t n = 0; n < head_count && status == RF_OK; n++) {
     const rf_head_part *h = &head[n];
     if (h->kind < RF_HEAD_LINEAR || h->kind > RF_HEAD_LOG_SOFTMAX) status = RF_ERROR_RANGE;

@@ -32,12 +32,15 @@ int32_t rf_net_state_reset(const rf_net *net, int64_t batch, void *state, const 
   return RF_OK;
 }
 
+/* Whether a batch has these rows; no difference of two numbers that are not negative overflows. */
+static int are_rows(int64_t batch, int64_t first, int64_t count) {
+  return batch >= 0 && first >= 0 && count >= 0 && first <= batch && count <= batch - first;
+}
+
 int32_t rf_net_state_copy(const rf_net *net, int64_t from_batch, const void *from, int64_t from_row, int64_t to_batch,
                           void *to, int64_t to_row, int64_t count) {
   if (net == NULL || from == NULL || to == NULL) return RF_ERROR_NULL;
-  if (count < 0 || from_row < 0 || to_row < 0 || from_row > from_batch - count || to_row > to_batch - count) {
-    return RF_ERROR_RANGE;
-  }
+  if (!are_rows(from_batch, from_row, count) || !are_rows(to_batch, to_row, count)) return RF_ERROR_RANGE;
   struct arena from_arena = {(char *)from, 0}, to_arena = {to, 0};
   rf_state_turn(&from_arena);
   rf_state_turn(&to_arena);

@@ -35,7 +35,7 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_SHAPE] =
           "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
           "nor 2, state_size differs from hidden_size, input_size or a part's inputs from what is below, "
-          "only_direction is set for more than one layer, or a net begins with an activation",
+          "only_direction is set for more than one layer, or a net has activations alone, which have no size",
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
           "masked_output, the kind of a part, an index, a row or the number of threads (environment variable "

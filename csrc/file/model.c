@@ -41,7 +41,7 @@ static void *piece(struct reading *r, size_t bytes) {
 
 /* The numbers of a tensor of this shape, in `to`; columns = 0: of one axis. Returns 0 where it is not that. */
 static int numbers(struct reading *r, const char *name, int64_t rows, int64_t columns, const void **to) {
-  const struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
+  struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
   if (t == NULL || t->axes != (columns > 0 ? 2 : 1) || t->shape[0] != rows || (columns > 0 && t->shape[1] != columns)) {
     return fail(r, RF_ERROR_FORMAT);
   }
@@ -49,6 +49,7 @@ static int numbers(struct reading *r, const char *name, int64_t rows, int64_t co
   if (t->dtype == RF_TENSOR_OTHER || t->dtype != r->model->dtype) return fail(r, RF_ERROR_DTYPE);
   void *memory = piece(r, (size_t)t->bytes);
   if (memory == NULL) return 0;
+  t->taken = 1;
   const int32_t status = rf_source_read(r->source, t->from, (size_t)t->bytes, memory);
   *to = memory;
   return status == RF_OK ? 1 : fail(r, status);
@@ -69,12 +70,11 @@ static const char *cell_of(const struct options *o, int64_t *gates) {
 
 /* The initial states, learned with the net: (L*D, H), or with a batch axis of one row. */
 static int initial(struct reading *r, const char *name, int64_t layers, int64_t hidden, const void **to) {
-  const struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
+  struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
   if (t == NULL) return 1;
   if (t->axes == 3 && t->shape[1] == 1) {
-    struct tensor *flat = (struct tensor *)t; /* of the list, which is this file's own */
-    flat->axes = 2;
-    flat->shape[1] = t->shape[2];
+    t->axes = 2;
+    t->shape[1] = t->shape[2];
   }
   return numbers(r, name, layers, hidden, to);
 }
@@ -115,7 +115,8 @@ static int layers(struct reading *r, const char *cell, int64_t gates) {
   p->bias_ih = o->bias ? table + 2 * count : NULL;
   p->bias_hh = o->bias ? table + 3 * count : NULL;
   r->spec->kind = RF_PART_LAYERS;
-  return initial(r, "h0", count, hidden, &p->h0) && initial(r, "c0", count, hidden, &p->c0);
+  if (!initial(r, "h0", count, hidden, &p->h0)) return 0;
+  return !rf_text_is(o->kind, "LSTM") || initial(r, "c0", count, hidden, &p->c0);
 }
 
 static int table_of(struct reading *r, int32_t kind, int64_t inputs, int64_t outputs, int64_t rows, int64_t columns,
@@ -154,18 +155,20 @@ static int part(struct reading *r) {
   return fail(r, RF_ERROR_FORMAT);
 }
 
-static int32_t read_parts(struct reading *r, const struct options *options, int32_t count) {
+static int32_t read_parts(struct reading *r, const struct parts *parts) {
+  const int32_t count = parts->count;
   r->model->spec = calloc((size_t)count, sizeof *r->model->spec);
   if (r->model->spec == NULL) return RF_ERROR_MEMORY;
   r->model->count = count;
   r->model->dtype = RF_TENSOR_OTHER;
   for (int32_t n = 0; n < count; n++) {
-    r->options = &options[n];
+    r->options = &parts->part[n];
     r->spec = &r->model->spec[n];
     if (!part(r)) return r->status;
   }
   for (int32_t n = 0; n < count; n++) r->model->spec[n].problem.dtype = r->model->dtype;
-  return r->model->dtype == RF_TENSOR_OTHER ? RF_ERROR_FORMAT : RF_OK;
+  if (r->model->dtype == RF_TENSOR_OTHER) return RF_ERROR_SHAPE; /* activations alone, of whatever size */
+  return rf_tensors_left(r->tensors, parts->name, count) ? RF_ERROR_FORMAT : RF_OK;
 }
 
 int32_t rf_model_read(const struct source *source, struct model *model) {
@@ -173,14 +176,13 @@ int32_t rf_model_read(const struct source *source, struct model *model) {
   *model = (struct model){0};
   int32_t status = rf_tensors_read(source, &tensors);
   if (status == RF_OK && tensors.about.at == NULL) status = RF_ERROR_FORMAT;
-  struct options *options = status == RF_OK ? malloc(RF_FILE_PARTS_MOST * sizeof *options) : NULL;
-  if (status == RF_OK && options == NULL) status = RF_ERROR_MEMORY;
+  struct parts *parts = status == RF_OK ? malloc(sizeof *parts) : NULL;
+  if (status == RF_OK && parts == NULL) status = RF_ERROR_MEMORY;
   if (status == RF_OK) {
-    const int32_t count = rf_options_read(tensors.about, options);
     struct reading reading = {.source = source, .tensors = &tensors, .model = model};
-    status = count > 0 ? read_parts(&reading, options, count) : RF_ERROR_FORMAT;
+    status = rf_parts_read(tensors.about, parts) ? read_parts(&reading, parts) : RF_ERROR_FORMAT;
   }
-  free(options);
+  free(parts);
   rf_tensors_free(&tensors);
   return status;
 }

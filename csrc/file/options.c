@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "file/names.h"
+
 enum { VERSION = 1 };
 
 enum { WHOLE, TRUTH, WORD, PASSED_OVER };
@@ -75,7 +77,7 @@ static int read_part(struct json *j, struct options *part) {
   return !j->spent && part->name.at != NULL && part->kind.at != NULL;
 }
 
-int32_t rf_options_read(struct text about, struct options parts[RF_FILE_PARTS_MOST]) {
+int rf_parts_read(struct text about, struct parts *parts) {
   struct json j = {about.at, about.at + about.length, 0};
   struct text key;
   int64_t members = 0, count = 0, version = 0;
@@ -87,11 +89,14 @@ int32_t rf_options_read(struct text about, struct options parts[RF_FILE_PARTS_MO
     } else if (rf_text_is(key, "parts")) {
       if (count > 0 || !rf_json_open(&j, '[')) return 0;
       while (rf_json_next(&j, '[', &count)) {
-        if (count > RF_FILE_PARTS_MOST || !read_part(&j, &parts[count - 1])) return 0;
+        if (count > RF_FILE_PARTS_MOST || !read_part(&j, &parts->part[count - 1])) return 0;
       }
     } else if (!rf_json_skip(&j)) {
       return 0;
     }
   }
-  return rf_json_end(&j) && version >= 1 && version <= VERSION ? (int32_t)count : 0;
+  if (!rf_json_end(&j) || version < 1 || version > VERSION || count == 0) return 0;
+  parts->count = (int32_t)count;
+  for (int32_t n = 0; n < parts->count; n++) parts->name[n] = parts->part[n].name;
+  return rf_names_sort(parts->name, parts->count);
 }

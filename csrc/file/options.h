@@ -16,8 +16,15 @@ struct options {
   struct text masked_output, nonlinearity, function;
 };
 
-/* Reads {version, parts: [..]} and returns how many there are in `parts`; 0 where it is no such thing, of a later version or
- * has more parts than there is room for. */
-int32_t rf_options_read(struct text about, struct options parts[RF_FILE_PARTS_MOST]);
+/* All parts, in the order in which they run, and their names, in order. */
+struct parts {
+  int32_t count;
+  struct options part[RF_FILE_PARTS_MOST];
+  struct text name[RF_FILE_PARTS_MOST];
+};
+
+/* Reads {version, parts: [..]}; 0 where it is no such thing, of a later version, has more parts than there is room for, none,
+ * or two of one name, which would share their tensors. */
+int rf_parts_read(struct text about, struct parts *parts);
 
 #endif

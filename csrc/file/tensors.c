@@ -2,7 +2,6 @@
 #include "file/tensors.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "include/rnnfast.h"
 
@@ -113,24 +112,6 @@ static int32_t read_header(struct reading *r) {
   return rf_json_end(&r->json) ? RF_OK : RF_ERROR_FORMAT;
 }
 
-static int compare_texts(struct text a, struct text b) {
-  const int order = memcmp(a.at, b.at, a.length < b.length ? a.length : b.length);
-  return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
-}
-
-static int compare(const void *a, const void *b) {
-  return compare_texts(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
-}
-
-/* In the order of names, each of them once. */
-static int sort(struct tensors *tensors) {
-  if (tensors->count > 1) qsort(tensors->list, (size_t)tensors->count, sizeof *tensors->list, compare);
-  for (int64_t n = 1; n < tensors->count; n++) {
-    if (compare(&tensors->list[n - 1], &tensors->list[n]) == 0) return 0;
-  }
-  return 1;
-}
-
 int32_t rf_tensors_read(const struct source *source, struct tensors *tensors) {
   unsigned char head[8];
   uint64_t length = 0;
@@ -147,36 +128,12 @@ int32_t rf_tensors_read(const struct source *source, struct tensors *tensors) {
   struct reading reading = {
       {tensors->header, tensors->header + length, 0}, tensors, sizeof head + length, source->bytes, 0};
   status = read_header(&reading);
-  return status == RF_OK && !sort(tensors) ? RF_ERROR_FORMAT : status;
+  if (status != RF_OK) return status;
+  return rf_tensors_order(tensors, reading.first, reading.end) ? RF_OK : RF_ERROR_FORMAT;
 }
 
 void rf_tensors_free(struct tensors *tensors) {
   free(tensors->list);
   free(tensors->header);
   *tensors = (struct tensors){0};
-}
-
-/* A name and what is sought, PART.NAME, compared without putting it together. */
-static int compare_to(struct text name, struct text part, const char *end) {
-  const struct text pieces[] = {part, {".", 1}, {(char *)end, strlen(end)}};
-  for (int i = part.length > 0 ? 0 : 2; i < 3; i++) {
-    const struct text piece = {name.at, name.length < pieces[i].length ? name.length : pieces[i].length};
-    const int order = compare_texts(piece, pieces[i]);
-    if (order != 0) return order;
-    name.at += piece.length;
-    name.length -= piece.length;
-  }
-  return name.length > 0;
-}
-
-const struct tensor *rf_tensors_find(const struct tensors *tensors, struct text part, const char *name) {
-  int64_t from = 0, to = tensors->count;
-  while (from < to) {
-    const int64_t middle = from + (to - from) / 2;
-    const int order = compare_to(tensors->list[middle].name, part, name);
-    if (order == 0) return &tensors->list[middle];
-    if (order < 0) from = middle + 1;
-    if (order > 0) to = middle;
-  }
-  return NULL;
 }

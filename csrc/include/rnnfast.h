@@ -164,8 +164,10 @@ RF_API int32_t rf_get_num_threads(void);
 
 /* The threads that large calls share work with. rf_threads_warm_up starts n - 1 of them now rather than in the first such
  * call, and returns once they are there, RF_ERROR_MEMORY where the system gives fewer. rf_threads_shut_down ends them and
- * returns once they are gone; a later call starts them anew. rf_threads_set_spin says for how many nanoseconds a thread
- * that has nothing to do waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once.
+ * has joined all of them when it returns; a later call starts them anew. They run the library's code even while they sleep:
+ * a plug-in that holds this library as a static one calls rf_threads_shut_down before it is unloaded, or is linked with
+ * `-z nodelete`, as the shared library is. rf_threads_set_spin says for how many nanoseconds a thread that has nothing to do
+ * waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once, INT64_MAX never does.
  * RF_ERROR_RANGE for n < 1 or a negative time. */
 RF_API int32_t rf_threads_warm_up(int32_t n);
 RF_API int32_t rf_threads_shut_down(void);
@@ -195,8 +197,9 @@ RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate,
  *
  * Parts run in their order, each on what the one before it gives: layers (RNN, LSTM, GRU; one direction or both), linear
  * layers, activations, and as the first one an embedding, whose x are int64 indices and whose rows are NaN for an index
- * that its table does not have. Steps that are not live and resets are the layers' business: what stands above them sees
- * the outputs that they give there, zeros or the last live ones.
+ * that its table does not have. Activations before the first part that has a size take that part's. Steps that are not live
+ * and resets are the layers' business: what stands above them sees the outputs that they give there, zeros or the last live
+ * ones.
  *
  * rf_net_step and rf_net_forward on one thread neither allocate nor lock, make no system call and print nothing. Results
  * have the bits of rf_forward: 1,000 steps those of one sequence of 1,000, in any batch, with any number of threads. */
@@ -224,8 +227,10 @@ typedef struct rf_head_part {
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
 
 /* Makes a net from a weights file, .safetensors as rnnfast's Python writes it, by its path, or by its bytes; `isa` is
- * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status, and costs no more memory
- * than a few times its size. */
+ * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status: its tensors
+ * must fill it without gaps and belong to one part each. Loading allocates at most 40 times the bytes of a file and 512 KiB.
+ * Layers whose sizes are multiples of a vector's lanes, at most 16, take about three times those of their weights; others are
+ * padded to whole vectors, so that a layer of a single unit takes some 25 times as many. */
 RF_API int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net);
 RF_API int32_t rf_net_load_memory(const void *data, size_t bytes, int32_t isa, int32_t num_threads, rf_net **net);
 
@@ -262,9 +267,10 @@ RF_API int32_t rf_net_state_read(const rf_net *net, int32_t part, int64_t batch,
 RF_API int32_t rf_net_state_write(const rf_net *net, int32_t part, int64_t batch, void *state, const void *h,
                                   const void *c);
 
-/* One step of `batch` rows, of a net whose directions are all forward: reads x (batch, input_size), writes y (batch,
- * output_size), apart from x, and moves the state on. Nothing is checked: the workspace has room for one step of so many
- * rows, or more. */
+/* One step of `batch` rows: reads x (batch, input_size), writes y (batch, output_size), apart from x, and moves the state on.
+ * Nothing is checked: the workspace has room for one step of so many rows, or more. Steps are those of a longer sequence where
+ * `steps_alone` of rf_net_sizes is 1. A net with a reverse direction takes the step for a sequence of its own: that direction
+ * begins from its state, which the step before it left, and not from the steps that follow. */
 RF_API void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
 
 /* A sequence, or a stretch of one: T = steps, B = batch. Strides count elements, as in rf_problem. */

@@ -21,15 +21,25 @@ static int64_t outputs_of(const struct rf_part_spec *s, int64_t from) {
                                                                      : from;
 }
 
+/* Numbers of a row that the first part reads: activations before the first part with a width of its own have that part's.
+ * 0 where there are activations alone. */
+static int64_t width_of(const struct rf_part_spec *spec, int32_t count) {
+  for (int32_t n = 0; n < count; n++) {
+    const int64_t width = inputs_of(&spec[n], 0);
+    if (width != 0) return width;
+  }
+  return 0;
+}
+
 /* Whether parts, each fine in itself, make a chain of one number type. An embedding alone takes indices. */
 static int32_t check_chain(const struct rf_part_spec *spec, int32_t count, int32_t dtype) {
-  int64_t from = 0;
+  int64_t from = width_of(spec, count);
+  if (from == 0) return RF_ERROR_SHAPE;
   for (int32_t n = 0; n < count; n++) {
     const struct rf_part_spec *s = &spec[n];
     if (s->kind < 0 || s->kind > RF_PART_EMBEDDING) return RF_ERROR_RANGE;
     if (s->kind == RF_PART_LAYERS && s->problem.dtype != dtype) return RF_ERROR_DTYPE;
-    if (n == 0 && s->kind >= RF_HEAD_TANH && s->kind <= RF_HEAD_LOG_SOFTMAX) return RF_ERROR_SHAPE;
-    if (n > 0 && (s->kind == RF_PART_EMBEDDING || inputs_of(s, from) != from)) return RF_ERROR_SHAPE;
+    if ((n > 0 && s->kind == RF_PART_EMBEDDING) || inputs_of(s, from) != from) return RF_ERROR_SHAPE;
     if (s->kind == RF_HEAD_LINEAR || s->kind == RF_PART_EMBEDDING) {
       if (!rf_is_size(s->inputs, 1) || !rf_is_size(s->outputs, 1)) return RF_ERROR_SHAPE;
       if (!s->weight) return RF_ERROR_NULL;
@@ -135,12 +145,12 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
     net->part = parts;
     memset(parts, 0, (size_t)count * sizeof *parts);
   }
-  int64_t from = 0;
+  int64_t from = width_of(spec, count);
   for (int32_t n = 0; n < count; n++) {
     const struct rf_part_spec *s = &spec[n];
     struct rf_part *part = net ? &parts[n] : NULL;
-    const int64_t inputs = inputs_of(s, from), outputs = outputs_of(s, from);
-    if (part) *part = (struct rf_part){.kind = s->kind, .inputs = n > 0 ? from : inputs, .outputs = outputs};
+    const int64_t outputs = outputs_of(s, from);
+    if (part) *part = (struct rf_part){.kind = s->kind, .inputs = from, .outputs = outputs};
     if (s->kind == RF_PART_LAYERS) {
       const int32_t status = place_layers(s, like->num_threads, like->size, arena, part);
       if (status != RF_OK) return status;
@@ -159,7 +169,7 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
 /* What a net knows of its parts together. */
 static rf_net sums(const struct rf_part_spec *spec, int32_t count) {
   rf_net net = {.count = count, .steps_alone = 1};
-  int64_t from = 0;
+  int64_t from = width_of(spec, count);
   for (int32_t n = 0; n < count; n++) {
     from = outputs_of(&spec[n], from);
     if (n + 1 < count && from > net.between) net.between = from;

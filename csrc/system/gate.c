@@ -65,13 +65,13 @@ void rf_gates_after_fork(void) {
 #endif
 
 /* Whether the gate is still closed after that time. */
-static int spin(struct rf_gate *gate, uint32_t old, int64_t until) {
+static int spin(struct rf_gate *gate, uint32_t old, int64_t from, int64_t patience) {
   do {
     for (int i = 0; i < SPINS_A_LOOK; i++) {
       if (!closed(gate, old)) return 0;
       rf_cpu_pause();
     }
-  } while (rf_nanoseconds() < until);
+  } while (rf_nanoseconds() - from < patience); /* a sum might overflow: whoever is asked to spin for ever does */
   return closed(gate, old);
 }
 
@@ -82,7 +82,7 @@ int64_t rf_gate_wait(struct rf_gate *gate, uint32_t old, int64_t patience) {
   }
   if (!closed(gate, old)) return 0;
   const int64_t from = rf_nanoseconds();
-  if (patience > 0 && !spin(gate, old, from + patience)) return 0;
+  if (patience > 0 && !spin(gate, old, from, patience)) return 0;
   for (int i = 0; i < YIELDS && closed(gate, old); i++) sched_yield();
   if (closed(gate, old)) {
     /* In this order, as rf_gate_open has it the other way round: one of both sees the other. */

@@ -1,7 +1,6 @@
 /* spawn.c - a thread that has nothing from the one that starts it: neither its signals nor its processors. */
 #include "system/spawn.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -28,22 +27,14 @@ static void block_signals(sigset_t *old) {
   pthread_sigmask(SIG_SETMASK, &signals, old);
 }
 
-int rf_spawn(void *(*function)(void *), void *argument) {
-  pthread_t thread;
-  pthread_attr_t detached;
+int rf_spawn(pthread_t *thread, void *(*function)(void *), void *argument) {
   sigset_t old;
   struct start *start = malloc(sizeof *start);
   if (start == NULL) return 0;
   *start = (struct start){function, argument};
-  if (pthread_attr_init(&detached) != 0) {
-    free(start);
-    return 0;
-  }
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   block_signals(&old);
-  const int started = pthread_create(&thread, &detached, begin, start) == 0;
+  const int started = pthread_create(thread, NULL, begin, start) == 0;
   pthread_sigmask(SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy(&detached);
   if (!started) free(start);
   return started;
 }

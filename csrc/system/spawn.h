@@ -2,9 +2,11 @@
 #ifndef RF_SPAWN_H
 #define RF_SPAWN_H
 
-/* Starts a detached thread in `function`; 0 where there can be none. Signals belong to the program's threads, but for those
- * that a thread raises itself, which would kill the process with no handler called where they are blocked. The thread runs
- * wherever the process might when the library was loaded. */
-int rf_spawn(void *(*function)(void *), void *argument);
+#include <pthread.h>
+
+/* Starts a thread in `function`, to be joined; 0 where there can be none. Signals belong to the program's threads, but for
+ * those that a thread raises itself, which would kill the process with no handler called where they are blocked. The thread
+ * runs wherever the process might when the library was loaded. */
+int rf_spawn(pthread_t *thread, void *(*function)(void *), void *argument);
 
 #endif

@@ -44,6 +44,7 @@ static struct {
   struct rf_gate begun;   /* the number of the last region that began */
   struct rf_gate pending; /* workers that have not finished it */
   struct rf_gate mailbox[RF_MAX_THREADS]; /* COME or LEAVE */
+  pthread_t thread[RF_MAX_THREADS]; /* of worker w, to be joined; a child's, which has none of them, never reads it */
   _Atomic int64_t spin; /* nanoseconds of a thread that waits for mail */
 } pool = {.roll = ROLL_CLOSED, .spin = IDLE_SPIN};
 
@@ -70,7 +71,6 @@ static void *serve(void *argument) {
     if (atomic_exchange(&mailbox->word, 0) == LEAVE) break;
     take_part((int32_t)(mailbox - pool.mailbox));
   }
-  rf_gate_count_down(&pool.pending);
   return NULL;
 }
 
@@ -92,9 +92,9 @@ static void forget_threads(void) {
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
 
-static bool start_thread(struct rf_gate *mailbox) {
-  gate_clear(mailbox);
-  return rf_spawn(serve, mailbox);
+static bool start_thread(int32_t worker) {
+  gate_clear(&pool.mailbox[worker]);
+  return rf_spawn(&pool.thread[worker], serve, &pool.mailbox[worker]);
 }
 
 /* Waits until all who are wanted have come, or the time is up; where there are more of them than processors, they need the
@@ -156,7 +156,7 @@ static bool pool_take(void) {
 static void pool_give_back(void) { atomic_store_explicit(&pool.busy, false, memory_order_release); }
 
 static bool have_threads(int32_t threads) {
-  while (pool.threads < threads && start_thread(&pool.mailbox[pool.threads + 1])) pool.threads++;
+  while (pool.threads < threads && start_thread(pool.threads + 1)) pool.threads++;
   return pool.threads >= threads;
 }
 
@@ -173,10 +173,13 @@ int rf_pool_start(int32_t threads) {
 }
 
 void rf_pool_end(void) {
+  int old;
   pool_await();
-  pool.pending.word = (uint32_t)pool.threads;
+  /* A thread that is cancelled while it joins would leave the pool busy for ever. */
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
   for (int32_t w = 1; w <= pool.threads; w++) rf_gate_open(&pool.mailbox[w], LEAVE);
-  finish(true);
+  for (int32_t w = 1; w <= pool.threads; w++) pthread_join(pool.thread[w], NULL);
+  pthread_setcancelstate(old, NULL);
   pool.threads = 0;
   pool_give_back();
 }

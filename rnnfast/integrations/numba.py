@@ -54,8 +54,9 @@ class _Kept:
 def rows_of(stream: Stream[Any]) -> Rows:
     """Return the rows of a stream on the backend "c": steps in compiled code move its own state on.
 
-    Nothing keeps a second thread from the same rows meanwhile: give each a `stream.copy()`. Raises TypeError for what
-    is no stream of one net, ValueError where it runs on another backend.
+    Nothing keeps a second thread from the same rows meanwhile: give each a `stream.copy()`. They run on as
+    many threads as `set_num_threads` allows now. Raises TypeError for what is no stream of one net, ValueError where it
+    runs on another backend.
     """
     if not isinstance(stream, Stream):
         kind = type(stream).__name__
@@ -66,8 +67,8 @@ def rows_of(stream: Stream[Any]) -> Rows:
             'this stream does not run in the C library, whose steps are called: make its net with backend="c", or '
             "choose that by rnnfast.use_backend"
         )
-    net, batch, inputs, outputs, state, workspace = steps.memory()
-    state, workspace = (np.asarray(_Kept(memory, steps)) for memory in (state, workspace))
+    net, batch, inputs, outputs, state, workspace, owner = steps.memory()
+    state, workspace = (np.asarray(_Kept(memory, owner)) for memory in (state, workspace))
     return Rows(net, batch, batch * inputs, batch * outputs, state, workspace, np.empty(0, steps.dtype))
 
 
@@ -85,14 +86,20 @@ def step(rows: Rows, x: Array, y: Array) -> None:
     """Make one step: read x, write the output to y, move the state on. For use in functions that Numba compiles.
 
     rows: by `rows_of`. x (batch, I) and y (batch, H), or (I,) and (H,) where batch is 1, C-contiguous, of the net's
-    dtype, apart from one another. Nothing is allocated. Raises ValueError for other sizes, when compiling a TypingError
-    for other dtypes or layouts.
+    dtype, y writeable, apart from one another. Nothing is allocated. Raises ValueError for other sizes, and in Python
+    for a y that is read-only, TypeError for what is no such array; when compiling a TypingError for all but sizes.
     """
+    if not isinstance(rows, Rows):
+        raise TypeError(f"rows is of type {type(rows).__name__}, expected what rows_of(stream) returns")
+    for name, array in (("x", x), ("y", y)):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} is of type {type(array).__name__}, expected a NumPy array of {rows.number.dtype}")
+        if array.dtype != rows.number.dtype or not array.flags.c_contiguous:
+            raise TypeError(f"{name} must be a C-contiguous array of {rows.number.dtype}: pass a copy")
+    if not y.flags.writeable:
+        raise ValueError("y is read-only, expected an array to write the output into")
     if x.size != rows.inputs or y.size != rows.outputs:
         raise ValueError("x or y has another size than the stream's rows: expected (batch, I) and (batch, H)")
-    for array in (x, y):
-        if array.dtype != rows.number.dtype or not array.flags.c_contiguous:
-            raise TypeError(f"x and y must be C-contiguous arrays of {rows.number.dtype}")
     arrays = x, y, rows.state, rows.workspace
     _call(rows.net, rows.batch, *[array.ctypes.data for array in arrays])
 
@@ -105,6 +112,8 @@ def _compiled(rows: Any, x: Any, y: Any) -> Any:
     for name, array in (("x", x), ("y", y)):
         if not (isinstance(array, types.Array) and array.dtype == number and array.layout == "C"):
             raise TypingError(f"{name} is of type {array}, expected a C-contiguous array of {number}: pass a copy")
+    if not y.mutable:
+        raise TypingError(f"y is of type {y}, which is read-only, expected an array to write the output into")
     call = _call
 
     def made(rows: Any, x: Any, y: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Generic, cast
 import numpy as np
 
 from rnnfast.arrays.host import apart, as_array, as_flags, check_output, dense, empty, strided
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends import choose
 from rnnfast.backends.contract import Steps
 from rnnfast.calls import states
@@ -23,7 +24,9 @@ from rnnfast.problem import Array
 class Stream(Generic[StateT]):
     """A frozen net and the state of `batch` sequences that advance together, in host memory.
 
-    For one thread at a time: RuntimeError where two use it at once. Copies and pickles go on from the same state.
+    For one thread at a time: RuntimeError where two use it at once, and for ever in a child that was forked while
+    another thread used it, whose step that child cannot finish: copy streams before the fork. Copies and pickles go on
+    from the same state.
 
     >>> import numpy as np, rnnfast
     >>> stream = rnnfast.GRU(3, 4, seed=0).stream()
@@ -80,10 +83,8 @@ class Stream(Generic[StateT]):
         if out is None:
             y: Array = empty(shape, self._dtype)
         else:
-            y, base = self._output(out, shape), x.base
-            # What overlaps an array that owns its memory is that array, lies on it, or is something foreign.
-            foreign = not y.flags.owndata or (base is not None and type(base) is not np.ndarray)
-            if x is y or base is y or (foreign and np.may_share_memory(x, y)):
+            y = self._output(out, shape)
+            if np.may_share_memory(x, y):
                 x = x.copy()
         with self._steps.held():
             self._steps.run(x[None], y.reshape(1, *self._y_shape) if y.ndim == 1 else y[None])
@@ -106,16 +107,29 @@ class Stream(Generic[StateT]):
 
         Bit by bit those of as many steps. `out` takes them and is returned. Raises as `step`.
         """
-        _, x, layout = read_x(self._engine, chunk)
-        steps, batch = layout.sizes(x.shape)
-        if batch != self._batch:
-            raise ValueError(f"chunk has {batch} rows, this stream was made for {self._batch}")
+        x, layout = self._read_chunk(chunk)
         shape = (*x.shape[:-1], self._net.hidden_size)
         y: Array = empty(shape, self._dtype) if out is None else self._output(out, shape)
         with self._steps.held():
-            if steps:
+            if layout.sizes(x.shape)[0]:
                 self._steps.run(layout.sequence(strided(cast(Array, apart(x, (y,))))), layout.sequence(y))
         return y
+
+    def _read_chunk(self, chunk: Any) -> tuple[Array, Layout]:
+        """Return a chunk as an array, and how its axes are laid out."""
+        _, x, layout = read_x(self._engine, chunk)
+        if (batch := layout.sizes(x.shape)[1]) != self._batch:
+            raise ValueError(f"chunk has {batch} rows, this stream was made for {self._batch}")
+        return x, layout
+
+    def output_shape(self, x: Any, *, steps: bool) -> tuple[int, ...]:
+        """The shape of what `step` or, of many `steps`, `run` gives for x. Raises as they do where x does not fit."""
+        return (*self._read_chunk(x)[0].shape[:-1], self._net.hidden_size) if steps else self._read(x)[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of inputs, outputs and states."""
+        return self._dtype
 
     @property
     def state(self) -> StateT:
@@ -125,9 +139,13 @@ class Stream(Generic[StateT]):
 
     @state.setter
     def state(self, value: StateT) -> None:
-        given = states.read("state", value, self._net, self._shape)
+        given = self.check_state("state", value)
         with self._steps.held():
             self._steps.write(given or [None] * len(self._net.states))
+
+    def check_state(self, name: str, value: Any) -> states.States:
+        """Return what a state holds, its arrays as they can be assigned. Raises as assigning does, of `name`."""
+        return states.read(name, value, self._net, self._shape)
 
     def reset(self, mask: Any = None) -> None:
         """Start again from a zero state: every row, or those where `mask` (batch,), bool or uint8, is not zero."""

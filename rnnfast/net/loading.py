@@ -12,6 +12,9 @@ from rnnfast.net.description import Net
 from rnnfast.net.formats import BFLOAT16
 from rnnfast.problem import Array
 
+LEARNED = ("h0", "c0")
+"""What a file calls the initial states of a recurrent part that were learned."""
+
 
 class IncompatibleKeys(NamedTuple):
     """Names, the prefix included, that loading did not find or did not expect, as PyTorch returns them.
@@ -27,6 +30,8 @@ class IncompatibleKeys(NamedTuple):
         """Return a text for each of the names and, where all parameters are below another prefix, which that is."""
         found = [f"missing {name}" for name in self.missing_keys]
         found += [f"unexpected {name}" for name in self.unexpected_keys]
+        if any(name.removeprefix(prefix) in LEARNED for name in self.unexpected_keys):
+            found.append("initial states that were learned are a model's: load the file by rnnfast.load_model")
         if self.missing_keys and (others := _prefixes(values, names, prefix)):
             found.append(f"all of them are there with prefix={' or prefix='.join(map(repr, others))}")
         return found

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnnfast.backends.reference.cells import logistic
 from rnnfast.checks.values import one_of
 from rnnfast.nn import checks
-from rnnfast.nn.softmax import LogSoftmax
+from rnnfast.nn.softmax import LogSoftmax, softmax
 from rnnfast.problem import Array
 
 FUNCTIONS = ("tanh", "relu", "sigmoid", "softmax", "log_softmax")
@@ -40,11 +41,12 @@ class Activation:
     def __call__(self, x: ArrayLike) -> Array:
         """Return y of x's shape."""
         x = checks.any_floats("x", x)
-        if self.function.endswith("softmax"):
-            logarithms = LogSoftmax()(x)
-            return logarithms if self.function == "log_softmax" else np.exp(logarithms)
+        if self.function == "softmax":
+            return softmax(x)
+        if self.function == "log_softmax":
+            return LogSoftmax()(x)
         if self.function == "sigmoid":
-            return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5, x.dtype)
+            return np.asarray(logistic(x))
         return np.tanh(x) if self.function == "tanh" else np.maximum(x, 0)
 
     def __repr__(self) -> str:

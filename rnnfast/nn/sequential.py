@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import rnnfast.modules.sequences as nets
+from rnnfast.arrays.host import as_array
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.net import files, saved
+from rnnfast.net.loading import LEARNED
+from rnnfast.nn import chain, part_states
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
+from rnnfast.nn.live_indices import readable
 from rnnfast.nn.sequential_stream import SequentialStream
 from rnnfast.nn.softmax import LogSoftmax
 from rnnfast.problem import Array
-
-KINDS: dict[str, Callable[..., Any]] = {
-    "RNN": nets.RNN,
-    "LSTM": nets.LSTM,
-    "GRU": nets.GRU,
-    "Linear": Linear,
-    "Embedding": Embedding,
-    "activation": Activation,
-}
-"""What a file calls the parts."""
 
 
 class Sequential:
     """Parts by name, each called on what the one before it gives: RNN, LSTM, GRU, Linear, Embedding, activations.
 
-    An activation may come as its name, as in `Activation`. Raises TypeError for a part of another kind, ValueError
-    where there is none or a name has a dot.
+    An activation may come as its name, as in `Activation`. Raises TypeError for a part of another kind or dtype,
+    ValueError where there is none, a name has a dot, or a part takes other features than the one before it gives.
 
     >>> import numpy as np, rnnfast
     >>> from rnnfast import nn
@@ -41,7 +34,7 @@ class Sequential:
     (5, 2, 1)
     """
 
-    def __init__(self, **parts: Any) -> None:
+    def __init__(self, /, **parts: Any) -> None:
         if not parts:
             raise ValueError("a model has no parts: name them, such as Sequential(net=net, head=head)")
         self.parts: dict[str, Any] = {}
@@ -54,6 +47,8 @@ class Sequential:
             if not isinstance(part, (Recurrent, Linear, Embedding, Activation)):
                 kinds = "an RNN, LSTM or GRU, a Linear or Embedding, or an activation or its name"
                 raise TypeError(f"{name} is a {type(part).__name__}, expected {kinds}")
+        chain.output_size(self.parts)
+        self._initial: dict[str, part_states.Learned] = {}
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -63,31 +58,75 @@ class Sequential:
     def __call__(self, x: Any, states: Sequence[Any] | None = None, **rows: Any) -> tuple[Array, list[Any]]:
         """Return y and the states after the last step, one for each recurrent part.
 
-        `states`: those before the first step, None: zeros. `rows`: lengths, mask and resets, as the recurrent parts
-        take them. What stands above these sees the outputs that they give at steps that are not live.
+        `states`: those before the first step, None: `initial_states`. `rows`: lengths, mask and resets, as the
+        recurrent parts take them. What stands above these sees the outputs that they give at steps that are not live.
         """
-        final, before = [], iter([None] * self._recurrent() if states is None else states)
-        for part in self.parts.values():
-            if isinstance(part, Recurrent):
-                x, state = part(x, next(before), **rows)
+        final, before = [], iter(part_states.listed(states, self._recurrent()))
+        for name, part in self.parts.items():
+            if isinstance(part, Embedding):  # the first one
+                nets = [*self._recurrent().values()]
+                if nets:
+                    x = readable(x, rows.get("lengths"), rows.get("mask"), batch_first=nets[0].net.batch_first)
+                x = part(x)
+            elif isinstance(part, Recurrent):
+                state = next(before)
+                x, state = part(x, self._begin(name, x) if state is None else state, **rows)
                 final.append(state)
             else:
                 x = part(x)
         return x, final
 
-    def _recurrent(self) -> int:
-        return sum(isinstance(part, Recurrent) for part in self.parts.values())
+    def _recurrent(self) -> dict[str, Recurrent[Any]]:
+        return {name: part for name, part in self.parts.items() if isinstance(part, Recurrent)}
+
+    def _begin(self, name: str, x: Any) -> Any:
+        """Return the state that a part begins with on this x, None for zeros."""
+        if name not in self._initial:
+            return None
+        if (part := self._recurrent()[name]).device != "cpu":
+            raise TypeError(f'{name} is on the device, its learned states are not: pass states, or .to("cpu") it')
+        net, x = part.net, as_array("x", x)
+        layout = net.layout(x)
+        shape = layout.state_shape(net.num_layers * net.num_directions, layout.sizes(x.shape)[1], net.hidden_size)
+        return part_states.repeated(self._initial[name], shape)
+
+    @property
+    def initial_states(self) -> dict[str, Any]:
+        """Copies of the states that were learned, by part: h0 (L·D, H) or (h0, c0), with which every row begins.
+
+        A part without them begins with zeros.
+        """
+        return {name: part_states.copied(state) for name, state in self._initial.items()}
+
+    def set_initial_state(self, part: str, state: Any) -> None:
+        """Have every row begin with h0 (L·D, H) or (h0, c0), copied, of which one may be None, zeros; None: with zeros.
+
+        Calls without `states` and streams made from now on do, and files have them. Raises ValueError for another shape
+        or the name of no recurrent part, TypeError for another dtype.
+        """
+        if part not in (parts := self._recurrent()):
+            raise ValueError(f"{part!r} is no recurrent part of this model, expected one of {', '.join(parts)}")
+        found = part_states.learned(f"the initial state of {part}", state, parts[part].net)
+        self._initial.pop(part, None)
+        if any(array is not None for array in found):
+            self._initial[part] = found
 
     def stream(self, batch: int = 1) -> SequentialStream:
         """Return a stream of single steps, its states inside. Raises ValueError where a part is bidirectional."""
-        parts = self.parts.values()
-        return SequentialStream([part.stream(batch) if isinstance(part, Recurrent) else part for part in parts])
+        parts = {n: part.stream(batch) if isinstance(part, Recurrent) else part for n, part in self.parts.items()}
+        return SequentialStream(parts, batch, chain.output_size(self.parts) or 0, self._initial)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all parts to a .safetensors file, which `rf_net_load` reads from C, or to an .npz.
 
-        A file that was there is replaced whole or not at all. Raises OSError where it cannot be written.
+        A file that was there is replaced whole or not at all. Raises OSError where it cannot be written, ValueError for
+        a .safetensors of activations alone: from C no width can be told.
         """
+        if str(path).endswith(".safetensors") and chain.output_size(self.parts) is None:
+            raise ValueError(
+                f"{path} would hold activations alone, of which C cannot tell how many features they take: add the "
+                "part that they follow, or save an .npz"
+            )
         described = []
         for name, part in self.parts.items():
             if isinstance(part, Recurrent):
@@ -102,38 +141,10 @@ class Sequential:
             if not isinstance(part, Activation)
             for key, array in part.state_dict().items()
         }
+        for name, state in self._initial.items():
+            of_file = zip(LEARNED, state, strict=False)
+            arrays |= {f"{name}.{key}": array for key, array in of_file if array is not None}
         files.save(path, arrays, saved.metadata_of(described))
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
-
-
-def load_model(path: str | os.PathLike[str], *, backend: str | None = None) -> Sequential:
-    """Return the model that a file of rnnfast's holds: every net, layer and activation, in the order of the file.
-
-    A net that was saved alone is a model of one part, "net". Raises ValueError where the file does not tell its parts
-    or has some of another kind, OSError where it cannot be read.
-
-    >>> import rnnfast
-    >>> rnnfast.GRU(3, 4).save("gru.npz")
-    >>> rnnfast.load_model("gru.npz")
-    Sequential(net=GRU(3, 4))
-    """
-    arrays, metadata = files.load_with_metadata(path)
-    name, parts = os.fspath(path), {}
-    for part in saved.parts_in(metadata, os.fspath(path)):
-        if part["kind"] not in KINDS:
-            raise ValueError(f"{name} holds a part of kind {part['kind']!r}, expected {', '.join(KINDS)}")
-        prefix = f"{part['name']}." if part["name"] else ""
-        options = dict(part["options"])
-        if part["kind"] in ("RNN", "LSTM", "GRU"):
-            weight = arrays.get(f"{prefix}weight_ih_l0")
-            options |= {"dtype": "float32" if weight is None else weight.dtype.name, "backend": backend}
-        made = KINDS[part["kind"]](**options)
-        if part["kind"] != "activation":
-            own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-            made.load_state_dict({key: array for key, array in own.items() if key in made.parameters})
-        parts[part["name"] or "net"] = made
-    if not parts:
-        raise ValueError(f"{name} does not tell what its arrays belong to: make the parts and call load of each")
-    return Sequential(**parts)

@@ -265,3 +265,10 @@ def test_a_program_builds_what_it_needs_alone(tmp_path: Path) -> None:
     for option in ("-DRNNFAST_CELLS=", "-DRNNFAST_ISAS=sse9", "-DRNNFAST_DTYPES=float16"):
         with pytest.raises(AssertionError, match=option.partition("=")[0].removeprefix("-D")):
             run(tool("cmake"), "-S", CLONE, "-B", tmp_path / option, option)
+
+
+@pytest.mark.parametrize("option", ["CELLS=lstm;gru;lstm", "ISAS=scalar;scalar", "DTYPES=float32;float32"])
+def test_what_is_built_twice_is_refused_by_its_name(option: str, tmp_path: Path) -> None:
+    tool("cc")
+    with pytest.raises(AssertionError, match=f"RNNFAST_{option.partition('=')[0]} names one twice"):
+        run(tool("cmake"), "-S", CLONE, "-B", tmp_path, f"-DRNNFAST_{option}")

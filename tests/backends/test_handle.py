@@ -173,6 +173,38 @@ def test_states_begin_as_told_and_are_reset_copied_written_by_row() -> None:
     assert lib.rf_net_state_read(net.net, 1, 4, rows.state.pointer, *pointers) == lib.RF_ERROR_RANGE
 
 
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "from_batch, from_row, to_batch, to_row, count",
+    [
+        *[(LEAST, 0, 4, 0, 1), (LEAST, 0, LEAST, 0, MOST), (-1, 0, 4, 0, 0), (4, 0, -1, 0, 0), (4, 0, LEAST, 0, 2)],
+        *[(4, MOST, 4, 0, 1), (4, 0, 4, MOST, 1), (4, LEAST, 4, 0, 1), (4, 0, 4, -1, 1), (4, 1, 4, 1, MOST)],
+        *[(4, 0, 4, 0, LEAST), (4, 0, 4, 0, -1), (4, 5, 4, 0, 0), (4, 3, 4, 0, 2), (MOST, MOST, 4, 4, 1)],
+    ],
+)
+def test_rows_that_are_not_there_are_not_copied(
+    from_batch: int, from_row: int, to_batch: int, to_row: int, count: int
+) -> None:
+    lib = library()[1]
+    rows = Rows(handle(problem_of(batch=4)), 4, "float32")
+    before, state = rows.state.bytes.copy(), rows.state.pointer
+    status = lib.rf_net_state_copy(rows.net.net, from_batch, state, from_row, to_batch, state, to_row, count)
+    assert status == lib.RF_ERROR_RANGE
+    np.testing.assert_array_equal(rows.state.bytes, before)
+    assert lib.rf_net_state_copy(rows.net.net, 4, state, 4, 4, state, 4, 0) == lib.RF_OK
+
+
+@pytest.mark.parametrize("size", [LEAST, -1, 0, 2**31, MOST])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_layers_of_a_size_that_cannot_be_are_refused(size: int, directions: int) -> None:
+    ffi, lib = library()
+    template, net = Template(problem_of(directions=directions), Layout()), ffi.new("rf_net **")
+    template.record.hidden_size = size
+    assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_SHAPE
+
+
 def test_lengths_out_of_range_are_refused() -> None:
     problem = problem_of(steps=3, batch=2)
     rows = Rows(handle(problem), 2, "float32", steps=3)

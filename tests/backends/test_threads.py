@@ -231,7 +231,7 @@ def test_threadpoolctl_sees_and_limits_them() -> None:
 
 
 COUNTED = """
-import os, sys, time, numpy, rnnfast
+import os, numpy, rnnfast
 from rnnfast.backends.c.library import library
 
 ffi, lib = library()
@@ -249,14 +249,36 @@ print(threads() - before)
 for _ in range(20):
     assert lib.rf_threads_shut_down() == lib.RF_OK
     assert (net(x)[0] == y).all()
-lib.rf_threads_shut_down()
-until = time.monotonic() + 10
-while threads() > before and time.monotonic() < until:
-    time.sleep(0.01)  # a thread has left the pool a moment before the system forgets it
-print(threads() - before)
+for _ in range(100):
+    lib.rf_threads_warm_up(8)
+    lib.rf_threads_shut_down()
+    print(threads() - before)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
 def test_the_pool_is_started_and_ended_when_asked() -> None:
-    assert python(COUNTED, RNNFAST_BACKEND="c", RNNFAST_NUM_THREADS="3").split() == ["2", "2", "0"]
+    assert python(COUNTED, RNNFAST_BACKEND="c", RNNFAST_NUM_THREADS="3").split() == ["2", "2", *["0"] * 100]
+
+
+SPUN = """
+import os, time
+from pathlib import Path
+from rnnfast.backends.c.library import library
+
+ffi, lib = library()
+before = set(os.listdir("/proc/self/task"))
+lib.rf_threads_set_spin({nanoseconds})
+lib.rf_threads_warm_up(2)
+(task,) = set(os.listdir("/proc/self/task")) - before
+time.sleep(0.2)
+for _ in range(20):
+    print(Path("/proc/self/task", task, "stat").read_text().rpartition(")")[2].split()[0])
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc whether a thread sleeps")
+@pytest.mark.parametrize("nanoseconds, state", [(0, "S"), (10**12, "R"), (2**63 - 1, "R")])
+def test_a_thread_spins_for_as_long_as_it_is_told(nanoseconds: int, state: str) -> None:
+    assert set(python(SPUN.format(nanoseconds=nanoseconds)).split()) == {state}

@@ -1,7 +1,10 @@
-/* fuzz_load.c - weights files made up by libFuzzer: whatever the bytes, a status, or a net that steps.
+/* fuzz_load.c - weights files made up by libFuzzer: whatever the bytes, a status, or a net that steps, and no more memory than
+ * rnnfast.h promises.
  *
  * Built with `-fsanitize=fuzzer,address,undefined` on the library's sources; `.ci/full fuzz` runs it on tests/corpus. */
+#include <sanitizer/allocator_interface.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,12 +42,34 @@ static void run(const rf_net *net) {
   free(y);
 }
 
+/* Of rnnfast.h: bytes that loading may ask for, given back or not, for each byte of the file, and beyond those. */
+enum { TIMES = 40, BEYOND = 512 << 10 };
+static size_t asked;
+
+static void count(const volatile void *memory, size_t size) {
+  (void)memory;
+  asked += size;
+}
+
+static void pass_over(const volatile void *memory) { (void)memory; }
+
+int LLVMFuzzerInitialize(int *words, char ***word) {
+  (void)words, (void)word;
+  return __sanitizer_install_malloc_and_free_hooks(count, pass_over) > 0 ? 0 : 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   rf_net *net = NULL;
   uint8_t *copy = malloc(size + 1); /* so that reading one byte too far is seen */
   memcpy(copy, data, size);
   uint8_t *exact = realloc(copy, size > 0 ? size : 1);
-  if (rf_net_load_memory(exact, size, RF_ISA_AUTO, 1, &net) == RF_OK) run(net);
+  asked = 0;
+  const int32_t status = rf_net_load_memory(exact, size, RF_ISA_AUTO, 1, &net);
+  if (asked > TIMES * size + BEYOND) {
+    fprintf(stderr, "%zu bytes asked for to load %zu\n", asked, size);
+    abort();
+  }
+  if (status == RF_OK) run(net);
   rf_net_free(net);
   free(exact);
   return 0;

@@ -114,6 +114,44 @@ static void threads_inherit_nothing(int32_t workers) {
   for (int i = 0; i < 4; i++) expect(!sigismember(&blocked, own[i]), "a thread blocks signals that it raises itself");
 }
 
+/* What a thread runs on its way out, slowly: whoever has ended the pool must find all of it done. */
+static pthread_key_t leaving;
+static _Atomic int32_t came, left;
+
+static void leave(void *nothing) {
+  (void)nothing;
+  stand_still(50000000);
+  left++;
+}
+
+static void enter(void *context, int32_t worker, int32_t workers) {
+  (void)workers;
+  if (worker == 0 || pthread_getspecific(leaving) != NULL) return;
+  came++;
+  pthread_setspecific(leaving, context);
+}
+
+static void *end_pool(void *nothing) {
+  rf_pool_end();
+  return nothing;
+}
+
+/* Ended by one thread, by two at once, by one that is cancelled meanwhile, and where there is nothing to end. */
+static void threads_are_gone_when_the_pool_has_ended(int32_t workers) {
+  expect(pthread_key_create(&leaving, leave) == 0, "no key");
+  for (int round = 0; round < 4; round++) {
+    pthread_t other;
+    expect(rf_pool_start(workers - 1), "no threads");
+    in_parallel(enter, &leaving, workers);
+    if (round > 0) expect(pthread_create(&other, NULL, end_pool, NULL) == 0, "no thread");
+    if (round == 2) pthread_cancel(other);
+    if (round < 3) rf_pool_end();
+    if (round > 0) pthread_join(other, NULL);
+    rf_pool_end();
+    expect(left == came, "a thread is still there");
+  }
+}
+
 /* In a child, which begins with a pool of its own and knows of no restraint. */
 static void in_a_child(void (*function)(int32_t), int32_t argument) {
   const pid_t child = fork();
@@ -164,6 +202,7 @@ int main(void) {
   expect(rf_processors() >= 1 && rf_processors_now() >= 1, "no processor");
   restraint_is_for_a_while();
   in_a_child(threads_inherit_nothing, 2);
+  in_a_child(threads_are_gone_when_the_pool_has_ended, 4);
   for (int32_t n = 1; n <= MOST; n++) in_a_child(every_share_once, n);
   for (int32_t n = 2; n <= 5; n++) in_a_child(workers_part_together, n);
   patience = 2000000;

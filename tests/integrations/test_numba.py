@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,25 @@ def test_rows_keep_their_net_alive() -> None:
     assert np.array_equal(ys, net(xs)[0])
 
 
+def test_rows_keep_the_net_that_their_stream_no_longer_runs() -> None:
+    net, before = rnnfast.LSTM(I, H, seed=1, backend="c"), rnnfast.get_num_threads()
+    xs, ys = normal(T, 1, I).astype(np.float32), np.empty((T, 1, H), np.float32)
+    stream = net.stream()
+    rows, handle = rows_of(stream), weakref.ref(stream.steps._handle)  # type: ignore[attr-defined]
+    try:
+        rnnfast.set_num_threads(before + 1)
+        stream.reset()
+        gc.collect()
+        assert handle() is not None and handle() is not stream.steps._handle  # type: ignore[attr-defined]
+        through(rows, xs, ys)
+    finally:
+        rnnfast.set_num_threads(before)
+    assert np.array_equal(ys, net(xs)[0])
+    del rows
+    gc.collect()
+    assert handle() is None
+
+
 def test_python_without_numbas_compiler_steps_too() -> None:
     net = rnnfast.LSTM(I, H, seed=1, backend="c")
     xs, ys = normal(9, 1, I).astype(np.float32), np.empty((9, 1, H), np.float32)
@@ -67,8 +87,25 @@ def test_python_without_numbas_compiler_steps_too() -> None:
     assert np.array_equal(ys, net(xs)[0])
     with pytest.raises(ValueError, match="another size"):
         step(rows_of(net.stream()), xs[0, :, :2], ys[0])
-    with pytest.raises(TypeError, match="C-contiguous arrays of float32"):
+    with pytest.raises(TypeError, match="x must be a C-contiguous array of float32"):
         step(rows_of(net.stream()), xs[0].astype(np.float64), ys[0])
+    with pytest.raises(TypeError, match="x is of type list, expected a NumPy array of float32"):
+        step(rows_of(net.stream()), [1.0] * I, ys[0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="rows is of type tuple, expected what rows_of"):
+        step((1, 2), xs[0], ys[0])  # type: ignore[arg-type]
+
+
+def test_an_output_that_is_read_only_stays_as_it_is() -> None:
+    net = rnnfast.LSTM(I, H, seed=1, backend="c")
+    rows, xs, ys = rows_of(net.stream()), np.ones((2, 1, I), np.float32), np.zeros((2, 1, H), np.float32)
+    ys.flags.writeable = False
+    with pytest.raises(numba.TypingError, match="y is of type .*, which is read-only"):
+        through(rows, xs, ys)
+    with pytest.raises(ValueError, match="y is read-only, expected an array to write the output into"):
+        step(rows, xs[0], ys[0])
+    assert not ys.any()
+    xs.flags.writeable = False  # as x may be
+    through(rows, xs, ys.copy())
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -143,6 +143,23 @@ def test_outputs_may_lie_on_inputs_and_anywhere() -> None:
 
 
 @pytest.mark.parametrize("backend", [BACKEND, "reference"])
+def test_an_input_may_lie_on_the_output_by_any_way(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = KINDS["rnn"](H, H, **OPTIONS)
+    net.backend = backend
+    y = normal(B, H)
+    stream, other = net.stream(len(y)), net.stream(len(y))
+    flipped = np.frombuffer(memoryview(y).cast("B"), y.dtype).reshape(y.shape)[::-1]
+    expected, run = other.step(flipped.copy()), stream.steps.run
+
+    def apart(x: Array, y: Array) -> None:
+        assert not np.shares_memory(x, y)  # whether it would matter depends on threads and tiles
+        run(x, y)
+
+    monkeypatch.setattr(stream.steps, "run", apart)
+    np.testing.assert_array_equal(stream.step(flipped, y), expected)
+
+
+@pytest.mark.parametrize("backend", [BACKEND, "reference"])
 def test_a_stream_is_one_threads_at_a_time(backend: str) -> None:
     net = KINDS["lstm"](256, 256, **OPTIONS)
     net.backend = backend

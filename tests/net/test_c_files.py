@@ -141,15 +141,15 @@ def test_every_byte_of_the_header_may_be_any_other() -> None:
     assert {"RF_OK", "RF_ERROR_FORMAT", "RF_ERROR_SHAPE"} <= seen
 
 
-def changed(header: dict[str, Any], where: str, value: Any) -> bytes:
-    """The file with something else in its header, at a path of names."""
+def changed(header: dict[str, Any], where: str, value: Any, more: bytes = b"") -> bytes:
+    """The file with something else in its header, at a path of names, and more bytes at its end."""
     *path, last = where.split("/")
     inner = header
     for name in path:
         inner = inner[name]
     inner[last] = value
     words = json.dumps(header).encode()
-    return len(words).to_bytes(8, "little") + words + good()[2]
+    return len(words).to_bytes(8, "little") + words + good()[2] + more
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def changed(header: dict[str, Any], where: str, value: Any) -> bytes:
         ("net.weight_ih_l0/data_offsets", [96, 0], "RF_ERROR_FORMAT"),
         ("net.weight_ih_l0/data_offsets", [-96, 0], "RF_ERROR_FORMAT"),
         ("net.weight_ih_l0/more", [[[{"a": [1.5e-7, None, True]}]]], "RF_OK"),
-        ("extra", {"dtype": "BF16", "shape": [3, 3, 3, 3], "data_offsets": [0, 2]}, "RF_OK"),
+        ("extra", {"dtype": "BF16", "shape": [3, 3, 3, 3], "data_offsets": [0, 2]}, "RF_ERROR_FORMAT"),
         ("extra", [], "RF_ERROR_FORMAT"),
         ("__metadata__/x", 3, "RF_ERROR_FORMAT"),
         ("__metadata__/rnnfast", "{}", "RF_ERROR_FORMAT"),
@@ -175,6 +175,73 @@ def changed(header: dict[str, Any], where: str, value: Any) -> bytes:
 )
 def test_headers_that_lie(where: str, value: Any, status: str) -> None:
     assert status_of(changed(good()[1], where, value)) == status
+
+
+END = len(good()[2]) if c.reason() is None else 0
+EXTRA = {"dtype": "BF16", "shape": [3, 3], "data_offsets": [END, END + 18]}
+
+
+@pytest.mark.parametrize(
+    "name, tensor, more, status",
+    [
+        ("extra", EXTRA, 18, "RF_OK"),
+        ("nothing", {"dtype": "F32", "shape": [0, 7], "data_offsets": [8, 8]}, 0, "RF_ERROR_FORMAT"),
+        ("nothing", {"dtype": "F32", "shape": [0, 7], "data_offsets": [END, END]}, 0, "RF_OK"),
+        ("nothing", {"dtype": "F32", "shape": [0, 7], "data_offsets": [0, 0]}, 0, "RF_OK"),
+        ("extra", EXTRA, 19, "RF_ERROR_FORMAT"),
+        ("extra", EXTRA, 17, "RF_ERROR_FORMAT"),
+        ("extra", EXTRA | {"data_offsets": [END + 2, END + 20]}, 20, "RF_ERROR_FORMAT"),
+        ("extra", EXTRA | {"data_offsets": [END - 2, END + 16]}, 16, "RF_ERROR_FORMAT"),
+        ("extra", EXTRA | {"data_offsets": [0, 18]}, 0, "RF_ERROR_FORMAT"),
+        ("net.extra", EXTRA, 18, "RF_ERROR_FORMAT"),
+        ("net.weight_ih_l1", EXTRA, 18, "RF_ERROR_FORMAT"),
+        ("head.c0", EXTRA, 18, "RF_ERROR_FORMAT"),
+        ("adam.net.bias", EXTRA, 18, "RF_OK"),
+    ],
+)
+def test_tensors_fill_a_file_and_belong_to_its_parts(name: str, tensor: Any, more: int, status: str) -> None:
+    assert status_of(changed(good()[1], name, tensor, bytes(more))) == status
+
+
+@pytest.mark.parametrize("name", ["", "a"])
+def test_two_parts_of_one_name_are_refused(name: str) -> None:
+    part = {"name": name, "kind": "Linear", "options": {"in_features": 2, "out_features": 2, "bias": False}}
+    arrays = {f"{name}.weight".removeprefix("."): normal(2, 2)}
+    files = [file_of(arrays, {"rnnfast": json.dumps({"version": 1, "parts": [part] * n})}) for n in (1, 2, 300)]
+    assert [status_of(data) for data in files] == ["RF_OK", "RF_ERROR_FORMAT", "RF_ERROR_FORMAT"]
+
+
+@pytest.mark.parametrize("kind, status", [("LSTM", "RF_OK"), ("GRU", "RF_ERROR_FORMAT"), ("RNN", "RF_ERROR_FORMAT")])
+def test_a_cell_of_one_state_has_no_second_one(kind: str, status: str) -> None:
+    net = getattr(rnnfast, kind)(I, H)
+    part = {"name": "", "kind": kind, "options": {"input_size": I, "hidden_size": H}}
+    words = {"rnnfast": json.dumps({"version": 1, "parts": [part]})}
+    assert status_of(file_of(net.state_dict() | {"c0": normal(1, H)}, words)) == status
+    assert status_of(file_of(net.state_dict() | {"h0": normal(1, H)}, words)) == "RF_OK"
+
+
+@pytest.mark.parametrize("first", [["relu"], ["tanh", "softmax"]])
+@pytest.mark.parametrize("width", [1, 4, 40])
+@pytest.mark.parametrize("kind", ["Linear", "GRU"])
+def test_activations_before_all_else_have_the_size_of_what_follows(
+    first: list[str], width: int, kind: str, tmp_path: Path
+) -> None:
+    layer = nn.Linear(width, 5) if kind == "Linear" else rnnfast.GRU(width, 5)
+    model = nn.Sequential(**{name: name for name in first}, layer=layer, out="sigmoid")
+    model.save(tmp_path / "net.safetensors")
+    net, x = read(tmp_path / "net.safetensors"), normal(T, B, width)
+    assert (net.sizes.input_size, net.sizes.output_size) == (width, 5)
+    rows, y = Rows(net, B, "float32", steps=T), Rows(net, B, "float32")
+    found = rows.forward(x)
+    np.testing.assert_allclose(found, model(x)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(np.stack([y.step(row) for row in x]), found)
+
+
+def test_activations_alone_have_no_size() -> None:
+    parts = [{"name": name, "kind": "activation", "options": {"function": name}} for name in ("relu", "tanh")]
+    assert status_of(file_of({}, {"rnnfast": json.dumps({"version": 1, "parts": parts})})) == "RF_ERROR_SHAPE"
+    ffi, lib = library()
+    assert b"activations alone" in ffi.string(lib.rf_status_text(lib.RF_ERROR_SHAPE))
 
 
 LSTM_OPTIONS = {"input_size": 2, "hidden_size": 3}
@@ -194,7 +261,7 @@ LSTM_OPTIONS = {"input_size": 2, "hidden_size": 3}
         ("LSTM", LSTM_OPTIONS | {"hidden_size": 3.0}, "RF_ERROR_FORMAT"),
         ("GRU", LSTM_OPTIONS, "RF_ERROR_FORMAT"),
         ("LSTMCell", LSTM_OPTIONS, "RF_ERROR_FORMAT"),
-        ("activation", {"function": "tanh"}, "RF_ERROR_SHAPE"),
+        ("activation", {"function": "tanh"}, "RF_ERROR_FORMAT"),
         ("activation", {"function": "gelu"}, "RF_ERROR_FORMAT"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.bound import Bound
-from rnnfast.backends.c.handle import handle_of
 from rnnfast.backends.c.library import (
     describe,
     get_num_threads,
@@ -42,4 +41,4 @@ def bind(problem: Problem, layout: Layout) -> Bound:
 
 def stream(problem: Problem) -> Steps:
     """Return rows that advance together, over the net's handle."""
-    return Stepping(handle_of(problem), problem.batch, problem.dtype)
+    return Stepping(problem)

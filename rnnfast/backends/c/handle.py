@@ -37,16 +37,16 @@ class Handle:
 
 
 def handle_of(problem: Problem) -> Handle:
-    """Return the handle of a frozen net, made where it is the first for this number of threads.
+    """Return the handle of a frozen net for as many threads as calls may use now, made where the last had others.
 
-    Raises as `check`.
+    That one stays with whoever uses it. Raises as `check`.
     """
-    cache, key = {} if problem.cache is None else problem.cache, f"handle of {get_num_threads()} threads"
-    if key not in cache:
+    cache, threads = {} if problem.cache is None else problem.cache, get_num_threads()
+    found: Handle | None = cache.get("handle")
+    if found is None or found.sizes.num_threads != threads:
         template = Template(problem, Layout())
-        template.record.num_threads = get_num_threads()
+        template.record.num_threads = threads
         net = template.ffi.new("rf_net **")
         check(template.lib.rf_net_create(template.record, template.ffi.NULL, 0, net), problem.variant)
-        cache[key] = Handle(net[0])
-    found: Handle = cache[key]
+        cache["handle"] = found = Handle(net[0])
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rnnfast.backends.c import threadpool
+from rnnfast.backends.c import followers, threadpool
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
 _ERRORS: dict[str, type[Exception]] = {
@@ -164,6 +164,7 @@ def describe() -> dict[str, str]:
 def set_num_threads(n: int) -> None:
     """How many threads a call may use, the caller's among them; ValueError below 1."""
     check(library()[1].rf_set_num_threads(n))
+    followers.tell()
 
 
 def get_num_threads() -> int:

@@ -3,36 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.c.handle import Handle
+from rnnfast.backends.c import followers
+from rnnfast.backends.c.handle import Handle, handle_of
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.memory import Block, workspace
 from rnnfast.backends.stepping import IN_USE, Hold
-from rnnfast.problem import CELLS, Array
+from rnnfast.problem import CELLS, Array, Problem
 
 INDEX = np.dtype(np.int64)
 
 
-class Stepping:
-    """States in memory that the library lays out. `dtype` is that of outputs and states."""
+def _later(stream: Any, x: int, y: int) -> int:
+    """Make no step, as for arrays that must be looked at: whoever looks calls `held`, which changes the net."""
+    return 0
 
-    def __init__(self, handle: Handle, batch: int, dtype: np.dtype[Any]) -> None:
+
+class Stepping:
+    """States in memory that the library lays out, and the net for as many threads as calls may use at the moment.
+
+    `dtype` is that of outputs and states.
+    """
+
+    def __init__(self, problem: Problem) -> None:
         ffi, lib = library()
-        sizes = handle.sizes
-        x_dtype = INDEX if sizes.takes_indices else dtype
-        self._handle, self._batch, self.dtype = handle, batch, dtype
-        self._state, self._scratch = handle.state(batch), Block(handle.workspace_bytes(1, batch))
-        widths = batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, dtype.itemsize
-        ids = id(np.ndarray), id(x_dtype), id(dtype)
-        made = lib.array_stream_new(handle.net, *widths, *ids, self._state.pointer, self._scratch.pointer)
+        self._problem, self._batch, self.dtype = problem, problem.batch, problem.dtype
+        self._threads, handle = lib.rf_get_num_threads, handle_of(problem)
+        self._state = handle.state(self._batch)
+        self._sequence = ffi.new("rf_sequence *", {"struct_size": ffi.sizeof("rf_sequence"), "batch": self._batch})
+        self._sequence.state = self._state.pointer
+        self._use(handle)
+        if self._batch > 1:  # a step of one row runs on one thread in any case
+            followers.add(self)
+            self.recount()  # another thread may have set it meanwhile
+
+    def _use(self, handle: Handle) -> None:
+        """Run this net from now on, on the states as they are: how they lie does not depend on threads."""
+        ffi, lib = library()
+        sizes, scratch = handle.sizes, Block(handle.workspace_bytes(1, self._batch))
+        x_dtype = INDEX if sizes.takes_indices else self.dtype
+        widths = self._batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, self.dtype.itemsize
+        ids = id(np.ndarray), id(x_dtype), id(self.dtype)
+        made = lib.array_stream_new(handle.net, *widths, *ids, self._state.pointer, scratch.pointer)
         if made == ffi.NULL:
             raise MemoryError("there is no memory for a stream")
-        self._stream, self._step = ffi.gc(made, lib.array_stream_free), lib.array_stream_step
-        self._sequence = ffi.new("rf_sequence *", {"struct_size": ffi.sizeof("rf_sequence"), "batch": batch})
-        self._sequence.state = self._state.pointer
+        stream, made_for = ffi.gc(made, lib.array_stream_free), sizes.num_threads
+        # At once, with no call between: what a signal interrupts never steps by a net that was given back.
+        self._handle, self._scratch, self._made_for, self._stream = handle, scratch, made_for, stream
+        self._step = lib.array_stream_step
+
+    def recount(self) -> None:
+        """Make no quick steps while calls may use another number of threads than this net."""
+        _, lib = library()
+        self._step = lib.array_stream_step if self._threads() == self._made_for else _later
+
+    def _follow(self) -> None:
+        """Change the net where calls may use another number of threads than before. Raises as `held` and `check`."""
+        if self._threads() == self._made_for:
+            return
+        _, lib = library()
+        if not lib.array_stream_take(before := self._stream):
+            raise RuntimeError(IN_USE)
+        try:
+            self._use(handle_of(self._problem))
+        except BaseException:
+            lib.array_stream_give(before)
+            raise
+        # It stays taken: a thread that still has it is told that these rows are in use, by a stream that it cannot see.
 
     def quick(self, x: Array, y: Array) -> bool:
         """Make a step where both are plain arrays of the right shape and dtype that lie apart; whether it was made.
@@ -44,18 +85,20 @@ class Stepping:
             raise RuntimeError(IN_USE)
         return done > 0
 
-    def memory(self) -> tuple[int, int, int, int, Array, Array]:
+    def memory(self) -> tuple[int, int, int, int, Array, Array, Any]:
         """Return what rf_net_step takes: the net's address, the batch, the numbers of a row of x and of y, the bytes of
-        the states and of the scratch. They are this object's own and must not outlive it.
+        the states and of the scratch; and whose they are, which must live as long as they are used.
         """
-        ffi, sizes = library()[0], self._handle.sizes
-        net = int(ffi.cast("uintptr_t", self._handle.net))
-        return net, self._batch, sizes.input_size, sizes.output_size, self._state.bytes, self._scratch.bytes
+        self._follow()
+        ffi, handle = library()[0], self._handle
+        sizes, net = handle.sizes, int(ffi.cast("uintptr_t", handle.net))
+        return net, self._batch, sizes.input_size, sizes.output_size, self._state.bytes, self._scratch.bytes, handle
 
     def held(self) -> Hold:
         """Keep other threads out. Raises RuntimeError where one is at work."""
-        _, lib = library()
-        return Hold(lambda: lib.array_stream_take(self._stream), lambda: lib.array_stream_give(self._stream))
+        self._follow()
+        (_, lib), stream = library(), self._stream
+        return Hold(partial(lib.array_stream_take, stream), partial(lib.array_stream_give, stream))
 
     def run(self, x: Array, y: Array) -> None:
         """Advance by the steps of x (T, B, I), or of indices (T, B), writing y (T, B, O); last axes have no gaps."""
@@ -100,7 +143,7 @@ class Stepping:
 
     def copy(self) -> Stepping:
         """Return another of the same net and with the same states."""
-        twin = Stepping(self._handle, self._batch, self.dtype)
+        twin = type(self)(self._problem)
         twin._state.bytes[...] = self._state.bytes
         return twin
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
+from rnnfast.backends.c import followers
+
 
 def register() -> None:
     """From now on `threadpoolctl.threadpool_info` lists librnnfast and `threadpool_limits` limits its threads."""
@@ -24,6 +26,7 @@ def register() -> None:
 
         def set_num_threads(self, num_threads: int) -> None:
             self.dynlib.rf_set_num_threads(num_threads)
+            followers.tell()
 
         def get_version(self) -> str:
             self.dynlib.rf_version.restype = ctypes.c_char_p

@@ -1,0 +1,39 @@
+"""The chain that a model's parts make: what each takes must be what the one before it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnnfast.modules.recurrent import Recurrent
+from rnnfast.nn.embedding import Embedding
+from rnnfast.nn.linear import Linear
+
+
+def output_size(parts: Mapping[str, Any]) -> int | None:
+    """Return the features that the last of these parts gives; None where all take any number of them.
+
+    Raises ValueError where a part takes other features than come, or is an Embedding and not the first, TypeError where
+    its dtype is another.
+    """
+    width, dtype, giver = None, None, ""
+    for number, (name, part) in enumerate(parts.items()):
+        takes, gives, own = _of(part)
+        if isinstance(part, Embedding) and number:
+            raise ValueError(f"{name} is an Embedding, which takes indices, expected it to be the first part")
+        if takes is not None and width is not None and takes != width:
+            raise ValueError(f"{name} takes {takes} features, expected {width}, which {giver} before it gives")
+        if own is not None and dtype is not None and own != dtype:
+            raise TypeError(f"{name} is of dtype {own}, expected {dtype}, as {giver} before it: nothing is cast")
+        if gives is not None:
+            width, dtype, giver = gives, own, name
+    return width
+
+
+def _of(part: Any) -> tuple[int | None, int | None, Any]:
+    """Return the features that a part takes and gives, and its dtype; None: an activation's, which takes any."""
+    if isinstance(part, Recurrent):
+        return part.net.input_size, part.net.output_size, part.net.dtype
+    if isinstance(part, Linear):
+        return part.in_features, part.out_features, part.dtype
+    return (None, part.embedding_dim, part.dtype) if isinstance(part, Embedding) else (None, None, None)
