@@ -53,7 +53,7 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_MEMORY] = "there is no memory for this, or the system starts no more threads",
       [RF_ERROR_FILE] = "the file cannot be opened or read",
       [RF_ERROR_FORMAT] = "this is no weights file of rnnfast, or it is damaged, was written by a later version or has "
-                          "parts or options that a net does not take",
+                          "parts, options or tensors that a net does not take",
   };
   return status >= 0 && status < (int32_t)(sizeof texts / sizeof *texts) ? texts[status] : "no such status";
 }

@@ -227,10 +227,10 @@ typedef struct rf_head_part {
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
 
 /* Makes a net from a weights file, .safetensors as rnnfast's Python writes it, by its path, or by its bytes; `isa` is
- * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status: its tensors
- * must fill it without gaps and belong to one part each. Loading allocates at most 40 times the bytes of a file and 512 KiB.
- * Layers whose sizes are multiples of a vector's lanes, at most 16, take about three times those of their weights; others are
- * padded to whole vectors, so that a layer of a single unit takes some 25 times as many. */
+ * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status: tensors fill a file without
+ * gaps, no two parts share one, and a part takes all that have its name. Loading asks for at most 40 times the bytes of a file
+ * and 512 KiB: layers whose sizes are multiples of a vector's lanes, at most 16, take about three times the bytes of their
+ * weights, others are padded to whole vectors, so that a layer of a single unit takes some 25 times as many. */
 RF_API int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net);
 RF_API int32_t rf_net_load_memory(const void *data, size_t bytes, int32_t isa, int32_t num_threads, rf_net **net);
 

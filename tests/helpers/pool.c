@@ -165,6 +165,12 @@ static void in_a_child(void (*function)(int32_t), int32_t argument) {
   expect(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child fails");
 }
 
+/* A child of a parent with threads has none of them to join, and begins anew. */
+static void nothing_of_the_parents_is_ended(int32_t workers) {
+  rf_pool_end();
+  every_share_once(workers);
+}
+
 /* Two callers at once, of whom one has the pool: the other's region has a single worker. */
 static void count(void *context, int32_t worker, int32_t workers) {
   (void)worker, (void)workers;
@@ -208,6 +214,7 @@ int main(void) {
   patience = 2000000;
   for (int32_t i = 0; i < 300; i++) every_share_once(i % MOST + 1);
   for (int32_t i = 0; i < 10; i++) in_a_child(every_share_once, 3);
+  in_a_child(nothing_of_the_parents_is_ended, 3);
   pthread_t other;
   expect(pthread_create(&other, NULL, call, NULL) == 0, "no thread");
   for (int i = 0; i < 100; i++) every_share_once(i % 3 + 1);
