@@ -13,7 +13,7 @@ from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.libraries import Library, known_library, library_of, stream_of
-from rnnfast.checks.arrays import check_target
+from rnnfast.checks.arrays import check_target, is_strided
 from rnnfast.problem import Array
 
 
@@ -75,13 +75,13 @@ class DeviceAccess:
         return out
 
     def strided(self, array: DeviceArray) -> DeviceArray:
-        """Return `array` if the numbers of its last axis lie side by side, as kernels read them, else a copy of it."""
-        beside = array.shape[-1] <= 1 or array.size == 0 or array.strides[-1] == array.dtype.itemsize
-        return array if beside else self._copied(array)
+        """Return `array` if kernels can walk it, by the rule of the host's backends, else a copy of it."""
+        plain = array.is_dense and array.is_aligned  # seen without NumPy, which takes longer
+        return array if plain or is_strided(array.frame) else self._copied(array)
 
     def dense(self, array: DeviceArray) -> DeviceArray:
-        """Return `array` if it is C-contiguous, else a copy that is."""
-        return array if array.is_dense else self._copied(array)
+        """Return `array` if it is aligned and C-contiguous, else a copy that is."""
+        return array if array.is_dense and array.is_aligned else self._copied(array)
 
     def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
         """Return `array`, copied if it may overlap an output."""
