@@ -73,6 +73,25 @@ def test_where_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert cache_folder() == Path.home() / ".cache" / "rnnfast"
 
 
+def test_without_a_home_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(kept.Path, "home", home)
+    for name, platform in (("XDG_CACHE_HOME", "linux"), ("LOCALAPPDATA", "win32")):
+        monkeypatch.delenv("RNNFAST_CACHE_DIR", raising=False)
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(kept.sys, "platform", platform)
+        assert cache_folder() is None
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "not kept (Could not determine" in said and "set RNNFAST_CACHE_DIR" in said
+        monkeypatch.setenv(name, str(tmp_path))
+        found = cache_folder()
+        assert found is not None and found.is_relative_to(tmp_path) and not capsys.readouterr().err
+
+
 WRITER = """
 import sys
 from pathlib import Path

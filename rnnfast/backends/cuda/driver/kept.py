@@ -11,15 +11,27 @@ from pathlib import Path
 MARK = b"rnnfast cubin 1\n"
 
 
-def cache_folder() -> Path:
-    """Return where machine code is kept: RNNFAST_CACHE_DIR, else a folder in the user's cache."""
+def cache_folder() -> Path | None:
+    """Return where machine code is kept: RNNFAST_CACHE_DIR, else a folder in the user's cache.
+
+    None, which is said, where a user has neither that nor a home.
+    """
     if own := os.environ.get("RNNFAST_CACHE_DIR"):
         return Path(own)
-    if sys.platform == "win32":
-        users = os.environ.get("LOCALAPPDATA")
-        return (Path(users) if users else Path.home() / "AppData" / "Local") / "rnnfast" / "cache"
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache") / "rnnfast"
+    windows = sys.platform == "win32"
+    if users := os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME"):
+        cache = Path(users)
+    else:
+        try:
+            cache = Path.home() / ("AppData/Local" if windows else ".cache")
+        except RuntimeError as error:
+            _say(f"compiled kernels are not kept ({error})")
+            return None
+    return cache / "rnnfast" / "cache" if windows else cache / "rnnfast"
+
+
+def _say(what: str) -> None:
+    print(f"rnnfast: {what}: set RNNFAST_CACHE_DIR to a folder that keeps them", file=sys.stderr, flush=True)
 
 
 class Kept:
@@ -66,12 +78,7 @@ class Kept:
         except OSError as error:
             if not self._said:
                 self._said = True
-                print(
-                    f"rnnfast: compiled kernels cannot be kept in {self.folder} ({error.strerror}): set "
-                    "RNNFAST_CACHE_DIR to a folder that keeps them",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                _say(f"compiled kernels cannot be kept in {self.folder} ({error.strerror})")
 
     def how_often(self) -> str:
         """Return in words when a kernel is compiled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class Driver:
         self._check("make a context", self.library.cuDevicePrimaryCtxRetain(context, device[0]))
         self.context = context[0]
         self._given_up: GivenUp | None = None
+        self._making = threading.Lock()
 
     def _check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -171,7 +173,9 @@ class Driver:
     def given_up(self) -> int:
         """Return the address of the word that kernels set where they have waited in vain."""
         if self._given_up is None:
-            self._given_up = self._new_word()
+            with self._making:  # one word, whichever threads ask for it at once
+                if self._given_up is None:
+                    self._given_up = self._new_word()
         return self._given_up.address
 
     def check_waits(self) -> None:
