@@ -12,7 +12,7 @@ from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.libraries import Library, known_library, library_of, stream_of
+from rnnfast.backends.cuda.libraries import Library, known_library, library_of, number_of, stream_of
 from rnnfast.checks.arrays import check_target, is_strided
 from rnnfast.problem import Array
 
@@ -22,16 +22,14 @@ class DeviceAccess:
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
-        self.owner, device = owner, devices.device()
-        self.library: Library = known_library(x) or library_of(device, self._device_value("x", x))
+        self.owner = owner
+        self.library: Library = known_library(x) or library_of(devices.device(), self._device_value("x", x))
         self._made: dict[int, DeviceArray] = {}
         """New arrays that nobody has seen yet, by what their owner is known by."""
-        given, used = self.library.number, device.number
-        if given not in (None, used):
-            raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
+        self._check_number("x", self.library.number)
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
-        """Return a view of `value`. Raises TypeError unless it is on the device."""
+        """Return a view of `value`. Raises TypeError where it is in host memory, ValueError on another device."""
         if type(value) is DeviceArray:
             return value
         made = self._made.pop(id(value), None)
@@ -41,9 +39,11 @@ class DeviceAccess:
         if seen is not None:
             return seen
         value = self._device_value(name, value)
-        ready = stream_of(value)
+        self._check_number(name, number_of(value))
+        ready, device = stream_of(value), devices.device()
         if ready not in (None, self.library.stream()):
-            devices.device().wait(ready)
+            with device.current():
+                device.wait(ready)
         return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
@@ -93,6 +93,14 @@ class DeviceAccess:
     def frame(self, array: Any) -> Array:
         """Return where an array lies, as a NumPy array that nobody may read."""
         return self.as_array("an array", array).frame
+
+    def _check_number(self, name: str, given: int | None) -> None:
+        """Raise ValueError where an array is known to be on another device than the net."""
+        used = devices.device().number
+        if given not in (None, used):
+            raise ValueError(
+                f"{name} is on CUDA device {given}, this {self.owner} on device {used}: copy {name} to that"
+            )
 
     def _call(self) -> DeviceCall:
         return DeviceCall(devices.device(), self.library)
