@@ -71,6 +71,8 @@ class DeviceAccess:
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
     ) -> Any:
         """Return `out` if results can be written straight into it; raises as the host's."""
+        if is_negated(out):
+            raise ValueError(f"{name} is a tensor that torch negates when it reads it: pass {name}.resolve_neg()")
         check_target(name, self.as_array(name, out).frame, shape, dtype, owner, dense=dense)
         return out
 
@@ -120,10 +122,20 @@ class DeviceAccess:
 
 
 def device_value(name: str, value: Any) -> Any:
-    """Return what is on the device as something with `__cuda_array_interface__`, detached from a graph of torch's."""
+    """Return what is on the device as something with `__cuda_array_interface__`, detached from a graph of torch's.
+
+    What torch negates when it reads it is a copy.
+    """
     if getattr(value, "requires_grad", False) is True:
         value = value.detach()
+    if is_negated(value):
+        value = value.resolve_neg()
     return value if hasattr(value, "__cuda_array_interface__") else _imported(name, value)
+
+
+def is_negated(value: Any) -> bool:
+    """Return whether memory holds the negatives of a tensor's numbers, as of imaginary parts of conjugates."""
+    return getattr(value, "is_neg", bool)() is True
 
 
 def _imported(name: str, value: Any) -> Any:
