@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +91,14 @@ def test_without_a_home_nothing_is_kept(
         monkeypatch.setenv(name, str(tmp_path))
         found = cache_folder()
         assert found is not None and found.is_relative_to(tmp_path) and not capsys.readouterr().err
+
+
+def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old.part", 25), ("new.part", 23), ("old.cubin", 25), ("old.txt", 25)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, times=2 * (time.time() - 3600 * age,))
+    Kept(tmp_path).write("k", b"code")
+    assert {file.name for file in tmp_path.iterdir()} == {"new.part", "old.cubin", "old.txt", "k.cubin"}
 
 
 WRITER = """

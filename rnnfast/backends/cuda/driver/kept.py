@@ -6,9 +6,15 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 MARK = b"rnnfast cubin 1\n"
+UNFINISHED = ".part"
+"""How names of files end that are being written."""
+LONG_AGO = 24 * 3600
+"""Seconds after which nobody writes any more to an unfinished file."""
 
 
 def cache_folder() -> Path | None:
@@ -28,6 +34,14 @@ def cache_folder() -> Path | None:
             _say(f"compiled kernels are not kept ({error})")
             return None
     return cache / "rnnfast" / "cache" if windows else cache / "rnnfast"
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what processes left that ended while they wrote."""
+    for file in folder.glob(f"*{UNFINISHED}"):
+        with suppress(OSError):  # where another process has removed it, or its owner alone may
+            if time.time() - file.stat().st_mtime > LONG_AGO:
+                file.unlink()
 
 
 def _say(what: str) -> None:
@@ -67,7 +81,8 @@ class Kept:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            _remove_unfinished(self.folder)
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=UNFINISHED)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(MARK + hashlib.sha256(content).digest() + content)
