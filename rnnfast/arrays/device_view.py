@@ -90,6 +90,11 @@ class DeviceArray:
                 step *= length
         return True
 
+    @property
+    def is_aligned(self) -> bool:
+        """Whether it begins at a multiple of its numbers' bytes, as kernels read them; one without numbers does."""
+        return self.address % self.dtype.itemsize == 0 or self.size == 0
+
     def __getitem__(self, key: Any) -> DeviceArray:
         keys = key if isinstance(key, tuple) else (key,)
         if sum(isinstance(k, int) for k in keys) >= self.ndim:

@@ -119,6 +119,26 @@ def test_errors_have_the_drivers_words() -> None:
         driver.clear(4096, 64, 0)
 
 
+def test_a_driver_that_is_too_old_is_told() -> None:
+    class Old:
+        cuInit = staticmethod(lambda flags: 0)
+
+        @staticmethod
+        def cuDriverGetVersion(to: Any) -> int:
+            to[0] = 11070
+            return 0
+
+    with pytest.raises(RuntimeError, match=r"the CUDA driver, for CUDA 11\.7, has no cuLaunchKernelEx, .* a newer"):
+        Driver(Old())
+
+
+def test_a_forked_child_is_told_to_be_spawned() -> None:
+    words = describing(3, b"CUDA_ERROR_NOT_INITIALIZED", b"initialization error")
+    for driver_function in ("cuInit", "cuCtxGetCurrent"):
+        with pytest.raises(DriverError, match=r"NOT_INITIALIZED \(3\), initialization error\. A child .* with spawn"):
+            recorded(**words, **{driver_function: lambda *_: 3})[0].is_current()
+
+
 def test_what_the_linker_says_is_in_the_error() -> None:
     def create(count: int, options: Any, values: Any, state: Any) -> int:
         logs.append(ffi.cast("char *", values[0]))

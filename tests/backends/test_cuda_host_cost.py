@@ -101,12 +101,10 @@ def test_every_function_of_the_driver_can_be_called_as_it_is_declared(device: Nu
     code = driver.link(b"ptx", "some_kernel")
     kernel = device.kernel(pick_kernel, float, False)
     assert code == b"code" and driver.function(code, "some_kernel") and driver.version == 13000
-    assert (kernel.registers, kernel.local_bytes, kernel.blocks_at_once(64 << 10)) == (0, 0, 1)
     assert kernel.launch((2, 3), shared=200 << 10, cluster=16, cooperative=True).clusters_at_once() == 1
     with Current(driver), counted(device) as counts:
         driver.clear(64, 8, 7)
-        driver.fill(64, 0xFFFFFFFF, 8, 7)
-    assert counts.clears == 2
+    assert counts.clears == 1
     driver.copy(64, 128, 8, 7)
     driver.download(np.zeros((2, 3), np.float32), 64, 7)
     driver.enter()

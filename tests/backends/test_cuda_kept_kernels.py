@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from rnnfast.backends.cuda.driver import kept, key
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
 from rnnfast.backends.cuda.driver.library import Driver
-from rnnfast.backends.cuda.driver.scalars import address, float32, int32
+from rnnfast.backends.cuda.driver.scalars import address, float32, int32, int64
 
 has_numba_cuda = pytest.mark.skipif(
     not hasattr(pytest.importorskip("numba.cuda"), "compile_ptx"), reason="numba-cuda is not installed"
@@ -73,6 +74,33 @@ def test_where_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert cache_folder() == Path.home() / ".cache" / "rnnfast"
 
 
+def test_without_a_home_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(kept.Path, "home", home)
+    for name, platform in (("XDG_CACHE_HOME", "linux"), ("LOCALAPPDATA", "win32")):
+        monkeypatch.delenv("RNNFAST_CACHE_DIR", raising=False)
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(kept.sys, "platform", platform)
+        assert cache_folder() is None
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "not kept (Could not determine" in said and "set RNNFAST_CACHE_DIR" in said
+        monkeypatch.setenv(name, str(tmp_path))
+        found = cache_folder()
+        assert found is not None and found.is_relative_to(tmp_path) and not capsys.readouterr().err
+
+
+def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old.part", 25), ("new.part", 23), ("old.cubin", 25), ("old.txt", 25)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, times=2 * (time.time() - 3600 * age,))
+    Kept(tmp_path).write("k", b"code")
+    assert {file.name for file in tmp_path.iterdir()} == {"new.part", "old.cubin", "old.txt", "k.cubin"}
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -114,6 +142,50 @@ def test_the_key_of_a_kernel_follows_all_that_it_is_made_of() -> None:
     assert key.key_of(make(doubled, 4), (9, 0)) == keys[0]
     with pytest.raises(TypeError, match="a kernel refers to <object object .*, of which it is not known whether"):
         key.key_of(make(doubled, object()))  # type: ignore[arg-type]
+
+
+def test_the_key_of_a_kernel_follows_the_types_and_names_of_its_parameters() -> None:
+    def narrow(to: address, count: int32): ...
+    def wide(to: address, count: int64): ...
+    def renamed(to: address, n: int32): ...
+
+    for kernel in (wide, renamed):
+        kernel.__name__ = "narrow"
+    assert len({key.key_of(kernel) for kernel in (narrow, wide, renamed)}) == 3
+
+
+@has_numba_cuda
+def test_the_key_of_a_kernel_follows_how_its_functions_are_compiled() -> None:
+    from numba import cuda
+
+    def make(**options: Any) -> Callable[..., Any]:
+        def twice(x):  # type: ignore[no-untyped-def]
+            return x + x
+
+        function = cuda.jit(device=True, **options)(twice)
+
+        def kernel(scale: float32):
+            function(scale)
+
+        return kernel
+
+    keys = [key.key_of(make(**options)) for options in ({}, {"fastmath": True}, {"forceinline": True})]
+    assert len(set(keys)) == 3 and keys[0] == key.key_of(make())
+
+
+def test_versions_follow_the_toolkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = set()
+    for version in ("12.8", "13.0"):
+        folder, link = tmp_path / version, tmp_path / "cuda"
+        folder.mkdir()
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+        monkeypatch.setenv("CUDA_HOME", str(link))
+        found.add(key.versions.__wrapped__())
+    of = key.metadata.version
+    monkeypatch.setattr(key.metadata, "version", lambda name: "99" if name == "llvmlite" else of(name))
+    found.add(key.versions.__wrapped__())
+    assert len(found) == 3
 
 
 @has_numba_cuda

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -115,3 +119,49 @@ def test_results_in_one_piece_of_memory_are_tensors_of_their_own() -> None:
     h.zero_()
     loss.backward()
     assert torch.equal(w.grad, c)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_tensors_that_torch_negates_when_it_reads_them(own: bool, rng: np.random.Generator) -> None:
+    """As imaginary parts of conjugates. One of a subclass is not seen in the way that torch's own are."""
+    import torch
+
+    class Own(torch.Tensor):
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            strides = tuple([4 * n for n in self.stride()])
+            return {"data": (self.data_ptr(), False), "shape": tuple(self.shape), "strides": strides, "typestr": "<f4"}
+
+    def made(*shape: int) -> Any:
+        tensor = torch.complex(*torch.from_numpy(rng.normal(size=(2, *shape)).astype(np.float32))).conj().imag
+        return tensor.as_subclass(Own) if own else tensor
+
+    x, h, c, dy = made(5, 2, 3), made(1, 2, 6), made(1, 2, 6), made(5, 2, 6)
+    assert x.is_neg() and (type(x) is Own) == own
+    with tensors_on(Emulator()):
+        net = rnnfast.LSTM(3, 6, seed=1).to("cuda")
+        found = []
+        for each in (lambda a: a, lambda a: a.detach().resolve_neg()):
+            y, _, tape = net.record(each(x), (each(h), each(c)))
+            found.append([y, *tape.backward(each(dy)).arrays])
+        for a, b in zip(*found, strict=True):
+            assert torch.equal(a, b)
+        with pytest.raises(ValueError, match=r"out is a tensor that torch negates .* pass out.resolve_neg\(\)"):
+            net(x.detach().resolve_neg(), out=made(5, 2, 6))
+
+
+def test_parameters_are_freed_with_their_net() -> None:
+    """torch refers to what it makes a tensor of in a way that the collector does not see, as NumPy does here."""
+    import torch
+
+    def as_tensor(array: Any, device: Any) -> Any:
+        described = SimpleNamespace(given=array, __array_interface__=array.frame.__array_interface__)
+        return torch.from_numpy(np.asarray(described))
+
+    with tensors_on(Emulator()), mock.patch.object(torch, "as_tensor", as_tensor):
+        net = rnnfast.LSTM(3, 6, seed=1, dtype="float64").to("cuda")
+        arrays = [weakref.ref(net.parameters[name]) for name in net.net.shapes]
+        net(torch.ones(3, 2, 3, dtype=torch.float64))
+        del net
+        gc.collect()
+        assert [array() for array in arrays] == [None] * 4

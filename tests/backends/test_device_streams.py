@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,6 +67,69 @@ def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
     x = own(np.zeros((2, 1, 3), np.float32))
     with pytest.raises(ValueError, match="x is on CUDA device 3, this LSTM on device 0"):
         nets()[1](x)
+
+
+def of_library(module: str, memory: Any, number: int) -> EmulatedArray:
+    """Return an array that says, in the words of its library, on which device it is."""
+    words: dict[str, dict[str, Any]] = {
+        "torch": {"device": SimpleNamespace(index=number)},
+        "cupy": {"device": SimpleNamespace(id=number)},
+        "other": {"__dlpack_device__": lambda self: (2, number)},
+        "managed": {"__dlpack_device__": lambda self: (13, 0)},
+    }
+    kind: Any = type("Tensor", (EmulatedArray,), {"__module__": module, **words[module]})
+    found: EmulatedArray = kind(memory)
+    return found
+
+
+@pytest.mark.parametrize("module", ["torch", "cupy", "other"])
+def test_arrays_on_another_device_are_refused_by_name(module: str, upload: Upload) -> None:
+    _, there = nets()
+    x, y, h = (np.zeros((*shape,), np.float32) for shape in ((2, 1, 3), (2, 1, 4), (1, 1, 4)))
+    right, here = upload(x), (upload(h), upload(h))
+    away, h_away = of_library(module, y, 1), of_library(module, h, 1)
+    _, _, tape = there.record(right, keep=True)
+    out = {name: upload(np.zeros(shape, np.float32)) for name, shape in there.net.shapes.items()}
+    out["weight_hh_l0"] = of_library(module, np.zeros((16, 4), np.float32), 1)
+    lengths = of_library(module, np.array([2]), 1)
+    calls: dict[str, Callable[[], Any]] = {
+        r"state\[1\]": lambda: there(right, (here[0], h_away)),
+        "out": lambda: there(right, out=away),
+        "lengths": lambda: there(right, lengths=lengths),
+        "dy": lambda: tape.backward(away),
+        r"d_state\[0\]": lambda: tape.backward(None, (h_away, here[1])),
+        r"out\['weight_hh_l0'\]": lambda: tape.backward(out=out),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"{name} is on CUDA device 1, this LSTM on device 0: copy {name} to that"):
+            call()
+    near = of_library(module, h, 0)
+    assert np.array_equal(there(right, (near, here[1]))[0].memory, there(right, here)[0].memory)
+
+
+def test_managed_memory_is_on_every_device(upload: Upload) -> None:
+    _, there = nets()
+    x, h = upload(np.zeros((2, 1, 3), np.float32)), np.ones((1, 1, 4), np.float32)
+    found = [there(x, (made(h), upload(h)))[0].memory for made in (lambda a: of_library("managed", a, 7), upload)]
+    assert np.array_equal(*found)
+
+
+def test_another_stream_is_waited_for_within_the_devices_context(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def current() -> Iterator[None]:
+        depth[0] += 1
+        yield
+        depth[0] -= 1
+
+    _, there = nets()
+    depth, waited = [0], list[tuple[int, int]]()
+    monkeypatch.setattr(devices.device(), "current", current)
+    monkeypatch.setattr(devices.device(), "wait", lambda stream: waited.append((stream, depth[0])))
+    x, out = np.zeros((2, 1, 3), np.float32), np.zeros((2, 1, 4), np.float32)
+    there(EmulatedArray(x, stream=5), out=EmulatedArray(out, stream=9))
+    assert set(waited) == {(5, 1), (9, 1)}
 
 
 class CurrentDevice(nullcontext[None]):

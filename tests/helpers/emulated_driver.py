@@ -86,7 +86,3 @@ class EmulatedLibrary:
 
     def cuStreamSynchronize(self, stream: Any) -> int:
         return 0
-
-    def cuOccupancyMaxActiveBlocksPerMultiprocessor(self, count: Any, function: Any, threads: int, shared: int) -> int:
-        count[0] = 1
-        return 0

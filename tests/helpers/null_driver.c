@@ -29,14 +29,8 @@ int cuModuleLoadData(void **module, const void *image) { return ((void)image, gi
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   return ((void)module, (void)name, give(function));
 }
-int cuFuncGetAttribute(int *value, int attribute, void *function) {
-  return ((void)attribute, (void)function, *value = 0, 0);
-}
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   return ((void)function, (void)attribute, (void)value, 0);
-}
-int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
-  return ((void)function, (void)threads, (void)shared, *blocks = 1, 0);
 }
 int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *config) {
   return ((void)function, (void)config, *clusters = 1, 0);
@@ -58,10 +52,6 @@ int cuLinkComplete(void *state, void **cubin, size_t *size) {
   return (*cubin = code, *size = 4, state == NULL);
 }
 int cuLinkDestroy(void *state) { return state == NULL; }
-int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream) {
-  clears++;
-  return ((void)value, (void)stream, to == 0 && count > 0);
-}
 int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
   return ((void)stream, bytes > 0 && (to == 0 || from == 0));
 }

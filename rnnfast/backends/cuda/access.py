@@ -12,8 +12,8 @@ from rnnfast.arrays.device_view import DeviceArray, on_device
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.copies import copied
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.libraries import Library, known_library, library_of, stream_of
-from rnnfast.checks.arrays import check_target
+from rnnfast.backends.cuda.libraries import Library, known_library, library_of, number_of, stream_of
+from rnnfast.checks.arrays import check_target, is_strided
 from rnnfast.problem import Array
 
 
@@ -22,16 +22,14 @@ class DeviceAccess:
 
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
-        self.owner, device = owner, devices.device()
-        self.library: Library = known_library(x) or library_of(device, self._device_value("x", x))
+        self.owner = owner
+        self.library: Library = known_library(x) or library_of(devices.device(), self._device_value("x", x))
         self._made: dict[int, DeviceArray] = {}
         """New arrays that nobody has seen yet, by what their owner is known by."""
-        given, used = self.library.number, device.number
-        if given not in (None, used):
-            raise ValueError(f"x is on CUDA device {given}, this {owner} on device {used}: copy x to that")
+        self._check_number("x", self.library.number)
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
-        """Return a view of `value`. Raises TypeError unless it is on the device."""
+        """Return a view of `value`. Raises TypeError where it is in host memory, ValueError on another device."""
         if type(value) is DeviceArray:
             return value
         made = self._made.pop(id(value), None)
@@ -41,9 +39,11 @@ class DeviceAccess:
         if seen is not None:
             return seen
         value = self._device_value(name, value)
-        ready = stream_of(value)
+        self._check_number(name, number_of(value))
+        ready, device = stream_of(value), devices.device()
         if ready not in (None, self.library.stream()):
-            devices.device().wait(ready)
+            with device.current():
+                device.wait(ready)
         return DeviceArray.of(value)
 
     def on_host(self, name: str, value: Any) -> Any:
@@ -71,17 +71,19 @@ class DeviceAccess:
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
     ) -> Any:
         """Return `out` if results can be written straight into it; raises as the host's."""
+        if is_negated(out):
+            raise ValueError(f"{name} is a tensor that torch negates when it reads it: pass {name}.resolve_neg()")
         check_target(name, self.as_array(name, out).frame, shape, dtype, owner, dense=dense)
         return out
 
     def strided(self, array: DeviceArray) -> DeviceArray:
-        """Return `array` if the numbers of its last axis lie side by side, as kernels read them, else a copy of it."""
-        beside = array.shape[-1] <= 1 or array.size == 0 or array.strides[-1] == array.dtype.itemsize
-        return array if beside else self._copied(array)
+        """Return `array` if kernels can walk it, by the rule of the host's backends, else a copy of it."""
+        plain = array.is_dense and array.is_aligned  # seen without NumPy, which takes longer
+        return array if plain or is_strided(array.frame) else self._copied(array)
 
     def dense(self, array: DeviceArray) -> DeviceArray:
-        """Return `array` if it is C-contiguous, else a copy that is."""
-        return array if array.is_dense else self._copied(array)
+        """Return `array` if it is aligned and C-contiguous, else a copy that is."""
+        return array if array.is_dense and array.is_aligned else self._copied(array)
 
     def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
         """Return `array`, copied if it may overlap an output."""
@@ -93,6 +95,14 @@ class DeviceAccess:
     def frame(self, array: Any) -> Array:
         """Return where an array lies, as a NumPy array that nobody may read."""
         return self.as_array("an array", array).frame
+
+    def _check_number(self, name: str, given: int | None) -> None:
+        """Raise ValueError where an array is known to be on another device than the net."""
+        used = devices.device().number
+        if given not in (None, used):
+            raise ValueError(
+                f"{name} is on CUDA device {given}, this {self.owner} on device {used}: copy {name} to that"
+            )
 
     def _call(self) -> DeviceCall:
         return DeviceCall(devices.device(), self.library)
@@ -112,10 +122,20 @@ class DeviceAccess:
 
 
 def device_value(name: str, value: Any) -> Any:
-    """Return what is on the device as something with `__cuda_array_interface__`, detached from a graph of torch's."""
+    """Return what is on the device as something with `__cuda_array_interface__`, detached from a graph of torch's.
+
+    What torch negates when it reads it is a copy.
+    """
     if getattr(value, "requires_grad", False) is True:
         value = value.detach()
+    if is_negated(value):
+        value = value.resolve_neg()
     return value if hasattr(value, "__cuda_array_interface__") else _imported(name, value)
+
+
+def is_negated(value: Any) -> bool:
+    """Return whether memory holds the negatives of a tensor's numbers, as of imaginary parts of conjugates."""
+    return getattr(value, "is_neg", bool)() is True
 
 
 def _imported(name: str, value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrays import strided_at
 from rnnfast.backends.cuda.device_call import DeviceCall
@@ -30,10 +32,27 @@ def copy_kernel(cuda: Any, real: Any, add: bool) -> Any:
 
 
 def copied(call: DeviceCall, a: DeviceArray) -> DeviceArray:
-    """Return a C-contiguous copy."""
+    """Return a C-contiguous copy, of an array with any address, strides and dtype."""
     to = call.empty(a.shape, a.dtype)
-    put(call, a, to, add=False)
+    unit = _unit(a)
+    if unit == a.dtype.itemsize and a.dtype.kind == "f":
+        put(call, a, to, add=False)
+    else:  # parts of every number, one after another
+        for first in range(0, a.dtype.itemsize, unit):
+            put(call, _parts(a, first, unit), _parts(to, first, unit), add=False)
     return to
+
+
+def _unit(a: DeviceArray) -> int:
+    """Return the most bytes, a power of two up to 8, of which an array's address, strides and numbers are multiples."""
+    steps = [stride for length, stride in zip(a.shape, a.strides, strict=True) if length > 1]
+    return next(unit for unit in (8, 4, 2, 1) if not any(n % unit for n in (a.address, a.dtype.itemsize, *steps)))
+
+
+def _parts(a: DeviceArray, first: int, unit: int) -> DeviceArray:
+    """Return the same bytes of every number as integers."""
+    strides = tuple([0 if length <= 1 else stride for length, stride in zip(a.shape, a.strides, strict=True)])
+    return DeviceArray(a.address + first, a.shape, strides, np.dtype(f"u{unit}"), a.owner)
 
 
 def put(call: DeviceCall, a: DeviceArray, to: Array | DeviceArray, *, add: bool) -> None:

@@ -51,7 +51,7 @@ class Device:
         name = current.name if isinstance(current.name, str) else current.name.decode()
         self.number, self.limits = int(current.id), limits_of((major, minor), blocks)
         self.plans: dict[tuple[int, int, int], Any] = {}
-        """Plans that calls share, kept by plan.py."""
+        """Plans that calls share, kept by plan.py, which replaces this."""
         self.name = f"{name}, compute capability {major}.{minor}, {blocks} multiprocessors"
         self.driver = Driver(ordinal=self.number)
         self.compiler = Compiler(self.driver, (major, minor), Kept(cache_folder()))

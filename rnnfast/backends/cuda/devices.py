@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import threading
 from typing import Any
 
 
@@ -20,9 +21,17 @@ def found() -> bool:
     return bool(cuda.is_available())
 
 
-@functools.cache
+_making = threading.Lock()
+
+
 def device() -> Any:
-    """Return the device that everything runs on."""
+    """Return the device that everything runs on: one, whichever threads ask for it first."""
+    with _making:
+        return _made()
+
+
+@functools.cache
+def _made() -> Any:
     from rnnfast.backends.cuda.device import Device
 
     return Device()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.arrays.device_view import ON_CUDA, DeviceArray
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.tensors import Torch
@@ -117,6 +117,16 @@ def library_of(device: Device, x: Any) -> Library:
     if maker == "cupy":
         return CuPy(x.device)
     return Plain(device, stream_of(x))
+
+
+def number_of(x: Any) -> int | None:
+    """Return the device that an array is on, as torch, CuPy or DLPack tell; None: it does not say."""
+    maker = _maker_of(x.__class__)
+    if maker is not None:
+        number: int = x.device.index if maker == "torch" else x.device.id
+        return number
+    kind, number = x.__dlpack_device__() if hasattr(x, "__dlpack_device__") else (None, 0)
+    return number if kind == ON_CUDA[0] else None
 
 
 @functools.cache

@@ -114,7 +114,11 @@ class Plan:
 
 
 def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
-    """Return the plan of one direction of a net, made anew only where rows are ragged."""
+    """Return the plan of one direction of a net, made anew only where rows are ragged.
+
+    The device's dict is replaced, never changed, as other threads may look at it: of two that make a plan at once one
+    may be forgotten.
+    """
     if problem.lengths is not None or problem.mask is not None or problem.resets is not None:
         return make_plan(problem, direction, hold=False)
     plans, key = call.device.plans, (problem.steps, problem.batch, direction)
@@ -122,8 +126,9 @@ def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
     if known is not None:
         return known
     if sum(plan.live.size for plan in plans.values()) + problem.steps * problem.batch > POSITIONS_KEPT:
-        plans.clear()
-    plans[key] = made = make_plan(problem, direction, hold=False, kept=True)
+        plans = {}
+    made = make_plan(problem, direction, hold=False, kept=True)
+    call.device.plans = {**plans, key: made}
     return made
 
 

@@ -52,6 +52,8 @@ class Torch:
         if dtype is None:
             return None
         value, item = value.detach(), dtype.itemsize  # whose memory stays where the caller gives his tensor another
+        if value.is_neg():  # a view that torch negates whenever it reads it
+            value = value.resolve_neg()
         return DeviceArray(
             value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
         )
@@ -77,7 +79,9 @@ class Torch:
             if type(tensor) is self.torch.Tensor:
                 first += tensor.storage_offset() + (array.address - tensor.data_ptr()) // array.dtype.itemsize
             else:  # of Numba's, as parameters are
-                tensor = self.torch.as_tensor(array, device=self.device).reshape(-1)
+                # Of a view of its own, as torch's reference to what it is given is one that Python's collector does
+                # not see, and `array` will refer to the tensor.
+                tensor = self.torch.as_tensor(array.view(), device=self.device).reshape(-1)
             found = known[key] = tensor.as_strided((rows, columns), (a.row, a.column), first)
         return found
 

@@ -39,14 +39,11 @@ ffi.cdef(
     int cuLinkDestroy(void *state);
     int cuModuleLoadData(void **module, const void *image);
     int cuModuleGetFunction(void **function, void *module, const char *name);
-    int cuFuncGetAttribute(int *value, int attribute, void *function);
     int cuFuncSetAttribute(void *function, int attribute, int value);
-    int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared);
     int cuOccupancyMaxActiveClusters(int *clusters, void *function, const Config *config);
 
     int cuLaunchKernelEx(const Config *config, void *function, void **parameters, void **extra);
     int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
-    int cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void *stream);
     int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream);
     int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
     int cuMemHostAlloc(void **found, size_t bytes, unsigned flags);
@@ -57,7 +54,7 @@ ffi.cdef(
 
 LAUNCH_COOPERATIVE, LAUNCH_CLUSTER = 2, 4
 """CUlaunchAttributeID."""
-LOCAL_BYTES, REGISTERS, DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 3, 4, 8, 14
+DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 8, 14
 """CUfunction_attribute."""
 SEEN_BY_DEVICES = 1 | 2
 """CU_MEMHOSTALLOC_PORTABLE and CU_MEMHOSTALLOC_DEVICEMAP."""

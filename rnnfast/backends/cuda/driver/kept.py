@@ -6,20 +6,46 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 MARK = b"rnnfast cubin 1\n"
+UNFINISHED = ".part"
+"""How names of files end that are being written."""
+LONG_AGO = 24 * 3600
+"""Seconds after which nobody writes any more to an unfinished file."""
 
 
-def cache_folder() -> Path:
-    """Return where machine code is kept: RNNFAST_CACHE_DIR, else a folder in the user's cache."""
+def cache_folder() -> Path | None:
+    """Return where machine code is kept: RNNFAST_CACHE_DIR, else a folder in the user's cache.
+
+    None, which is said, where a user has neither that nor a home.
+    """
     if own := os.environ.get("RNNFAST_CACHE_DIR"):
         return Path(own)
-    if sys.platform == "win32":
-        users = os.environ.get("LOCALAPPDATA")
-        return (Path(users) if users else Path.home() / "AppData" / "Local") / "rnnfast" / "cache"
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache") / "rnnfast"
+    windows = sys.platform == "win32"
+    if users := os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME"):
+        cache = Path(users)
+    else:
+        try:
+            cache = Path.home() / ("AppData/Local" if windows else ".cache")
+        except RuntimeError as error:
+            _say(f"compiled kernels are not kept ({error})")
+            return None
+    return cache / "rnnfast" / "cache" if windows else cache / "rnnfast"
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what processes left that ended while they wrote."""
+    for file in folder.glob(f"*{UNFINISHED}"):
+        with suppress(OSError):  # where another process has removed it, or its owner alone may
+            if time.time() - file.stat().st_mtime > LONG_AGO:
+                file.unlink()
+
+
+def _say(what: str) -> None:
+    print(f"rnnfast: {what}: set RNNFAST_CACHE_DIR to a folder that keeps them", file=sys.stderr, flush=True)
 
 
 class Kept:
@@ -55,7 +81,8 @@ class Kept:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            _remove_unfinished(self.folder)
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=UNFINISHED)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(MARK + hashlib.sha256(content).digest() + content)
@@ -66,12 +93,7 @@ class Kept:
         except OSError as error:
             if not self._said:
                 self._said = True
-                print(
-                    f"rnnfast: compiled kernels cannot be kept in {self.folder} ({error.strerror}): set "
-                    "RNNFAST_CACHE_DIR to a folder that keeps them",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                _say(f"compiled kernels cannot be kept in {self.folder} ({error.strerror})")
 
     def how_often(self) -> str:
         """Return in words when a kernel is compiled."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 import platform
 import types
 from collections.abc import Callable, Iterator
@@ -18,16 +19,32 @@ from typing import Any, NewType
 
 import numpy as np
 
+from rnnfast.backends.cuda.driver.scalars import fields_of
+
 OURS = "rnnfast"
 """The package whose modules' functions are looked into."""
+COMPILING = "numba", "llvmlite", "numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc", "nvidia-cuda-nvcc-cu12"
+"""Packages that make PTX of a kernel; the last three have NVVM, which may be of a toolkit without a package instead."""
+TOOLKITS = "CUDA_HOME", "CUDA_PATH"
+"""Environment variables that say where a toolkit is."""
 
 
 @functools.cache
 def versions() -> tuple[str, ...]:
-    """Return versions of what compiles: Python, Numba, Numba CUDA, and this folder's files."""
+    """Return versions of what compiles: Python, packages, where a toolkit without a package is, this folder's files."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return platform.python_version(), metadata.version("numba"), metadata.version("numba-cuda"), own
+    toolkits = [os.environ.get(name, "") for name in TOOLKITS] + ["/usr/local/cuda"]
+    found = [os.path.realpath(folder) if folder else "" for folder in toolkits]  # whose name has the version
+    return platform.python_version(), *map(_version, COMPILING), *found, own
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package, "" of one that is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def key_of(kernel: Callable[..., Any], *settings: Any) -> str:
@@ -35,14 +52,14 @@ def key_of(kernel: Callable[..., Any], *settings: Any) -> str:
 
     Raises TypeError where it refers to something whose value is not known to stay the same in every process.
 
-    >>> def doubled(n): return n * factor
-    >>> factor = 2
-    >>> two = key_of(types.FunctionType(doubled.__code__, {"factor": 2}))
-    >>> two == key_of(types.FunctionType(doubled.__code__, {"factor": 3}))
+    >>> def multiplying(factor):
+    ...     def kernel(n: int32): n * factor
+    ...     return kernel
+    >>> key_of(multiplying(2)) == key_of(multiplying(3))
     False
     """
     digest, seen = hashlib.sha256(), dict[int, int]()
-    for word in _words((kernel, settings), seen):
+    for word in _words((kernel, tuple(fields_of(kernel)), settings), seen):
         digest.update(f"{len(word)}:{word};".encode())
     return digest.hexdigest()
 
@@ -54,7 +71,9 @@ WRAPPED = "py_func", "_defn", "__wrapped__"
 
 
 def _words(value: Any, seen: dict[int, int]) -> Iterator[str]:
-    """Yield words that say what a value is; of what was seen before, when."""
+    """Yield words that say what a value is, and how a dispatcher compiles it; of what was seen before, when."""
+    if isinstance(options := getattr(value, "targetoptions", None), dict):
+        yield from _words(options, seen)
     function = next((f for name in WRAPPED if (f := getattr(value, name, None)) is not None), value)
     if isinstance(function, types.FunctionType) and (function.__module__ or "").partition(".")[0] in COMPILERS:
         yield f"{function.__module__} {function.__qualname__}"

@@ -35,8 +35,6 @@ from rnnfast.backends.cuda.driver.declarations import (
     DYNAMIC_SHARED_BYTES,
     LAUNCH_CLUSTER,
     LAUNCH_COOPERATIVE,
-    LOCAL_BYTES,
-    REGISTERS,
     ffi,
 )
 from rnnfast.backends.cuda.driver.library import Driver
@@ -59,20 +57,6 @@ class Kernel:
         self.structure = declared.typeof("Parameters *")
         self.offsets = [declared.offsetof("Parameters", field.name) for field in fields]
         self.pack = struct.Struct("@" + "".join(field.code for field in fields)).pack_into
-
-    @property
-    def registers(self) -> int:
-        """Registers of a thread."""
-        return self.driver.attribute(self.function, REGISTERS)
-
-    @property
-    def local_bytes(self) -> int:
-        """Bytes of a thread's own that are not in registers."""
-        return self.driver.attribute(self.function, LOCAL_BYTES)
-
-    def blocks_at_once(self, shared: int = 0) -> int:
-        """Return how many of its blocks, with so many bytes of dynamic shared memory, a multiprocessor runs at once."""
-        return self.driver.blocks_at_once(self.function, self.threads, shared)
 
     def launch(self, grid: Size, *, shared: int = 0, cluster: int = 0, cooperative: bool = False) -> Launch:
         """Prepare launches of so many blocks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from rnnfast.backends.cuda.driver.given_up import GivenUp
 from rnnfast.problem import Array
 
 LOG_BYTES = 8192
+NOT_INITIALIZED = 3
+NEWEST = "cuLaunchKernelEx"
+"""The function that drivers have had for the shortest time."""
 
 
 class DriverError(RuntimeError):
@@ -42,14 +46,20 @@ class Driver:
     """
 
     def __init__(self, library: Any = None, ordinal: int = 0) -> None:
-        """Raises OSError where there is no driver, DriverError where it has no such device."""
+        """Raises OSError where there is no driver, RuntimeError where it is too old or has no such device."""
         self.library = open_library() if library is None else library
         self._check("start", self.library.cuInit(0))
+        if not hasattr(self.library, NEWEST):
+            raise RuntimeError(
+                f"the CUDA driver, for CUDA {self.version // 1000}.{self.version % 1000 // 10}, has no {NEWEST}, which "
+                "came with CUDA 11.8: install a newer driver"
+            )
         device, context = ffi.new("int *"), ffi.new("void **")
         self._check(f"find device {ordinal}", self.library.cuDeviceGet(device, ordinal))
         self._check("make a context", self.library.cuDevicePrimaryCtxRetain(context, device[0]))
         self.context = context[0]
         self._given_up: GivenUp | None = None
+        self._making = threading.Lock()
 
     def _check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -63,6 +73,11 @@ class Driver:
             text = ffi.new("const char **")
             known = describe(code, text) == 0 and text[0] != ffi.NULL
             words.append(ffi.string(text[0]).decode(errors="replace") if known else "an error unknown to it")
+        if code == NOT_INITIALIZED:
+            more += (
+                ". A child process that was forked after its parent used CUDA cannot use it: start the child with "
+                'spawn, as multiprocessing.get_context("spawn") does'
+            )
         return DriverError(doing, code, words[0], words[1] + more)
 
     @property
@@ -111,25 +126,10 @@ class Driver:
         self._check(f"find {name}", self.library.cuModuleGetFunction(function, module[0], name.encode()))
         return function[0]
 
-    def attribute(self, function: Any, attribute: int) -> int:
-        """Return what is known of a function, see `declarations`."""
-        value = ffi.new("int *")
-        self._check(
-            f"tell attribute {attribute} of a kernel", self.library.cuFuncGetAttribute(value, attribute, function)
-        )
-        return int(value[0])
-
     def set_attribute(self, function: Any, attribute: int, value: int, name: str) -> None:
         """Set an attribute of a function, for all its launches."""
         code = self.library.cuFuncSetAttribute(function, attribute, value)
         self._check(f"set attribute {attribute} of {name} to {value}", code)
-
-    def blocks_at_once(self, function: Any, threads: int, shared: int) -> int:
-        """Return how many blocks of so many threads and bytes of dynamic shared memory a multiprocessor runs."""
-        count = ffi.new("int *")
-        code = self.library.cuOccupancyMaxActiveBlocksPerMultiprocessor(count, function, threads, shared)
-        self._check("tell how many blocks run at once", code)
-        return int(count[0])
 
     def clusters_at_once(self, function: Any, config: Any) -> int:
         """Return how many clusters of this launch the device runs at once."""
@@ -143,12 +143,6 @@ class Driver:
         code = self.library.cuMemsetD8Async(address, 0, count, ffi.cast("void *", stream))
         if code:
             raise self.error(f"clear {count} bytes", code)
-
-    def fill(self, address: int, word: int, count: int, stream: int) -> None:
-        """Write a word of 32 bits so many times."""
-        code = self.library.cuMemsetD32Async(address, word, count, ffi.cast("void *", stream))
-        if code:
-            raise self.error(f"fill {count} words", code)
 
     def copy(self, to: int, source: int, count: int, stream: int) -> None:
         """Copy so many bytes from one address on the device to another."""
@@ -171,7 +165,9 @@ class Driver:
     def given_up(self) -> int:
         """Return the address of the word that kernels set where they have waited in vain."""
         if self._given_up is None:
-            self._given_up = self._new_word()
+            with self._making:  # one word, whichever threads ask for it at once
+                if self._given_up is None:
+                    self._given_up = self._new_word()
         return self._given_up.address
 
     def check_waits(self) -> None:
