@@ -69,13 +69,18 @@ def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
         nets()[1](x)
 
 
+def refused(array: EmulatedArray) -> tuple[int, int]:
+    raise BufferError("not for DLPack")
+
+
 def of_library(module: str, memory: Any, number: int) -> EmulatedArray:
     """Return an array that says, in the words of its library, on which device it is."""
     words: dict[str, dict[str, Any]] = {
         "torch": {"device": SimpleNamespace(index=number)},
         "cupy": {"device": SimpleNamespace(id=number)},
         "other": {"__dlpack_device__": lambda self: (2, number)},
-        "managed": {"__dlpack_device__": lambda self: (13, 0)},
+        "managed": {"__dlpack_device__": lambda self: (13, number)},
+        "unknown": {"__dlpack_device__": refused},
     }
     kind: Any = type("Tensor", (EmulatedArray,), {"__module__": module, **words[module]})
     found: EmulatedArray = kind(memory)
@@ -107,10 +112,11 @@ def test_arrays_on_another_device_are_refused_by_name(module: str, upload: Uploa
     assert np.array_equal(there(right, (near, here[1]))[0].memory, there(right, here)[0].memory)
 
 
-def test_managed_memory_is_on_every_device(upload: Upload) -> None:
+@pytest.mark.parametrize("module", ["managed", "unknown"])
+def test_arrays_that_are_known_to_be_on_no_other_device_are_taken(module: str, upload: Upload) -> None:
     _, there = nets()
     x, h = upload(np.zeros((2, 1, 3), np.float32)), np.ones((1, 1, 4), np.float32)
-    found = [there(x, (made(h), upload(h)))[0].memory for made in (lambda a: of_library("managed", a, 7), upload)]
+    found = [there(x, (made(h), upload(h)))[0].memory for made in (lambda a: of_library(module, a, 7), upload)]
     assert np.array_equal(*found)
 
 

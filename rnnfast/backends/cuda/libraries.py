@@ -125,7 +125,10 @@ def number_of(x: Any) -> int | None:
     if maker is not None:
         number: int = x.device.index if maker == "torch" else x.device.id
         return number
-    kind, number = x.__dlpack_device__() if hasattr(x, "__dlpack_device__") else (None, 0)
+    try:
+        kind, number = x.__dlpack_device__()
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):  # it is nowhere that DLPack knows
+        return None
     return number if kind == ON_CUDA[0] else None
 
 
