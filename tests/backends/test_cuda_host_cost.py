@@ -55,7 +55,7 @@ def tensors(size: int) -> tuple[Any, Any]:
     """x (T, B, H) and dy."""
     import torch
 
-    return torch.zeros(STEPS, 2, size), torch.ones(STEPS, 2, size)
+    return torch.zeros(STEPS, 8, size), torch.ones(STEPS, 8, size)
 
 
 def microseconds(call: Callable[[], Any], runs: int = 300) -> float:

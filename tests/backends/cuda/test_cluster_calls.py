@@ -27,6 +27,7 @@ from rnnfast.backends.cuda.cluster.cells import CELLS
 from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.driver.declarations import ffi
+from rnnfast.backends.cuda.gemm import multiply
 from rnnfast.problem import Array, Problem
 
 ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
@@ -46,6 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[PtxDevice]:
     """In place of the device; clusters take nets of any cell, however small, so that the emulator need not do much."""
     monkeypatch.setattr(cluster_launch, "FEWEST", 1)
+    monkeypatch.setattr(multiply, "FEWEST", 1)
     device = PtxDevice()
     with in_place_of_the_device(device):
         yield device
