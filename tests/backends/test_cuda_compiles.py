@@ -62,13 +62,12 @@ def spec_of(cell: str, size: int) -> Spec:
     return Spec(cell, 6, 4, 3, size, mask=True, masked_output="hold", input_dropout=0.5, recurrent_dropout=0.5)
 
 
+IN_EVERY_RUN = {("lstm", (9, 0)), ("rnn_relu", (9, 0)), ("gru_before", (8, 0))}
+"""The most weights, the fewest and the most products; all others with the slow tests."""
 EVERY_CELL = [
-    pytest.param(
-        cell, capability, marks=() if capability >= (9, 0) or cell in ("lstm", "gru_before") else pytest.mark.slow
-    )
-    for cell, capability in itertools.product(CELLS, [(9, 0), (8, 0)])
+    pytest.param(*case, marks=() if case in IN_EVERY_RUN else pytest.mark.slow)
+    for case in itertools.product(CELLS, [(9, 0), (8, 0)])
 ]
-"""On the older devices in every run only those with the most weights and the most products."""
 
 
 @pytest.mark.parametrize(("cell", "capability"), EVERY_CELL)
@@ -78,12 +77,12 @@ def test_resident_kernels_keep_weights_in_registers(
     check(compiled(monkeypatch, capability, spec_of(cell, 256), "float32"), resident=True)
 
 
-@CAPABILITIES
+@pytest.mark.parametrize("capability", [(9, 0), pytest.param((8, 0), marks=pytest.mark.slow)])
 def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     check(compiled(monkeypatch, capability, spec_of("gru_before", 1100), "float64"), resident=False)
 
 
-@CAPABILITIES
+@pytest.mark.parametrize("capability", [(9, 0), pytest.param((8, 0), marks=pytest.mark.slow)])
 def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int]) -> None:
     compiler = Compiler(capability)
     with in_place_of_the_device(compiler):
