@@ -49,19 +49,26 @@ class Gradients(Generic[StateT]):
 
 def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Written:
     """Return new arrays for every gradient."""
-    net, dtype, shape = engine.net, engine.dtype, prepared.state_shape
-    empty: Any = np.empty if access is host else access.empty
+    if access is not host:
+        return _new_on_device(engine, prepared, access, need_x)
+    dtype, shape, empty = engine.dtype, prepared.state_shape, np.empty
     x = empty(prepared.x_shape, dtype) if need_x else None
-    shapes = net.shapes
-    made = access.empty_each((*(shape,) * len(net.states), *shapes.values()), dtype)
-    state = (made[0], made[1]) if engine.two_states else made[0]
-    params = dict(zip(shapes, made[len(net.states) :], strict=True))
-    grads = Gradients(x, state, params)
-    parts: Any = state if engine.two_states else (state,)
-    if access is host:
-        return grads, x, parts, [*params.values()], None
-    seen = [access.as_array("gradient", array) for array in (*parts, *params.values())]
-    count = len(net.states)
+    params = {name: empty(shape, dtype) for name, shape in engine.net.shapes.items()}
+    if engine.two_states:
+        pair = empty(shape, dtype), empty(shape, dtype)
+        return Gradients(x, pair, params), x, pair, [*params.values()], None
+    state = empty(shape, dtype)
+    return Gradients(x, state, params), x, (state,), [*params.values()], None
+
+
+def _new_on_device(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Written:
+    """Return new arrays on a device: those of states and parameters share one piece of memory, as each costs a call."""
+    net, dtype = engine.net, engine.dtype
+    count, shapes = len(net.states), net.shapes
+    x = access.empty(prepared.x_shape, dtype) if need_x else None
+    made = access.empty_each((*(prepared.state_shape,) * count, *shapes.values()), dtype)
+    grads = Gradients(x, states.joined(made[:count]), dict(zip(shapes, made[count:], strict=True)))
+    seen = [access.as_array("gradient", array) for array in made]
     return grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:], None
 
 

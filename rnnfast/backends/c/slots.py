@@ -7,7 +7,7 @@ from rnnfast.backends.c.memory import ALIGNMENT, Block
 from rnnfast.backends.c.record import Template
 from rnnfast.problem import Array
 
-SMALL = 1 << 17
+SMALL = 1 << 18
 """Bytes of scratch that a record may have to itself; more is shared by all calls of a thread."""
 
 
