@@ -1,0 +1,59 @@
+"""Arguments of the operators held against the net that they describe, by those who trace a call as by those who run it."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from rnnfast.integrations.torch.calls import DTYPES
+from rnnfast.integrations.torch.schemas import Inputs, Options
+from rnnfast.net.description import Net
+
+NAMES = {"lstm": "LSTM", "gru": "GRU", "gru_before": "GRU"}
+"""Of classes, as messages have them, by cell."""
+
+
+@functools.lru_cache(maxsize=256)
+def net_of(options: Options, input_size: int, dtype: torch.dtype) -> Net:
+    """Return the description of a net. Raises ValueError for an option out of range, TypeError for another dtype."""
+    if dtype not in DTYPES:
+        raise TypeError(f"x has dtype {dtype}, expected torch.float32 or torch.float64: convert it with x.to(...)")
+    given = options._asdict()
+    cell, hidden_size = given.pop("cell"), given.pop("hidden_size")
+    return Net(NAMES.get(cell, "RNN"), cell, input_size, hidden_size, dtype=DTYPES[dtype], **given)
+
+
+def check(inputs: Inputs, options: Options) -> Net:
+    """Return the net of a call. Raises ValueError for a size, TypeError for a dtype that does not go with the others."""
+    x, parameters = inputs.x, inputs.parameters
+    if x.dim() != 3:
+        raise ValueError(f"x has shape {tuple(x.shape)}, expected (T, B, I)")
+    net = net_of(options, int(parameters[0].shape[-1]) if parameters else 1, x.dtype)
+    if len(parameters) != len(net.shapes):
+        raise ValueError(f"{len(parameters)} parameters were given, expected {len(net.shapes)}: {', '.join(net.shapes)}")
+    for parameter, (name, shape) in zip(parameters, net.shapes.items(), strict=True):
+        _check(name, parameter, shape, x.dtype)
+    steps, batch, features = x.shape
+    if features != net.input_size:
+        raise ValueError(f"x has {features} features, weight_ih_l0 is for {net.input_size}")
+    for name, shape in zip(("h0", "c0"), state_shapes(net, batch), strict=False):
+        if (state := getattr(inputs, name)) is not None:
+            _check(name, state, shape, x.dtype)
+    for name, shape in (("lengths", (batch,)), ("mask", (steps, batch)), ("resets", (steps, batch))):
+        if (ragged := getattr(inputs, name)) is not None:
+            _check(name, ragged, shape)
+    return net
+
+
+def state_shapes(net: Net, batch: int) -> list[tuple[int, ...]]:
+    """Return the shapes of h and, of cells that have it, of c."""
+    return [(net.num_layers * net.num_directions, batch, net.hidden_size) for _ in net.states]
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    if tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
+    if dtype is not None and tensor.dtype != dtype:
+        raise TypeError(f"{name} has dtype {tensor.dtype}, expected that of x, {dtype}")

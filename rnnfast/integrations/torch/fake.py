@@ -1,0 +1,68 @@
+"""Shapes of what the operators give, for whoever traces them: no numbers are computed, and T and B may be symbols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnfast.integrations.torch.checked import check, state_shapes
+from rnnfast.integrations.torch.schemas import library, taken_apart
+from rnnfast.net.description import Net
+from rnnfast.problem import CELLS
+
+LINE = 64
+"""Bytes of numbers of one kind that the C library lays together."""
+
+
+def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return y (T, B, D·S), h_n (L·D, B, S) and c_n (L·D, B, H), or (0,) where the cell has no c."""
+    inputs, options = taken_apart(arguments)
+    net, (steps, batch, _), new = check(inputs, options), inputs.x.shape, inputs.x.new_empty
+    h_shape, c_shape = (*state_shapes(net, batch), (0,))[:2]
+    return new((steps, batch, net.output_size)), new(h_shape), new(c_shape)
+
+
+def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `forward` gives, and the reserve."""
+    inputs, options = taken_apart(arguments)
+    steps, batch, _ = inputs.x.shape
+    size = torch.sym_max(1, reserve_bytes(check(inputs, options), steps, batch))
+    return *forward(*arguments), inputs.x.new_empty(size, dtype=torch.uint8)
+
+
+def backward(
+    dy: Tensor | None,
+    dh_n: Tensor | None,
+    dc_n: Tensor | None,
+    reserve: Tensor,
+    needed: list[bool],
+    *arguments: Any,
+) -> list[Tensor]:
+    """Return tensors shaped like x, h0, c0 and all parameters, in so far as these are `needed`."""
+    inputs, options = taken_apart(arguments)
+    net = check(inputs, options)
+    of_states = (*state_shapes(net, inputs.x.shape[1]), (0,))[:2]
+    shapes = [inputs.x.shape, *of_states]
+    wanted = [shape for shape, need in zip(shapes, needed, strict=False) if need]
+    if needed[3]:
+        wanted += net.shapes.values()
+    return [inputs.x.new_empty(shape) for shape in wanted]
+
+
+def reserve_bytes(net: Net, steps: int, batch: int) -> int:
+    """Return what rf_reserve_bytes tells, by the formula that rnnfast.h gives, for symbols as well."""
+    cell, lines = CELLS[net.cell], -(-net.hidden_size // (LINE // net.dtype.itemsize))
+    states, gates = _row(lines), _row(cell.slots * lines)
+    step = net.num_layers * (len(cell.states) * states + gates)
+    held = states if net.masked_output == "hold" else 0
+    return LINE * batch * net.num_directions * (steps * step + held)
+
+
+def _row(lines: int) -> int:
+    return lines + 1 if lines >= 16 and lines % 2 == 0 else lines
+
+
+for kernel in (forward, record, backward):
+    torch.library.register_fake(f"rnnfast::{kernel.__name__}", kernel, lib=library)

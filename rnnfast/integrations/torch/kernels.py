@@ -1,0 +1,101 @@
+"""The operators on CPU tensors: prepared calls of the library, on as many threads as PyTorch may use at the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
+from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted, runner_of
+from rnnfast.integrations.torch.checked import check
+from rnnfast.integrations.torch.schemas import Inputs, library, taken_apart
+
+
+def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return y, h_n and c_n, (0,) where the cell has no c. Raises ValueError and TypeError as `check`."""
+    return _results(_run(INFERENCE, arguments))
+
+
+def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `forward` gives, and the reserve. Raises as `forward`."""
+    results = _run(RECORDED, arguments)
+    assert results.reserve is not None
+    return *_results(results), results.reserve
+
+
+def backward(
+    dy: Tensor | None,
+    dh_n: Tensor | None,
+    dc_n: Tensor | None,
+    reserve: Tensor,
+    needed: list[bool],
+    *arguments: Any,
+) -> list[Tensor]:
+    """Return the gradients of x, h0, c0 and all parameters, in so far as these are `needed`. Raises as `forward`."""
+    runner, inputs = _read(arguments)
+    how, seed, ragged = _kind(RECORDED, runner, inputs)
+    need_x, need_h, need_c, need_parameters = needed
+    d_state = [None if part is None else part.detach().contiguous() for part in (dh_n, dc_n)]
+    dx, d_start, d_parameters = runner.backward(
+        reserve.clone(),
+        inputs.x,
+        _state(runner, inputs),
+        inputs.parameters,
+        None if dy is None else _dense(dy),
+        d_state[: len(runner.net.states)],
+        how,
+        seed,
+        ragged,
+        Wanted(need_x, need_h or need_c, need_parameters),
+    )
+    found = [dx, *[part for part, need in zip(d_start, needed[1:3], strict=False) if need], *(d_parameters or ())]
+    return [gradient for gradient in found if gradient is not None]
+
+
+def _run(how: int, arguments: tuple[Any, ...]) -> Results:
+    runner, inputs = _read(arguments)
+    how, seed, ragged = _kind(how, runner, inputs)
+    return runner.forward(inputs.x, _state(runner, inputs), inputs.parameters, how, seed, ragged)
+
+
+def _results(results: Results) -> tuple[Tensor, Tensor, Tensor]:
+    h_n, *rest = results.state
+    return results.y, h_n, rest[0] if rest else h_n.new_empty(0)
+
+
+def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs]:
+    """Return what runs the call, and its tensors without history, all but x without gaps, of x the last axis."""
+    inputs, options = taken_apart(arguments)
+    runner = runner_of(check(inputs, options), torch.get_num_threads())
+    parameters, states = inputs.parameters, (inputs.h0, inputs.c0)
+    if not runner.fits(parameters):
+        parameters = [parameter.contiguous() for parameter in parameters]
+    h0, c0 = [None if part is None else part.detach().contiguous() for part in states]
+    return runner, inputs._replace(x=_dense(inputs.x), parameters=parameters, h0=h0, c0=c0)
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """Return a sequence without its history and without gaps in the last axis, a copy where it has some."""
+    return tensor.detach() if tensor.stride(-1) == 1 else tensor.detach().contiguous()
+
+
+def _state(runner: Runner, inputs: Inputs) -> tuple[Tensor | None, ...]:
+    """Return the states that the cell has, () where all are zeros."""
+    states = (inputs.h0, inputs.c0)[: len(runner.net.states)]
+    return states if any(part is not None for part in states) else ()
+
+
+def _kind(how: int, runner: Runner, inputs: Inputs) -> tuple[int, int, Ragged]:
+    """Return how the call runs, its dropout seed, and which of its steps are live."""
+    seed = 0
+    if inputs.seed is not None:
+        how, seed = TRAINING, int(inputs.seed)
+    if inputs.lengths is None and inputs.mask is None and inputs.resets is None:
+        return how, seed, NOT_RAGGED
+    return how, seed, runner.ragged(how, tuple(inputs.x.shape), inputs.lengths, inputs.mask, inputs.resets)
+
+
+for kernel in (forward, record, backward):
+    library.impl(kernel.__name__, kernel, "CPU")

@@ -1,0 +1,211 @@
+"""The operators that traced code calls: what PyTorch asks of an operator, derivatives, refusals, bad input."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from torch.autograd import forward_ad  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch_operators import CALLS, HIDDEN, PLAIN, arguments_of, leaves_of  # noqa: E402
+
+from rnnfast.calls.prepared import RECORDED  # noqa: E402
+from rnnfast.integrations.torch import fake, kernels, traced  # noqa: E402, F401
+from rnnfast.integrations.torch.calls import runner_of  # noqa: E402
+from rnnfast.integrations.torch.checked import net_of  # noqa: E402
+from rnnfast.problem import CELLS  # noqa: E402
+
+ops = torch.ops.rnnfast
+
+
+class Seen(TorchDispatchMode):
+    """Names of our operators that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "rnnfast":
+            self.names.append(func._opname)
+        return func(*args, **(kwargs or {}))
+
+
+def backward_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    y, h_n, c_n, reserve = ops.record(*arguments)
+    given = arguments[2] is not None
+    needed = [True, given, given and c_n.dim() > 1, True]
+    return torch.ones_like(y), torch.ones_like(h_n), None, reserve, needed, *arguments
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_pytorch_finds_nothing_wrong_with_them(call: str) -> None:
+    torch.library.opcheck(ops.forward.default, arguments_of(call))
+    plain = arguments_of(call, dtype=torch.float32, grad=False)
+    for operator, arguments in ((ops.record, plain), (ops.backward, backward_arguments(plain))):
+        torch.library.opcheck(operator.default, arguments, test_utils=("test_schema", "test_faketensor"))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_gradients_are_those_of_finite_differences(call: str) -> None:
+    arguments = arguments_of(call, steps=3, batch=2)
+    leaves = leaves_of(arguments)
+
+    def run(*_: Any) -> Any:
+        outputs = ops.forward(*arguments)
+        return tuple(output for output in outputs if output.requires_grad)
+
+    assert torch.autograd.gradcheck(run, leaves)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_size_of_a_reserve_is_foreseen(cell: str, dtype: torch.dtype) -> None:
+    sizes = itertools.product((1, 8, 16, 17, 127, 128, 136, 256, 272, 300), ("zero", "hold"), ((1, False), (3, True)))
+    for hidden, masked_output, (layers, bidirectional) in sizes:
+        options = PLAIN._replace(
+            cell=cell,
+            hidden_size=hidden,
+            num_layers=layers,
+            bidirectional=bidirectional,
+            masked_output=masked_output,
+        )
+        net = net_of(options, 5, dtype)
+        for steps, batch in ((1, 1), (7, 3)):
+            said = runner_of(net, 1).reserve_bytes(RECORDED, (steps, batch, 5))
+            assert fake.reserve_bytes(net, steps, batch) == said, (hidden, masked_output, layers)
+
+
+def test_nothing_is_recorded_where_no_gradient_can_be_asked_for() -> None:
+    arguments, plain = arguments_of("lstm"), arguments_of("lstm", grad=False)
+    with Seen() as seen:
+        assert ops.forward(*arguments)[0].requires_grad
+        with torch.no_grad():
+            assert not ops.forward(*arguments)[0].requires_grad
+        with torch.inference_mode():
+            assert ops.forward(*arguments)[0].is_inference()
+        assert not ops.forward(*plain)[0].requires_grad
+    assert seen.names == ["record", "forward", "forward", "forward"]
+
+
+@pytest.mark.parametrize("call", ["lstm", "lstm, dropout, hold"])
+def test_the_same_graph_gives_the_same_gradients_again(call: str) -> None:
+    arguments = arguments_of(call)
+    y, h_n, c_n = ops.forward(*arguments)
+    once, again = (
+        torch.autograd.grad(y.sum() + h_n.sum() + c_n.sum(), leaves_of(arguments), retain_graph=True) for _ in range(2)
+    )
+    assert all(map(torch.equal, once, again))
+
+
+def test_gradients_come_for_those_alone_that_need_them() -> None:
+    arguments = arguments_of("lstm")
+    for leaf in leaves_of(arguments):
+        leaf.requires_grad_(False)
+    arguments[1][1].requires_grad_()
+    ops.forward(*arguments)[0].sum().backward()
+    assert [leaf.grad is not None for leaf in leaves_of(arguments)].count(True) == 1
+    assert arguments[1][1].grad is not None
+
+
+def test_sequences_of_any_strides_give_the_same_bits() -> None:
+    arguments = arguments_of("lstm", grad=False)
+    x, rest = arguments[0], arguments[1:]
+    expected = ops.forward(*arguments)
+    wide = torch.zeros((*x.shape, 2), dtype=x.dtype)
+    wide[..., 0] = x
+    for view in (x.transpose(0, 1).contiguous().transpose(0, 1), wide[..., 0], x.transpose(0, 2).contiguous().transpose(0, 2)):
+        assert all(map(torch.equal, ops.forward(view, *rest), expected))
+
+
+@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (3, 0)])
+def test_empty_sequences_and_batches(steps: int, batch: int) -> None:
+    arguments = arguments_of("lstm without states", steps=steps, batch=batch)
+    y, h_n, _ = ops.forward(*arguments)
+    assert y.shape == (steps, batch, HIDDEN) and not h_n.any()
+    (y.sum() + h_n.sum()).backward()
+    assert arguments[0].grad.shape == arguments[0].shape and not arguments[1][0].grad.any()
+
+
+def test_a_second_derivative_is_refused() -> None:
+    arguments = arguments_of("gru")
+    (first,) = torch.autograd.grad(ops.forward(*arguments)[0].sum(), arguments[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="second derivatives"):
+        (first**2).sum().backward()
+
+
+def forward_mode(run: Callable[..., Any], x: Any) -> None:
+    with forward_ad.dual_level():
+        run(forward_ad.make_dual(x, x))
+
+
+@pytest.mark.parametrize(
+    ("transform", "match"),
+    [
+        (forward_mode, "forward-mode"),
+        (lambda run, x: torch.func.jvp(run, (x,), (x,)), "torch.func"),
+        (lambda run, x: torch.func.grad(run)(x), "torch.func"),
+        (lambda run, x: torch.vmap(run)(x[None]), "vmap"),
+    ],
+    ids=["forward_ad", "jvp", "grad", "vmap"],
+)
+@pytest.mark.parametrize("grad", [True, False])
+def test_other_transforms_are_refused(transform: Callable[..., Any], match: str, grad: bool) -> None:
+    _, *rest = arguments_of("gru", grad=grad)
+    x = arguments_of("gru", grad=False)[0]
+    with pytest.raises((NotImplementedError, RuntimeError), match=match):
+        transform(lambda x: ops.forward(x, *rest)[0].sum(), x)
+
+
+def test_autocast_computes_in_float32() -> None:
+    x, *rest = arguments_of("lstm", dtype=torch.float32)
+    expected = ops.forward(x.bfloat16().float(), *rest)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, *_ = found = ops.forward(x.bfloat16(), *rest)
+    assert y.dtype == torch.float32 and all(map(torch.equal, found, expected))
+    y.sum().backward()
+    assert x.grad.dtype == torch.float32
+
+
+def test_calls_run_on_as_many_threads_as_pytorch_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, before = [], torch.get_num_threads()
+    monkeypatch.setattr(kernels, "runner_of", lambda net, count: counts.append(count) or runner_of(net, count))
+    arguments = arguments_of("lstm", dtype=torch.float32)
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            ops.forward(*arguments)[0].sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    assert counts == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "match"),
+    [
+        ({"x": torch.zeros(4, 2)}, ValueError, r"x has shape \(4, 2\), expected \(T, B, I\)"),
+        ({"x": torch.zeros(4, 3, 5)}, ValueError, "x has 5 features"),
+        ({"x": torch.zeros(4, 3, 2, dtype=torch.float16)}, TypeError, "torch.float16, expected"),
+        ({"parameters": []}, ValueError, "0 parameters were given, expected 16"),
+        ({"h0": torch.zeros(4, 2, 3)}, ValueError, "h0 has shape"),
+        ({"c0": torch.zeros(4, 3, 3, dtype=torch.float64)}, TypeError, "c0 has dtype torch.float64"),
+        ({"lengths": torch.tensor([9, 0, 1])}, ValueError, "lengths go from 0 to 9"),
+        ({"lengths": torch.ones(2, dtype=torch.int64)}, ValueError, "lengths has shape"),
+        ({"mask": torch.ones(3, 4, dtype=torch.bool)}, ValueError, "mask has shape"),
+        ({"resets": torch.ones(4, 3)}, TypeError, "resets"),
+        ({"dropout": 1.5}, ValueError, "dropout"),
+        ({"cell": "lru"}, (ValueError, KeyError), "lru"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_arguments_are_refused_by_name(changed: dict[str, Any], error: type[Exception], match: str) -> None:
+    arguments = arguments_of("lstm", dtype=torch.float32, grad=False)
+    names = *traced.Inputs._fields, *PLAIN._fields
+    given = dict(zip(names, arguments, strict=True)) | changed
+    with pytest.raises(error, match=match):
+        ops.forward(*given.values())
