@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,23 +12,24 @@ import torch
 from torch import Tensor, from_numpy
 
 from rnnfast.arrays import host
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.memory import ALIGNMENT, Reserve
 from rnnfast.backends.choose import select
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.calls.arguments import read_flags, read_lengths
-from rnnfast.calls.prepared import INFERENCE, Engine, Prepared
+from rnnfast.calls.prepared import FORMS_KEPT, INFERENCE, Engine, Prepared
 from rnnfast.net.brought import Brought
 from rnnfast.net.description import Net
 from rnnfast.problem import Array
 
 DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 TORCH_DTYPES = {dtype: key for key, dtype in DTYPES.items()}
+PLAIN = Tensor, torch.nn.Parameter
+"""Types of tensors whose memory is what it seems."""
 MOST_THREADS = 256
 """As in the C library."""
 _new = tuple.__new__
-_tensor: Any = Tensor
-_address, _is_dense = Tensor.data_ptr, Tensor.is_contiguous
-_shape_of, _dtype_of = _tensor.shape.__get__, _tensor.dtype.__get__
+_address = Tensor.data_ptr
 
 
 class Ragged(NamedTuple):
@@ -86,15 +88,17 @@ class Runner:
         self.order = None if tables == count else [n for table in range(tables) for n in range(table, count, tables)]
         """Of the parameters, table by table; None: they have that order."""
         self.dtype = TORCH_DTYPES[net.dtype]
-        self._dtypes = [self.dtype] * count
-        self._two_states = self.engine.two_states
+        self._two_states, self._ranks = self.engine.two_states, (1, 2) if net.one_step else (2, 3)
+        several = net.dropout > 0 and net.num_layers > 1
+        self.drops_out = several or net.input_dropout > 0 or net.recurrent_dropout > 0
+        """Whether dropout does anything where a call asks for it."""
+        self._state_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def prepared(self, how: int, shape: tuple[int, ...]) -> Prepared:
         """Return the prepared call for x of this shape. Raises ValueError for a wrong rank or number of features."""
         found = self.engine.forms.get((how, shape))
         if found is None:
-            layout = self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), shape))
-            found = self.engine.prepared(how, shape, layout)
+            found = self.engine.prepared(how, shape, self._layout(shape))
         return found
 
     def reserve_bytes(self, how: int, shape: tuple[int, ...]) -> int:
@@ -103,12 +107,60 @@ class Runner:
         return size
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
-        """Whether these are parameters of the net that lie dense in memory."""
+        """Whether these are parameters of the net that lie dense in the CPU's memory."""
+        dtype = self.dtype
+        for parameter, shape in zip(parameters, self.shapes, strict=True):
+            if not (
+                type(parameter) in PLAIN
+                and parameter.is_cpu
+                and parameter.dtype is dtype
+                and parameter.shape == shape
+                and parameter.is_contiguous()
+            ):
+                return False
+        return True
+
+    def time_major(self) -> Runner:
+        """Return what runs the net's calls on (T, B, I)."""
+        return runner_of(replace(self.net, batch_first=False), self.num_threads) if self.net.batch_first else self
+
+    def takes(self, x: Tensor) -> bool:
+        """Whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
+        shape, net = x.shape, self.net
         return (
-            [*map(_shape_of, parameters)] == self.shapes
-            and all(map(_is_dense, parameters))
-            and [*map(_dtype_of, parameters)] == self._dtypes
+            type(x) in PLAIN
+            and x.dtype is self.dtype
+            and x.is_cpu
+            and len(shape) in self._ranks
+            and shape[-1] == net.input_size
+            and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] > 0)
         )
+
+    def takes_state(self, state: Sequence[Tensor], x_shape: tuple[int, ...]) -> bool:
+        """Whether these are all states of such a net that lie in the CPU's memory."""
+        if len(state) != len(self.net.states):
+            return False
+        shape, dtype = self.state_shape(x_shape), self.dtype
+        for part in state:
+            if not (type(part) in PLAIN and part.dtype is dtype and part.is_cpu and part.shape == shape):
+                return False
+        return True
+
+    def state_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a state that goes with x of this shape."""
+        found = self._state_shapes.get(x_shape)
+        if found is None:
+            net, layout = self.net, self._layout(x_shape)
+            _, batch = layout.sizes(x_shape)
+            found = layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size)
+            if len(self._state_shapes) >= FORMS_KEPT:
+                self._state_shapes.clear()
+            self._state_shapes[x_shape] = found
+        return found
+
+    def _layout(self, x_shape: tuple[int, ...]) -> Layout:
+        """Return how the axes of x are arranged. Raises ValueError for a wrong rank or number of features."""
+        return self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), x_shape))
 
     def addresses(self, parameters: Sequence[Tensor]) -> list[int]:
         """Return where parameters that fit lie, in the order that backends want."""
@@ -175,7 +227,8 @@ class Runner:
         start = tuple([None if part is None else part.numpy() for part in state])
         dense = array.flags.c_contiguous and (dy_array is None or dy_array.flags.c_contiguous)
         arrays = array, dy_array, d_final, dx, d_start, d_parameters, None, start, *ragged, dense
-        known = Reserve(reserve.numpy(), reserve.numel(), seed, None if ragged == NOT_RAGGED else ragged)
+        has_ragged = any(part is not None for part in ragged)
+        known = Reserve(reserve.numpy(), reserve.numel(), seed, ragged if has_ragged else None)
         prepared.bound.backward(known, _new(BackwardArrays, (*arrays, self.addresses(parameters))))
         return (
             None if dx is None else from_numpy(dx),
