@@ -7,6 +7,9 @@
 {}
 """
 
+from rnnfast.integrations.torch import dynamo
 from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
 
 __all__ = ["accelerate", "accelerated", "report", "restore"]
+
+dynamo.install()

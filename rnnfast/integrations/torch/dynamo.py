@@ -1,7 +1,7 @@
-"""`torch.compile` taken through recurrent modules of ours, where PyTorch breaks the graph at every nn.RNN, LSTM and GRU.
+"""`torch.compile` taken through recurrent modules that run here: PyTorch breaks the graph at each nn.RNN, LSTM and GRU.
 
-Dynamo refuses by class before it looks at a module's forward. What runs here it may trace, as it traces any module: the
-refusal is lifted for these instances alone, once Dynamo is there, which PyTorch imports when something is compiled.
+Dynamo refuses them by class, before it looks at a forward. It is told to trace those that have ours, and no other, as
+it traces any module; PyTorch imports Dynamo when something is compiled, and not before that is it told so.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-BUILDER = "torch._dynamo.variables.builder"
-"""Where Dynamo decides about the values that it finds in traced code."""
+from rnnfast.integrations.torch import traced
+
+DYNAMO = "torch._dynamo"
 OURS = __name__.rpartition(".")[0]
+UNTRACED = "rnnfast has no operator for this call of a recurrent module, which runs as it does without a compiler"
 
 
 def is_ours(module: Any) -> bool:
@@ -25,26 +27,29 @@ def is_ours(module: Any) -> bool:
     return str(getattr(module.forward, "__module__", "")).startswith(OURS)
 
 
-def let_through(builder: ModuleType) -> None:
-    """Make Dynamo trace recurrent modules that are ours."""
-    wrap = builder.VariableBuilder.wrap_module
+def tell(dynamo: Any) -> None:
+    """Have Dynamo trace recurrent modules that are ours, up to calls that no operator serves."""
+    traced.untraced = dynamo.disable(traced.untraced)
+    traced.untraced._torchdynamo_disable_msg = UNTRACED  # type: ignore[attr-defined]
+    builder = dynamo.variables.builder.VariableBuilder
+    wrap = builder.wrap_module
 
     @functools.wraps(wrap)
     def wrap_module(self: Any, value: Any) -> Any:
         if not is_ours(value):
             return wrap(self, value)
-        with builder.config.patch(allow_rnn=True):
+        with dynamo.config.patch(allow_rnn=True):
             return wrap(self, value)
 
-    builder.VariableBuilder.wrap_module = wrap_module
+    builder.wrap_module = wrap_module
 
 
-class _Watch(MetaPathFinder):
-    """Sees the import of Dynamo coming, and sees to it that `let_through` follows."""
+class Watch(MetaPathFinder):
+    """What sees Dynamo's import coming, and has `tell` follow it."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return what Python would find without it, made to do so, and look no more."""
-        if name != BUILDER:
+        """Return what Python would find without it, of other modules None."""
+        if name != DYNAMO:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -53,15 +58,15 @@ class _Watch(MetaPathFinder):
 
             def exec_module(module: ModuleType) -> None:
                 load(module)
-                let_through(module)
+                tell(module)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
 def install() -> None:
-    """Let modules of ours through from now on, or from when Dynamo is imported on."""
-    if BUILDER in sys.modules:
-        let_through(sys.modules[BUILDER])
+    """Tell Dynamo now, or as soon as it is there."""
+    if DYNAMO in sys.modules:
+        tell(sys.modules[DYNAMO])
     else:
-        sys.meta_path.insert(0, _Watch())
+        sys.meta_path.insert(0, Watch())

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.layers import Layer, Module
 from rnnfast.integrations.torch.served import served
 
@@ -28,8 +29,14 @@ class Forward:
     def __call__(self, input: Any, hx: Any = None) -> Any:
         """Run the module. Arguments, results and errors as those of its class."""
         module: Any = self._module()
-        if torch.compiler.is_compiling() or _is_tracing() is not None:
+        if torch.compiler.is_compiling():
+            found = traced.served(module, input, hx)
+            return traced.untraced(self._run, module, input, hx) if found is NotImplemented else found
+        if _is_tracing() is not None:
             return type(module).forward(module, input, hx)
+        return self._run(module, input, hx)
+
+    def _run(self, module: Module, input: Any, hx: Any) -> Any:
         found = served(self._layer, module, input, hx)
         return type(module).forward(module, input, hx) if found is NotImplemented else found
 

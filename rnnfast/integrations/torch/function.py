@@ -49,7 +49,7 @@ def recur(
         x.requires_grad or any(t.requires_grad for t in parameters) or any(t.requires_grad for t in state)
     )
     how = TRAINING if drops_out else RECORDED if recorded else INFERENCE
-    seed = drawn_seed() if drops_out else 0
+    seed = int(drawn_seed()) if drops_out else 0
     given = NOT_RAGGED if ragged is None else runner.ragged(how, x.shape, *ragged)
     if packing is not None:
         given = Ragged(packing.lengths, None, None)
@@ -149,6 +149,6 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.detach() if tensor.requires_grad else tensor
 
 
-def drawn_seed() -> int:
-    """Return the seed of a call's dropout masks, drawn from PyTorch's generator."""
-    return int(torch.empty((), dtype=torch.int64).random_())
+def drawn_seed() -> Tensor:
+    """Return the seed of a call's dropout masks, () int64, drawn from PyTorch's generator in a way that can be traced."""
+    return torch.randint(2**63 - 1, ())

@@ -1,57 +1,85 @@
-"""A call as tracers see it, `torch.compile` and `torch.export`: plain code around one operator."""
+"""A recurrent module's call as tracers see it, `torch.compile` and `torch.export`: plain code around one operator."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rnnfast.integrations.torch import derivative, fake, kernels  # noqa: F401
-from rnnfast.integrations.torch.schemas import Inputs, Options
+from rnnfast.integrations.torch.calls import DTYPES
+from rnnfast.integrations.torch.layers import CELLS
+from rnnfast.integrations.torch.operators import call
+from rnnfast.integrations.torch.schemas import Options
 
-SEEDS = 2**63 - 1
-"""Seeds lie below it."""
+HALVES = torch.float16, torch.bfloat16
+"""What autocast may have made of an input."""
 
 
-def call(
-    options: Options,
-    x: Tensor,
-    state: Sequence[Tensor | None],
-    parameters: Sequence[Tensor],
-    lengths: Tensor | None = None,
-    mask: Tensor | None = None,
-    resets: Tensor | None = None,
-    *,
-    one_step: bool = False,
-    batch_first: bool = False,
-    train: bool = False,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return y and the final states, (h,) or (h, c), with the axes that x and the states came with.
+def untraced(run: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function out of Dynamo's sight, which is told so as soon as it is there."""
+    return run(*arguments)
 
-    x and states with or without a batch axis, without a time axis if `one_step`; `state` is (h,) or (h, c), or () for
-    zeros. `train`: drop out, if the net does. Sizes and dtypes were checked.
+
+def served(module: Any, input: Any, hx: Any, ragged: Sequence[Tensor | None] = (None, None, None)) -> Any:
+    """Return what the module's class would, or NotImplemented where no operator serves the call.
+
+    `ragged`: lengths, mask and resets.
     """
-    alone = x.dim() == 2 - one_step
-    if alone:
-        x, state = x.unsqueeze(-2), [None if part is None else part.unsqueeze(-2) for part in state]
-        lengths = None if lengths is None else lengths.reshape(1)
-        mask, resets = [None if flags is None else flags.unsqueeze(-1) for flags in (mask, resets)]
-    if one_step:
-        x, state = x.unsqueeze(0), [None if part is None else part.unsqueeze(0) for part in state]
-    if batch_first and not alone:
-        x = x.transpose(0, 1)
-        mask, resets = [None if flags is None else flags.transpose(0, 1) for flags in (mask, resets)]
-    h0, c0 = (*state, None, None)[:2]
-    drops = train and max(options.dropout, options.input_dropout, options.recurrent_dropout) > 0
-    seed = torch.randint(SEEDS, ()) if drops else None
-    inputs = x, list(parameters), h0, c0, lengths, mask, resets, seed
-    y, h_n, c_n = torch.ops.rnnfast.forward(*inputs, *options)
-    final = [h_n] if c_n.dim() == 1 else [h_n, c_n]
-    if batch_first and not alone:
-        y = y.transpose(0, 1)
-    if one_step:
-        y, final = y.squeeze(0), [part.squeeze(0) for part in final]
-    if alone:
-        y, final = y.squeeze(-2), [part.squeeze(-2) for part in final]
-    return y, tuple(final)
+    one_step = isinstance(module, nn.RNNCellBase)
+    options, names = _of_cell(module) if one_step else _of_sequence(module)
+    parameters = [getattr(module, name) for name in names]
+    two_states = options.cell == "lstm"
+    state = () if hx is None else hx if two_states else (hx,)
+    axes = {"one_step": one_step, "batch_first": not one_step and module.batch_first}
+    if not (
+        _are_served(module, options, input, state, parameters)
+        and input.dim() in (2 - one_step, 3 - one_step)
+        and input.shape[-1] == module.input_size
+        and _fit(module, options, input, state, **axes)
+    ):
+        return NotImplemented
+    y, final = call(options, input, state, parameters, ragged, train=module.training, **axes)
+    after = tuple(final) if two_states else final[0]
+    return after if one_step else (y, after)
+
+
+def _of_sequence(module: Any) -> tuple[Options, list[str]]:
+    """Return the options of a module that takes sequences, and the names of its parameters."""
+    between = module.dropout if module.num_layers > 1 else 0.0
+    sizes = module.hidden_size, module.num_layers, module.bias, module.bidirectional
+    return Options(CELLS[module.mode], *sizes, "zero", between, 0.0, 0.0), module._flat_weights_names
+
+
+def _of_cell(module: Any) -> tuple[Options, list[str]]:
+    """Return the options of a step cell, and the names of its parameters."""
+    cell = "lstm" if isinstance(module, nn.LSTMCell) else "gru"
+    if isinstance(module, nn.RNNCell):
+        cell = f"rnn_{module.nonlinearity}"
+    names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
+    return Options(cell, module.hidden_size, 1, module.bias, False, "zero", 0.0, 0.0, 0.0), names
+
+
+def _are_served(module: Any, options: Options, input: Any, state: Any, parameters: list[Tensor]) -> bool:
+    """Whether a net of ours does what the module does, and these are tensors on the CPU of a dtype that it takes."""
+    dtype = parameters[0].dtype
+    if dtype not in DTYPES or not 0 <= options.dropout < 1 or getattr(module, "proj_size", 0):
+        return False
+    if not isinstance(state, tuple | list) or not all(isinstance(tensor, Tensor) for tensor in (input, *state)):
+        return False
+    cast = HALVES if dtype == torch.float32 and torch.is_autocast_enabled("cpu") else ()
+    return all(tensor.device.type == "cpu" for tensor in (input, *state, *parameters)) and (
+        all(parameter.dtype == dtype for parameter in parameters)
+        and all(tensor.dtype == dtype or tensor.dtype in cast for tensor in (input, *state))
+    )
+
+
+def _fit(module: Any, options: Options, input: Tensor, state: Any, *, one_step: bool, batch_first: bool) -> bool:
+    """Whether there is a step, and no states or all, of the sizes that go with the input."""
+    batched, layers = input.dim() == 3 - one_step, options.num_layers * (1 + options.bidirectional)
+    rows = input.shape[0 if one_step or batch_first else 1]
+    steps = 1 if one_step else input.shape[1 if batched and batch_first else 0]
+    shape = *([] if one_step else [layers]), *([rows] if batched else []), module.hidden_size
+    count = 2 if options.cell == "lstm" else 1
+    return steps > 0 and len(state) in (0, count) and all(part.shape == shape for part in state)
