@@ -20,9 +20,10 @@ from rnnfast.calls.arguments import read_flags, read_lengths
 from rnnfast.calls.prepared import FORMS_KEPT, INFERENCE, Engine, Prepared
 from rnnfast.net.brought import Brought
 from rnnfast.net.description import Net
+from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
-DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+DTYPES: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 TORCH_DTYPES = {dtype: key for key, dtype in DTYPES.items()}
 PLAIN = Tensor, torch.nn.Parameter
 """Types of tensors whose memory is what it seems."""
@@ -69,6 +70,8 @@ ALL = Wanted()
 class Runner:
     """Prepared calls of one net on a number of threads. Parameters come with each call, so that any may be new.
 
+    `frozen`: parameters that never change, which all calls use instead of those that they come with.
+
     All tensors are on the CPU and of the net's dtype; parameters are in the order of `net.shapes`. Any number of
     threads may use it at a time.
 
@@ -80,9 +83,10 @@ class Runner:
     torch.Size([5, 2, 4])
     """
 
-    def __init__(self, net: Net, num_threads: int) -> None:
-        self.net, self.num_threads = net, num_threads
-        self.engine = Engine(net, Brought(net), select("c"), num_threads=num_threads)
+    def __init__(self, net: Net, num_threads: int, frozen: Parameters | None = None) -> None:
+        self.net, self.num_threads, self.is_frozen = net, num_threads, frozen is not None
+        own = frozen or Brought(net)
+        self.engine = Engine(net, own, select("c"), frozen=self.is_frozen, num_threads=num_threads)
         self.shapes = [*net.shapes.values()]
         tables, count = len(net.layer_shapes(0)), len(self.shapes)
         self.order = None if tables == count else [n for table in range(tables) for n in range(table, count, tables)]
@@ -161,9 +165,9 @@ class Runner:
         """Return how the axes of x are arranged. Raises ValueError for a wrong rank or number of features."""
         return self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), x_shape))
 
-    def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int]:
-        """Return where parameters that fit lie, in the order that backends want."""
-        return self.in_order([*map(_address, parameters)])
+    def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int] | None:
+        """Return where parameters that fit lie, in the order that backends want; of a frozen net None."""
+        return None if self.is_frozen else self.in_order([*map(_address, parameters)])
 
     def in_order(self, addresses: Sequence[int]) -> Sequence[int]:
         """Return addresses of parameters in the order that backends want."""
@@ -218,14 +222,16 @@ class Runner:
         seed: int = 0,
         ragged: Ragged = NOT_RAGGED,
         wanted: Wanted = ALL,
+        keep: bool = False,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor] | None]:
         """Return the gradients of x, of the state and of the parameters, None for those not wanted.
 
-        Consumes the reserve. Arguments as forward got them; of dy the last axis is dense, `d_state` is () or dense.
+        Consumes the reserve, unless told to `keep` it. Arguments as forward got them; of dy the last axis is dense,
+        `d_state` is () or dense.
         """
         engine, shape, dense = self.engine, x.shape, x.is_contiguous() and (dy is None or dy.is_contiguous())
         prepared, dtype = engine.forms.get((how, shape)) or self.prepared(how, shape), engine.dtype
-        if reserve.data_ptr() % ALIGNMENT:
+        if keep or reserve.data_ptr() % ALIGNMENT:
             reserve = reserve.clone()
         if dense:
             array, dy_array = at(x.data_ptr()), None if dy is None else at(dy.data_ptr())

@@ -10,6 +10,7 @@ from torch import Tensor, is_grad_enabled
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted
+from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.packed import Packing
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
@@ -21,10 +22,16 @@ NO_TRANSFORMS = (
 )
 
 
+FROZEN = (
+    "rnnfast.integrations.torch.freeze made this layer one for inference, without gradients and dropout: call it under "
+    "torch.inference_mode() and after model.eval(), or undo it by restore(model)"
+)
+
+
 class Way(NamedTuple):
     """How a call runs."""
 
-    runner: Runner
+    runner: Runner | CutCall
     how: int
     seed: int
     ragged: Ragged
@@ -43,10 +50,12 @@ def recur(
     drops_out: bool = False,
     ragged: tuple[Any, Any, Any] | None = None,
     packing: Packing | None = None,
+    cut: tuple[Any, Any] | None = None,
 ) -> tuple[Tensor, ...]:
     """Return y and the final states of a call, tensors that autograd follows where one given needs a gradient.
 
-    Arguments as `Runner.forward` takes them, `ragged`: lengths, mask and resets as a caller passes them.
+    Arguments as `Runner.forward` takes them, `ragged`: lengths, mask and resets as a caller passes them, `cut`: memory
+    and truncate where steps are cut. Raises RuntimeError where a frozen net is to do more than inference.
     """
     recorded = is_grad_enabled() and (x.requires_grad or _need_gradients(parameters) or _need_gradients(state))
     how = TRAINING if drops_out else RECORDED if recorded else INFERENCE
@@ -54,7 +63,12 @@ def recur(
     given = NOT_RAGGED if ragged is None else runner.ragged(how, x.shape, *ragged)
     if packing is not None:
         given = Ragged(packing.lengths, None, None)
-    way = _new(Way, (runner, how, seed, given, packing, addresses))
+    if how != INFERENCE and runner.is_frozen:
+        raise RuntimeError(FROZEN)
+    chosen: Any = runner
+    if recorded and cut is not None:
+        chosen = CutCall(runner, *cut, ragged if packing is None else given)
+    way = _new(Way, (chosen, how, seed, given, packing, addresses))
     if recorded:
         h, c = (*state, None, None)[:2] if state else (None, None)
         return _recurrence(way, x, h, c, *parameters)
@@ -131,9 +145,7 @@ def _gradients(
     state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
-    if _is_kept():
-        reserve = reserve.clone()
-    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted
+    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept()
     dx, d_start, d_parameters = runner.backward(reserve, *arguments)
     if packing is not None and dx is not None:
         dx = packing.packed(dx)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, get_num_threads, nn
 
 from rnnfast.integrations.torch.calls import DTYPES, PLAIN, Runner, runner_of
 from rnnfast.net.description import Net
+from rnnfast.net.options import gru_cell
 
 _address, _is_dense, _number = Tensor.data_ptr, Tensor.is_contiguous, Tensor.numel
 Module = Any
@@ -43,7 +43,7 @@ _OF_SEQUENCES = (
 _OF_CELLS = ("input_size", "hidden_size", "bias")
 KINDS: dict[type, Kind] = {
     nn.LSTM: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
-    nn.GRU: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
+    nn.GRU: Kind(_OF_SEQUENCES, lambda module: gru_cell(getattr(module, "reset_after", True))),
     nn.RNN: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
     nn.LSTMCell: Kind(_OF_CELLS, lambda module: "lstm", one_step=True),
     nn.GRUCell: Kind(_OF_CELLS, lambda module: "gru", one_step=True),
@@ -55,31 +55,39 @@ KINDS: dict[type, Kind] = {
 def kind_of(module: Module) -> type | None:
     """Return which of `KINDS` a module is one of, by itself or by its class; None: none.
 
+    >>> import torch
     >>> kind_of(torch.nn.GRU(3, 4)).__name__
     'GRU'
     """
     return next((kind for kind in KINDS if isinstance(module, kind)), None)
 
 
-def net_of(module: Module, dtype: torch.dtype, **options: Any) -> Net:
+def net_of(module: Module, dtype: Any) -> Net:
     """Return the net that a module is. Raises ValueError or TypeError where it cannot be one of ours.
 
-    `options`: those that PyTorch has not.
-
+    >>> import torch
     >>> net_of(torch.nn.GRU(3, 4, num_layers=2), torch.float32).num_layers
     2
     """
     kind = kind_of(module)
     assert kind is not None
-    names = [name for name in KINDS[kind].attributes if name not in ("mode", "nonlinearity", "proj_size")]
-    own = {name: getattr(module, name) for name in names}
+    not_options = "mode", "nonlinearity", "proj_size", "reset_after"
+    own: dict[str, Any] = {name: getattr(module, name) for name in _attributes(module) if name not in not_options}
     cell, one_step = KINDS[kind].cell(module), KINDS[kind].one_step
-    return Net(kind.__name__, **{"cell": cell, "dtype": DTYPES[dtype], "one_step": one_step, **own, **options})
+    return Net(kind.__name__, cell, dtype=DTYPES[dtype], one_step=one_step, **own)
+
+
+def _attributes(module: Module) -> tuple[str, ...]:
+    """Return the names of the attributes that say what a module computes, those that PyTorch's has not as well."""
+    kind = kind_of(module)
+    assert kind is not None
+    return KINDS[kind].attributes + getattr(type(module), "rnnfast_options", ())
 
 
 def against(module: Module) -> str | None:
     """Return why a module's calls cannot run here, whatever its input; None where they can.
 
+    >>> import torch
     >>> against(torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
     'its parameters are torch.bfloat16, float32 and float64 are served'
     """
@@ -130,6 +138,7 @@ class Memo(NamedTuple):
 class Layer:
     """What is known of one module, learnt again where its options, parameters or number of threads are others.
 
+    >>> import torch
     >>> gru = torch.nn.GRU(3, 4)
     >>> runner, parameters, _ = Layer().read(gru)
     >>> runner.net.cell, runner.fits(parameters)
@@ -145,7 +154,7 @@ class Layer:
         """A copy has all to learn."""
         return type(self), ()
 
-    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:
+    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
         """Return what runs the module's calls, its parameters of now, without gaps, and their addresses.
 
         None in place of the first: nothing here runs them.
@@ -169,10 +178,6 @@ class Layer:
                     return self._known(module, parameters)
         return self._learnt(module)
 
-    def net(self, module: Module, dtype: torch.dtype) -> Net:
-        """Return the net that a module which is served is."""
-        return net_of(module, dtype)
-
     def _known(self, module: Module, parameters: list[Any]) -> tuple[Runner, Sequence[Any], Sequence[int]]:
         """Return as `read`, and remember parameters that fit if they are all that the module has."""
         runner: Any = self._memo.runner
@@ -185,11 +190,9 @@ class Layer:
 
     def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:
         """Return as `read` what a module is that changed."""
-        kind, threads, runner = kind_of(module), get_num_threads(), None
-        assert kind is not None
-        attributes = itemgetter(*KINDS[kind].attributes)
+        threads, runner, attributes = get_num_threads(), None, itemgetter(*_attributes(module))
         if against(module) is None:
-            runner = runner_of(self.net(module, _parameters(module)[0].dtype), threads)
+            runner = runner_of(net_of(module, _parameters(module)[0].dtype), threads)
         self._memo = Memo(attributes, attributes(module.__dict__), threads, runner)
         if runner is None:
             return None, (), ()

@@ -20,11 +20,18 @@ _unpacked: Any = forward_ad.unpack_dual
 _HALVES = torch.bfloat16, torch.float16
 
 
-def served(layer: Layer, module: Module, input: Any, hx: Any, ragged: tuple[Any, Any, Any] | None = None) -> Any:
+def served(
+    layer: Layer,
+    module: Module,
+    input: Any,
+    hx: Any,
+    ragged: tuple[Any, Any, Any] | None = None,
+    cut: tuple[Any, Any] | None = None,
+) -> Any:
     """Return what the module's class would, or NotImplemented where its own code must run, to serve or to refuse.
 
-    `ragged`: lengths, mask and resets, None where there is none of them. Raises RuntimeError under torch.func's
-    transforms and in forward-mode differentiation.
+    `ragged`: lengths, mask and resets, None where there is none of them; `cut`: memory and truncate where steps are
+    cut. Raises RuntimeError under torch.func's transforms and in forward-mode differentiation.
     """
     runner, parameters, addresses = layer.read(module)
     if runner is None:
@@ -44,7 +51,7 @@ def served(layer: Layer, module: Module, input: Any, hx: Any, ragged: tuple[Any,
     if x.stride(-1) != 1:
         x = x.contiguous()
     drops_out = runner.drops_out and module.training
-    results = recur(runner, x, state, parameters, addresses, drops_out, ragged, packing)
+    results = recur(runner, x, state, parameters, addresses, drops_out, ragged, packing, cut)
     after = results[1:] if runner.engine.two_states else results[1]
     if runner.net.one_step:
         return after
