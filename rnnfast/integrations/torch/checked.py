@@ -13,6 +13,8 @@ from rnnfast.net.description import Net
 
 NAMES = {"lstm": "LSTM", "gru": "GRU", "gru_before": "GRU"}
 """Of classes, as messages have them, by cell."""
+FLAGS = torch.bool, torch.uint8
+"""Dtypes of mask and resets."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -44,6 +46,8 @@ def check(inputs: Inputs, options: Options) -> Net:
     for name, shape in (("lengths", (batch,)), ("mask", (steps, batch)), ("resets", (steps, batch))):
         if (ragged := getattr(inputs, name)) is not None:
             _check(name, ragged, shape)
+            if name != "lengths" and ragged.dtype not in FLAGS:
+                raise TypeError(f"{name} has dtype {ragged.dtype}, expected torch.bool or torch.uint8")
     return net
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted, runner_of
-from rnnfast.integrations.torch.checked import check
+from rnnfast.integrations.torch.checked import check, state_shapes
 from rnnfast.integrations.torch.schemas import Inputs, library, taken_apart
 
 
@@ -34,30 +34,22 @@ def backward(
     *arguments: Any,
 ) -> list[Tensor]:
     """Return the gradients of x, h0, c0 and all parameters, in so far as these are `needed`. Raises as `forward`."""
-    runner, inputs = _read(arguments)
+    runner, inputs, state = _read(arguments)
     how, seed, ragged = _kind(RECORDED, runner, inputs)
     need_x, need_h, need_c, need_parameters = needed
-    d_state = [None if part is None else part.detach().contiguous() for part in (dh_n, dc_n)]
-    dx, d_start, d_parameters = runner.backward(
-        reserve.clone(),
-        inputs.x,
-        _state(runner, inputs),
-        inputs.parameters,
-        None if dy is None else _dense(dy),
-        d_state[: len(runner.net.states)],
-        how,
-        seed,
-        ragged,
-        Wanted(need_x, need_h or need_c, need_parameters),
-    )
-    found = [dx, *[part for part, need in zip(d_start, needed[1:3], strict=False) if need], *(d_parameters or ())]
-    return [gradient for gradient in found if gradient is not None]
+    d_state = [None if part is None else part.contiguous() for part in (dh_n, dc_n)][: len(runner.net.states)]
+    wanted = Wanted(need_x, need_h or need_c, need_parameters)
+    dy = None if dy is None else _dense(dy)
+    call = inputs.x, state, inputs.parameters, dy, d_state, how, seed, ragged, wanted
+    dx, d_start, d_parameters = runner.backward(reserve, *call, keep=True)
+    made = [dx, *(*d_start, None, None)[:2]]
+    return [gradient for gradient, need in zip(made, needed, strict=False) if need] + (d_parameters or [])
 
 
 def _run(how: int, arguments: tuple[Any, ...]) -> Results:
-    runner, inputs = _read(arguments)
+    runner, inputs, state = _read(arguments)
     how, seed, ragged = _kind(how, runner, inputs)
-    return runner.forward(inputs.x, _state(runner, inputs), inputs.parameters, how, seed, ragged)
+    return runner.forward(inputs.x, state, inputs.parameters, how, seed, ragged)
 
 
 def _results(results: Results) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,26 +57,25 @@ def _results(results: Results) -> tuple[Tensor, Tensor, Tensor]:
     return results.y, h_n, rest[0] if rest else h_n.new_empty(0)
 
 
-def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs]:
-    """Return what runs the call, and its tensors without history, all but x without gaps, of x the last axis."""
+def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs, list[Tensor]]:
+    """Return what runs the call, its tensors without gaps, of x in the last axis, and its states, [] for zeros."""
     inputs, options = taken_apart(arguments)
-    runner = runner_of(check(inputs, options), torch.get_num_threads())
-    parameters, states = inputs.parameters, (inputs.h0, inputs.c0)
-    if not runner.fits(parameters):
+    net = check(inputs, options)
+    runner, parameters = runner_of(net, torch.get_num_threads()), inputs.parameters
+    if not all(parameter.is_contiguous() for parameter in parameters):
         parameters = [parameter.contiguous() for parameter in parameters]
-    h0, c0 = [None if part is None else part.detach().contiguous() for part in states]
-    return runner, inputs._replace(x=_dense(inputs.x), parameters=parameters, h0=h0, c0=c0)
+    inputs = inputs._replace(x=_dense(inputs.x), parameters=parameters)
+    states = (inputs.h0, inputs.c0)[: len(net.states)]
+    if all(part is None for part in states):
+        return runner, inputs, []
+    shapes = state_shapes(net, inputs.x.shape[1])
+    pairs = zip(states, shapes, strict=True)
+    return runner, inputs, [inputs.x.new_zeros(shape) if part is None else part.contiguous() for part, shape in pairs]
 
 
 def _dense(tensor: Tensor) -> Tensor:
-    """Return a sequence without its history and without gaps in the last axis, a copy where it has some."""
-    return tensor.detach() if tensor.stride(-1) == 1 else tensor.detach().contiguous()
-
-
-def _state(runner: Runner, inputs: Inputs) -> tuple[Tensor | None, ...]:
-    """Return the states that the cell has, () where all are zeros."""
-    states = (inputs.h0, inputs.c0)[: len(runner.net.states)]
-    return states if any(part is not None for part in states) else ()
+    """Return a sequence without gaps in the last axis, a copy where it has some."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
 def _kind(how: int, runner: Runner, inputs: Inputs) -> tuple[int, int, Ragged]:
@@ -94,7 +85,7 @@ def _kind(how: int, runner: Runner, inputs: Inputs) -> tuple[int, int, Ragged]:
         how, seed = TRAINING, int(inputs.seed)
     if inputs.lengths is None and inputs.mask is None and inputs.resets is None:
         return how, seed, NOT_RAGGED
-    return how, seed, runner.ragged(how, tuple(inputs.x.shape), inputs.lengths, inputs.mask, inputs.resets)
+    return how, seed, runner.ragged(how, inputs.x.shape, inputs.lengths, inputs.mask, inputs.resets)
 
 
 for kernel in (forward, record, backward):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnnfast.integrations.torch.calls import DTYPES
-from rnnfast.integrations.torch.layers import CELLS
+from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
 
@@ -22,56 +22,62 @@ def untraced(run: Callable[..., Any], *arguments: Any) -> Any:
     return run(*arguments)
 
 
-def served(module: Any, input: Any, hx: Any, ragged: Sequence[Tensor | None] = (None, None, None)) -> Any:
+def served(module: Any, input: Any, hx: Any, ragged: Sequence[Any] = (None, None, None)) -> Any:
     """Return what the module's class would, or NotImplemented where no operator serves the call.
 
-    `ragged`: lengths, mask and resets.
+    `ragged`: lengths, mask and resets. The parameters of now count, also in a model that is frozen.
     """
-    one_step = isinstance(module, nn.RNNCellBase)
-    options, names = _of_cell(module) if one_step else _of_sequence(module)
-    parameters = [getattr(module, name) for name in names]
+    options, one_step = _options_of(module)
+    parameters = [getattr(module, name) for name in names_of(module)]
     two_states = options.cell == "lstm"
     state = () if hx is None else hx if two_states else (hx,)
     axes = {"one_step": one_step, "batch_first": not one_step and module.batch_first}
     if not (
-        _are_served(module, options, input, state, parameters)
+        _has_operator(module, options)
+        and _are_served(input, state, parameters)
         and input.dim() in (2 - one_step, 3 - one_step)
         and input.shape[-1] == module.input_size
         and _fit(module, options, input, state, **axes)
     ):
         return NotImplemented
-    y, final = call(options, input, state, parameters, ragged, train=module.training, **axes)
+    tensors = [None if part is None else torch.as_tensor(part) for part in ragged]
+    y, final = call(options, input, state, parameters, tensors, train=module.training, **axes)
     after = tuple(final) if two_states else final[0]
     return after if one_step else (y, after)
 
 
-def _of_sequence(module: Any) -> tuple[Options, list[str]]:
-    """Return the options of a module that takes sequences, and the names of its parameters."""
-    between = module.dropout if module.num_layers > 1 else 0.0
-    sizes = module.hidden_size, module.num_layers, module.bias, module.bidirectional
-    return Options(CELLS[module.mode], *sizes, "zero", between, 0.0, 0.0), module._flat_weights_names
+def _options_of(module: Any) -> tuple[Options, bool]:
+    """Return the options of the net that a module is, and whether it is a step cell."""
+    kind = KINDS[kind_of(module)]
+    cell, own = kind.cell(module), ("zero", 0.0, 0.0, 0.0)
+    if kind.one_step:
+        return Options(cell, module.hidden_size, 1, module.bias, False, *own), True
+    own = (
+        getattr(module, "masked_output", "zero"),
+        module.dropout if module.num_layers > 1 else 0.0,
+        getattr(module, "input_dropout", 0.0),
+        getattr(module, "recurrent_dropout", 0.0),
+    )
+    return Options(cell, module.hidden_size, module.num_layers, module.bias, module.bidirectional, *own), False
 
 
-def _of_cell(module: Any) -> tuple[Options, list[str]]:
-    """Return the options of a step cell, and the names of its parameters."""
-    cell = "lstm" if isinstance(module, nn.LSTMCell) else "gru"
-    if isinstance(module, nn.RNNCell):
-        cell = f"rnn_{module.nonlinearity}"
-    names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
-    return Options(cell, module.hidden_size, 1, module.bias, False, "zero", 0.0, 0.0, 0.0), names
+def _has_operator(module: Any, options: Options) -> bool:
+    """Whether a module's options are those of an operator."""
+    cut = getattr(module, "memory", "full") != "full" or getattr(module, "truncate", None) is not None
+    return 0 <= options.dropout < 1 and not getattr(module, "proj_size", 0) and not cut
 
 
-def _are_served(module: Any, options: Options, input: Any, state: Any, parameters: list[Tensor]) -> bool:
-    """Whether a net of ours does what the module does, and these are tensors on the CPU of a dtype that it takes."""
-    dtype = parameters[0].dtype
-    if dtype not in DTYPES or not 0 <= options.dropout < 1 or getattr(module, "proj_size", 0):
-        return False
+def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
+    """Whether these are tensors on the CPU, of a dtype that is served."""
     if not isinstance(state, tuple | list) or not all(isinstance(tensor, Tensor) for tensor in (input, *state)):
         return False
+    dtype = parameters[0].dtype
     cast = HALVES if dtype == torch.float32 and torch.is_autocast_enabled("cpu") else ()
-    return all(tensor.device.type == "cpu" for tensor in (input, *state, *parameters)) and (
-        all(parameter.dtype == dtype for parameter in parameters)
+    return (
+        dtype in DTYPES
+        and all(parameter.dtype == dtype for parameter in parameters)
         and all(tensor.dtype == dtype or tensor.dtype in cast for tensor in (input, *state))
+        and all(tensor.device.type == "cpu" for tensor in (input, *state, *parameters))
     )
 
 
