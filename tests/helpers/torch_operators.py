@@ -27,7 +27,13 @@ CALLS: dict[str, tuple[Options, str]] = {
 
 
 def arguments_of(
-    call: str, steps: int = 4, batch: int = 3, features: int = 2, *, dtype: torch.dtype = torch.float64, grad: bool = True
+    call: str,
+    steps: int = 4,
+    batch: int = 3,
+    features: int = 2,
+    *,
+    dtype: torch.dtype = torch.float64,
+    grad: bool = True,
 ) -> tuple[Any, ...]:
     """Return the arguments of a call, random numbers, leaves that need gradients if `grad`."""
     options, given = CALLS[call]

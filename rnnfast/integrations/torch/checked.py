@@ -1,4 +1,4 @@
-"""Arguments of the operators held against the net that they describe, by those who trace a call as by those who run it."""
+"""Checks of the operators' arguments, for whoever traces a call as for whoever runs it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def net_of(options: Options, input_size: int, dtype: torch.dtype) -> Net:
 
 
 def check(inputs: Inputs, options: Options) -> Net:
-    """Return the net of a call. Raises ValueError for a size, TypeError for a dtype that does not go with the others."""
+    """Return the net of a call. Raises ValueError for a size, TypeError for a dtype that is not that of the others."""
     x, parameters = inputs.x, inputs.parameters
     if x.dim() != 3:
         raise ValueError(f"x has shape {tuple(x.shape)}, expected (T, B, I)")
     net = net_of(options, int(parameters[0].shape[-1]) if parameters else 1, x.dtype)
     if len(parameters) != len(net.shapes):
-        raise ValueError(f"{len(parameters)} parameters were given, expected {len(net.shapes)}: {', '.join(net.shapes)}")
+        raise ValueError(
+            f"{len(parameters)} parameters were given, expected {len(net.shapes)}: {', '.join(net.shapes)}"
+        )
     for parameter, (name, shape) in zip(parameters, net.shapes.items(), strict=True):
         _check(name, parameter, shape, x.dtype)
     steps, batch, features = x.shape

@@ -59,7 +59,7 @@ _once: Callable[..., tuple[Tensor, ...]] = Once.apply  # type: ignore[assignment
 
 
 def differentiable(*arguments: Any) -> tuple[Tensor, ...]:
-    """Run `forward`, or `record` where a derivative may be asked for. Raises RuntimeError under torch.func's transforms."""
+    """Run `forward`, or `record` where a derivative may be asked for. Raises RuntimeError under torch.func."""
     if _transforms_are_active():
         raise RuntimeError(NO_TRANSFORMS)
     (x, parameters, *rest), options = taken_apart(arguments)

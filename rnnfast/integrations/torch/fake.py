@@ -14,6 +14,7 @@ from rnnfast.problem import CELLS
 
 LINE = 64
 """Bytes of numbers of one kind that the C library lays together."""
+_max: Any = torch.sym_max
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -28,7 +29,7 @@ def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what `forward` gives, and the reserve."""
     inputs, options = taken_apart(arguments)
     steps, batch, _ = inputs.x.shape
-    size = torch.sym_max(1, reserve_bytes(check(inputs, options), steps, batch))
+    size = _max(1, reserve_bytes(check(inputs, options), steps, batch))
     return *forward(*arguments), inputs.x.new_empty(size, dtype=torch.uint8)
 
 
@@ -43,8 +44,7 @@ def backward(
     """Return tensors shaped like x, h0, c0 and all parameters, in so far as these are `needed`."""
     inputs, options = taken_apart(arguments)
     net = check(inputs, options)
-    of_states = (*state_shapes(net, inputs.x.shape[1]), (0,))[:2]
-    shapes = [inputs.x.shape, *of_states]
+    shapes = [inputs.x.shape, *state_shapes(net, inputs.x.shape[1])]
     wanted = [shape for shape, need in zip(shapes, needed, strict=False) if need]
     if needed[3]:
         wanted += net.shapes.values()

@@ -42,7 +42,7 @@ def backward(
     dy = None if dy is None else _dense(dy)
     call = inputs.x, state, inputs.parameters, dy, d_state, how, seed, ragged, wanted
     dx, d_start, d_parameters = runner.backward(reserve, *call, keep=True)
-    made = [dx, *(*d_start, None, None)[:2]]
+    made: Any = dx, *d_start
     return [gradient for gradient, need in zip(made, needed, strict=False) if need] + (d_parameters or [])
 
 

@@ -50,7 +50,9 @@ class Extended(nn.RNNBase):
         """
         if torch.compiler.is_compiling():
             found = traced.served(self, input, hx, (lengths, mask, resets))
-            return traced.untraced(self._run, input, hx, lengths, mask, resets) if found is NotImplemented else found
+            if found is NotImplemented:
+                found = traced.untraced(self._run, input, hx, lengths, mask, resets)
+            return found  # type: ignore[no-any-return]
         return self._run(input, hx, lengths, mask, resets)
 
     def _run(self, input: Any, hx: Any, *ragged: Any) -> tuple[Any, Any]:

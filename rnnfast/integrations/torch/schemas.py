@@ -25,7 +25,8 @@ OPTIONS = (
 STATES = "Tensor y, Tensor h_n, Tensor c_n"
 TAGS = (torch.Tag.pt2_compliant_tag,)
 
-library = torch.library.Library("rnnfast", "DEF")
+_made: Any = torch.library.Library  # whose types PyTorch does not tell
+library: Any = _made("rnnfast", "DEF")
 library.define(f"forward({INPUTS}, {OPTIONS}) -> ({STATES})", tags=TAGS)
 library.define(f"record({INPUTS}, {OPTIONS}) -> ({STATES}, Tensor reserve)", tags=TAGS)
 library.define(

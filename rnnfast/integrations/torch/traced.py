@@ -48,7 +48,8 @@ def served(module: Any, input: Any, hx: Any, ragged: Sequence[Any] = (None, None
 
 def _options_of(module: Any) -> tuple[Options, bool]:
     """Return the options of the net that a module is, and whether it is a step cell."""
-    kind = KINDS[kind_of(module)]
+    known: Any = kind_of(module)
+    kind = KINDS[known]
     cell, own = kind.cell(module), ("zero", 0.0, 0.0, 0.0)
     if kind.one_step:
         return Options(cell, module.hidden_size, 1, module.bias, False, *own), True

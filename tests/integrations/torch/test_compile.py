@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-import torch._dynamo  # noqa: E402
-from torch import nn  # noqa: E402
 from functorch.compile import make_boxed_func  # noqa: E402
+from torch import nn  # noqa: E402
 from torch._dynamo.backends.common import aot_autograd  # noqa: E402
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence  # noqa: E402
 from torch_models import MODELS, Between, Stacked, Started, numbers, outputs_of, trained  # noqa: E402
@@ -137,6 +137,43 @@ def test_hooks_and_parametrizations_are_traced() -> None:
     compiled, parameters = torch.compile(model, fullgraph=True, backend="aot_eager"), [*model.parameters()]
     x = numbers(7, 4)
     assert_same(trained(compiled, parameters, x), trained(model, parameters, x))
+
+
+def ragged(steps: int, batch: int) -> dict[str, Any]:
+    flags = torch.rand((2, steps, batch), generator=torch.Generator().manual_seed(1)) > 0.2
+    return {"lengths": torch.arange(batch) % steps, "mask": flags[0], "resets": ~flags[1]}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        rft.LSTM(3, 4, num_layers=2, dropout=0.3, recurrent_dropout=0.2, input_dropout=0.1, masked_output="hold"),
+        rft.GRU(3, 4, reset_after=False, bidirectional=True),
+    ],
+    ids=["LSTM", "GRU"],
+)
+def test_lengths_mask_and_resets_are_tensors_like_others(layer: nn.Module) -> None:
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for sizes in SIZES:
+            x, parameters = numbers(*sizes), [*layer.parameters()]
+            found, expected = (trained(partial(run, **ragged(*sizes)), parameters, x) for run in (compiled, layer))
+            assert_same(found, expected)
+
+
+def test_a_batch_first_layer_takes_lists_as_well() -> None:
+    layer = rft.LSTM(3, 4, batch_first=True)
+    compiled, x, mask = torch.compile(layer, fullgraph=True, backend="aot_eager"), numbers(3, 5), torch.rand(3, 5) > 0.3
+    given = {"lengths": [5, 0, 2], "mask": mask}
+    assert_same(outputs_of(compiled(x, **given)), outputs_of(layer(x, **given)))
+    lone = {"lengths": 4, "mask": mask[1]}
+    assert_same(outputs_of(compiled(x[1], **lone)), outputs_of(layer(x[1], **lone)))
+
+
+def test_what_has_no_operator_breaks_the_graph_and_runs_as_without_a_compiler() -> None:
+    layer = rft.LSTM(3, 4, memory="checkpoint", truncate=2)
+    compiled, parameters, x = torch.compile(layer, backend="aot_eager"), [*layer.parameters()], numbers(7, 4)
+    assert_same(trained(compiled, parameters, x), trained(layer, parameters, x))
 
 
 class Packs(nn.Module):

@@ -120,7 +120,11 @@ def test_sequences_of_any_strides_give_the_same_bits() -> None:
     expected = ops.forward(*arguments)
     wide = torch.zeros((*x.shape, 2), dtype=x.dtype)
     wide[..., 0] = x
-    for view in (x.transpose(0, 1).contiguous().transpose(0, 1), wide[..., 0], x.transpose(0, 2).contiguous().transpose(0, 2)):
+    for view in (
+        x.transpose(0, 1).contiguous().transpose(0, 1),
+        wide[..., 0],
+        x.transpose(0, 2).contiguous().transpose(0, 2),
+    ):
         assert all(map(torch.equal, ops.forward(view, *rest), expected))
 
 
