@@ -41,10 +41,10 @@ class Forward:
         module = self._module()
         return type(self)(memo.get(id(module), module), copy.deepcopy(self._layer, memo))
 
-    @property
-    def __globals__(self) -> Any:
-        """Refuse what torch.jit.script, which compiles the source of a forward, asks for first."""
-        raise RuntimeError(
-            "rnnfast runs this layer, which torch.jit.script cannot compile: call "
-            "rnnfast.integrations.torch.restore(model) before it"
-        )
+
+def refuse_script() -> None:
+    """Refuse what torch.jit.script asks of a module before it compiles anything."""
+    raise RuntimeError(
+        "rnnfast runs this layer, which torch.jit.script cannot compile: call "
+        "rnnfast.integrations.torch.restore(model) before it"
+    )
