@@ -124,6 +124,15 @@ class Runner:
                 return False
         return True
 
+    def _misfits(self, parameters: Sequence[Tensor]) -> str:
+        """Return what is wrong with parameters that do not fit any more."""
+        found = dict(zip(self.net.shapes, parameters, strict=True))
+        forms = [f"{name} {tuple(p.shape)} {p.dtype} on {p.device}, strides {p.stride()}" for name, p in found.items()]
+        return (
+            f"data of another form were given to parameters since the forward, now {'; '.join(forms)}: expected "
+            f"{self.net.shapes}, {self.dtype} without gaps, on the CPU: call forward again"
+        )
+
     def time_major(self) -> Runner:
         """Return what runs the net's calls on (T, B, I)."""
         return runner_of(replace(self.net, batch_first=False), self.num_threads) if self.net.batch_first else self
@@ -223,14 +232,21 @@ class Runner:
         ragged: Ragged = NOT_RAGGED,
         wanted: Wanted = ALL,
         keep: bool = False,
+        addresses: Sequence[int] | None = None,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor] | None]:
         """Return the gradients of x, of the state and of the parameters, None for those not wanted.
 
         Consumes the reserve, unless told to `keep` it. Arguments as forward got them; of dy the last axis is dense,
-        `d_state` is () or dense.
+        `d_state` is () or dense. `addresses`: those of the parameters in forward. Raises RuntimeError where inputs have
+        another form than then.
         """
         engine, shape, dense = self.engine, x.shape, x.is_contiguous() and (dy is None or dy.is_contiguous())
         prepared, dtype = engine.forms.get((how, shape)) or self.prepared(how, shape), engine.dtype
+        before, addresses = addresses, self.addresses(parameters)
+        if addresses != before and not self.fits(parameters):
+            raise RuntimeError(self._misfits(parameters))
+        if reserve.numel() < prepared.bound.reserve_bytes() or not all(p.shape == prepared.state_shape for p in state):
+            raise RuntimeError("x or the state was given data of another shape since the forward: call forward again")
         if keep or reserve.data_ptr() % ALIGNMENT:
             reserve = reserve.clone()
         if dense:
@@ -246,7 +262,7 @@ class Runner:
         is_ragged = lengths is not None or mask is not None or resets is not None
         known = Reserve(at(reserve.data_ptr()), reserve.numel(), seed, ragged if is_ragged else None)
         arrays = array, dy_array, d_final, dx, d_start, d_parameters, None, start, lengths, mask, resets, dense
-        prepared.bound.backward(known, _new(BackwardArrays, (*arrays, self.addresses(parameters))))
+        prepared.bound.backward(known, _new(BackwardArrays, (*arrays, addresses)))
         return (
             None if dx is None else from_numpy(dx),
             [*map(from_numpy, d_start)],

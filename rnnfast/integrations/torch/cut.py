@@ -61,6 +61,7 @@ class CutCall:
         ragged: Ragged = NOT_RAGGED,
         wanted: Wanted = ALL,
         keep: bool = False,
+        addresses: Sequence[int] | None = None,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor] | None]:
         """Return the gradients as `Runner.backward`."""
         engine, call = self._recorded[0]
@@ -71,7 +72,8 @@ class CutCall:
         dy_array = None if dy is None else dy.detach().numpy()
         grads = backward(engine, call, lambda: spent, dy_array, d_final, wanted.x, None, False, False)
         dx = None if grads.x is None else from_numpy(grads.x)
-        return dx, [*map(from_numpy, grads.states)], [*map(from_numpy, grads.params.values())]
+        d_start = [*map(from_numpy, grads.states)] if wanted.state else []
+        return dx, d_start, [*map(from_numpy, grads.params.values())] if wanted.parameters else None
 
 
 def _joined(parts: list[Any]) -> Any:

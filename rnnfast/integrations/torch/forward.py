@@ -53,10 +53,10 @@ class Forward:
         """Where the source is, as torch.export asks of a forward."""
         return type(self).__call__.__code__
 
-    @property
-    def _torchscript_modifier(self) -> Any:
-        """Refuse torch.jit.script, which compiles the source of a forward and asks this first."""
-        raise RuntimeError(
-            "rnnfast runs this layer, which torch.jit.script cannot compile: call "
-            "rnnfast.integrations.torch.restore(model) before it"
-        )
+
+def refuse_script() -> None:
+    """Refuse what torch.jit.script asks of a module before it compiles anything."""
+    raise RuntimeError(
+        "rnnfast runs this layer, which torch.jit.script cannot compile: call "
+        "rnnfast.integrations.torch.restore(model) before it"
+    )

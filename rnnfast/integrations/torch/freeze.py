@@ -61,7 +61,7 @@ def freeze(model: ModelT) -> ModelT:
             weights = {name: getattr(module, name) for name in names_of(module)}
             net = net_of(module, next(iter(weights.values())).dtype)
             shapes = zip(net.shapes, weights.values(), strict=True)
-            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy()) for name, weight in shapes})
+            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy(), order="C") for name, weight in shapes})
             if isinstance(module, Extended):
                 module._layer = layer
             else:

@@ -138,14 +138,14 @@ def _gradients(
     ctx: Any, reserve: Tensor, inputs: Sequence[Any], gradients: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of all arguments of `Recurrence.forward`."""
-    runner, how, seed, ragged, packing, _ = ctx.way
+    runner, how, seed, ragged, packing, addresses = ctx.way
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
     wanted = Wanted(for_x, for_h or for_c, any(for_parameters))
     state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
-    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept()
+    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept(), addresses
     dx, d_start, d_parameters = runner.backward(reserve, *arguments)
     if packing is not None and dx is not None:
         dx = packing.packed(dx)
