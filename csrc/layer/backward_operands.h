@@ -48,7 +48,7 @@ static int64_t block_rows(const struct rf_layer *l, const struct backward *b, in
     for (int64_t i = all->start[visit]; i < all->start[visit + 1]; i++, n++) {
       const int64_t row = all->row[i];
       const struct shared *s = &b->shared;
-      b->gates[n] = view_row(&l->gates, t, row);
+      b->gates[n] = gradient_row(l, b, t, row, n);
       b->x[n] = s->dropped_x ? s->dropped_x + n * b->inputs.stride : view_row(&l->x, t, row);
       for (int p = 0; p < CELL_PHASES; p++) {
         b->operand[p][n] = s->operand[p] ? s->operand[p] + n * stride

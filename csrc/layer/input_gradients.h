@@ -21,11 +21,11 @@ static int64_t input_rows(const struct rf_layer *l, const struct backward *b, in
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
+    const int64_t entry = own_entry(l, b, visit);
     for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
       if (i < live && l->plan.row[start + i] == row) {
-        gates[n] = view_row(&l->gates, t, row);
+        gates[n] = gradient_row(l, b, t, row, entry + i++);
         b->dx[n++] = view_row(&l->dx, t, row);
-        i++;
       } else if (l->dx_first) {
         zero_reals(view_row(&l->dx, t, row) + column, columns - column);
       }
