@@ -145,9 +145,9 @@ static int64_t own_entry(const struct rf_layer *l, const struct backward *b, int
   return entry - b->first_entry;
 }
 
-/* Where the gates of an entry of a block become gradients: in place, unless the reserve is kept. */
-static real *gradient_row(const struct rf_layer *l, const struct backward *b, int64_t t, int64_t row, int64_t entry) {
-  return b->shared.d_gates ? b->shared.d_gates + entry * gates_stride(l) : view_row(&l->gates, t, row);
+/* Where the gates of an entry of a block become gradients: in place, unless there is room of a block's. */
+static inline real *gradient_row(const struct rf_layer *l, real *d_gates, int64_t entry, real *gates) {
+  return d_gates ? d_gates + entry * gates_stride(l) : gates;
 }
 
 /* The state that an entry of a plan started from. */
