@@ -25,6 +25,7 @@ ORDER = (
     "__init__",
     "examples",
     "benchmark",
+    "commands",
     "cli",
     "__main__",
 )
