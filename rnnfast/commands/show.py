@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast.commands.model import opened, sizes_of
 from rnnfast.commands.options import Options
 from rnnfast.modules.recurrent import Recurrent
+from rnnfast.net.loading import LEARNED
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
