@@ -45,7 +45,7 @@ class Value:
     """A value of a JSON file and its place there, such as layers[1].weights[0].
 
     >>> value = Value({"sizes": [3, 4]})
-    >>> value["sizes"][1].whole()
+    >>> value["sizes"][1].size()
     4
     >>> value["weights"]
     Traceback (most recent call last):
@@ -82,10 +82,10 @@ class Value:
         found: str = self._of(str)
         return found
 
-    def whole(self, lowest: int = 1) -> int:
-        """Return a whole number of at least `lowest`."""
-        if type(self.value) is not int or self.value < lowest:
-            raise self.wrong(f"a whole number of at least {lowest}")
+    def size(self) -> int:
+        """Return a whole number from 1 to 2**31 - 1."""
+        if type(self.value) is not int or not 1 <= self.value < 2**31:
+            raise self.wrong("a whole number from 1 to 2**31 - 1")
         return self.value
 
     def number(self) -> float:

@@ -75,13 +75,13 @@ def _sizes(config: Value) -> tuple[int, int, int, int]:
     """Return the sizes of input and hidden state, the number of layers and of outputs."""
     if unknown := [key for key in config.keys() if key not in CONFIG]:  # noqa: SIM118
         raise ValueError(f"config.{unknown[0]} is not known, expected {', '.join(CONFIG)}")
-    inputs, hidden, layers = (config[name].whole() for name in CONFIG[:3])
-    channels = config["in_channels"].whole() if "in_channels" in config else inputs
+    inputs, hidden, layers = (config[name].size() for name in CONFIG[:3])
+    channels = config["in_channels"].size() if "in_channels" in config else inputs
     if channels != inputs:
         raise ValueError(
             f"config.in_channels is {channels}, expected {inputs}, as input_size: others are not supported"
         )
-    return inputs, hidden, layers, config["out_channels"].whole() if "out_channels" in config else 1
+    return inputs, hidden, layers, config["out_channels"].size() if "out_channels" in config else 1
 
 
 def _arrays(numbers: Array, inputs: int, hidden: int, layers: int, outputs: int) -> dict[str, Array]:

@@ -126,4 +126,4 @@ def _last(shape: Value) -> int:
     axes = shape.items()
     if not 1 <= len(axes) <= 3:
         raise ValueError(f"{shape.place} has {len(axes)} axes, expected one to three: images are not supported")
-    return axes[-1].whole()
+    return axes[-1].size()
