@@ -132,6 +132,21 @@ def test_flax() -> None:
     assert_close(output("RNN", convert.of_flax("RNN", rnn)), np.array(expected))
 
 
+def test_flax_nnx() -> None:
+    """Cells that hold their gates side by side, or call one if_, are those that hold them one by one."""
+    for kind, gates, biased in (("LSTM", "ifgo", ("hi", "ho")), ("GRU", "rzn", ("ir", "iz", "in", "hn"))):
+        cell = flax_cell(gates, biased)
+        dense: dict[str, dict[str, Array]] = {}
+        for side in "ih":
+            kernels = [cell[side + gate]["kernel"] for gate in gates]
+            biases = [cell[side + gate].get("bias", np.zeros(H)) for gate in gates]
+            dense[f"dense_{side}"] = {"kernel": np.concatenate(kernels, 1), "bias": np.concatenate(biases)}
+        expected = output(kind, convert.of_flax(kind, cell))
+        assert_close(output(kind, convert.of_flax(kind, dense)), expected)
+        renamed = {"if_" if name == "if" else name: gate for name, gate in cell.items()}
+        assert_close(output(kind, convert.of_flax(kind, renamed)), expected)
+
+
 def test_nam_in_layers() -> None:
     file = nam_file(RNG, I, H, 2)
     del file["config"]["in_channels"], file["config"]["out_channels"]
@@ -178,6 +193,11 @@ FAULTS: dict[str, tuple[Any, type[Exception], str]] = {
     "onnx axes": (lambda: convert.of_onnx("RNN", FOUR, FOUR), ValueError, r"W has shape \(4, 1\), expected 3 axes"),
     "reverse": (lambda: convert.of_onnx("RNN", np.ones((2, 1, 1)), np.ones((2, 1, 1)), reverse=True), ValueError, "W"),
     "flax": (lambda: convert.of_flax("RNN", {"i": {"kernel": ONE}}), ValueError, "params has i, expected .*: i, h"),
+    "flax kernels": (
+        lambda: convert.of_flax("GRU", flax_cell("rzn", ()) | {"in": {"kernel": ONE}}),
+        ValueError,
+        r"ir.kernel has shape \(3, 5\), expected two axes, the same in all gates",
+    ),
     "nam": (lambda: convert.of_nam(FOUR, np.ones(4)), ValueError, r"matrix has shape \(4, 1\), bias \(4,\), expected"),
 }
 
