@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from rnnfast.problem import Array
 
 KINDS = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+LONGEST = 60
+"""Characters of a text that messages show."""
 MOST_AXES = 4
 """Of arrays whose shape the file does not tell otherwise."""
 
@@ -39,6 +42,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"an object has {next(n for n in names if names.count(n) > 1)!r} twice")
     return found
+
+
+def shown(text: str) -> str:
+    """Return a text of a file as messages show it: as it is where it is short and printable, else quoted, and cut.
+
+    >>> print(shown("weight"), shown("\x1b[2J"))
+    weight '\\x1b[2J'
+    """
+    return text if len(text) <= LONGEST and text.isprintable() else f"{text[:LONGEST]!r}"
 
 
 class Value:
@@ -76,6 +88,10 @@ class Value:
     def items(self) -> list[Value]:
         """Return the entries of an array."""
         return [Value(item, f"{self.place}[{n}]") for n, item in enumerate(self._of(list))]
+
+    def count(self) -> int:
+        """Return how many entries an array has."""
+        return len(self._of(list))
 
     def text(self) -> str:
         """Return a text."""
@@ -115,10 +131,19 @@ class Value:
 
     def wrong(self, expected: str) -> ValueError:
         """Return the error that says what stands here in place of what was expected."""
-        came = KINDS.get(type(self.value), repr(self.value))
+        return ValueError(f"{self._here()} is {self._said()}, expected {expected}")
+
+    def one_of(self, known: Sequence[str]) -> str:
+        """Return a text that is among those known; others are not supported."""
+        if (text := self.text()) not in known:
+            expected = ", ".join(map(repr, known))
+            raise ValueError(f"{self._here()} is {self._said()}, which is not supported, expected one of {expected}")
+        return text
+
+    def _said(self) -> str:
         if isinstance(self.value, str):
-            came = repr(self.value[:40])
-        return ValueError(f"{self._here()} is {came}, expected {expected}")
+            return repr(self.value[:LONGEST])
+        return KINDS.get(type(self.value), repr(self.value)[:LONGEST])
 
     def _of(self, kind: type) -> Any:
         if type(self.value) is not kind:
@@ -129,7 +154,7 @@ class Value:
         return self.place or "the file"
 
     def _place_of(self, key: str) -> str:
-        return f"{self.place}.{key}" if self.place else key
+        return f"{self.place}.{key}" if self.place else shown(key)
 
 
 def _collect(value: Any, kinds: set[type], axes: int) -> bool:
@@ -137,7 +162,9 @@ def _collect(value: Any, kinds: set[type], axes: int) -> bool:
     if type(value) is not list:
         kinds.add(type(value))
         return True
-    return axes > 0 and all(_collect(item, kinds, axes - 1) for item in value)
+    found = set(map(type, value))
+    kinds |= found - {list}
+    return axes > 0 and (list not in found or all(_collect(item, kinds, axes - 1) for item in value))
 
 
 def _said(kinds: set[type]) -> str:

@@ -100,7 +100,7 @@ def _of_json(value: json_values.Value, parts: Mapping[str, str] | None, prefix: 
         return found
     names = value.keys()
     if not names or not all(isinstance(value[name].value, list) for name in names):
-        said = ", ".join(names[:8]) or "nothing"
+        said = ", ".join(map(json_values.shown, names[:8])) or "nothing"
         raise ValueError(f"holds {said}: neither a file of RTNeural or Neural Amp Modeler nor arrays by name")
     arrays: dict[str, Array] = {name: value[name].numbers(None, dtype) for name in names}
     return state_dicts.content(arrays, parts, prefix)

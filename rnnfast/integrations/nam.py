@@ -16,7 +16,7 @@ import numpy as np
 
 from rnnfast.integrations.content import Content
 from rnnfast.integrations.convert import of_nam
-from rnnfast.integrations.json_values import Value
+from rnnfast.integrations.json_values import Value, shown
 from rnnfast.problem import Array
 
 VERSIONS = (0, 5, 0), (0, 8, 0)
@@ -38,13 +38,12 @@ def content(value: Value, dtype: np.dtype[Any]) -> Content:
     ['LSTM', 'Linear']
     """
     _check_version(value["version"])
-    if (architecture := value["architecture"].text()) != "LSTM":
-        raise ValueError(f"architecture is {architecture!r}, which is not supported, expected 'LSTM'")
+    value["architecture"].one_of(("LSTM",))
     inputs, hidden, layers, outputs = _sizes(value["config"])
     numbers = value["weights"]
     first, above = (4 * hidden * (columns + hidden) + 6 * hidden for columns in (inputs, hidden))
     expected = first + (layers - 1) * above + outputs * (hidden + 1)
-    if (count := len(numbers.items())) != expected:
+    if (count := numbers.count()) != expected:
         raise ValueError(f"weights has {count} numbers, by its config there are {expected}")
     arrays = _arrays(numbers.numbers((expected,), dtype), inputs, hidden, layers, outputs)
     sizes = {"input_size": inputs, "hidden_size": hidden, "num_layers": layers}
@@ -74,7 +73,7 @@ def _check_version(version: Value) -> None:
 def _sizes(config: Value) -> tuple[int, int, int, int]:
     """Return the sizes of input and hidden state, the number of layers and of outputs."""
     if unknown := [key for key in config.keys() if key not in CONFIG]:  # noqa: SIM118
-        raise ValueError(f"config.{unknown[0]} is not known, expected {', '.join(CONFIG)}")
+        raise ValueError(f"config.{shown(unknown[0])} is not known, expected {', '.join(CONFIG)}")
     inputs, hidden, layers = (config[name].size() for name in CONFIG[:3])
     channels = config["in_channels"].size() if "in_channels" in config else inputs
     if channels != inputs:
@@ -117,4 +116,4 @@ def _remarks(value: Value) -> list[str]:
     metadata = value.value.get("metadata")
     names = ("name", "modeled_by", "gear_make", "gear_model", "tone_type")
     metadata = metadata if isinstance(metadata, dict) else {}
-    return [f"{name} {metadata[name]}" for name in names if isinstance(metadata.get(name), str)]
+    return [f"{name} {shown(metadata[name])}" for name in names if isinstance(metadata.get(name), str)]

@@ -4,7 +4,7 @@ Every layer has type, shape, whose last entry is the number of its units, weight
 "time-distributed-dense": kernel (I, units) and, in most, bias. "lstm": kernel (I, 4H), recurrent kernel (H, 4H) and
 bias (4H,), gates i f c o. "gru": the same with 3H and gates z r h, biases (2, 3H), the reset gate after the product.
 "activation" has no weights. Source: RTNeural's model_loader.h and python/model_utils.py. RTNeural's other layout, state
-dicts of PyTorch in JSON, is read as these are.
+dicts of PyTorch in JSON, is read as these are. Other names in a file are passed over, as RTNeural does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rnnfast.net.saved import Part
 from rnnfast.nn.activation import FUNCTIONS
 from rnnfast.problem import Array
 
+TYPES = ("dense", "time-distributed-dense", "lstm", "gru", "activation")
 GATES = {"lstm": 4, "gru": 3}
 ACTIVATIONS = FUNCTIONS[:4]
 """Those that RTNeural has; log_softmax is none of them, its elu none of this library's."""
@@ -70,26 +71,16 @@ def content(value: Value, dtype: np.dtype[Any]) -> Content:
 
 
 def _add_layer(chain: Chain, number: int, layer: Value) -> None:
-    kind, units = layer["type"].text(), _last(layer["shape"])
-    function = layer["activation"].text() if "activation" in layer else ""
+    kind, units = layer["type"].one_of(TYPES), _last(layer["shape"])
+    known = ("", "tanh") if kind in GATES else ("", *ACTIVATIONS)
+    function = layer["activation"].one_of(known) if "activation" in layer else ""
     if kind in GATES:
-        if function not in ("", "tanh"):
-            raise ValueError(f"{layer.place}.activation is {function!r}, which is not supported in a {kind}")
         _add_recurrent(chain, f"{kind}{number}", kind, layer, units)
-    elif kind in ("dense", "time-distributed-dense"):
+    elif kind != "activation":
         _add_dense(chain, f"dense{number}", layer["weights"], units)
-    elif kind == "activation":
-        if units != chain.features:
-            raise ValueError(f"{layer.place}.shape ends in {units}, expected {chain.features}, as the layer before it")
-    else:
-        known = "dense, time-distributed-dense, lstm, gru, activation"
-        raise ValueError(f"{layer.place}.type is {kind!r}, which is not supported, expected one of {known}")
+    elif units != chain.features:
+        raise ValueError(f"{layer.place}.shape ends in {units}, expected {chain.features}, as the layer before it")
     if kind not in GATES and function:
-        if function not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(
-                f"{layer.place}.activation is {function!r}, which is not supported, expected one of {known}"
-            )
         name = f"activation{number}" if kind == "activation" else f"dense{number}_{function}"
         chain.add(name, "activation", {"function": function}, {})
     chain.features = units
@@ -115,7 +106,7 @@ def _add_recurrent(chain: Chain, name: str, kind: str, layer: Value, units: int)
 
 
 def _count(weights: Value, least: int, most: int) -> int:
-    if not least <= (count := len(weights.items())) <= most:
+    if not least <= (count := weights.count()) <= most:
         expected = f"{least}" if least == most else f"{least} or {most}"
         raise ValueError(f"{weights.place} has {count} arrays, expected {expected}")
     return count

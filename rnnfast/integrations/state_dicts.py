@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnfast.integrations.content import Content
+from rnnfast.integrations.json_values import shown
 from rnnfast.net.description import Net
 from rnnfast.net.options import VARIANTS
 from rnnfast.net.saved import Part
@@ -112,10 +113,11 @@ def _only(found: Mapping[str, str]) -> Mapping[str, str]:
     if len(found) == 1 and next(iter(found.values())) in ("LSTM", "GRU"):
         return found
     advice = "name the parts in the order in which they run, with activations where the model has them"
-    example = f", such as parts={dict(found)}" if found else ""
+    words = ",".join(f"{shown(module)}={kind}" for module, kind in found.items())
+    example = f", such as parts={dict(found)} or --parts {words}" if found else ""
     raise ValueError(f"the file does not tell what its arrays belong to: {advice}{example}")
 
 
 def _some(names: Iterable[str]) -> str:
-    listed = list(map(str, names))
+    listed = [shown(str(name)) for name in names]
     return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

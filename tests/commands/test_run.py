@@ -83,6 +83,10 @@ def test_channels_are_features_of_a_model_of_as_many(tmp_path: Path) -> None:
     data = (tmp_path / "out.wav").read_bytes()
     got = np.frombuffer(data[data.index(b"data") + 8 :], np.float32).reshape(-1, 2)
     np.testing.assert_allclose(got, model(x)[0], rtol=1e-5, atol=1e-6)
+    np.save(tmp_path / "rows.npy", rows := x.reshape(-1, 4, 2))
+    assert run(tmp_path / "model.npz", tmp_path / "rows.npy", tmp_path / "out.npy") == 0
+    expected = model(np.ascontiguousarray(rows.swapaxes(0, 1)))[0].swapaxes(0, 1)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-5, atol=1e-6)
 
 
 SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {

@@ -63,7 +63,7 @@ def test_what_pytorch_computes(through_c: bool, tmp_path: Path) -> None:
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
-    "other": ({"architecture": "WaveNet"}, "architecture is 'WaveNet', which is not supported, expected 'LSTM'"),
+    "other": ({"architecture": "WaveNet"}, "architecture is 'WaveNet', which is not supported, expected one of 'LSTM'"),
     "later": ({"version": "0.8.0"}, "version is 0.8.0, formats that are known are 0.5.0 to before 0.8.0"),
     "older": ({"version": "0.4.9"}, "version is 0.4.9"),
     "no version": ({"version": 5}, "version is 5, expected a text"),

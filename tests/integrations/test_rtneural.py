@@ -89,7 +89,11 @@ FAULTS: dict[str, tuple[list[Any], Any, str]] = {
     "unknown": (["layers", 1, "type"], "unknown", "'unknown', which is not supported"),
     "no type": (["layers", 1], {}, r"layers\[1\].type is missing"),
     "elu": (["layers", 1, "activation"], "elu", r"layers\[1\].activation is 'elu', which is not supported"),
-    "hard": (["layers", 0, "activation"], "relu", r"layers\[0\].activation is 'relu', which is not supported in a gru"),
+    "hard": (
+        ["layers", 0, "activation"],
+        "relu",
+        r"layers\[0\].activation is 'relu', which is not supported, expected one of '', 'tanh'",
+    ),
     "image": (["in_shape"], [None, 4, 4, 1], "in_shape has 4 axes"),
     "residual": (["in_skip"], 1, "in_skip is 1, which is not supported"),
     "loudness": (["out_gain"], -3.5, "out_gain is -3.5, which is not supported"),
