@@ -64,7 +64,7 @@ def _through(model: Sequential, given: Input, path: Path, output: Path) -> tuple
 
 
 def _bar(steps: int) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not (steps and console.is_terminal))
 

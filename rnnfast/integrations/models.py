@@ -37,6 +37,8 @@ def load_model(
     Files of `Sequential.save` and of a net's own `save`; RTNeural's JSON; Neural Amp Modeler's .nam, LSTM, with the
     states it begins with; state dicts of PyTorch in .safetensors, .npz, JSON or, where torch is installed, .pt.
 
+    Models of other libraries take sequences (T, B, ·), whatever theirs were. What `save` writes of one, C reads.
+
     parts: of a state dict, which tells neither order nor activations: the names of its modules, in the order in which
         they run, and their kinds, LSTM, GRU, RNN_TANH, RNN_RELU, Linear, Embedding or an activation, of any name:
         {"rnn": "LSTM", "head": "Linear", "out": "tanh"}. One LSTM or GRU alone needs no word.
