@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnfast.commands.model import opened, sizes_of
+from rnnfast.commands.model import is_batch_first, opened, sizes_of
 from rnnfast.commands.options import Options
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.net.loading import LEARNED
@@ -17,12 +17,11 @@ from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.sequential import Sequential
 
-ROUNDS, SECONDS = 20, 0.002
-"""Of every part so many rounds are timed, each so long; the fastest counts."""
+ROUNDS, SECONDS, RUN = 20, 0.002, 256
+"""Of every part so many rounds are timed, each so long; the fastest counts. The last: steps that are run at once."""
 TITLES = ("part", "what it is", "in", "out", "parameters", "products", "µs a step")
 NOTE = """
-products: multiply-adds of a step. µs: one row, step by step, called from Python; –: it must see a whole sequence.
-Many steps at once, stream.run, cost less, and so does a step from C."""
+products: multiply-adds of a step. µs: one row, step by step, called from Python; –: it must see a whole sequence."""
 
 
 def run(options: Options) -> None:
@@ -35,6 +34,7 @@ def run(options: Options) -> None:
     print()
     _print_table(_rows(model))
     print(NOTE)
+    _print_run(model, found.sample_rate)
     for name, said in found.conversions.items():
         print(f"converted: {name}: {said}")
     for name, state in model.initial_states.items():
@@ -57,6 +57,18 @@ def _rows(model: Sequential) -> list[list[str]]:
     stream = None if any(row[-1] == "–" for row in rows) else _stream(model)
     cost = "–" if stream is None else f"{_microseconds(stream):.2g}"
     return [*rows, ["model", "", rows[1][2], str(width), f"{parameters:,}", f"{products:,}", cost]]
+
+
+def _print_run(model: Sequential, rate: float | None) -> None:
+    """Print what a step costs among many at once, of a model that can be streamed."""
+    if any(isinstance(part, Recurrent) and part.net.bidirectional for part in model.parts.values()):
+        return
+    stream, sizes = model.stream(), sizes_of(model)
+    shape = (1, RUN) if is_batch_first(model) else (RUN, 1)
+    x = np.zeros(shape, np.int64) if sizes.takes_indices else np.zeros((*shape, sizes.inputs or 1), sizes.dtype)
+    cost = _microseconds(lambda: stream.run(x)) / RUN
+    times = f", {1e6 / rate / cost:,.3g} times real time" if rate else ""
+    print(f"{RUN} steps at once, stream.run: {cost:.2g} µs a step{times}")
 
 
 def _print_table(rows: list[list[str]]) -> None:

@@ -114,8 +114,12 @@ def encoded(samples: Array, kind: Format) -> tuple[bytes, int]:
 
 
 def header(kind: Format, frames: int, name: str) -> bytes:
-    """Return what stands before so many frames. Raises UserError where there are more than the format can count."""
+    """Return what stands before so many frames. Raises UserError where there is more than the format can count."""
     size = frames * kind.frame
+    if kind.frame >= 2**16 or kind.rate * kind.frame > LARGEST:
+        raise UserError(
+            f"{name} would have {kind.channels} channels at {kind.rate} a second, more than a .wav can: write an .npy"
+        )
     if size > LARGEST - 64:
         raise UserError(f"{name} would have {size} bytes of sound, a .wav has at most 4 GB: write an .npy")
     rate = kind.rate * kind.frame

@@ -12,10 +12,15 @@ import numpy as np
 import pytest
 from commands import assert_one_line
 from foreign_models import nam_file, nam_output
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sounds import KINDS, wav
 
 import rnnfast
 from rnnfast import cli, nn
+from rnnfast.commands import inputs, outputs
+from rnnfast.commands.model import sizes_of
+from rnnfast.examples.errors import UserError
 from rnnfast.problem import Array
 
 pytest.importorskip("rich", reason="rnnfast run needs rich")
@@ -214,6 +219,23 @@ def test_inputs_that_cannot_be_read(fault: str, amp: Any, tmp_path: Path, capsys
     assert run(amp[0], tmp_path / name, tmp_path / "out.npy") == 1
     assert_one_line(capsys.readouterr().err, words)
     assert not (tmp_path / "out.npy").exists()
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_sounds_changed_anywhere(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / "changed.wav"
+    wav(path, np.zeros((9, 2)), data.draw(st.sampled_from(KINDS)), extensible=data.draw(st.booleans()))
+    good, at = path.read_bytes(), data.draw(st.integers(0, 80))
+    path.write_bytes(good[:at] + data.draw(st.binary(max_size=4)) + good[at + data.draw(st.integers(0, 4)) :])
+    model = nn.Sequential(net=rnnfast.GRU(1, 1))
+    try:
+        with inputs.opened(path, sizes_of(model)) as given, outputs.replaced(path, given, 1) as taken:
+            for chunk in given.chunks(4):
+                assert chunk.shape[1:] == (given.rows, 1)
+                taken.write(chunk)
+    except UserError as error:
+        assert str(path) in str(error) or "NaN or inf" in str(error)
 
 
 def saved(folder: Path, x: Array, **parts: Any) -> tuple[Path, Path]:

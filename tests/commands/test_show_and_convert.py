@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def test_show(tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFi
     assert "a model of Neural Amp Modeler, made for 48000 samples a second, float32" in printed
     assert "name Plexi" in printed and "learned: lstm begins with the h0 and c0 of the file" in printed
     assert "converted: lstm: matrices of input and hidden state parted" in printed
+    assert re.search(r"^256 steps at once, stream.run: [\d.]+ µs a step, [\d.,]+ times real time$", printed, re.M)
     rows = table(printed)
     net = rnnfast.LSTM(1, 3, 2).net
     assert rows["lstm"][:4] == ["1", "3", str(net.num_parameters), str(12 * (1 + 3 + 3 + 3))]
