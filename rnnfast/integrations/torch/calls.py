@@ -247,7 +247,7 @@ class Runner:
             raise RuntimeError(self._misfits(parameters))
         if reserve.numel() < prepared.bound.reserve_bytes() or not all(p.shape == prepared.state_shape for p in state):
             raise RuntimeError("x or the state was given data of another shape since the forward: call forward again")
-        if keep or reserve.data_ptr() % ALIGNMENT:
+        if reserve.data_ptr() % ALIGNMENT:
             reserve = reserve.clone()
         if dense:
             array, dy_array = at(x.data_ptr()), None if dy is None else at(dy.data_ptr())
@@ -262,7 +262,7 @@ class Runner:
         is_ragged = lengths is not None or mask is not None or resets is not None
         known = Reserve(at(reserve.data_ptr()), reserve.numel(), seed, ragged if is_ragged else None)
         arrays = array, dy_array, d_final, dx, d_start, d_parameters, None, start, lengths, mask, resets, dense
-        prepared.bound.backward(known, _new(BackwardArrays, (*arrays, addresses)))
+        prepared.bound.backward(known, _new(BackwardArrays, (*arrays, addresses)), keep=keep)
         return (
             None if dx is None else from_numpy(dx),
             [*map(from_numpy, d_start)],
