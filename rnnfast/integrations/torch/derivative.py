@@ -59,7 +59,7 @@ _once: Callable[..., tuple[Tensor, ...]] = Once.apply  # type: ignore[assignment
 
 
 def differentiable(*arguments: Any) -> tuple[Tensor, ...]:
-    """Run `forward`, or `record` where a derivative may be asked for. Raises RuntimeError under torch.func."""
+    """Run `record` where a derivative may be asked for, else `infer`. Raises RuntimeError under torch.func."""
     if _transforms_are_active():
         raise RuntimeError(NO_TRANSFORMS)
     (x, parameters, *rest), options = taken_apart(arguments)
@@ -67,8 +67,7 @@ def differentiable(*arguments: Any) -> tuple[Tensor, ...]:
     recorded = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
     if recorded or forward_ad._current_level >= 0:
         return _recorded(options, *tensors)
-    with torch._C._AutoDispatchBelowAutograd():
-        results: tuple[Tensor, ...] = torch.ops.rnnfast.forward(*arguments)
+    results: tuple[Tensor, ...] = torch.ops.rnnfast.infer(*arguments)
     return results
 
 

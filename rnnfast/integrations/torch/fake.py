@@ -64,5 +64,6 @@ def _row(lines: int) -> int:
     return lines + 1 if lines >= 16 and lines % 2 == 0 else lines
 
 
-for kernel in (forward, record, backward):
-    torch.library.register_fake(f"rnnfast::{kernel.__name__}", kernel, lib=library)
+KERNELS: dict[str, Any] = {"forward": forward, "infer": forward, "record": record, "backward": backward}
+for name, kernel in KERNELS.items():
+    torch.library.register_fake(f"rnnfast::{name}", kernel, lib=library)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted, runner_of
-from rnnfast.integrations.torch.checked import check, state_shapes
-from rnnfast.integrations.torch.schemas import Inputs, library, taken_apart
+from rnnfast.integrations.torch.checked import check, net_of, state_shapes
+from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,17 +61,28 @@ def _results(results: Results) -> tuple[Tensor, Tensor, Tensor]:
 def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs, list[Tensor]]:
     """Return what runs the call, its tensors without gaps, of x in the last axis, and its states, [] for zeros."""
     inputs, options = taken_apart(arguments)
+    x, parameters, *rest = inputs
+    runner = _runner(options, x.shape[-1], x.dtype, torch.get_num_threads())
+    if (
+        not any(part is not None for part in rest[:5])
+        and x.dim() == 3
+        and x.stride(-1) == 1
+        and runner.fits(parameters)
+    ):
+        return runner, inputs, []
     net = check(inputs, options)
-    runner, parameters = runner_of(net, torch.get_num_threads()), inputs.parameters
-    if not all(parameter.is_contiguous() for parameter in parameters):
-        parameters = [parameter.contiguous() for parameter in parameters]
-    inputs = inputs._replace(x=_dense(inputs.x), parameters=parameters)
+    parameters = [parameter.contiguous() for parameter in parameters]
+    inputs = inputs._replace(x=_dense(x), parameters=parameters)
     states = (inputs.h0, inputs.c0)[: len(net.states)]
     if all(part is None for part in states):
         return runner, inputs, []
-    shapes = state_shapes(net, inputs.x.shape[1])
-    pairs = zip(states, shapes, strict=True)
-    return runner, inputs, [inputs.x.new_zeros(shape) if part is None else part.contiguous() for part, shape in pairs]
+    pairs = zip(states, state_shapes(net, x.shape[1]), strict=True)
+    return runner, inputs, [x.new_zeros(shape) if part is None else part.contiguous() for part, shape in pairs]
+
+
+@functools.lru_cache(maxsize=256)
+def _runner(options: Options, input_size: int, dtype: torch.dtype, num_threads: int) -> Runner:
+    return runner_of(net_of(options, input_size, dtype), num_threads)
 
 
 def _dense(tensor: Tensor) -> Tensor:
@@ -88,5 +100,5 @@ def _kind(how: int, runner: Runner, inputs: Inputs) -> tuple[int, int, Ragged]:
     return how, seed, runner.ragged(how, inputs.x.shape, inputs.lengths, inputs.mask, inputs.resets)
 
 
-for kernel in (forward, record, backward):
-    library.impl(kernel.__name__, kernel, "CPU")
+for name, kernel in {"forward": forward, "infer": forward, "record": record, "backward": backward}.items():
+    library.impl(name, kernel, "CPU")

@@ -3,7 +3,8 @@
 None of them changes an argument or gives one back, and all random numbers come in as `seed`: whatever traces, reorders
 or repeats calls may do so with these.
 
-- `forward`: y and the final states. Differentiable; where a gradient will be asked for it runs as `record`.
+- `forward`: y and the final states. Differentiable: runs as `record` where gradients may be asked for, else as `infer`.
+- `infer`: the same, by no way that autograd looks at, which saves most of what a call costs.
 - `record`: the same, and what `backward` needs of it.
 - `backward`: gradients, those that are needed.
 """
@@ -28,6 +29,7 @@ TAGS = (torch.Tag.pt2_compliant_tag,)
 _made: Any = torch.library.Library  # whose types PyTorch does not tell
 library: Any = _made("rnnfast", "DEF")
 library.define(f"forward({INPUTS}, {OPTIONS}) -> ({STATES})", tags=TAGS)
+library.define(f"infer({INPUTS}, {OPTIONS}) -> ({STATES})", tags=TAGS)
 library.define(f"record({INPUTS}, {OPTIONS}) -> ({STATES}, Tensor reserve)", tags=TAGS)
 library.define(
     f"backward(Tensor? dy, Tensor? dh_n, Tensor? dc_n, Tensor reserve, bool[] needed, {INPUTS}, {OPTIONS}) -> Tensor[]",

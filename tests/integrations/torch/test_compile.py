@@ -58,7 +58,7 @@ def test_evaluation_records_nothing(name: str) -> None:
         found = outputs_of(compiled(x))
         assert_same(found, outputs_of(model(x)))
     assert not any(output.requires_grad for output in found)
-    assert operators_in(*graphs) == {"forward"}
+    assert operators_in(*graphs) == {"infer"}
 
 
 def operators_in(*graphs: Any) -> set[str]:

@@ -48,8 +48,8 @@ def operators_in(program: Any) -> list[str]:
 def test_models_of_any_length_and_batch(name: str, strict: bool) -> None:
     model, program = exported(name, strict=strict)
     assert_runs_alike(program.module(), model, name)
-    for graph in (program, program.run_decompositions()):
-        assert operators_in(graph) == ["rnnfast.forward.default"] * COUNTS[name]
+    for graph, operator in ((program, "forward"), (program.run_decompositions(), "infer")):
+        assert operators_in(graph) == [f"rnnfast.{operator}.default"] * COUNTS[name]
 
 
 def test_an_exported_model_can_be_trained() -> None:

@@ -48,7 +48,7 @@ def backward_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 def test_pytorch_finds_nothing_wrong_with_them(call: str) -> None:
     torch.library.opcheck(ops.forward.default, arguments_of(call))
     plain = arguments_of(call, dtype=torch.float32, grad=False)
-    for operator, arguments in ((ops.record, plain), (ops.backward, backward_arguments(plain))):
+    for operator, arguments in ((ops.infer, plain), (ops.record, plain), (ops.backward, backward_arguments(plain))):
         torch.library.opcheck(operator.default, arguments, test_utils=("test_schema", "test_faketensor"))
 
 
@@ -91,7 +91,7 @@ def test_nothing_is_recorded_where_no_gradient_can_be_asked_for() -> None:
         with torch.inference_mode():
             assert ops.forward(*arguments)[0].is_inference()
         assert not ops.forward(*plain)[0].requires_grad
-    assert seen.names == ["record", "forward", "forward", "forward"]
+    assert seen.names == ["record", "infer", "forward", "infer"]  # to inference tensors autograd has no say
 
 
 @pytest.mark.parametrize("call", ["lstm", "lstm, dropout, hold"])
@@ -180,7 +180,8 @@ def test_autocast_computes_in_float32() -> None:
 
 def test_calls_run_on_as_many_threads_as_pytorch_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, before = [], torch.get_num_threads()
-    monkeypatch.setattr(kernels, "runner_of", lambda net, count: counts.append(count) or runner_of(net, count))
+    runner_of = kernels._runner
+    monkeypatch.setattr(kernels, "_runner", lambda *form: counts.append(form[-1]) or runner_of(*form))
     arguments = arguments_of("lstm", dtype=torch.float32)
     try:
         for count in (1, 3):
