@@ -10,7 +10,8 @@ from torch import nn
 
 from rnnfast.backends.c import backend as c
 from rnnfast.integrations.torch.forward import Forward, refuse_script
-from rnnfast.integrations.torch.layers import KINDS, Layer, against, kind_of
+from rnnfast.integrations.torch.layers import KINDS, against, kind_of
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 
 HOOK_OF_SCRIPT = "__prepare_scriptable__"

@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
-from rnnfast.integrations.torch.calls import DTYPES
+from rnnfast.integrations.torch.forms import DTYPES
 from rnnfast.integrations.torch.schemas import Inputs, Options
 from rnnfast.net.description import Net
 
@@ -51,6 +51,15 @@ def check(inputs: Inputs, options: Options) -> Net:
             if name != "lengths" and ragged.dtype not in FLAGS:
                 raise TypeError(f"{name} has dtype {ragged.dtype}, expected torch.bool or torch.uint8")
     return net
+
+
+def check_gradients(net: Net, x: Tensor, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> None:
+    """Raise ValueError or TypeError for gradients that are not of the form of what they are the gradients of."""
+    steps, batch, _ = x.shape
+    shapes = (steps, batch, net.output_size), *state_shapes(net, batch)
+    for (name, gradient), shape in zip({"dy": dy, "dh_n": dh_n, "dc_n": dc_n}.items(), shapes, strict=False):
+        if gradient is not None:
+            _check(name, gradient, shape, x.dtype)
 
 
 def state_shapes(net: Net, batch: int) -> list[tuple[int, ...]]:

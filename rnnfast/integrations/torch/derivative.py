@@ -25,7 +25,7 @@ class Recorded(torch.autograd.Function):
         """Run on x, h0, c0, lengths, mask, resets, seed and the parameters, and keep them."""
         x, h0, c0, lengths, mask, resets, seed, *parameters = tensors
         inputs = x, parameters, h0, c0, lengths, mask, resets, seed
-        *results, reserve = torch.ops.rnnfast.record(*inputs, *options)
+        *results, reserve = torch.ops.rnnfast.record.default(*inputs, *options)
         ctx.options = options
         ctx.save_for_backward(reserve, *tensors)
         ctx.set_materialize_grads(False)
@@ -39,7 +39,7 @@ class Recorded(torch.autograd.Function):
         for_inputs, for_parameters = ctx.needs_input_grad[1:4], ctx.needs_input_grad[BEFORE:]
         inputs = x, parameters, h0, c0, lengths, mask, resets, seed
         needed = [*for_inputs, any(for_parameters)]
-        found = torch.ops.rnnfast.backward(*gradients, reserve, needed, *inputs, *ctx.options)
+        found = torch.ops.rnnfast.backward.default(*gradients, reserve, needed, *inputs, *ctx.options)
         if torch.is_grad_enabled():
             found = _once(len(found), *found, *gradients, x, h0, c0, *parameters)
         left = iter(found)
@@ -67,7 +67,7 @@ def differentiable(*arguments: Any) -> tuple[Tensor, ...]:
     recorded = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
     if recorded or forward_ad._current_level >= 0:
         return _recorded(options, *tensors)
-    results: tuple[Tensor, ...] = torch.ops.rnnfast.infer(*arguments)
+    results: tuple[Tensor, ...] = torch.ops.rnnfast.infer.default(*arguments)
     return results
 
 

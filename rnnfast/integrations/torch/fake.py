@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnfast.integrations.torch.checked import check, state_shapes
+from rnnfast.integrations.torch.checked import check, check_gradients, state_shapes
 from rnnfast.integrations.torch.schemas import library, taken_apart
 from rnnfast.net.description import Net
 from rnnfast.problem import CELLS
@@ -44,6 +44,7 @@ def backward(
     """Return tensors shaped like x, h0, c0 and all parameters, in so far as these are `needed`."""
     inputs, options = taken_apart(arguments)
     net = check(inputs, options)
+    check_gradients(net, inputs.x, dy, dh_n, dc_n)
     shapes = [inputs.x.shape, *state_shapes(net, inputs.x.shape[1])]
     wanted = [shape for shape, need in zip(shapes, needed, strict=False) if need]
     if needed[3]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from rnnfast.integrations.torch import traced
-from rnnfast.integrations.torch.layers import Layer, Module
+from rnnfast.integrations.torch.layers import Module
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 
 _is_tracing = torch._C._get_tracing_state

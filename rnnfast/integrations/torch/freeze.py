@@ -12,7 +12,8 @@ from torch import nn
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forward import Forward
-from rnnfast.integrations.torch.layers import Layer, Module, against, names_of, net_of
+from rnnfast.integrations.torch.layers import Module, against, names_of, net_of
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters

@@ -141,7 +141,7 @@ def _gradients(
     runner, how, seed, ragged, packing, addresses = ctx.way
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
-    wanted = Wanted(for_x, for_h or for_c, any(for_parameters))
+    wanted = _new(Wanted, (for_x, for_h or for_c, True in for_parameters))
     state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted, runner_of
-from rnnfast.integrations.torch.checked import check, net_of, state_shapes
+from rnnfast.integrations.torch.checked import check, check_gradients, net_of, state_shapes
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 
@@ -37,12 +37,13 @@ def backward(
     """Return the gradients of x, h0, c0 and all parameters, in so far as these are `needed`. Raises as `forward`."""
     runner, inputs, state = _read(arguments)
     how, seed, ragged = _kind(RECORDED, runner, inputs)
+    check_gradients(runner.net, inputs.x, dy, dh_n, dc_n)
     need_x, need_h, need_c, need_parameters = needed
     d_state = [None if part is None else part.contiguous() for part in (dh_n, dc_n)][: len(runner.net.states)]
     wanted = Wanted(need_x, need_h or need_c, need_parameters)
     dy = None if dy is None else _dense(dy)
     call = inputs.x, state, inputs.parameters, dy, d_state, how, seed, ragged, wanted
-    dx, d_start, d_parameters = runner.backward(reserve, *call, keep=True)
+    dx, d_start, d_parameters = runner.backward(reserve.contiguous(), *call, keep=True)
     made: Any = dx, *d_start
     return [gradient for gradient, need in zip(made, needed, strict=False) if need] + (d_parameters or [])
 
@@ -62,13 +63,9 @@ def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs, list[Tensor]]:
     """Return what runs the call, its tensors without gaps, of x in the last axis, and its states, [] for zeros."""
     inputs, options = taken_apart(arguments)
     x, parameters, *rest = inputs
-    runner = _runner(options, x.shape[-1], x.dtype, torch.get_num_threads())
-    if (
-        not any(part is not None for part in rest[:5])
-        and x.dim() == 3
-        and x.stride(-1) == 1
-        and runner.fits(parameters)
-    ):
+    runner = _runner(options, x.shape[-1] if x.dim() else 1, x.dtype, torch.get_num_threads())
+    alone = not any(part is not None for part in rest[:5]) and x.dim() == 3 and x.stride(-1) == 1
+    if alone and len(parameters) == len(runner.shapes) and runner.fits(parameters):
         return runner, inputs, []
     net = check(inputs, options)
     parameters = [parameter.contiguous() for parameter in parameters]

@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnfast.checks.values import one_of, probability, truth
 from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.forward import refuse_script
-from rnnfast.integrations.torch.layers import Layer, against
+from rnnfast.integrations.torch.layers import against
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 from rnnfast.problem import MaskedOutput
 

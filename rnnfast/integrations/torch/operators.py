@@ -49,7 +49,7 @@ def call(
     h0, c0 = (*state, None, None)[:2]
     drops = train and (options.dropout > 0 or options.input_dropout > 0 or options.recurrent_dropout > 0)
     inputs = x, list(parameters), h0, c0, lengths, mask, resets, drawn_seed() if drops else None
-    y, h_n, c_n = torch.ops.rnnfast.forward(*inputs, *options)
+    y, h_n, c_n = torch.ops.rnnfast.forward.default(*inputs, *options)
     final = [h_n] if c_n.dim() == 1 else [h_n, c_n]
     if swapped:
         y = y.transpose(0, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnfast.integrations.torch.calls import DTYPES
+from rnnfast.integrations.torch.forms import DTYPES
 from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options

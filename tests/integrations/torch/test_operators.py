@@ -196,6 +196,7 @@ def test_calls_run_on_as_many_threads_as_pytorch_may_use(monkeypatch: pytest.Mon
     ("changed", "error", "match"),
     [
         ({"x": torch.zeros(4, 2)}, ValueError, r"x has shape \(4, 2\), expected \(T, B, I\)"),
+        ({"x": torch.zeros(())}, ValueError, r"x has shape \(\), expected"),
         ({"x": torch.zeros(4, 3, 5)}, ValueError, "x has 5 features"),
         ({"x": torch.zeros(4, 3, 2, dtype=torch.float16)}, TypeError, "torch.float16, expected"),
         ({"parameters": []}, ValueError, "0 parameters were given, expected 16"),
@@ -206,6 +207,7 @@ def test_calls_run_on_as_many_threads_as_pytorch_may_use(monkeypatch: pytest.Mon
         ({"mask": torch.ones(3, 4, dtype=torch.bool)}, ValueError, "mask has shape"),
         ({"resets": torch.ones(4, 3)}, TypeError, "resets"),
         ({"dropout": 1.5}, ValueError, "dropout"),
+        ({"hidden_size": 4}, ValueError, r"weight_ih_l0 has shape \(12, 2\), expected \(16, 2\)"),
         ({"cell": "lru"}, (ValueError, KeyError), "lru"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -216,3 +218,30 @@ def test_bad_arguments_are_refused_by_name(changed: dict[str, Any], error: type[
     given = dict(zip(names, arguments, strict=True)) | changed
     with pytest.raises(error, match=match):
         ops.forward(*given.values())
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "match"),
+    [
+        (0, torch.zeros(4, 3, 7), "dy has shape"),
+        (1, torch.zeros(4, 3, 3, dtype=torch.float64), "dh_n has dtype"),
+        (2, torch.zeros(1), "dc_n has shape"),
+        (3, torch.zeros(8, dtype=torch.uint8), "call forward again"),
+    ],
+    ids=["dy", "dh_n", "dc_n", "reserve"],
+)
+def test_bad_gradients_are_refused_by_name(position: int, value: Any, match: str) -> None:
+    arguments = [*backward_arguments(arguments_of("lstm", dtype=torch.float32, grad=False))]
+    arguments[position] = value
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=match):
+        ops.backward(*arguments)
+
+
+def test_a_reserve_with_gaps_or_moved_gives_the_same_bits() -> None:
+    dy, dh_n, dc_n, reserve, *rest = backward_arguments(arguments_of("lstm", grad=False))
+    expected = ops.backward(dy, dh_n, dc_n, reserve, *rest)
+    moved = torch.zeros(len(reserve) + 1, dtype=torch.uint8)[1:].copy_(reserve)
+    gaps = torch.zeros(len(reserve), 2, dtype=torch.uint8)
+    gaps[:, 0] = reserve
+    for other in (moved, gaps[:, 0]):
+        assert all(map(torch.equal, ops.backward(dy, dh_n, dc_n, other, *rest), expected))
