@@ -27,6 +27,11 @@ def accelerate(model: ModelT) -> ModelT:
     Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
 
+    Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
+    operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
+    PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
+    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded.
+
     Raises TypeError for what is no module.
 
     >>> import torch
@@ -78,7 +83,7 @@ def report(model: nn.Module) -> dict[str, str]:
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
     that is on another device, of another dtype or of a class of its own, while torch.jit traces, and all that PyTorch
-    refuses.
+    refuses. Calls that have no operator under `torch.compile`, those of packed sequences, are served and not listed.
 
     >>> import torch
     >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))

@@ -24,7 +24,8 @@ UNTRACED = "rnnfast has no operator for this call of a recurrent module, which r
 
 def is_ours(module: Any) -> bool:
     """Whether a call of this module runs code of this package."""
-    return str(getattr(module.forward, "__module__", "")).startswith(OURS)
+    forward = getattr(module, "forward", None)
+    return str(getattr(forward, "__module__", "")).startswith(OURS)
 
 
 def tell(dynamo: Any) -> None:
@@ -32,6 +33,8 @@ def tell(dynamo: Any) -> None:
     traced.untraced = dynamo.disable(traced.untraced)
     traced.untraced._torchdynamo_disable_msg = UNTRACED  # type: ignore[attr-defined]
     builder = dynamo.variables.builder.VariableBuilder
+    if not hasattr(builder, "wrap_module"):  # another PyTorch's: the graph breaks, as ever
+        return
     wrap = builder.wrap_module
 
     @functools.wraps(wrap)

@@ -98,7 +98,7 @@ class LSTM(Extended, nn.LSTM):
     masked_output: what y holds at steps that are not live, "zero" or "hold", the last live output.
     memory: "full" keeps what backward needs of every step; "checkpoint", or a number of bytes that this may take, runs
         parts of the steps forward again in backward.
-    truncate: no gradient flows back over steps truncate, 2·truncate and so on.
+    truncate: no gradient flows back over steps truncate, 2·truncate and so on. It and `memory` break compiled graphs.
 
     State dicts, parameter names and results are those of PyTorch's class.
 
