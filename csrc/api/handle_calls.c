@@ -37,9 +37,10 @@ int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, i
   if (status != RF_OK) return status;
   if (num_threads == 0) num_threads = 1;
   if (num_threads > RF_MAX_THREADS) num_threads = RF_MAX_THREADS;
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   status = rf_handle_make(spec, count, isa, num_threads, head, net);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
   return status;
 }
 
@@ -112,9 +113,10 @@ int32_t rf_net_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, 
 }
 
 void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace) {
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   rf_handle_step(net, batch, x, y, state, workspace);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
 }
 
 int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence) {
@@ -122,8 +124,9 @@ int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence) {
   for (int64_t b = 0; sequence->lengths != NULL && b < sequence->batch; b++) {
     if (sequence->lengths[b] < 0 || sequence->lengths[b] > sequence->steps) return RF_ERROR_RANGE;
   }
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   rf_handle_run(net, sequence);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
   return RF_OK;
 }

@@ -162,7 +162,10 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
     }
     from = outputs;
   }
-  if (net && count == 1 && parts->step && parts->problem.num_layers == 1) net->only = parts->step;
+  if (net && count == 1 && parts->step && parts->problem.num_layers == 1) {
+    net->only = parts->step;
+    net->only_rows = parts->step_rows;
+  }
   return RF_OK;
 }
 
