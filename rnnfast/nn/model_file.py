@@ -7,6 +7,7 @@ import os
 from rnnfast.backends import choose
 from rnnfast.net import files, saved
 from rnnfast.nn import stored_parts
+from rnnfast.nn.names import check_part_name
 from rnnfast.nn.sequential import Sequential
 
 
@@ -27,11 +28,16 @@ def load_model(path: str | os.PathLike[str], *, backend: str | None = None) -> S
     arrays, metadata = files.load_with_metadata(path)
     file = os.fspath(path)
     described = saved.parts_in(metadata, file)
-    names = [part["name"] or "net" for part in described]
+    names = [part["name"] for part in described]
+    if names == [""]:
+        names = ["net"]
     if not names:
         raise ValueError(f"{file} does not tell what its arrays belong to: make the parts and call load of each")
     if twice := [name for n, name in enumerate(names) if name in names[:n]]:
         raise ValueError(f"{file} has several parts called {twice[0]!r}, expected a name of its own for each")
+    with stored_parts.naming(file):
+        for name in names:
+            check_part_name(name)
     made, initial = {}, {}
     for name, part in zip(names, described, strict=True):
         with stored_parts.naming(f"{file}, part {name!r}"):
