@@ -66,10 +66,13 @@ def test_steps_have_the_bits_of_a_sequence(
 
 
 @EVERY_CELL
-def test_a_thousand_steps_are_one_sequence(cell: str) -> None:
-    problem = problem_of(cell=cell, steps=1000, batch=2, input_size=8, hidden_size=16, layers=2)
+@BOTH
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_thousand_steps_are_one_sequence(cell: str, dtype: str, variant: str) -> None:
+    sizes = {"steps": 1000, "batch": 2, "input_size": 8, "hidden_size": 16, "layers": 2}
+    problem = replace(problem_of(dtype, cell=cell, **sizes), variant=variant)
     y, net = expected(problem), handle(problem)
-    stepped, run = Rows(net, 2, "float32"), Rows(net, 2, "float32", steps=1000)
+    stepped, run = Rows(net, 2, dtype), Rows(net, 2, dtype, steps=1000)
     np.testing.assert_array_equal(np.stack([stepped.step(x) for x in x_of(problem)]), y)
     np.testing.assert_array_equal(run.forward(x_of(problem)), y)
     np.testing.assert_array_equal(run.read((2, 2, 16)), stepped.read((2, 2, 16)))
