@@ -120,7 +120,7 @@ class Sequential:
         """Write all parts to a .safetensors file, which `rf_net_load` reads from C, or to an .npz.
 
         A file that was there is replaced whole or not at all. Raises OSError where it cannot be written, ValueError for
-        a .safetensors of activations alone: from C no width can be told.
+        more than 1,024 parts, and for a .safetensors of activations alone: from C no width can be told.
         """
         if str(path).endswith(".safetensors") and chain.output_size(self.parts) is None:
             raise ValueError(

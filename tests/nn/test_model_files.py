@@ -114,6 +114,19 @@ def test_names_and_chains_of_a_file(tmp_path: Path) -> None:
     assert rnnfast.load_model(path)(np.ones((1, 2), np.float32))[0].tolist() == [[2.0] * 4]
 
 
+def test_more_parts_than_c_reads_are_not_saved(tmp_path: Path) -> None:
+    model = nn.Sequential(**{f"p{n}": "tanh" for n in range(saved.MOST_PARTS + 1)})
+    with pytest.raises(ValueError, match="1025 nets and layers are too many for a file, expected 1024 at most"):
+        model.save(tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_no_file_can_have_are_refused() -> None:
+    for name in ("", "a.b", "\ud800"):
+        with pytest.raises(ValueError, match="cannot be the name of a part"):
+            nn.Sequential(**{name: "tanh"})
+
+
 def test_another_backend_is_no_fault_of_the_file(tmp_path: Path) -> None:
     rnnfast.GRU(2, 3).save(tmp_path / "net.npz")
     with pytest.raises(ValueError, match="^(?!.*net.npz).*none"):
