@@ -286,6 +286,11 @@ def test_scratch_serves_fewer_steps_and_rows(cell: str, threads: int) -> None:
                 assert net.workspace_bytes(more, rows) >= needed
 
 
+def test_a_small_net_takes_little_memory() -> None:
+    net = handle(problem_of(input_size=1, hidden_size=24), [(np.zeros((1, 24), "float32"), None)])
+    assert net.workspace_bytes(1, 1) <= 4096
+
+
 def test_sizes_beyond_memory_are_told() -> None:
     ffi, lib = library()
     net, size = handle(problem_of()).net, ffi.new("size_t *")
