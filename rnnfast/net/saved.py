@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from numpy.typing import DTypeLike
@@ -69,6 +69,16 @@ def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
         raise ValueError(f"{path} was written by a later version of rnnfast, which can load it: upgrade")
     found: list[Part] = parts
     return found
+
+
+def without_dtype(parts: Sequence[Part]) -> list[Part]:
+    """Return parts that do not tell a dtype, for arrays that are converted to another.
+
+    >>> without_dtype([{"name": "out", "kind": "Linear", "options": {"in_features": 2, "dtype": "float32"}}])
+    [{'name': 'out', 'kind': 'Linear', 'options': {'in_features': 2}}]
+    """
+    kept = [{key: value for key, value in part["options"].items() if key != "dtype"} for part in parts]
+    return [{**part, "options": options} for part, options in zip(parts, kept, strict=True)]
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -114,6 +114,12 @@ def test_names_and_chains_of_a_file(tmp_path: Path) -> None:
     assert rnnfast.load_model(path)(np.ones((1, 2), np.float32))[0].tolist() == [[2.0] * 4]
 
 
+def test_options_do_not_hold_a_conversion_up(tmp_path: Path) -> None:
+    nn.Sequential(net=rnnfast.LSTM(2, 3), head=nn.Linear(3, 1)).save(tmp_path / "model.npz")
+    model = rnnfast.load_model(tmp_path / "model.npz", dtype="float64")
+    assert {array.dtype for array in model.parameters.values()} == {np.dtype("float64")}
+
+
 def test_more_parts_than_c_reads_are_not_saved(tmp_path: Path) -> None:
     model = nn.Sequential(**{f"p{n}": "tanh" for n in range(saved.MOST_PARTS + 1)})
     with pytest.raises(ValueError, match="1025 nets and layers are too many for a file, expected 1024 at most"):
