@@ -82,7 +82,9 @@ def read(
     with naming(file):
         if described:
             _refuse_words("rnnfast", parts, prefix)
-            return Content("rnnfast", described, arrays if number is None else of_dtype(arrays, number))
+            if number is None:
+                return Content("rnnfast", described, arrays)
+            return Content("rnnfast", saved.without_dtype(described), of_dtype(arrays, number))
         found = state_dicts.content(arrays, parts, prefix)
         return replace(found, arrays=of_dtype(found.arrays, number))
 
