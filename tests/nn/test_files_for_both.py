@@ -109,3 +109,11 @@ def test_headers_are_read_alike(old: str, new: str, read: bool, tmp_path: Path) 
     (tmp_path / "model.safetensors").write_bytes(data)
     found = read_by_c(data) is not None, read_by_python(tmp_path / "model.safetensors") is not None
     assert found == (read, read)
+
+
+@pytest.mark.parametrize("begins", [b"PK", b"\x80\x02", b"\x80\x04", b" {"])
+def test_no_length_of_a_header_is_taken_for_another_format(begins: bytes, tmp_path: Path) -> None:
+    length = int.from_bytes(begins, "little")
+    data = length.to_bytes(8, "little") + HEADER.encode().ljust(length) + bytes(64)
+    (tmp_path / "model.safetensors").write_bytes(data)
+    assert read_by_c(data) is not None and read_by_python(tmp_path / "model.safetensors") is not None
