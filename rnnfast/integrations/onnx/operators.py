@@ -1,0 +1,47 @@
+"""The operators that are supported, by name; others are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rnnfast.integrations.json_values import shown
+from rnnfast.integrations.onnx import arithmetic, shaping
+from rnnfast.integrations.onnx.graph import RECURRENT, Node
+from rnnfast.integrations.onnx.recurrent import recurrent
+from rnnfast.integrations.onnx.shaping import Call, Known
+
+MAKERS: dict[str, Callable[[Node, Known], Call]] = {
+    "Add": arithmetic.add,
+    "Cast": shaping.cast,
+    "Concat": shaping.concat,
+    "Constant": shaping.constant,
+    "Expand": shaping.expand,
+    "Gather": shaping.gather,
+    "Gemm": arithmetic.gemm,
+    "Identity": shaping.identity,
+    "MatMul": arithmetic.matmul,
+    "Mul": arithmetic.mul,
+    "Reshape": shaping.reshape,
+    "Shape": shaping.shape_of,
+    "Slice": shaping.slice_,
+    "Squeeze": shaping.squeeze,
+    "Transpose": shaping.transpose,
+    "Unsqueeze": shaping.unsqueeze,
+    **dict.fromkeys(arithmetic.ACTIVATIONS, arithmetic.activation),
+}
+VIEWS = ("Cast", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators whose output may share the memory of their first input."""
+FOLDED = (*VIEWS, "Concat", "Constant", "Gather", "Shape")
+"""Operators that run once, when a graph is prepared, where their inputs are constants."""
+
+
+def maker(node: Node, backend: str | None = None) -> Callable[[Known], Any]:
+    """Return what makes the call of a node from its constant inputs. Raises ValueError for an unknown operator."""
+    if node.is_recurrent:
+        return partial(recurrent, node, backend=backend)
+    if node.operator not in MAKERS:
+        known = ", ".join(sorted((*MAKERS, *RECURRENT)))
+        raise ValueError(f"operator {shown(node.operator)} is not supported, expected {known}")
+    return partial(MAKERS[node.operator], node)
