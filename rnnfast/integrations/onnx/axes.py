@@ -24,10 +24,12 @@ def outputs_of(options: Options) -> Callable[[Array], Array]:
         return turned
 
     def both(y: Array) -> Array:
-        return batch_first(y).transpose(0, 2, 1, 3)
+        turned: Array = batch_first(y).transpose(0, 2, 1, 3)
+        return turned
 
     def alone(y: Array) -> Array:
-        return y[:, None]
+        turned: Array = y[:, None]
+        return turned
 
     return batch_first if options.batch_first else both if directions == 2 else alone
 

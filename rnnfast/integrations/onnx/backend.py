@@ -67,6 +67,6 @@ def is_compatible(model: Any, device: str = "CPU") -> bool:
     """Return whether `prepare` takes this model."""
     try:
         prepare(model, device)
-    except ValueError:
+    except (ValueError, TypeError):
         return False
     return True

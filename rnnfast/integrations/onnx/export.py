@@ -27,8 +27,8 @@ OPERATORS = {name: operator for operator, name in ACTIVATIONS.items()}
 def export(model: Any, path: str | os.PathLike[str], *, states: bool = False) -> None:
     """Write an RNN, LSTM, GRU, a frozen one, or a `Sequential` as an ONNX graph of float32 or float64.
 
-    Its input x and output y have the axes of the model's own calls, any number of steps and rows; an Embedding's x is
-    int64. With `states` each recurrent part NAME, of a net alone "net", has the inputs NAME.h0 and, of an LSTM,
+    Its input x and output y are (T, B, ·) or, where a part is batch_first, (B, T, ·), of any T and B; an Embedding's x
+    is int64. With `states` each recurrent part NAME, of a net alone "net", has the inputs NAME.h0 and, of an LSTM,
     NAME.c0, (L·D, B, H), and the outputs NAME.h_n and NAME.c_n; without, it begins with zeros or its learned states.
 
     A file that was there is replaced whole or not at all. Raises TypeError for what is no such model, ValueError for

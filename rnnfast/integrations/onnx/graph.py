@@ -102,6 +102,8 @@ def graph_of(model: Any) -> Graph:
 
 def array_of(tensor: Any, place: str) -> Array:
     """Return a tensor's numbers, read-only. Raises ValueError, which names the place, where its bytes do not fit."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:  # which `reading` has put in where there is a path
+        raise ValueError(f"the tensor {place} is in another file: pass the path of the model")
     try:
         array = np.array(numpy_helper.to_array(tensor))
     except Exception as error:  # whatever a damaged tensor makes of the reader

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from rnnfast.integrations.json_values import shown
-from rnnfast.integrations.onnx import arithmetic, shaping
+from rnnfast.integrations.onnx import arithmetic, selecting, shaping
 from rnnfast.integrations.onnx.graph import RECURRENT, Node
 from rnnfast.integrations.onnx.recurrent import recurrent
 from rnnfast.integrations.onnx.shaping import Call, Known
@@ -15,17 +15,17 @@ from rnnfast.integrations.onnx.shaping import Call, Known
 MAKERS: dict[str, Callable[[Node, Known], Call]] = {
     "Add": arithmetic.add,
     "Cast": shaping.cast,
-    "Concat": shaping.concat,
+    "Concat": selecting.concat,
     "Constant": shaping.constant,
     "Expand": shaping.expand,
-    "Gather": shaping.gather,
+    "Gather": selecting.gather,
     "Gemm": arithmetic.gemm,
     "Identity": shaping.identity,
     "MatMul": arithmetic.matmul,
     "Mul": arithmetic.mul,
     "Reshape": shaping.reshape,
     "Shape": shaping.shape_of,
-    "Slice": shaping.slice_,
+    "Slice": selecting.slice_,
     "Squeeze": shaping.squeeze,
     "Transpose": shaping.transpose,
     "Unsqueeze": shaping.unsqueeze,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ from rnnfast.integrations.json_values import shown
 from rnnfast.integrations.onnx.folding import folded
 from rnnfast.integrations.onnx.graph import Declared, Graph, Node, named
 from rnnfast.integrations.onnx.operators import VIEWS, maker
+from rnnfast.integrations.onnx.steps import Step, Values, of_result, of_results
 from rnnfast.problem import Array
 
-Values = list[Any]
-Step = Callable[[Values], None]
 ABSENT, UNUSED = 0, 1
 """Places of what a node leaves out: None among its inputs, and where outputs that nobody names go."""
 
@@ -57,7 +56,9 @@ class Prepared:
         sources = [self._places[name] if name else ABSENT for name in node.inputs]
         targets = [self._places[name] if name else UNUSED for name in node.outputs]
         self._nodes[len(self._steps)] = node
-        self._steps.append(_several(call, sources, targets) if node.is_recurrent else _step(call, sources, targets[0]))
+        self._steps.append(
+            of_results(call, sources, targets) if node.is_recurrent else of_result(call, sources, targets[0])
+        )
 
     def _add_copies(self, nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
         """Have outputs that would share the memory of inputs, constants or other outputs copied."""
@@ -70,7 +71,7 @@ class Prepared:
             if owners[name] in taken:
                 self._results[number] = len(self._values)
                 self._values.append(None)
-                self._steps.append(_step(np.array, [self._places[name]], self._results[number]))
+                self._steps.append(of_result(np.array, [self._places[name]], self._results[number]))
             taken.add(owners[name])
 
     def run(self, inputs: Any, **options: Any) -> tuple[Array, ...]:
@@ -130,36 +131,3 @@ def check(entry: Declared, array: Array) -> None:
     if not fits or any(b not in (None, a) for a, b in zip(array.shape, entry.shape, strict=True)):
         said = ", ".join("any" if size is None else str(size) for size in entry.shape)
         raise ValueError(f"{shown(entry.name)} has shape {array.shape}, expected ({said})")
-
-
-def _step(call: Callable[..., Any], sources: Sequence[int], target: int) -> Step:
-    """Return what puts the result of a call in its place; a call of few inputs without a list of them."""
-    if len(sources) == 1:
-        (one,) = sources
-
-        def of_one(values: Values) -> None:
-            values[target] = call(values[one])
-
-        return of_one
-    if len(sources) == 2:
-        first, second = sources
-
-        def of_two(values: Values) -> None:
-            values[target] = call(values[first], values[second])
-
-        return of_two
-
-    def of_all(values: Values) -> None:
-        values[target] = call(*[values[source] for source in sources])
-
-    return of_all
-
-
-def _several(call: Callable[..., Any], sources: Sequence[int], targets: Sequence[int]) -> Step:
-    """Return what puts the results of a call, one or more, in their places."""
-
-    def step(values: Values) -> None:
-        for target, result in zip(targets, call(*[values[source] for source in sources]), strict=False):
-            values[target] = result
-
-    return step

@@ -1,7 +1,8 @@
 """RNN, LSTM and GRU nodes as frozen nets: their options read, or refused, and their calls with ONNX's axes.
 
 X (T, B, I), Y (T, D, B, H), states (D, B, H); with layout=1 X (B, T, I), Y (B, T, D, H), states (B, D, H). Of a row
-shorter than T, Y is zeros beyond its end, and a reverse direction begins there.
+shorter than T, Y is zeros beyond its end, and a reverse direction begins there. Of a row of no steps, of which ONNX
+says nothing, the final state is the initial one; onnxruntime has zeros.
 """
 
 from __future__ import annotations
