@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from rnnfast.integrations.json_values import shown
+from rnnfast.integrations.json_values import LONGEST, shown
 from rnnfast.problem import Array
 
 RECURRENT = ("RNN", "LSTM", "GRU")
@@ -90,14 +90,14 @@ class Graph:
 
 def graph_of(model: Any) -> Graph:
     """Return the graph of a ModelProto that was checked. Raises ValueError for what no operator here could take."""
-    opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+    opsets = {text(entry.domain) or "ai.onnx": entry.version for entry in model.opset_import}
     graph = model.graph
     if len(graph.sparse_initializer):
         raise ValueError("the graph has sparse constants, which are not supported")
-    constants = {tensor.name: array_of(tensor, shown(tensor.name)) for tensor in graph.initializer}
-    inputs = [_declared(value) for value in graph.input if value.name not in constants]
+    constants = {text(tensor.name): array_of(tensor, shown(text(tensor.name))) for tensor in graph.initializer}
+    inputs = [_declared(value) for value in graph.input if text(value.name) not in constants]
     nodes = [node_of(node, opsets.get("ai.onnx", 0)) for node in graph.node]
-    return Graph(inputs, [value.name for value in graph.output], constants, nodes)
+    return Graph(inputs, [text(value.name) for value in graph.output], constants, nodes)
 
 
 def array_of(tensor: Any, place: str) -> Array:
@@ -112,28 +112,37 @@ def array_of(tensor: Any, place: str) -> Array:
     return array
 
 
+def text(value: Any) -> str:
+    """Return a name of a file, which protobuf gives as bytes where it is no UTF-8. Raises ValueError for such."""
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"the name {bytes(value[:LONGEST])!r} is no UTF-8")
+
+
 def _declared(value: Any) -> Declared:
+    name = text(value.name)
     if not value.type.HasField("tensor_type"):
-        raise ValueError(f"input {shown(value.name)} is no tensor, which is not supported")
+        raise ValueError(f"input {shown(name)} is no tensor, which is not supported")
     kind = value.type.tensor_type
     try:
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"input {shown(value.name)} has element type {kind.elem_type}, which is unknown") from error
+        raise ValueError(f"input {shown(name)} has element type {kind.elem_type}, which is unknown") from error
     sizes = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
-    return Declared(value.name, dtype, tuple(sizes) if kind.HasField("shape") else None)
+    return Declared(name, dtype, tuple(sizes) if kind.HasField("shape") else None)
 
 
 def node_of(node: Any, opset: int) -> Node:
     """Return a NodeProto of this opset. Raises ValueError for one that is not ONNX's own, or has a graph inside."""
     attributes: dict[str, Any] = {}
-    found = Node(node.op_type, node.name, tuple(node.input), tuple(node.output), attributes, opset)
-    if node.domain not in ("", "ai.onnx"):
+    inputs, outputs = (tuple(text(name) for name in names) for names in (node.input, node.output))
+    found = Node(text(node.op_type), text(node.name), inputs, outputs, attributes, opset)
+    if text(node.domain) not in ("", "ai.onnx"):
         raise ValueError(
             f"{found.place} is of domain {shown(node.domain)}, which is not supported, expected ONNX's own"
         )
     for attribute in node.attribute:
-        attributes[attribute.name] = _value(attribute, found)
+        attributes[text(attribute.name)] = _value(attribute, found)
     return found
 
 

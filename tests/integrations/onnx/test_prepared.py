@@ -220,3 +220,9 @@ def test_without_onnx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"needs the package onnx: pip install 'rnnfast\[onnx\]'"):
         rnnfast.load_model(tmp_path / "x.onnx")
+
+
+def test_names_that_are_no_text() -> None:
+    data = model([node("Tanh", ["x"], ["y"], name="inner")], {"x": X}, {"y": 3}, {}).SerializeToString()
+    with pytest.raises(ValueError, match=r"the name b'in\\xffer' is no UTF-8"):
+        ours.prepare(data.replace(b"inner", b"in\xffer"))
