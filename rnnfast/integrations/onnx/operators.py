@@ -31,6 +31,8 @@ MAKERS: dict[str, Callable[[Node, Known], Call]] = {
     "Unsqueeze": shaping.unsqueeze,
     **dict.fromkeys(arithmetic.ACTIVATIONS, arithmetic.activation),
 }
+OUTPUTS = {"RNN": 2, "LSTM": 3, "GRU": 2}
+"""The most outputs of those that have more than one."""
 VIEWS = ("Cast", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 """Operators whose output may share the memory of their first input."""
 FOLDED = (*VIEWS, "Concat", "Constant", "Gather", "Shape")
@@ -39,6 +41,8 @@ FOLDED = (*VIEWS, "Concat", "Constant", "Gather", "Shape")
 
 def maker(node: Node, backend: str | None = None) -> Callable[[Known], Any]:
     """Return what makes the call of a node from its constant inputs. Raises ValueError for an unknown operator."""
+    if len(node.outputs) > (most := OUTPUTS.get(node.operator, 1)):
+        raise ValueError(f"has {len(node.outputs)} outputs, expected {most} at the most")
     if node.is_recurrent:
         return partial(recurrent, node, backend=backend)
     if node.operator not in MAKERS:

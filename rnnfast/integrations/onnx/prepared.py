@@ -36,7 +36,7 @@ class Prepared:
     def __init__(self, graph: Graph, backend: str | None = None) -> None:
         constants, nodes = folded(graph)
         self._declared = tuple(graph.inputs)
-        self._shapes: list[Any] = [None] * len(self._declared)
+        self._seen: list[tuple[Any, Any]] = [(None, None)] * len(self._declared)
         self.inputs = tuple(entry.name for entry in self._declared)
         self.outputs = tuple(graph.outputs)
         names = ["", "", *self.inputs, *constants, *(name for node in nodes for name in node.outputs if name)]
@@ -88,7 +88,8 @@ class Prepared:
             raise ValueError(f"got {len(given)} inputs, this graph takes {len(self.inputs)}: {said}")
         values = self._values.copy()
         for place, array in enumerate(given):
-            if type(array) is not np.ndarray or (array.dtype, array.shape) != self._shapes[place]:
+            dtype, shape = self._seen[place]
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
                 array = self._looked_at(place, array)
             values[place + 2] = array
         number = 0
@@ -117,7 +118,7 @@ class Prepared:
         entry = self._declared[place]
         array: Array = as_array(entry.name, given)
         check(entry, array)
-        self._shapes[place] = array.dtype, array.shape
+        self._seen[place] = array.dtype, array.shape
         return array
 
 

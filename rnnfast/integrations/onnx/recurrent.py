@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rnnfast.integrations.onnx.axes import backwards, forwards, outputs_of, state_of
+from rnnfast.integrations.onnx.axes import backwards, outputs_of, turned
 from rnnfast.integrations.onnx.graph import Node
 from rnnfast.integrations.onnx.options import Options, options_of
 from rnnfast.integrations.onnx.shaping import Known
@@ -63,8 +63,8 @@ def _frozen(options: Options, weights: list[Array | None], backend: str | None) 
 
 def _with(net: Frozen[Any], options: Options) -> Callable[..., Any]:
     """Return the call of a node with this net; the weights among its inputs are those of the net."""
-    run = backwards(net, int(options.batch_first)) if options.direction == "reverse" else forwards(net)
-    two, of_y, of_state = options.kind == "LSTM", outputs_of(options), state_of(options)
+    run = backwards(net, int(options.batch_first)) if options.direction == "reverse" else net
+    two, turns, of_y = options.kind == "LSTM", options.batch_first, outputs_of(options)
 
     def call(
         x: Array,
@@ -78,10 +78,14 @@ def _with(net: Frozen[Any], options: Options) -> Callable[..., Any]:
     ) -> Any:
         if x.ndim != 3:
             raise ValueError(f"X has shape {x.shape}, expected three axes")
+        if turns:
+            h, c = turned(h), turned(c)
         if two:
-            y, (h_n, c_n) = run(x, None if h is None and c is None else (of_state(h), of_state(c)), lengths)
-            return of_y(y), of_state(h_n), of_state(c_n)
-        y, h_n = run(x, of_state(h), lengths)
-        return of_y(y), of_state(h_n)
+            y, (h, c) = run(x, None if h is None and c is None else (h, c), lengths=lengths)
+        else:
+            y, h = run(x, h, lengths=lengths)
+        if turns:
+            h, c = turned(h), turned(c)
+        return of_y(y), h, c
 
     return call

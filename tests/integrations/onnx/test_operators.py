@@ -136,6 +136,12 @@ def test_refused_by_name_and_node(operator: str, given: list[Array], attributes:
         ours.run_node(alone, given)
 
 
+def test_more_outputs_than_there_are() -> None:
+    for operator, most in (("GRU", 2), ("Tanh", 1)):
+        with pytest.raises(ValueError, match=rf"node a \({operator}\): has 3 outputs, expected {most} at the most"):
+            ours.run_node(node(operator, ["x"], ["a", "b", "c"]), [M])
+
+
 def test_of_another_domain_or_with_a_graph_inside() -> None:
     with pytest.raises(ValueError, match="node z .FusedMatMul. is of domain com.microsoft"):
         ours.run_node(node("FusedMatMul", ["x"], ["z"], domain="com.microsoft"), [M])
