@@ -17,6 +17,7 @@ MAKERS: dict[str, Callable[[Node, Known], Call]] = {
     "Cast": shaping.cast,
     "Concat": selecting.concat,
     "Constant": shaping.constant,
+    "ConstantOfShape": shaping.constant_of_shape,
     "Expand": shaping.expand,
     "Gather": selecting.gather,
     "Gemm": arithmetic.gemm,

@@ -18,6 +18,8 @@ from rnnfast.problem import Array
 Known = Sequence[Array | None]
 Call = Callable[..., Any]
 
+ZERO = np.zeros(1, np.float32)
+"""What ConstantOfShape repeats where the node does not say."""
 TYPES = {
     getattr(onnx.TensorProto, name): np.dtype(dtype)
     for name, dtype in {"FLOAT": "f4", "DOUBLE": "f8", "INT32": "i4", "INT64": "i8", "BOOL": "?"}.items()
@@ -100,6 +102,15 @@ def expand(node: Node, known: Known) -> Call:
     """Expand: repeated along axes of size 1, as both shapes broadcast, in memory of its own."""
     node.check_attributes()
     return lambda x, shape: np.broadcast_to(x, np.broadcast_shapes(x.shape, integers("shape", shape))).copy()
+
+
+def constant_of_shape(node: Node, known: Known) -> Call:
+    """ConstantOfShape: a number in all places of an array of this shape, without a value 0 in float32."""
+    node.check_attributes("value")
+    value = node.attribute("value", ZERO)
+    if value.size != 1:
+        raise ValueError(f"attribute value has shape {value.shape}, expected one number")
+    return lambda shape: np.full(integers("shape", shape), value.reshape(()), value.dtype)
 
 
 def cast(node: Node, known: Known) -> Call:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rnnfast.integrations.json_values import shown
 from rnnfast.integrations.onnx.graph import Node
 from rnnfast.integrations.onnx.operators import FOLDED, maker
+from rnnfast.integrations.onnx.shaping import ZERO
 from rnnfast.problem import Array
 
 
@@ -19,6 +20,7 @@ class Sides:
         self._states = {name: name for name in inputs}
         self._shapes: set[str] = set()
         self._repeated: dict[str, Array] = {}
+        self._zeros: set[str] = set()
         self.finals: set[str] = set()
         self.remarks: list[str] = []
 
@@ -36,6 +38,12 @@ class Sides:
             and not (first in self._constants and constant)
         ):
             self._shapes.add(result)
+        elif node.operator == "ConstantOfShape" and first in {*self._shapes, *self._constants}:
+            if node.attribute("value", ZERO).any():
+                return False
+            self._zeros.add(result)
+        elif node.operator == "Slice" and first in self._zeros and constant:
+            self._zeros.add(result)
         elif node.operator == "Expand" and first in self._constants and others[0] in {*self._shapes, *self._constants}:
             self._repeated[result] = self._constants[first]
         elif node.operator == "Slice" and first in self._states and constant:
@@ -64,7 +72,7 @@ class Sides:
 
     def state(self, name: str) -> Array | None:
         """Return the state of this name, None where there is none or the caller of the model gives it."""
-        if not name:
+        if not name or name in self._zeros:
             return None
         if name in self._constants:
             return self._constants[name]

@@ -36,6 +36,8 @@ CASES: list[tuple[str, dict[str, Array], dict[str, Any], int]] = [
     ("Reshape", {"x": X, "shape": ints(6, 4)}, {}, 17),
     ("Reshape", {"x": X[:0], "shape": ints(0, 7)}, {"allowzero": 1}, 17),
     ("Expand", {"x": X, "shape": ints(3, 5, 1)}, {}, 17),
+    ("ConstantOfShape", {"shape": ints(2, 0, 3)}, {}, 17),
+    ("ConstantOfShape", {"shape": ints(2, 3)}, {"value": numpy_helper.from_array(ints(7))}, 17),
     ("Slice", {"x": X, "starts": ints(1, -3), "ends": ints(9, -1), "axes": ints(1, -1)}, {}, 17),
     (
         "Slice",
