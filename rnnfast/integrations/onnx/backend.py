@@ -23,6 +23,11 @@ def prepare(model: Any, device: str = "CPU", *, backend: str | None = None) -> P
     model: a path, bytes or an onnx.ModelProto. backend: of the nets, as in their constructors.
     Raises ValueError, which names the node, and the file of a path, for what is damaged or not supported; a `device`
     that is not "CPU", too. OSError where a file cannot be read.
+
+    >>> from rnnfast.integrations.onnx import export
+    >>> export(rnnfast.GRU(3, 4, seed=0), "gru.onnx")
+    >>> prepare("gru.onnx").run([np.ones((5, 2, 3), np.float32)])[0].shape
+    (5, 2, 4)
     """
     if not supports_device(device):
         raise ValueError(f"device {device!r} is not supported, expected 'CPU'")
@@ -37,7 +42,13 @@ def prepare(model: Any, device: str = "CPU", *, backend: str | None = None) -> P
 
 
 def run_model(model: Any, inputs: Any, device: str = "CPU", *, backend: str | None = None) -> tuple[Array, ...]:
-    """Return a model's outputs for these inputs. Arguments and errors as `prepare` and `Prepared.run`."""
+    """Return a model's outputs for these inputs. Arguments and errors as `prepare` and `Prepared.run`.
+
+    >>> from rnnfast.integrations.onnx import export
+    >>> export(rnnfast.GRU(3, 4, seed=0), "gru.onnx")
+    >>> run_model("gru.onnx", {"x": np.ones((5, 2, 3), np.float32)})[0].shape
+    (5, 2, 4)
+    """
     return prepare(model, device, backend=backend).run(inputs)
 
 
@@ -47,6 +58,10 @@ def run_node(
     """Return the outputs of one onnx.NodeProto for these NumPy arrays, one for each input that it names.
 
     `outputs_info` is passed over: dtypes and shapes follow from the inputs. Raises as `prepare` and `Prepared.run`.
+
+    >>> node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    >>> run_node(node, [np.array([-1.0, 2.0], np.float32)])
+    (array([0., 2.], dtype=float32),)
     """
     if not supports_device(device):
         raise ValueError(f"device {device!r} is not supported, expected 'CPU'")
@@ -59,12 +74,20 @@ def run_node(
 
 
 def supports_device(device: str) -> bool:
-    """Return whether graphs run there: on "CPU" alone."""
+    """Return whether graphs run there: on "CPU" alone.
+
+    >>> supports_device("CPU"), supports_device("CUDA:0")
+    (True, False)
+    """
     return device.partition(":")[0] == "CPU"
 
 
 def is_compatible(model: Any, device: str = "CPU") -> bool:
-    """Return whether `prepare` takes this model."""
+    """Return whether `prepare` takes this model.
+
+    >>> is_compatible(b"no model")
+    False
+    """
     try:
         prepare(model, device)
     except (ValueError, TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ def test_other_devices_options_and_models(rng: np.random.Generator) -> None:
         ours.prepare(3)
     with pytest.raises(ValueError, match="this node takes 1: x"):
         ours.run_node(node("Tanh", ["x"], ["y"]), [])
+
+
+def test_threads_that_share_a_graph(rng: np.random.Generator) -> None:
+    prepared = ours.prepare(classifier(rng))
+    given = [rng.standard_normal((2, 3 + k % 4, 3)).astype(F4) for k in range(40)]
+    expected = [prepared.run([x]) for x in given]
+    with ThreadPoolExecutor(4) as pool:
+        for got, other in zip(pool.map(lambda x: prepared.run([x]), given), expected, strict=True):
+            assert all((one == two).all() for one, two in zip(got, other, strict=True))
 
 
 @pytest.mark.parametrize("kind", ("RNN", "LSTM", "GRU"))
