@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
+from rnnfast.integrations.onnx.weights import OPERATORS, arrays_of, attributes_of
 from rnnfast.problem import Array
-
-GATE_ORDER = {"rnn": (0,), "rnn_relu": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
-"""Where ONNX's gates (LSTM i o f c, GRU z r h) stand in PyTorch's order."""
 
 
 def lacks(case: Case) -> str | None:
@@ -27,21 +27,14 @@ def lacks(case: Case) -> str | None:
 
 def build(case: Case, data: Data) -> bytes:
     """Return the serialised graph: inputs as `feeds` names them, outputs Y (T, 1, B, H), Y_h and, for the LSTM, Y_c."""
-    operator = "RNN" if case.cell.startswith("rnn") else case.cell.upper()
     feeds_by_name = feeds(case, data)
     lengths = "" if data.lengths is None else "sequence_lens"
     states = [name for name in feeds_by_name if name.startswith("initial")]
     outputs = ["Y", "Y_h", "Y_c"][: 1 + len(data.states)]
-    attributes = {"linear_before_reset": 1} if case.cell == "gru" else {}
-    activations = ["Relu"] if case.cell == "rnn_relu" else None
-    node = helper.make_node(
-        operator,
-        ["X", "W", "R", "B", lengths, *states],
-        outputs,
-        hidden_size=case.hidden,
-        activations=activations,
-        **attributes,
-    )
+    cell = "rnn_tanh" if case.cell == "rnn" else case.cell
+    weights = arrays_of(OPERATORS[cell], data.weights)
+    inputs_of_node = ["X", *weights, lengths, *states]
+    node: Any = helper.make_node(OPERATORS[cell], inputs_of_node, outputs, **attributes_of(cell, case.hidden))
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(case.dtype))
     inputs = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
@@ -51,7 +44,7 @@ def build(case: Case, data: Data) -> bytes:
     results = [
         helper.make_tensor_value_info(name, kind, [case.steps, *state] if name == "Y" else state) for name in outputs
     ]
-    constants = [numpy_helper.from_array(array, name) for name, array in _constants(case, data).items()]
+    constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]
     graph = helper.make_graph([node], "case", inputs, results, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     onnx.checker.check_model(model)
@@ -70,13 +63,3 @@ def arrays(outputs: list[Array]) -> dict[str, Array]:
     """Return results by the benchmark's names."""
     y, *states = outputs
     return {"y": y[:, 0]} | dict(zip(("h_n", "c_n"), states, strict=False))
-
-
-def _constants(case: Case, data: Data) -> dict[str, Array]:
-    def ordered(array: Array) -> Array:
-        gates = np.split(array, case.gates)
-        return np.concatenate([gates[gate] for gate in GATE_ORDER[case.cell]])
-
-    weights = {name: ordered(array) for name, array in data.weights.items()}
-    biases = np.concatenate([weights["bias_ih_l0"], weights["bias_hh_l0"]])
-    return {"W": weights["weight_ih_l0"][None], "R": weights["weight_hh_l0"][None], "B": biases[None]}

@@ -21,7 +21,11 @@ from rnnfast.nn.sequential import Sequential
 from rnnfast.nn.stored_parts import naming
 from rnnfast.problem import Array
 
-KNOWN = ".safetensors or .npz, JSON of RTNeural, .nam of Neural Amp Modeler, or what torch.save wrote"
+KNOWN = ".safetensors or .npz, JSON of RTNeural, .nam of Neural Amp Modeler, .onnx, or what torch.save wrote"
+ONNX = b"\x08"
+"""How such files begin: the version of the format, a small number, is the first field of a model."""
+NEXT = {number << 3 | 2 for number in range(2, 26)}
+"""Then comes another field, a text or a part."""
 
 
 def load_model(
@@ -35,7 +39,9 @@ def load_model(
     """Return the model that a file holds, whatever the file is called: its content says which library wrote it.
 
     Files of `Sequential.save` and of a net's own `save`; RTNeural's JSON; Neural Amp Modeler's .nam, LSTM, with the
-    states it begins with; state dicts of PyTorch in .safetensors, .npz, JSON or, where torch is installed, .pt.
+    states it begins with; where onnx is installed, ONNX graphs that are a plain chain of such parts, others run by
+    `rnnfast.integrations.onnx.prepare`; state dicts of PyTorch in .safetensors, .npz, JSON or, where torch is
+    installed, .pt.
 
     Models of other libraries take sequences (T, B, ·), whatever theirs were. What `save` writes of one, C reads.
 
@@ -77,6 +83,11 @@ def read(
     if kind == "json":
         with naming(file):
             return _of_json(json_values.load(file), parts, prefix, number or DTYPES[0])
+    if kind == "onnx":
+        with naming(file):
+            _refuse_words("ONNX", parts, prefix)
+            found = _of_onnx(file)
+            return replace(found, arrays=of_dtype(found.arrays, number))
     arrays, metadata = _arrays(kind, file)
     described = saved.parts_in(metadata, file)
     with naming(file):
@@ -94,6 +105,13 @@ def _arrays(kind: str, file: str) -> formats.Content:
         with naming(file):
             return torch_files.arrays_of(file), {}
     return formats.read_npz(file) if kind == "npz" else formats.read_safetensors(file)
+
+
+def _of_onnx(file: str) -> Content:
+    """Return what an ONNX file holds. Raises ImportError where onnx is not installed."""
+    from rnnfast.integrations.onnx import chain
+
+    return chain.content(file)
 
 
 def _of_json(value: json_values.Value, parts: Mapping[str, str] | None, prefix: str, dtype: np.dtype[Any]) -> Content:
@@ -126,7 +144,7 @@ def _refuse_words(library: str, parts: Mapping[str, str] | None, prefix: str) ->
 
 
 def _kind(file: str) -> str:
-    """Return what kind of file there is: "json", "npz", "safetensors" or "torch". Raises ValueError for others."""
+    """Return what a file is: "json", "npz", "onnx", "safetensors" or "torch". Raises ValueError for others."""
     with open(file, "rb") as opened:
         head, size = opened.read(512), os.fstat(opened.fileno()).st_size
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:  # first: it may look like others
@@ -142,7 +160,9 @@ def _kind(file: str) -> str:
         return "torch"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return "json"
-    ends = {".safetensors": "safetensors", ".npz": "npz"}  # whose readers say what is wrong
+    ends = {".safetensors": "safetensors", ".npz": "npz", ".onnx": "onnx"}  # whose readers say what is wrong
     if found := ends.get(os.path.splitext(file)[1]):
         return found
+    if head[:1] == ONNX and len(head) > 2 and 0 < head[1] < 128 and head[2] in NEXT:
+        return "onnx"
     raise ValueError(f"{file} is no file of a model that is known here, expected {KNOWN}")

@@ -86,6 +86,8 @@ def packages(name: str) -> frozenset[str]:
         if module in seen:
             continue
         seen.add(module)
+        if (above := module.rpartition(".")[0]) in sources():  # a package is imported before what is in it
+            waiting.append(above)
         for imported in _at_import(sources()[module].tree.body):
             inside = module_of(imported.name)
             if inside is None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import rnnfast
 from rnnfast.net import files
 
-KINDS = ("rtneural", "nam", "json", "npz", "safetensors", "pt")
+KINDS = ("rtneural", "nam", "json", "npz", "safetensors", "pt", "onnx")
 
 
 @cache
@@ -33,6 +33,14 @@ def whole(kind: str, folder: Path) -> bytes:
         torch = pytest.importorskip("torch", reason="torch is not installed")
         torch.save({name: torch.from_numpy(array) for name, array in state.items()}, folder / "good.pt")
         return (folder / "good.pt").read_bytes()
+    if kind == "onnx":
+        pytest.importorskip("onnx", reason="onnx is not installed")
+        from rnnfast.integrations import onnx
+
+        model = rnnfast.nn.Sequential(net=rnnfast.LSTM(1, 2, seed=0), head=rnnfast.nn.Linear(2, 1, seed=1), out="tanh")
+        model.set_initial_state("net", (np.ones((1, 2), np.float32), None))
+        onnx.export(model, folder / "good.onnx")
+        return (folder / "good.onnx").read_bytes()
     if kind == "safetensors":
         pytest.importorskip("safetensors", reason="safetensors is not installed")
     files.save(folder / f"good.{kind}", state)
