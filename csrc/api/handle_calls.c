@@ -13,6 +13,9 @@
 #include "system/cpu.h"
 #include "system/threads.h"
 
+/* A record that nothing was checked of yet. */
+static int is_projected(const rf_problem *p) { return p->cell >= 0 && p->cell < rf_cells && rf_cell_projects(p->cell); }
+
 int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, int32_t isa, int32_t num_threads,
                       rf_net **net) {
   const struct rf_head *head;
@@ -23,7 +26,7 @@ int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, i
     if (spec[n].kind != RF_PART_LAYERS) continue;
     p->isa = isa;
     p->steps = p->batch = p->t0 = p->t1 = 0;
-    p->state_size = p->hidden_size;
+    if (!is_projected(p)) p->state_size = p->hidden_size;
     p->dropout = p->input_dropout = p->recurrent_dropout = 0;
     p->first_row = p->first_step = 0;
     p->packed = p->reserve = p->workspace = NULL;
@@ -53,8 +56,9 @@ int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32
   if (spec == NULL) return RF_ERROR_MEMORY;
   spec[0].kind = RF_PART_LAYERS;
   spec[0].problem = *problem;
-  if (!rf_is_size(problem->hidden_size, 1)) status = RF_ERROR_SHAPE; /* before it is multiplied */
-  int64_t from = status == RF_OK ? problem->num_directions * problem->hidden_size : 0;
+  const int64_t outputs = is_projected(problem) ? problem->state_size : problem->hidden_size;
+  if (!rf_is_size(outputs, 1)) status = RF_ERROR_SHAPE; /* before it is multiplied */
+  int64_t from = status == RF_OK ? problem->num_directions * outputs : 0;
   for (int32_t n = 0; n < head_count && status == RF_OK; n++) {
     const rf_head_part *h = &head[n];
     if (h->kind < RF_HEAD_LINEAR || h->kind > RF_HEAD_LOG_SOFTMAX) status = RF_ERROR_RANGE;
@@ -100,6 +104,15 @@ int32_t rf_net_part(const rf_net *net, int32_t part, int32_t *cell, int32_t *num
   if (num_layers) *num_layers = found->problem.num_layers;
   if (num_directions) *num_directions = found->problem.num_directions;
   if (hidden_size) *hidden_size = found->problem.hidden_size;
+  return RF_OK;
+}
+
+int32_t rf_net_part_state_size(const rf_net *net, int32_t part, int64_t *state_size) {
+  struct rf_state states[2];
+  if (net == NULL) return RF_ERROR_NULL;
+  const struct rf_part *found = part < 0 ? NULL : rf_handle_part(net, part, 0, NULL, states);
+  if (found == NULL) return RF_ERROR_RANGE;
+  if (state_size) *state_size = found->problem.state_size;
   return RF_OK;
 }
 
