@@ -55,12 +55,13 @@ static int numbers(struct reading *r, const char *name, int64_t rows, int64_t co
   return status == RF_OK ? 1 : fail(r, status);
 }
 
-/* The cell of a recurrent kind, and how many gates it has; NULL for other kinds. */
+/* The cell of a recurrent kind, and how many gates it has; NULL for other kinds, and for a projection of another's h. */
 static const char *cell_of(const struct options *o, int64_t *gates) {
   const int is_gru = rf_text_is(o->kind, "GRU");
   *gates = is_gru ? 3 : 4;
+  if (rf_text_is(o->kind, "LSTM")) return o->proj_size ? "lstm_proj" : "lstm";
+  if (o->proj_size) return NULL;
   if (is_gru) return o->reset_after ? "gru" : "gru_before";
-  if (rf_text_is(o->kind, "LSTM")) return "lstm";
   *gates = 1;
   if (!rf_text_is(o->kind, "RNN")) return NULL;
   if (o->nonlinearity.at == NULL || rf_text_is(o->nonlinearity, "tanh")) return "rnn_tanh";
@@ -68,40 +69,45 @@ static const char *cell_of(const struct options *o, int64_t *gates) {
   return rf_text_is(o->nonlinearity, "linear") ? "rnn_linear" : NULL;
 }
 
-/* The initial states, learned with the net: (L*D, H), or with a batch axis of one row. */
-static int initial(struct reading *r, const char *name, int64_t layers, int64_t hidden, const void **to) {
+/* The initial states, learned with the net: (L*D, size), or with a batch axis of one row. */
+static int initial(struct reading *r, const char *name, int64_t layers, int64_t size, const void **to) {
   struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
   if (t == NULL) return 1;
   if (t->axes == 3 && t->shape[1] == 1) {
     t->axes = 2;
     t->shape[1] = t->shape[2];
   }
-  return numbers(r, name, layers, hidden, to);
+  return numbers(r, name, layers, size, to);
 }
 
 static int layers(struct reading *r, const char *cell, int64_t gates) {
   const struct options *o = r->options;
   rf_problem *p = &r->spec->problem;
   const int64_t directions = o->bidirectional ? 2 : 1, hidden = o->hidden_size, count = o->num_layers * directions;
-  if (!rf_is_size(o->input_size, 1) || !rf_is_size(hidden, 1) || !rf_is_size(o->num_layers, 1))
+  const int64_t size = o->proj_size ? o->proj_size : hidden;
+  if (!rf_is_size(o->input_size, 1) || !rf_is_size(hidden, 1) || !rf_is_size(o->num_layers, 1) ||
+      !rf_is_size(size, 1) || (o->proj_size && size >= hidden)) {
     return fail(r, RF_ERROR_SHAPE);
+  }
   if (count > r->tensors->count) return fail(r, RF_ERROR_FORMAT);
   if (o->masked_output.at != NULL && rf_text_is(o->masked_output, "hold")) {
     p->masked_output = RF_MASKED_HOLD;
   } else if (o->masked_output.at != NULL && !rf_text_is(o->masked_output, "zero")) {
     return fail(r, RF_ERROR_FORMAT);
   }
-  const void **table = piece(r, 4 * (size_t)count * sizeof *table);
+  const void **table = piece(r, 5 * (size_t)count * sizeof *table);
   if (table == NULL) return 0;
   for (int64_t k = 0; k < count; k++) {
-    static const char *const names[] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
-    const int64_t inputs = k < directions ? o->input_size : directions * hidden;
-    for (int i = 0; i < (o->bias ? 4 : 2); i++) {
+    static const char *const names[] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"};
+    const int64_t inputs = k < directions ? o->input_size : directions * size;
+    const int64_t rows[] = {gates * hidden, gates * hidden, gates * hidden, gates * hidden, size};
+    const int64_t columns[] = {inputs, size, 0, 0, hidden};
+    for (int i = 0; i < 5; i++) {
+      if (i == 4 ? !o->proj_size : i >= 2 && !o->bias) continue;
       char name[64];
       snprintf(name, sizeof name, "%s_l%lld%s", names[i], (long long)(k / directions),
                k % directions ? "_reverse" : "");
-      const int64_t columns = i == 0 ? inputs : i == 1 ? hidden : 0;
-      if (!numbers(r, name, gates * hidden, columns, &table[i * count + k])) return 0;
+      if (!numbers(r, name, rows[i], columns[i], &table[i * count + k])) return 0;
     }
   }
   p->struct_size = sizeof *p;
@@ -110,12 +116,14 @@ static int layers(struct reading *r, const char *cell, int64_t gates) {
   p->num_directions = (int32_t)directions;
   p->input_size = o->input_size;
   p->hidden_size = hidden;
+  p->state_size = size;
   p->weight_ih = table;
   p->weight_hh = table + count;
   p->bias_ih = o->bias ? table + 2 * count : NULL;
   p->bias_hh = o->bias ? table + 3 * count : NULL;
+  p->weight_hr = o->proj_size ? table + 4 * count : NULL;
   r->spec->kind = RF_PART_LAYERS;
-  if (!initial(r, "h0", count, hidden, &p->h0)) return 0;
+  if (!initial(r, "h0", count, size, &p->h0)) return 0;
   return !rf_text_is(o->kind, "LSTM") || initial(r, "c0", count, hidden, &p->c0);
 }
 

@@ -18,6 +18,7 @@ static const struct {
 } known[] = {
     {"input_size", WHOLE, offsetof(struct options, input_size)},
     {"hidden_size", WHOLE, offsetof(struct options, hidden_size)},
+    {"proj_size", WHOLE, offsetof(struct options, proj_size)},
     {"num_layers", WHOLE, offsetof(struct options, num_layers)},
     {"in_features", WHOLE, offsetof(struct options, in_features)},
     {"out_features", WHOLE, offsetof(struct options, out_features)},

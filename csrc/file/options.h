@@ -11,7 +11,7 @@ enum { RF_FILE_PARTS_MOST = 1024 };
 /* Options of all kinds by the names that Python's constructors have, at their defaults where the file leaves them out. */
 struct options {
   struct text name, kind;
-  int64_t input_size, hidden_size, num_layers, in_features, out_features, num_embeddings, embedding_dim;
+  int64_t input_size, hidden_size, proj_size, num_layers, in_features, out_features, num_embeddings, embedding_dim;
   int bias, bidirectional, reset_after;
   struct text masked_output, nonlinearity, function;
 };

@@ -144,7 +144,8 @@ typedef struct rf_problem {
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,
  * which is to be sizeof(rf_problem), dense time-major sequences, all steps, RF_ISA_AUTO, no dropout. RF_ERROR_STRUCT_SIZE
- * where the library does not know all of the record; sizes are checked by the calls that take it. */
+ * where the library does not know all of the record; sizes are checked by the calls that take it. state_size is
+ * hidden_size: of a cell that projects the caller sets it, and the strides of y and dy, which have D*P features. */
 RF_API int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t cell, int32_t dtype, int32_t num_layers,
                                int32_t num_directions, int64_t steps, int64_t batch, int64_t input_size,
                                int64_t hidden_size);

@@ -28,7 +28,7 @@ struct shared {
   real *dropped_x; /* of a block: inputs under dropout */
   real *operand[2]; /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
-  real *weight_r, *shown, *d_state, *packed_r; /* see backward_projection.h */
+  real *weight_r, *shown, *d_state, *packed_r, *packed_d; /* see backward_projection.h */
   double *squares; /* of a block: squared norms of dh and dc, for every block of units */
 };
 
@@ -87,6 +87,7 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.shown = take_reals(arena, rows * cell_stride(l));
     s.d_state = take_reals(arena, rows * stride);
     s.packed_r = take_reals(arena, rows * hidden_panels(l) * VEC_LANES);
+    s.packed_d = take_reals(arena, rows * (l->state_size + TILE_ROWS_MOST));
   }
   s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));
   return s;

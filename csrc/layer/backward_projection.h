@@ -2,7 +2,8 @@
  * the gradient of what the cell showed it, o tanh(c') of an LSTM, and over a block of steps to that of W_hr.
  *
  * Of a block, in shared memory: `d_state`, dL/dh' of every live row, and `shown`, the operand of W_hr, which
- * backward_cell.h leaves there; of a step, `d_shown`. W_hr stands in panels of units, `weight_r`. */
+ * backward_cell.h leaves there, both packed as `packed_d` and `packed_r` for dW_hr; of a step, `d_shown`. W_hr stands in
+ * panels of units, `weight_r`. */
 #ifndef RF_BACKWARD_PROJECTION_H
 #define RF_BACKWARD_PROJECTION_H
 

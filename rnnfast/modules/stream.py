@@ -171,7 +171,7 @@ class Stream(Generic[StateT]):
 
 def restored(net: Net, parameters: Parameters, backend: str, batch: int, state: Any) -> Stream[Any]:
     """Return the stream that a pickle holds."""
-    choice = choose.select(backend, parameters.device)
+    choice = choose.select(backend, parameters.device, net.cell)
     stream: Stream[Any] = Stream(Engine(net, parameters.copy(writeable=False), choice, frozen=True), batch)
     stream.state = state
     return stream
