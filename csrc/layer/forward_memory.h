@@ -41,7 +41,9 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   f.zeros = take_reals(arena, cell_stride(l)); /* h has no more numbers than c */
   f.masks = recurrent_masks(l, arena);
   f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
-  f.operand = take_reals(shared, CELL_PHASES > 1 || CELL_PROJECTS ? l->batch * cell_stride(l) : 0);
+  /* Where rows are shared out, workers are in different layers at a time: rows of c are longer than those of h. */
+  if (CELL_PHASES > 1) f.operand = take_reals(shared, l->batch * stride);
+  if (CELL_PROJECTS) f.operand = take_reals(together, l->batch * cell_stride(l));
   f.inputs = inputs_make(l, arena);
   f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
   f.x_row = take_pointers(arena, most);
