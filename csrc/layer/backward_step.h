@@ -47,6 +47,7 @@ static void add_output_gradient(const struct rf_layer *l, const struct backward 
 static int64_t backward_rows(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
   const int64_t first_entry = own_entry(l, b, visit);
+  const int64_t of_c = CELL_PROJECTS ? cell_stride(l) : stride;
   const int start_wanted = l->dh0 || l->dc0;
   real *d_gates = b->shared.d_gates;
   int64_t through = 0;
@@ -59,14 +60,14 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
     b->h_row[i] = b->h_dropped_row[i] = past_row(&l->states, b->h0, stride, b->zeros, previous, row);
     b->dh_row[i] = b->dh + row * stride;
     if (CELL_STATES > 1) {
-      b->c_row[i] = past_row(&l->cells, b->c0, cell_stride(l), b->zeros, previous, row);
+      b->c_row[i] = past_row(&l->cells, b->c0, of_c, b->zeros, previous, row);
       b->c_next_row[i] = view_row(&l->cells, t, row);
-      b->dc_row[i] = b->dc + row * cell_stride(l);
+      b->dc_row[i] = b->dc + row * of_c;
     }
     if (CELL_PROJECTS) {
       b->d_state_row[i] = b->shared.d_state + entry * stride;
-      b->shown_row[i] = b->shared.shown + entry * cell_stride(l);
-      b->d_shown_row[i] = b->d_shown + row * cell_stride(l);
+      b->shown_row[i] = b->shared.shown + entry * of_c;
+      b->d_shown_row[i] = b->d_shown + row * of_c;
     }
     if (b->d_operand) b->d_operand_row[i] = b->d_operand + row * stride;
     if (CELL_PHASES > 1) b->operand_row[i] = b->shared.operand[1] + entry * stride;

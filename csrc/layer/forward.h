@@ -55,6 +55,7 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
 static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
+  const int64_t of_c = CELL_PROJECTS ? cell_stride(l) : stride;
   for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
     const int64_t b = l->plan.row[start + i];
     const int cut = l->plan.previous[start + i] == RF_FROM_ZEROS;
@@ -70,10 +71,10 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
     } else {
       f->h_next_row[i] = f->states[f->now_h[b] == f->states[0] + b * stride] + b * stride;
     }
-    if (CELL_PHASES > 1 || CELL_PROJECTS) f->operand_row[i] = f->operand + b * cell_stride(l);
+    if (CELL_PHASES > 1 || CELL_PROJECTS) f->operand_row[i] = f->operand + b * of_c;
     if (CELL_STATES > 1) {
       f->c_row[i] = cut ? f->zeros : f->now_c[b];
-      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * cell_stride(l);
+      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * of_c;
       f->now_c[b] = f->c_next_row[i];
     }
     f->now_h[b] = f->h_next_row[i];
