@@ -79,14 +79,15 @@ def recurrent_gradient(shape, sizes, numbers, gates, to, work, part, add, pack):
 
 
 @njit(**INNER)
-def projection_gradient(shape, sizes, kept, numbers, to, work, stage):
+def projection_gradient(shape, sizes, d_after, numbers, to, work, stage):
     """Rows [first, last) of the gradient of W_hr, (P, H), from dL/dh' and its operand of every entry."""
     what, first, last = stage
-    entries, place = kept.gates.shape[0], starts(shape, sizes, kept.gates.shape[0])[4]
+    entries = d_after.shape[0]
+    place = starts(shape, sizes, entries)[4]
     b, at = right(numbers, (place, entries, sizes.hidden), sizes.state, work, ZERO, what & PACK > 0)
     if what & RUN:
         part = part_of(first, last, sizes.state)
-        weight_gradient(kept.d_after, part[0], b, at, to, part, int(what & ADD > 0))
+        weight_gradient(d_after, part[0], b, at, to, part, int(what & ADD > 0))
 
 
 @njit(**INNER)

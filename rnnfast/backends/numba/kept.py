@@ -26,8 +26,6 @@ class Kept(NamedTuple):
     """What a later product is of, that of W_hr included."""
     c_before: Any
     c_after: Any
-    d_after: Any
-    """dL/dh' of a cell that projects, once backward has come by."""
 
 
 @register_jitable
@@ -65,5 +63,14 @@ def tables(shape: Shape, sizes: Sizes, entries: int, numbers: Any) -> Kept:
         table(numbers, at[4], at[5], row),
         table(numbers, at[5], at[6], row),
         table(numbers, at[6], at[7], row),
-        table(numbers, at[7], at[8], state),
     )
+
+
+@register_jitable
+def output_gradients(shape: Shape, sizes: Sizes, entries: int, numbers: Any) -> Any:
+    """Return the table of dL/dh' (n, S), which backward leaves for the gradient of W_hr, of a cell that projects.
+
+    It is none of `Kept`, which every step of every cell passes on.
+    """
+    at = starts(shape, sizes, entries)
+    return table(numbers, at[7], at[8], sizes.state)

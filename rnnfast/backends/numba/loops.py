@@ -15,7 +15,7 @@ from numba.extending import register_jitable
 from rnnfast.backends.numba import cells
 from rnnfast.backends.numba.compiling import INLINED, ONE, OPTIONS, ZERO
 from rnnfast.backends.numba.gradients import gradients, projection_gradient
-from rnnfast.backends.numba.kept import tables
+from rnnfast.backends.numba.kept import output_gradients, tables
 from rnnfast.backends.numba.parameters import pack_weights, panel_starts, project
 from rnnfast.backends.numba.product import packed_size, product, right
 from rnnfast.backends.numba.rows import add_rows, add_through, begin, cut_rows, gather, gather_masked, scatter, span
@@ -118,14 +118,14 @@ def through_product(run, size, columns, count, e, gates, weight, at, through, ad
 
 
 @njit(**INLINED)
-def through_projection(count, e, kept, d, weight, at, d_shown):
+def through_projection(count, e, d_after, d, weight, at, d_shown):
     """The gradient of what the cell left for the product with W_hr, from dL/dh', which is kept; `d` becomes zeros."""
     depth, size = d.shape[1], d_shown.shape[1]
     for k in range(count):
-        kept.d_after[e + k] = d[k]
+        d_after[e + k] = d[k]
         d[k] = 0
     left, to = (e * depth, depth, ONE), (ZERO, size, ZERO)
-    product(kept.d_after.reshape(-1), weight, d_shown.reshape(-1), (count, depth, size), left, at, to)
+    product(d_after.reshape(-1), weight, d_shown.reshape(-1), (count, depth, size), left, at, to)
 
 
 def backward_of(cell: str) -> Any:
@@ -160,9 +160,10 @@ def backward_of(cell: str) -> Any:
         )
         room = to_row - from_row if loops else 0
         d, through = np.empty((room, state), dh.dtype), np.empty((room, state), dh.dtype)
-        d_c, shown = np.empty((room, size), dh.dtype), d
+        d_c, shown, d_after = np.empty((room, size), dh.dtype), d, d
         if projects:
             shown = np.empty((room, size), dh.dtype)
+            d_after = output_gradients(shape, sizes, rows.shape[0], numbers)
         if loops:
             begin(dh_n, sizes.k, from_row, to_row, dh)
             if has_c:
@@ -177,7 +178,7 @@ def backward_of(cell: str) -> Any:
             if norms.shape[0] > 0:
                 cells.h_squares(count, e, d, norms)
             if projects:
-                through_projection(count, e, kept, d, of_hr, at_hr, shown)
+                through_projection(count, e, d_after, d, of_hr, at_hr, shown)
             if norms.shape[0] > 0 and has_c:
                 cells.c_squares(cell, count, e, kept, shown, d_c, norms)
             for i in range(shape.used):
@@ -195,7 +196,7 @@ def backward_of(cell: str) -> Any:
             shape, sizes, kept.gates, numbers, w_ih, x, dx, (d_ih, d_hh), (db_ih, db_hh), work, (what, first, last)
         )
         if projects and what & W_HR:
-            projection_gradient(shape, sizes, kept, numbers, d_hr, work, (what, first, last))
+            projection_gradient(shape, sizes, d_after, numbers, d_hr, work, (what, first, last))
 
     return backward
 
