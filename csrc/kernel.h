@@ -22,6 +22,7 @@ struct rf_kernel {
   size_t (*forward_shared_bytes)(const struct rf_layer *layer);
   size_t (*backward_shared_bytes)(const struct rf_layer *layer);
   int32_t lanes; /* numbers of a vector */
+  /* Of a single step, NULL for cells that project: a sequence of one step serves them. */
   size_t (*step_bytes)(const struct rf_step *step); /* of `packed` */
   size_t (*step_workspace_bytes)(const struct rf_step *step); /* whatever the batch */
   void (*step_pack)(const struct rf_step *step);

@@ -30,31 +30,41 @@ class Cell:
     """The products with W_hh of one step in turn, each with the slots that its gates' sums go to; gates are taken in
     order. The first has h as its operand, the second what the first phase made of it."""
     saved: tuple[str, ...]
-    """What the formulas keep of a step for backward, (rows, H) each: gates, states and what lies between."""
+    """What the formulas keep of a step for backward, (rows, H) each, a projected h (rows, P): gates, states and what
+    lies between."""
+    projects: bool = False
+    """Whether h' is W_hr times what the last phase computed, which then is the operand of one more product."""
 
 
 def _rnn() -> Cell:
     return Cell(gates=("h",), states=("h",), slots=1, phases=((0,),), saved=("h",))
 
 
+def _lstm(*, projects: bool) -> Cell:
+    saved = ("i", "f", "g", "o", "c", "tanh_c", "h")
+    return Cell(("i", "f", "g", "o"), ("h", "c"), 4, ((0, 1, 2, 3),), saved, projects)
+
+
 CELLS = {
     "rnn_tanh": _rnn(),
     "rnn_relu": _rnn(),
     "rnn_linear": _rnn(),
-    "lstm": Cell(("i", "f", "g", "o"), ("h", "c"), 4, ((0, 1, 2, 3),), ("i", "f", "g", "o", "c", "tanh_c", "h")),
+    "lstm": _lstm(projects=False),
+    "lstm_proj": _lstm(projects=True),
     "gru": Cell(("r", "z", "n"), ("h",), 4, ((0, 1, 3),), ("r", "z", "n", "n_h", "h")),
     "gru_before": Cell(("r", "z", "n"), ("h",), 3, ((0, 1), (2,)), ("r", "z", "n", "h")),
 }
-"""Every cell by name. `gru` applies the reset gate after the recurrent product, `gru_before` before it."""
+"""Every cell by name. `gru` applies the reset gate after the recurrent product, `gru_before` before it; `lstm_proj` is
+an LSTM whose h' is a projection, W_hr (o⊙tanh c')."""
 
 
 @dataclass(eq=False, slots=True)
 class Problem:
-    """One call of a net: L layers, D directions, T steps, batch B, input size I, hidden size H, G gates.
+    """One call of a net: L layers, D directions, T steps, batch B, input size I, hidden size H, state size S, G gates.
 
     Lists hold one entry per layer and direction, layer l direction d at `l * D + d`. Sequences are time-major views
     with free T and B strides and a contiguous last axis. Backends write into the arrays given here and allocate none
-    of the results. Dropout probabilities are zero where dropout is off.
+    of the results. Dropout probabilities are zero where dropout is off. S, numbers of h, is H unless h is projected.
     """
 
     cell: str
@@ -79,26 +89,30 @@ class Problem:
     having `dropout` in place of `input_dropout`."""
     only_direction: int = 0
     """With one direction, 1 or 2: the forward or the reverse one alone of a net that has both, whose layers above the
-    first have 2·H inputs. dx is complete when 2, which adds to it, has followed 1."""
+    first have 2·S inputs. dx is complete when 2, which adds to it, has followed 1."""
+    proj_size: int = 0
+    """P, 1 to H, of a cell that projects; 0 of others."""
 
     weight_ih: list[Array] = field(default_factory=list)
-    """(G·H, I), for layers above the first (G·H, D·H). Empty, as the other tables then are: every call brings
+    """(G·H, I), for layers above the first (G·H, D·S). Empty, as the other tables then are: every call brings
     the addresses of its parameters, which the C backend alone takes."""
     weight_hh: list[Array] = field(default_factory=list)
-    """(G·H, H)."""
+    """(G·H, S)."""
     bias_ih: list[Array] | None = None
     """(G·H,); both biases or neither."""
     bias_hh: list[Array] | None = None
+    weight_hr: list[Array] | None = None
+    """(P, H), of a cell that projects; None of others."""
 
     x: Array | None = None
     """(T, B, I)."""
     y: Array | None = None
-    """(T, B, D·H), written by forward."""
+    """(T, B, D·S), written by forward."""
     h0: Array | None = None
-    """(L·D, B, H), C-contiguous, the states before the first step; None: zeros."""
+    """(L·D, B, S), of c (L·D, B, H), C-contiguous, the states before the first step; None: zeros."""
     c0: Array | None = None
     h_n: Array | None = None
-    """(L·D, B, H), C-contiguous, written by forward."""
+    """Shaped like those, C-contiguous, written by forward."""
     c_n: Array | None = None
     lengths: Array | None = None
     """(B,) int64."""
@@ -124,19 +138,20 @@ class Problem:
     """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
 
     dy: Array | None = None
-    """(T, B, D·H); None: zeros."""
+    """(T, B, D·S); None: zeros."""
     dh_n: Array | None = None
     dc_n: Array | None = None
     dx: Array | None = None
     """(T, B, I), overwritten by backward; None: not wanted."""
     dh0: Array | None = None
-    """(L·D, B, H), C-contiguous, overwritten by backward; None: not wanted."""
+    """Shaped like h0, C-contiguous, overwritten by backward; None: not wanted."""
     dc0: Array | None = None
     d_weight_ih: list[Array] | None = None
     """Gradients of the parameters; None: not wanted."""
     d_weight_hh: list[Array] | None = None
     d_bias_ih: list[Array] | None = None
     d_bias_hh: list[Array] | None = None
+    d_weight_hr: list[Array] | None = None
     overwrite: bool = False
     """True: gradients of the parameters replace what is there; False: they are added to it."""
     state_grad_norms: Array | None = None
@@ -151,6 +166,16 @@ class Problem:
     def gates(self) -> int:
         """G, the number of gates."""
         return len(CELLS[self.cell].gates)
+
+    @property
+    def state_size(self) -> int:
+        """S, the numbers of h: P where it is projected, else H."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Numbers of h and, of cells that have it, of c."""
+        return (self.state_size, self.hidden_size)[: len(self.states)]
 
     def direction(self, k: int) -> int:
         """Return the direction of layer-direction k: 0 goes forward in time, 1 backward."""

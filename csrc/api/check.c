@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/dispatch.h"
 #include "net/handle.h"
 #include "system/arena.h"
 
@@ -25,10 +26,16 @@ static int32_t check_kind(const rf_problem *p, int32_t cells) {
   return RF_OK;
 }
 
+/* Whether h has as many numbers as its cell can give it. */
+static bool is_state_size(const rf_problem *p) {
+  if (!rf_cell_projects(p->cell)) return p->state_size == p->hidden_size;
+  return p->state_size >= 1 && p->state_size <= p->hidden_size;
+}
+
 static int32_t check_sizes(const rf_problem *p) {
   if (p->num_layers < 1 || (p->num_directions != 1 && p->num_directions != 2) || !rf_is_size(p->steps, 0) ||
       !rf_is_size(p->batch, 0) || !rf_is_size(p->input_size, 1) || !rf_is_size(p->hidden_size, 1) ||
-      p->state_size != p->hidden_size) {
+      !is_state_size(p)) {
     return RF_ERROR_SHAPE;
   }
   int64_t outputs = p->num_directions * p->hidden_size, layers = (int64_t)p->num_layers * p->num_directions;
@@ -71,7 +78,7 @@ static int32_t check_part(const rf_problem *p) {
     return RF_ERROR_SHAPE; /* the layer above would need the other direction's output */
   if (p->first_layer < 0 || p->first_layer > INT32_MAX / 8 - p->num_layers) return RF_ERROR_RANGE;
   if (p->first_step < 0 || p->first_step > (INT64_C(1) << 32) - p->steps) return RF_ERROR_RANGE;
-  const int64_t above = (p->only_direction ? 2 : p->num_directions) * p->hidden_size;
+  const int64_t above = (p->only_direction ? 2 : p->num_directions) * p->state_size;
   return p->first_layer > 0 && p->input_size != above ? RF_ERROR_SHAPE : RF_OK;
 }
 
@@ -90,14 +97,16 @@ static bool is_table_or_null(const rf_problem *p, const void *const *table) {
 
 static bool has_weights(const rf_problem *p) {
   return is_table(p, p->weight_ih) && is_table(p, p->weight_hh) && is_table_or_null(p, p->bias_ih) &&
-         is_table_or_null(p, p->bias_hh) && (p->bias_ih == NULL) == (p->bias_hh == NULL);
+         is_table_or_null(p, p->bias_hh) && (p->bias_ih == NULL) == (p->bias_hh == NULL) &&
+         (!rf_cell_projects(p->cell) || is_table(p, p->weight_hr));
 }
 
 static bool has_gradients(const rf_problem *p) {
   return is_table_or_null(p, (const void *const *)p->d_weight_ih) &&
          is_table_or_null(p, (const void *const *)p->d_weight_hh) &&
          is_table_or_null(p, (const void *const *)p->d_bias_ih) &&
-         is_table_or_null(p, (const void *const *)p->d_bias_hh);
+         is_table_or_null(p, (const void *const *)p->d_bias_hh) &&
+         is_table_or_null(p, (const void *const *)p->d_weight_hr);
 }
 
 static bool has_arrays(const rf_problem *p, enum rf_need need) {

@@ -14,6 +14,7 @@ static struct {
   const struct rf_kernel *kernel[CELLS][DTYPES][ISAS];
   const struct rf_math *math[DTYPES][ISAS];
   const struct rf_head *head[DTYPES][ISAS];
+  int projects[CELLS];
   char reason[ISAS][128]; /* "" where the instruction set runs here */
   int32_t default_isa, default_status;
 } chosen;
@@ -70,6 +71,7 @@ static void choose(void) {
   for (int32_t i = 0; i < KERNELS; i++) {
     const struct rf_kernel *k = kernels[i];
     chosen.kernel[rf_cell_id(k->cell)][k->dtype][rf_isa_id(k->isa)] = k;
+    chosen.projects[rf_cell_id(k->cell)] = k->shape.projects;
   }
   for (int32_t i = 0; i < MATHS; i++) chosen.math[maths[i]->dtype][rf_isa_id(maths[i]->isa)] = maths[i];
   for (int32_t i = 0; i < HEADS; i++) chosen.head[heads[i]->dtype][rf_isa_id(heads[i]->isa)] = heads[i];
@@ -103,6 +105,11 @@ int32_t rf_isa_default(int32_t *isa) {
   if (status == RF_OK && isa == NULL) return RF_ERROR_NULL;
   if (status == RF_OK) *isa = found;
   return status;
+}
+
+int rf_cell_projects(int32_t cell) {
+  choose_once();
+  return chosen.projects[cell];
 }
 
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {

@@ -12,6 +12,9 @@
 /* How many cells there are; their ids are below it. */
 extern const int32_t rf_cells;
 
+/* Whether a cell projects its h, by what its kernels say. */
+int rf_cell_projects(int32_t cell);
+
 /* RF_OK, or why there is none; the cell and the number type have been checked. */
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel);
 

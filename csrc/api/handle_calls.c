@@ -54,8 +54,8 @@ int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32
   if (spec == NULL) return RF_ERROR_MEMORY;
   spec[0].kind = RF_PART_LAYERS;
   spec[0].problem = *problem;
-  if (!rf_is_size(problem->hidden_size, 1)) status = RF_ERROR_SHAPE; /* before it is multiplied */
-  int64_t from = status == RF_OK ? problem->num_directions * problem->hidden_size : 0;
+  if (!rf_is_size(problem->state_size, 1)) status = RF_ERROR_SHAPE; /* before it is multiplied */
+  int64_t from = status == RF_OK ? problem->num_directions * problem->state_size : 0;
   for (int32_t n = 0; n < head_count && status == RF_OK; n++) {
     const rf_head_part *h = &head[n];
     if (h->kind < RF_HEAD_LINEAR || h->kind > RF_HEAD_LOG_SOFTMAX) status = RF_ERROR_RANGE;
@@ -101,6 +101,15 @@ int32_t rf_net_part(const rf_net *net, int32_t part, int32_t *cell, int32_t *num
   if (num_layers) *num_layers = found->problem.num_layers;
   if (num_directions) *num_directions = found->problem.num_directions;
   if (hidden_size) *hidden_size = found->problem.hidden_size;
+  return RF_OK;
+}
+
+int32_t rf_net_part_state_size(const rf_net *net, int32_t part, int64_t *state_size) {
+  struct rf_state states[2];
+  if (net == NULL) return RF_ERROR_NULL;
+  const struct rf_part *found = part < 0 ? NULL : rf_handle_part(net, part, 0, NULL, states);
+  if (found == NULL) return RF_ERROR_RANGE;
+  if (state_size) *state_size = found->problem.state_size;
   return RF_OK;
 }
 

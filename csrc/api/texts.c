@@ -35,7 +35,8 @@ const char *rf_status_text(int32_t status) {
                                "RNNFAST_ISA asks for; rf_isa_reason says why",
       [RF_ERROR_SHAPE] =
           "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
-          "nor 2, state_size differs from hidden_size, input_size or a part's inputs from what is below, "
+          "nor 2, state_size differs from hidden_size or, of a cell that projects, is not 1 to hidden_size, "
+          "input_size or a part's inputs differ from what is below, "
           "only_direction is set for more than one layer, or a net has activations alone, which have no size",
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "

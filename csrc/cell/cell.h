@@ -9,19 +9,26 @@
  *
  *   CELL_GATES, CELL_SLOTS, CELL_STATES (1: h; 2: h and c), CELL_PHASES, CELL_PHASE, CELL_STAGES
  *   CELL_GATE_X, CELL_GATE_H   slot -> row block of W_ih and of W_hh, in PyTorch's order of gates; -1: none
+ *   CELL_PROJECTS              1: what the last phase leaves as h is the operand of one more product, whose result, with
+ *                              W_hr, is h; 0, where a file says nothing: it is h itself
  *   cell_forward(phase, stage, slots, past, next)
  *       sets next->c in the first stage of every phase, after which past->c is gone, and in the last stage next->operand,
  *       or in the last phase next->h
  *   cell_backward(phase, slots, past, d)
  *       last phase first; in: d->h, d->c, the gradients of the new state. It leaves in d->h and d->c what reaches the
  *       old state without passing W_hh. In phase 0 of two, in: d->operand; out: the operand itself there and, in
- *       d->h_dropped, what reaches h through the operand. A cell with c also sets d->c_total. */
+ *       d->h_dropped, what reaches h through the operand. A cell with c also sets d->c_total. Of a cell that projects, in:
+ *       d->h, the gradient of the operand of W_hr; out: d->operand, that operand itself. */
 #ifndef RF_CELL_H_INCLUDED
 #define RF_CELL_H_INCLUDED
 
 #include RF_VEC_H
 
 #include "system/compiler.h"
+
+#ifndef CELL_PROJECTS
+#define CELL_PROJECTS 0
+#endif
 
 struct phase {
   int slot, gates;

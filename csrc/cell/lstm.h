@@ -42,6 +42,7 @@ INLINE void cell_backward(int phase, vec *s, const struct past *past, struct gra
   s[SLOT_F] = v_mul(v_mul(dc, past->c), logistic_slope(f));
   s[SLOT_G] = v_mul(v_mul(dc, i), one_minus_square(g));
   s[SLOT_O] = v_mul(v_mul(d->h, tanh_c), logistic_slope(o));
+  d->operand = v_mul(o, tanh_c);
   d->c_total = dc;
   d->c = v_mul(dc, f);
   d->h = v_set1(0);

@@ -12,7 +12,8 @@ static const char *const kinds[RF_FILE_KINDS] = {"RNN", "LSTM", "GRU", "Linear",
 enum {
   RNN = 1 << RF_FILE_RNN,
   GRU = 1 << RF_FILE_GRU,
-  NETS = RNN | 1 << RF_FILE_LSTM | GRU,
+  LSTM = 1 << RF_FILE_LSTM,
+  NETS = RNN | LSTM | GRU,
   LINEAR = 1 << RF_FILE_LINEAR,
   EMBEDDING = 1 << RF_FILE_EMBEDDING,
   ACTIVATION = 1 << RF_FILE_ACTIVATION
@@ -37,6 +38,7 @@ static const struct {
     {"recurrent_dropout", NETS, PROBABILITY, offsetof(struct options, recurrent_dropout)},
     {"dtype", NETS | LINEAR | EMBEDDING, WORD, offsetof(struct options, dtype)},
     {"nonlinearity", RNN, WORD, offsetof(struct options, nonlinearity)},
+    {"proj_size", LSTM, WHOLE, offsetof(struct options, proj_size)},
     {"reset_after", GRU, TRUTH, offsetof(struct options, reset_after)},
     {"in_features", LINEAR, WHOLE, offsetof(struct options, in_features)},
     {"out_features", LINEAR, WHOLE, offsetof(struct options, out_features)},

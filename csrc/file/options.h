@@ -22,7 +22,7 @@ enum rf_file_kind {
 struct options {
   struct text name;
   enum rf_file_kind kind;
-  int64_t input_size, hidden_size, num_layers, in_features, out_features, num_embeddings, embedding_dim;
+  int64_t input_size, hidden_size, proj_size, num_layers, in_features, out_features, num_embeddings, embedding_dim;
   int bias, bidirectional, reset_after;
   struct text masked_output, nonlinearity, function, dtype;
   int batch_first; /* this and what follows matter in Python alone, but must be what Python takes */

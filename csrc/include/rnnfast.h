@@ -94,7 +94,8 @@ RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
 /* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
  * Arrays hold `dtype` numbers, aligned to them. Per-layer tables have L*D entries, layer l direction d at l*D + d, and
  * every entry is a dense row-major matrix in PyTorch's gate order. Strides count elements and may be zero or negative;
- * the last axis is contiguous. States are dense (L*D, B, H). NULL where optional, as noted.
+ * the last axis is contiguous. P = state_size, the numbers of h: H, unless the cell projects (lstm_proj). States are dense,
+ * h (L*D, B, P) and c (L*D, B, H). NULL where optional, as noted.
  *
  * The record grows at its end alone. struct_size says which fields a caller knows: those behind count as zero, which
  * always means what the library did before it had them. So a library serves callers compiled against its own header and
@@ -112,7 +113,7 @@ typedef struct rf_problem {
   int64_t batch;
   int64_t input_size;
   int64_t hidden_size;
-  int64_t state_size; /* size of h; equal to hidden_size */
+  int64_t state_size; /* P, numbers of h: equal to hidden_size, or 1 to hidden_size of a cell that projects */
   int64_t t0, t1; /* chunk of steps; D = 2 and only_direction = 2 take [0, T) only */
   int32_t masked_output; /* RF_MASKED_ZERO or RF_MASKED_HOLD */
   int32_t num_threads; /* at most, and the workspace must have room for them. 0: rf_get_num_threads(), or fewer,
@@ -127,14 +128,14 @@ typedef struct rf_problem {
   /* A part of a larger net, so that its results are those of the whole, bit by bit: its steps count as those from
    * first_step on, its layers as those from first_layer on. only_direction, with one layer and num_directions = 1: 1 or
    * 2 is the forward or the reverse direction alone of a layer that has both, whose inputs above the first layer have
-   * 2*H features; dx is complete when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what
+   * 2*P features; dx is complete when 2, which adds to it, has followed 1. A reverse direction takes all its steps; what
    * first_step has cut off is visited after them. */
   int64_t first_step;
   int32_t first_layer, only_direction;
 
   /* Parameters. */
-  const void *const *weight_ih; /* (G*H, I), then (G*H, D*H) for layers above the first */
-  const void *const *weight_hh; /* (G*H, H) */
+  const void *const *weight_ih; /* (G*H, I), then (G*H, D*P) for layers above the first */
+  const void *const *weight_hh; /* (G*H, P) */
   const void *const *bias_ih; /* (G*H,) or NULL; both biases or neither */
   const void *const *bias_hh;
   const void *packed; /* written by rf_pack, or NULL: the call packs into the workspace */
@@ -142,7 +143,7 @@ typedef struct rf_problem {
   /* Forward. */
   const void *x; /* (T, B, I) */
   int64_t x_stride_t, x_stride_b;
-  void *y; /* (T, B, D*H), apart from x; RF_MASKED_HOLD with t0 > 0 reads y of step t0 - 1 */
+  void *y; /* (T, B, D*P), apart from x; RF_MASKED_HOLD with t0 > 0 reads y of step t0 - 1 */
   int64_t y_stride_t, y_stride_b;
   const void *h0, *c0; /* states before step t0; NULL: zeros. c only for cells with two states */
   void *h_n, *c_n; /* states after step t1 - 1, h_n may be h0 and c_n c0, which they then replace; NULL: not wanted */
@@ -153,7 +154,7 @@ typedef struct rf_problem {
   /* Backward: gradients in (NULL: zeros), gradients out (NULL: not wanted; dx, dh0, dc0 are overwritten, for
    * the parameters' see `overwrite`). rf_backward takes chunks in the reverse of rf_forward's order: with the h0, c0 that the
    * chunk began from, and as dh_n, dc_n what the chunk after it left in dh0, dc0. */
-  const void *dy; /* (T, B, D*H) */
+  const void *dy; /* (T, B, D*P) */
   int64_t dy_stride_t, dy_stride_b;
   const void *dh_n, *dc_n;
   void *dx; /* (T, B, I) */
@@ -173,11 +174,16 @@ typedef struct rf_problem {
   int64_t keep_reserve; /* backward: 1: changes no byte of the reserve, so that any number of backwards, several at a
                          * time too, go with one forward, the same bits each; the workspace holds gradients that otherwise replace
                          * gates. RF_MASKED_HOLD then takes [0, T) only. 0: consumes the reserve */
+
+  /* Of a cell that projects: h' = W_hr times what the cell computes, o tanh(c'). */
+  const void *const *weight_hr; /* (P, H) */
+  void *const *d_weight_hr; /* gradients, as those of the other parameters */
 } rf_problem;
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,
  * which is to be sizeof(rf_problem), dense time-major sequences, all steps, RF_ISA_AUTO, no dropout. RF_ERROR_STRUCT_SIZE
- * where the library does not know all of the record; sizes are checked by the calls that take it. */
+ * where the library does not know all of the record; sizes are checked by the calls that take it. state_size is
+ * hidden_size: of a cell that projects the caller sets it, and the strides of y and dy, which have D*P features. */
 RF_API int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t cell, int32_t dtype, int32_t num_layers,
                                int32_t num_directions, int64_t steps, int64_t batch, int64_t input_size,
                                int64_t hidden_size);
@@ -188,10 +194,10 @@ RF_API int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t 
  *
  * rf_reserve_bytes is, whatever the instruction set, options, I and t0, t1, exactly
  *
- *     64 * B * D * (T * L * (s * row(n) + row(k * n)) + hold * row(n))
+ *     64 * B * D * (T * L * (row(p) + c * row(n) + row(k * n)) + hold * row(p))
  *
- * where n = ceil(H / (64 / bytes of a number)); row(m) = m + 1 for even m >= 16, else m; s = 2 for lstm, else 1; k = 4 for
- * lstm and gru, 3 for gru_before, 1 for the others; hold = 1 for RF_MASKED_HOLD, else 0. */
+ * where n = ceil(H / (64 / bytes of a number)), p = the same of P; row(m) = m + 1 for even m >= 16, else m; c = 1 for lstm
+ * and lstm_proj, else 0; k = 4 for these and gru, 3 for gru_before, 1 for the others; hold = 1 for RF_MASKED_HOLD, else 0. */
 RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
@@ -272,6 +278,7 @@ typedef struct rf_net_sizes {
 RF_API int32_t rf_net_get_sizes(const rf_net *net, rf_net_sizes *sizes);
 RF_API int32_t rf_net_part(const rf_net *net, int32_t part, int32_t *cell, int32_t *num_layers, int32_t *num_directions,
                            int64_t *hidden_size);
+RF_API int32_t rf_net_part_state_size(const rf_net *net, int32_t part, int64_t *state_size); /* numbers of h */
 
 /* Bytes of the caller's memory, which begins at a multiple of 64: the states of `batch` rows, and scratch for calls of at
  * most so many steps and rows. RF_ERROR_SHAPE for a negative size, RF_ERROR_SIZE for bytes that cannot be addressed. */

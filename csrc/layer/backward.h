@@ -19,23 +19,28 @@
 #include "system/arena.h"
 
 static void backward_begin(struct rf_layer *l, struct backward *b) {
-  const int64_t stride = state_stride(l);
-  if (l->dx.base && !dx_once(l)) pack_all_transposed(l, input_weights(l), b->shared.weight_x);
-  for (int p = 0; p < CELL_PHASES && !state_once(l); p++) {
-    pack_all_transposed(l, state_weights(l, p), b->shared.weight_h[p]);
+  const struct state h = state_h(l), c = state_c(l);
+  if (l->dx.base && !dx_once(l)) {
+    pack_all_transposed(l, input_weights(l), gates_width(l, CELL_GATES), b->shared.weight_x);
   }
-  zero_reals(b->zeros, stride);
-  states_in(l, &l->all, l->h0, b->h0); /* every row's: the weights' gradients are products with them */
-  own_states_in(l, &l->plan, l->dh_n, b->dh);
-  if (CELL_STATES > 1) states_in(l, &l->plan, l->c0, b->c0);
-  if (CELL_STATES > 1) own_states_in(l, &l->plan, l->dc_n, b->dc);
+  for (int p = 0; p < CELL_PHASES && !state_once(l); p++) {
+    pack_all_transposed(l, state_weights(l, p), gates_width(l, CELL_PHASE[p].gates), b->shared.weight_h[p]);
+  }
+  if (CELL_PROJECTS && !state_once(l)) {
+    pack_all_transposed(l, projection_weights(l), l->state_size, b->shared.weight_r);
+  }
+  zero_reals(b->zeros, c.stride);
+  states_in(h, &l->all, l->h0, b->h0); /* every row's: the weights' gradients are products with them */
+  own_states_in(h, &l->plan, l->dh_n, b->dh);
+  if (CELL_STATES > 1) states_in(c, &l->plan, l->c0, b->c0);
+  if (CELL_STATES > 1) own_states_in(c, &l->plan, l->dc_n, b->dc);
   for (int64_t row = l->plan.row_from; row < l->plan.row_to; row++) {
     if (l->plan.last[row] != RF_FROM_ZEROS) continue;
-    zero_own(l, b->dh + row * stride);
-    if (CELL_STATES > 1) zero_own(l, b->dc + row * stride);
+    zero_own(&h, b->dh + row * h.stride);
+    if (CELL_STATES > 1) zero_own(&c, b->dc + row * c.stride);
   }
   for (int64_t row = l->plan.row_from; row < l->plan.row_to && b->shared.held; row++) {
-    zero_own(l, b->shared.held + row * stride);
+    zero_own(&h, b->shared.held + row * h.stride);
   }
   rf_layer_wait(l);
 }
@@ -47,7 +52,9 @@ static void block_norms(const struct rf_layer *l, const struct backward *b, int6
     double sum[2] = {0, 0};
     for (int64_t i = l->all.start[visit]; i < l->all.start[visit + 1]; i++) {
       const double *squares = b->shared.squares + 2 * hidden_blocks(l) * (i - b->first_entry);
-      for (int64_t k = 0; k < 2 * hidden_blocks(l); k++) sum[k % 2] += squares[k];
+      for (int64_t k = 0; k < 2 * hidden_blocks(l); k++) {
+        if (k % 2 == 1 || k / 2 < state_blocks(l)) sum[k % 2] += squares[k];
+      }
     }
     for (int k = 0; k < 2; k++) l->norms[t * l->norms_stride + k] = sqrt(sum[k]);
   }
@@ -84,12 +91,12 @@ static void layer_backward(struct rf_layer *l) {
   }
   if (l->left) return;
   if (b.overwrite && l->worker == 0) no_gradients(l);
-  const int64_t stride = state_stride(l);
+  const struct state h = state_h(l), c = state_c(l);
   const real **row = (const real **)b.h_row;
-  for (int64_t i = l->plan.row_from; i < l->plan.row_to; i++) row[i] = b.dh + i * stride;
-  states_out(l, row, l->dh0);
-  for (int64_t i = l->plan.row_from; i < l->plan.row_to && CELL_STATES > 1; i++) row[i] = b.dc + i * stride;
-  if (CELL_STATES > 1) states_out(l, row, l->dc0);
+  for (int64_t i = l->plan.row_from; i < l->plan.row_to; i++) row[i] = b.dh + i * h.stride;
+  states_out(h, &l->plan, row, l->dh0);
+  for (int64_t i = l->plan.row_from; i < l->plan.row_to && CELL_STATES > 1; i++) row[i] = b.dc + i * c.stride;
+  if (CELL_STATES > 1) states_out(c, &l->plan, row, l->dc0);
   rf_layer_wait(l); /* the next layer uses the same shared memory */
 }
 

@@ -34,25 +34,30 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
   double *squares = l->norms && phase + 1 == CELL_PHASES ? b->squares_row[i] + unit / UNITS * 2 : NULL;
   vec slots[CELL_SLOTS];
   UNROLL for (int s = 0; s < CELL_SLOTS; s++) slots[s] = v_load(saved + slot_offset(panel, s));
-  struct past past = {.h = v_load(b->h_row[i] + unit), .h_dropped = v_load(b->h_dropped_row[i] + unit)};
-  struct gradient d = {.h = v_load(b->dh_row[i] + unit), .h_dropped = v_set1(0)};
+  struct past past = {.h = CELL_PROJECTS ? v_set1(0) : v_load(b->h_row[i] + unit),
+                      .h_dropped = CELL_PROJECTS ? v_set1(0) : v_load(b->h_dropped_row[i] + unit)};
+  struct gradient d = {.h = v_load((CELL_PROJECTS ? b->d_shown_row : b->dh_row)[i] + unit), .h_dropped = v_set1(0)};
   if (CELL_STATES > 1) {
     past.c = v_load(b->c_row[i] + unit);
     past.c_next = v_load(b->c_next_row[i] + unit);
     d.c = v_load(b->dc_row[i] + unit);
   }
   if (phase + 1 < CELL_PHASES) d.operand = v_load(b->d_operand_row[i] + unit);
-  if (squares) squares[0] += sum_of_squares(d.h, l->hidden_size - unit);
+  if (squares && !CELL_PROJECTS) squares[0] += sum_of_squares(d.h, l->hidden_size - unit);
   cell_backward(phase, slots, &past, &d);
   if (squares && CELL_STATES > 1) squares[1] += sum_of_squares(d.c_total, l->hidden_size - unit);
   UNROLL for (int s = first_slot(phase); s < end_slot(phase); s++) v_store(gates + slot_offset(panel, s), slots[s]);
   if (phase + 1 < CELL_PHASES) v_store(b->operand_row[i] + unit, d.operand);
-  if (phase == 0 && b->masks) {
-    v_store(b->d_operand_row[i] + unit, d.h_dropped);
+  if (CELL_PROJECTS) {
+    v_store(b->shown_row[i] + unit, d.operand);
   } else {
-    d.h = v_add(d.h, d.h_dropped);
+    if (phase == 0 && b->masks) {
+      v_store(b->d_operand_row[i] + unit, d.h_dropped);
+    } else {
+      d.h = v_add(d.h, d.h_dropped);
+    }
+    v_store(b->dh_row[i] + unit, d.h);
   }
-  v_store(b->dh_row[i] + unit, d.h);
   if (CELL_STATES > 1) v_store(b->dc_row[i] + unit, d.c);
 }
 
@@ -64,7 +69,8 @@ INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const 
   for (int64_t i = 0; i < rows; i++) {
     if (l->norms && phase + 1 == CELL_PHASES) {
       for (int64_t unit = l->unit_from; unit < l->unit_to; unit += UNITS) {
-        b->squares_row[i][unit / UNITS * 2] = b->squares_row[i][unit / UNITS * 2 + 1] = 0;
+        if (!CELL_PROJECTS) b->squares_row[i][unit / UNITS * 2] = 0;
+        b->squares_row[i][unit / UNITS * 2 + 1] = 0;
       }
     }
     for (int64_t panel = own_first(l); panel < own_end(l); panel++) cell_backward_apply(phase, l, b, i, panel);

@@ -28,6 +28,7 @@ struct shared {
   real *dropped_x; /* of a block: inputs under dropout */
   real *operand[2]; /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
+  real *weight_r, *shown, *d_state, *packed_r, *packed_d; /* see backward_projection.h */
   double *squares; /* of a block: squared norms of dh and dc, for every block of units */
   real *d_gates, *held; /* of a block: gradients of gates; (B, row): what the layer's `held` is. NULL: in the reserve */
 };
@@ -38,10 +39,11 @@ struct shared {
 struct backward {
   struct shared shared;
   struct inputs inputs;
-  real *h0, *c0, *zeros, *dh, *dc, *masks, *d_operand;
-  const real **gates, **x, **operand[CELL_PHASES];
+  real *h0, *c0, *zeros, *dh, *dc, *masks, *d_operand, *d_shown;
+  const real **gates, **x, **operand[CELL_PHASES], **shown, **d_state;
   real **dx;
-  real **saved_row, **gates_row, **dh_row, **dc_row, **d_operand_row, **operand_row;
+  real **saved_row, **gates_row, **dh_row, **dc_row, **d_operand_row, **operand_row, **shown_row, **d_shown_row,
+      **d_state_row;
   const real **h_row, **h_dropped_row, **c_row, **c_next_row, **all_gates, **through_gates;
   real **through_to;
   double **squares_row;
@@ -70,7 +72,7 @@ static int64_t block_most_rows(const struct rf_layer *l) {
 }
 
 static struct shared shared_make(const struct rf_layer *l, struct arena *arena) {
-  const int64_t rows = block_most_rows(l), hidden = hidden_panels(l) * VEC_LANES, stride = state_stride(l);
+  const int64_t rows = block_most_rows(l), state = panels_of(l->state_size) * VEC_LANES, stride = state_stride(l);
   struct shared s = {0};
   s.weight_x = take_reals(arena, (l->input_size + VEC_LANES) * gates_width(l, CELL_GATES));
   if (l->input_dropout.probability > 0) {
@@ -80,8 +82,15 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
   if (CELL_PHASES > 1) s.operand[1] = take_reals(arena, rows * stride);
   s.packed_x = take_reals(arena, rows * (l->input_size + l->x_segments * VEC_LANES));
   for (int p = 0; p < CELL_PHASES; p++) {
-    s.weight_h[p] = take_reals(arena, hidden * gates_width(l, CELL_PHASE[p].gates));
-    s.packed_h[p] = take_reals(arena, rows * hidden);
+    s.weight_h[p] = take_reals(arena, state * gates_width(l, CELL_PHASE[p].gates));
+    s.packed_h[p] = take_reals(arena, rows * state);
+  }
+  if (CELL_PROJECTS) {
+    s.weight_r = take_reals(arena, l->state_size * hidden_panels(l) * VEC_LANES);
+    s.shown = take_reals(arena, rows * cell_stride(l));
+    s.d_state = take_reals(arena, rows * stride);
+    s.packed_r = take_reals(arena, rows * hidden_panels(l) * VEC_LANES);
+    s.packed_d = take_reals(arena, rows * (l->state_size + TILE_ROWS_MOST));
   }
   s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));
   if (l->keep_reserve) s.d_gates = take_reals(arena, rows * gates_stride(l));
@@ -94,12 +103,13 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   struct arena *together = l->together ? shared : arena;
   struct backward b = {.shared = shared_make(l, shared), .inputs = inputs_make(l, arena)};
   b.h0 = take_reals(arena, batch * stride);
-  b.c0 = take_reals(arena, CELL_STATES > 1 ? batch * stride : 0);
-  b.zeros = take_reals(arena, stride);
+  b.c0 = take_reals(arena, CELL_STATES > 1 ? batch * cell_stride(l) : 0);
+  b.zeros = take_reals(arena, cell_stride(l));
   b.dh = take_reals(together, batch * stride);
-  b.dc = take_reals(together, CELL_STATES > 1 ? batch * stride : 0);
+  b.dc = take_reals(together, CELL_STATES > 1 ? batch * cell_stride(l) : 0);
   b.masks = recurrent_masks(l, arena);
   b.d_operand = take_reals(together, l->recurrent_dropout.probability > 0 || CELL_PHASES > 1 ? batch * stride : 0);
+  b.d_shown = take_reals(together, CELL_PROJECTS ? batch * cell_stride(l) : 0);
   b.packed_gates = take_reals(arena, rows * PACKED_ROWS);
   b.sums = take_reals(arena, gates_width(l, CELL_SLOTS));
   b.room = take_reals(arena, room_numbers(&l->cache)); /* of panels that are packed as they are used */
@@ -109,12 +119,17 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   b.x = take_pointers(arena, rows);
   b.dx = take_pointers(arena, rows);
   for (int p = 0; p < CELL_PHASES; p++) b.operand[p] = take_pointers(arena, rows);
+  b.shown = take_pointers(arena, CELL_PROJECTS ? rows : 0);
+  b.d_state = take_pointers(arena, CELL_PROJECTS ? rows : 0);
   b.gates_row = take_pointers(arena, batch);
   b.saved_row = l->keep_reserve ? take_pointers(arena, batch) : b.gates_row;
   b.dh_row = take_pointers(arena, batch);
   b.dc_row = take_pointers(arena, batch);
   b.d_operand_row = take_pointers(arena, batch);
   b.operand_row = take_pointers(arena, batch);
+  b.shown_row = take_pointers(arena, CELL_PROJECTS ? batch : 0);
+  b.d_shown_row = take_pointers(arena, CELL_PROJECTS ? batch : 0);
+  b.d_state_row = take_pointers(arena, CELL_PROJECTS ? batch : 0);
   b.h_row = take_pointers(arena, batch);
   b.h_dropped_row = take_pointers(arena, batch);
   b.c_row = take_pointers(arena, batch);
@@ -151,10 +166,10 @@ static inline real *gradient_row(const struct rf_layer *l, real *d_gates, int64_
 }
 
 /* The state that an entry of a plan started from. */
-static const real *past_row(const struct rf_layer *l, const struct rf_view *kept, const real *start, const real *zeros,
+static const real *past_row(const struct rf_view *kept, const real *start, int64_t stride, const real *zeros,
                             int64_t previous, int64_t b) {
   if (previous >= 0) return view_row(kept, previous, b);
-  return previous == RF_FROM_START ? start + b * state_stride(l) : zeros;
+  return previous == RF_FROM_START ? start + b * stride : zeros;
 }
 
 #endif

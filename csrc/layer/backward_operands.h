@@ -50,24 +50,27 @@ static int64_t block_rows(const struct rf_layer *l, const struct backward *b, in
       const int64_t row = all->row[i];
       const struct shared *s = &b->shared;
       b->gates[n] = gradient_row(l, d_gates, n, view_row(&l->gates, t, row));
+      if (CELL_PROJECTS) b->shown[n] = s->shown + n * cell_stride(l);
+      if (CELL_PROJECTS) b->d_state[n] = s->d_state + n * stride;
       b->x[n] = s->dropped_x ? s->dropped_x + n * b->inputs.stride : view_row(&l->x, t, row);
       for (int p = 0; p < CELL_PHASES; p++) {
         b->operand[p][n] = s->operand[p] ? s->operand[p] + n * stride
-                                         : past_row(l, &l->states, b->h0, b->zeros, all->previous[i], row);
+                                         : past_row(&l->states, b->h0, stride, b->zeros, all->previous[i], row);
       }
     }
   }
   return n;
 }
 
-/* This worker's share of all panels: what gradients are summed with. */
-static void pack_all_transposed(const struct rf_layer *l, struct weights w, real *to) {
-  const int64_t panels = (w.columns + VEC_LANES - 1) / VEC_LANES, width = gates_width(l, w.gates);
+/* This worker's share of all panels: what gradients, rows of `width` numbers, are summed with. */
+static void pack_all_transposed(const struct rf_layer *l, struct weights w, int64_t width, real *to) {
+  const int64_t panels = panels_of(w.columns);
   const int64_t first = rf_share(panels, l->worker, l->workers), end = rf_share(panels, l->worker + 1, l->workers);
   /* A block of units at a time over all panels, so that W is read as it lies. */
-  for (int64_t k = 0; k < width; k += w.gates * UNITS) {
+  for (int64_t k = 0, stop; k < width; k = stop) {
+    stop = k + w.gates * UNITS < width ? k + w.gates * UNITS : width;
     for (int64_t panel = first; panel < end; panel++) {
-      pack_transposed(&w, panel, k, k + w.gates * UNITS, to + (panel * width + k) * VEC_LANES);
+      pack_transposed(&w, panel, k, stop, to + (panel * width + k) * VEC_LANES);
     }
   }
 }

@@ -10,6 +10,7 @@
 #include "layer/backward_cell.h"
 #include "layer/backward_memory.h"
 #include "layer/backward_operands.h"
+#include "layer/backward_projection.h"
 #include "layer/dropout_rows.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
@@ -26,11 +27,11 @@ static void add_row(real *to, const real *from, int64_t count) {
 /* Adds dy of one step to dh; what a step that is not live repeats waits in `held` until the step it repeats. */
 static void add_output_gradient(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
-  const int64_t live = live_rows(&l->plan, visit), unit = l->unit_from, size = own_units(l);
+  const int64_t live = live_rows(&l->plan, visit), from = l->state_from, size = l->state_to - from;
   for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
-    real *dh = b->dh + row * stride + unit;
-    real *held = l->hold ? (b->shared.held ? b->shared.held : (real *)l->held) + row * stride + unit : NULL;
-    const real *dy = l->dy.base ? view_row(&l->dy, t, row) + unit : NULL;
+    real *dh = b->dh + row * stride + from;
+    real *held = l->hold ? (b->shared.held ? b->shared.held : (real *)l->held) + row * stride + from : NULL;
+    const real *dy = l->dy.base ? view_row(&l->dy, t, row) + from : NULL;
     if (i < live && l->plan.row[start + i] == row) {
       if (dy) add_row(dh, dy, size);
       if (held) add_row(dh, held, size);
@@ -46,6 +47,7 @@ static void add_output_gradient(const struct rf_layer *l, const struct backward 
 static int64_t backward_rows(const struct rf_layer *l, const struct backward *b, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
   const int64_t first_entry = own_entry(l, b, visit);
+  const int64_t of_c = CELL_PROJECTS ? cell_stride(l) : stride;
   const int start_wanted = l->dh0 || l->dc0;
   real *d_gates = b->shared.d_gates;
   int64_t through = 0;
@@ -55,20 +57,25 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
     real *gates = view_row(&l->gates, t, row);
     b->saved_row[i] = gates;
     b->gates_row[i] = gradient_row(l, d_gates, entry, gates);
-    b->h_row[i] = b->h_dropped_row[i] = past_row(l, &l->states, b->h0, b->zeros, previous, row);
+    b->h_row[i] = b->h_dropped_row[i] = past_row(&l->states, b->h0, stride, b->zeros, previous, row);
     b->dh_row[i] = b->dh + row * stride;
     if (CELL_STATES > 1) {
-      b->c_row[i] = past_row(l, &l->cells, b->c0, b->zeros, previous, row);
+      b->c_row[i] = past_row(&l->cells, b->c0, of_c, b->zeros, previous, row);
       b->c_next_row[i] = view_row(&l->cells, t, row);
-      b->dc_row[i] = b->dc + row * stride;
+      b->dc_row[i] = b->dc + row * of_c;
+    }
+    if (CELL_PROJECTS) {
+      b->d_state_row[i] = b->shared.d_state + entry * stride;
+      b->shown_row[i] = b->shared.shown + entry * of_c;
+      b->d_shown_row[i] = b->d_shown + row * of_c;
     }
     if (b->d_operand) b->d_operand_row[i] = b->d_operand + row * stride;
     if (CELL_PHASES > 1) b->operand_row[i] = b->shared.operand[1] + entry * stride;
     if (b->masks) {
-      const int64_t unit = l->unit_from;
+      const int64_t from = l->state_from;
       real *dropped = b->shared.operand[0] + entry * stride;
-      zero_reals(dropped + unit, own_end(l) * VEC_LANES - unit);
-      multiply_row(dropped + unit, b->h_row[i] + unit, b->masks + row * stride + unit, own_units(l));
+      zero_reals(dropped + from, panels_of(l->state_to) * VEC_LANES - from);
+      multiply_row(dropped + from, b->h_row[i] + from, b->masks + row * stride + from, l->state_to - from);
       b->h_dropped_row[i] = dropped;
     }
     if (l->norms) b->squares_row[i] = b->shared.squares + 2 * hidden_blocks(l) * entry;
@@ -91,8 +98,8 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .part = gradient_part(gates_width(l, CELL_PHASE[phase].gates)),
       .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = to,
-      .first = own_first(l),
-      .columns = own_end(l) * VEC_LANES,
+      .first = l->state_from / VEC_LANES,
+      .columns = panels_of(l->state_to) * VEC_LANES,
       .cache = &l->cache,
       .overwrite = overwrite,
   };
@@ -100,9 +107,11 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
 }
 
 static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {
-  const int64_t live = live_rows(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
+  const int64_t live = live_rows(&l->plan, visit), start = l->plan.start[visit];
   if (l->dy.base || l->hold) add_output_gradient(l, b, visit);
   const int64_t through = backward_rows(l, b, visit);
+  if (CELL_PROJECTS) through_projection(l, b, live);
+  if (CELL_PROJECTS && l->left) return;
   cell_backward_rows(CELL_PHASES - 1, l, b, live);
   rf_units_wait(l);
   if (CELL_PHASES > 1 && !l->left) {
@@ -113,15 +122,16 @@ static void backward_step(struct rf_layer *l, const struct backward *b, int64_t 
   }
   if (l->left) return;
   state_product(l, b, 0, through, b->through_gates, b->through_to, 0);
+  const struct state h = state_h(l), c = state_c(l);
   for (int64_t i = 0; i < live; i++) {
     const int64_t row = l->plan.row[start + i];
     if (l->plan.previous[start + i] == RF_FROM_ZEROS) {
-      zero_own(l, b->dh_row[i]);
-      if (CELL_STATES > 1) zero_own(l, b->dc_row[i]);
+      zero_own(&h, b->dh_row[i]);
+      if (CELL_STATES > 1) zero_own(&c, b->dc_row[i]);
     } else if (b->masks) {
-      real *d_operand = b->d_operand_row[i] + l->unit_from;
-      multiply_row(d_operand, d_operand, b->masks + row * stride + l->unit_from, own_units(l));
-      add_row(b->dh_row[i] + l->unit_from, d_operand, own_units(l));
+      real *d_operand = b->d_operand_row[i] + h.from;
+      multiply_row(d_operand, d_operand, b->masks + row * h.stride + h.from, h.to - h.from);
+      add_row(b->dh_row[i] + h.from, d_operand, h.to - h.from);
     }
   }
 }

@@ -27,7 +27,7 @@ static real *recurrent_masks(const struct rf_layer *l, struct arena *arena) {
   if (!masks) return NULL;
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     zero_reals(masks + b * stride, stride);
-    dropout_mask(&l->recurrent_dropout, l->seed, l->first_row + b, 0, l->hidden_size, masks + b * stride);
+    dropout_mask(&l->recurrent_dropout, l->seed, l->first_row + b, 0, l->state_size, masks + b * stride);
   }
   return masks;
 }

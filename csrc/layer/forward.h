@@ -13,17 +13,19 @@
 #include "layer/layer.h"
 #include "layer/pack.h"
 #include "layer/rows.h"
+#include "product/product.h"
+#include "product/summation.h"
 #include "system/arena.h"
 
 static void forward_begin(const struct rf_layer *l, struct forward *f) {
-  const int64_t stride = state_stride(l);
+  const struct state h = state_h(l), c = state_c(l);
   f->packed = packed_parts(l, l->packed);
-  zero_reals(f->zeros, stride);
-  states_in(l, &l->plan, l->h0, f->h0);
-  if (CELL_STATES > 1) own_states_in(l, &l->plan, l->c0, f->c0);
+  zero_reals(f->zeros, c.stride);
+  states_in(h, &l->plan, l->h0, f->h0);
+  if (CELL_STATES > 1) own_states_in(c, &l->plan, l->c0, f->c0);
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
-    f->now_h[b] = f->h0 + b * stride;
-    f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * stride : NULL;
+    f->now_h[b] = f->h0 + b * h.stride;
+    f->now_c[b] = CELL_STATES > 1 ? f->c0 + b * c.stride : NULL;
   }
 }
 
@@ -53,14 +55,15 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
 static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
+  const int64_t of_c = CELL_PROJECTS ? cell_stride(l) : stride;
   for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
     const int64_t b = l->plan.row[start + i];
     const int cut = l->plan.previous[start + i] == RF_FROM_ZEROS;
     const real *h = cut ? f->zeros : f->now_h[b];
     f->h_row[i] = f->h_dropped_row[i] = h;
     if (f->masks) {
-      multiply_row(f->dropped + b * stride, h, f->masks + b * stride, l->hidden_size);
-      zero_reals(f->dropped + b * stride + l->hidden_size, stride - l->hidden_size);
+      multiply_row(f->dropped + b * stride, h, f->masks + b * stride, l->state_size);
+      zero_reals(f->dropped + b * stride + l->state_size, stride - l->state_size);
       f->h_dropped_row[i] = f->dropped + b * stride;
     }
     if (l->states.base) {
@@ -68,10 +71,10 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
     } else {
       f->h_next_row[i] = f->states[f->now_h[b] == f->states[0] + b * stride] + b * stride;
     }
-    if (CELL_PHASES > 1) f->operand_row[i] = f->operand + b * stride;
+    if (CELL_PHASES > 1 || CELL_PROJECTS) f->operand_row[i] = f->operand + b * of_c;
     if (CELL_STATES > 1) {
       f->c_row[i] = cut ? f->zeros : f->now_c[b];
-      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * stride;
+      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * of_c;
       f->now_c[b] = f->c_next_row[i];
     }
     f->now_h[b] = f->h_next_row[i];
@@ -81,17 +84,35 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
 /* y of one step: live rows from the new states; the others zeros or, to hold, what y held at the visit before. */
 static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
-  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit), unit = l->unit_from;
+  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit), from = l->state_from;
+  const int64_t count = l->state_to - from;
   for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
-    real *y = view_row(&l->y, t, b) + unit;
+    real *y = view_row(&l->y, t, b) + from;
     if (i < live && l->plan.row[start + i] == b) {
-      copy_reals(y, f->h_next_row[i++] + unit, own_units(l));
+      copy_reals(y, f->h_next_row[i++] + from, count);
     } else if (l->hold && before >= 0 && before < l->steps) {
-      memmove(y, view_row(&l->y, before, b) + unit, (size_t)own_units(l) * sizeof(real));
+      memmove(y, view_row(&l->y, before, b) + from, (size_t)count * sizeof(real));
     } else {
-      zero_reals(y, own_units(l));
+      zero_reals(y, count);
     }
   }
+}
+
+/* h' = W_hr times what the cell left, this worker's numbers of it. */
+static void project(const struct rf_layer *l, const struct forward *f, int64_t live) {
+  const struct weights weights = projection_weights(l);
+  const struct product p = {
+      .a = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0},
+      .a_step = 1,
+      .part = sum_part(l->hidden_size),
+      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
+      .c = f->h_next_row,
+      .first = l->state_from / VEC_LANES,
+      .columns = panels_of(l->state_to) * VEC_LANES,
+      .cache = &l->cache,
+      .overwrite = 1,
+  };
+  product(&p);
 }
 
 static void forward_step(struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
@@ -101,7 +122,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
     const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
     const struct weights weights = state_weights(l, phase);
     const struct step s = {
-        .operand = {operand, live, 1, l->hidden_size, 0},
+        .operand = {operand, live, 1, l->state_size, 0},
         .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
         .keep = l->gates.base != NULL,
         .gates = gates,
@@ -113,6 +134,10 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .operand_next = f->operand_row,
     };
     gates_run(phase_family[phase], l, &s);
+    rf_units_wait(l);
+  }
+  if (CELL_PROJECTS && !l->left) {
+    project(l, f, live);
     rf_units_wait(l);
   }
   if (l->y.base && !l->left) step_output(l, f, visit);
@@ -139,8 +164,8 @@ static void layer_forward(struct rf_layer *l) {
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
   }
-  states_out(l, f.now_h, l->h_n);
-  if (CELL_STATES > 1) states_out(l, f.now_c, l->c_n);
+  states_out(state_h(l), &l->plan, f.now_h, l->h_n);
+  if (CELL_STATES > 1) states_out(state_c(l), &l->plan, f.now_c, l->c_n);
   rf_units_wait(l); /* the next layer uses the same shared memory */
 }
 

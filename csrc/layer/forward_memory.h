@@ -37,11 +37,13 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   if (!l->gates.base) f.gates = take_reals(together, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);
   f.h0 = take_reals(arena, l->batch * stride);
-  f.c0 = take_reals(together, CELL_STATES > 1 ? l->batch * stride : 0);
-  f.zeros = take_reals(arena, stride);
+  f.c0 = take_reals(together, CELL_STATES > 1 ? l->batch * cell_stride(l) : 0);
+  f.zeros = take_reals(arena, cell_stride(l)); /* h has no more numbers than c */
   f.masks = recurrent_masks(l, arena);
   f.dropped = take_reals(arena, l->recurrent_dropout.probability > 0 ? l->batch * stride : 0);
-  f.operand = take_reals(shared, CELL_PHASES > 1 ? l->batch * stride : 0);
+  /* Where rows are shared out, workers are in different layers at a time: rows of c are longer than those of h. */
+  if (CELL_PHASES > 1) f.operand = take_reals(shared, l->batch * stride);
+  if (CELL_PROJECTS) f.operand = take_reals(together, l->batch * cell_stride(l));
   f.inputs = inputs_make(l, arena);
   f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
   f.x_row = take_pointers(arena, most);

@@ -31,7 +31,8 @@ INLINE void cell_apply(const int phase, const int stage, const struct step *s, i
   real *gates = s->gates[row];
   vec slots[CELL_SLOTS];
   UNROLL for (int i = 0; i < CELL_SLOTS; i++) slots[i] = v_load(gates + slot_offset(panel, i));
-  struct past past = {.h = v_load(s->h[row] + unit), .h_dropped = v_load(s->h_dropped[row] + unit)};
+  struct past past = {.h = CELL_PROJECTS ? v_set1(0) : v_load(s->h[row] + unit),
+                      .h_dropped = CELL_PROJECTS ? v_set1(0) : v_load(s->h_dropped[row] + unit)};
   struct next next;
   if (CELL_STATES > 1 && stage == 0) past.c = v_load(s->c[row] + unit);
   if (CELL_STATES > 1 && stage > 0) next.c = v_load(s->c_next[row] + unit);
@@ -41,7 +42,7 @@ INLINE void cell_apply(const int phase, const int stage, const struct step *s, i
   }
   if (CELL_STATES > 1 && stage == 0) v_store(s->c_next[row] + unit, next.c);
   if (last && phase + 1 < CELL_PHASES) v_store(s->operand_next[row] + unit, next.operand);
-  if (last && phase + 1 == CELL_PHASES) v_store(s->h_next[row] + unit, next.h);
+  if (last && phase + 1 == CELL_PHASES) v_store((CELL_PROJECTS ? s->operand_next : s->h_next)[row] + unit, next.h);
 }
 
 /* The cell on a tile's R rows and V panels; one function for all sizes of tile. */

@@ -14,7 +14,7 @@
 
 /* What net/ needs to know of a cell; cell/cell.h explains slots. */
 struct rf_cell_shape {
-  int32_t gates, slots, states;
+  int32_t gates, slots, states, projects;
   const int *gate_x; /* slot -> gate in PyTorch's order, or -1 */
 };
 
@@ -55,7 +55,8 @@ struct rf_dropout {
 struct rf_layer {
   struct rf_plan plan; /* this worker's rows */
   struct rf_plan all; /* every row */
-  int64_t unit_from, unit_to; /* this worker's units */
+  int64_t unit_from, unit_to;   /* this worker's units */
+  int64_t state_from, state_to; /* and numbers of h: the same, unless h is projected */
   int32_t worker, workers;
   int by_units; /* every step needs the others' units of the one before */
   int together; /* what a step leaves stands in shared memory: the call shares out units, if it has several workers */
@@ -63,19 +64,20 @@ struct rf_layer {
   struct rf_barrier *barrier;
 
   int64_t steps, batch, input_size, hidden_size;
+  int64_t state_size; /* numbers of h: hidden_size, or what it is projected to */
   int hold; /* y of a step that is not live repeats the last live output */
   uint64_t seed;
   int64_t first_row, first_step;
   struct rf_cache cache;
   struct rf_dropout input_dropout, recurrent_dropout;
 
-  const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
+  const void *weight_ih, *weight_hh, *bias_ih, *bias_hh, *weight_hr;
   void *packed; /* written by pack, read by forward */
   int packs; /* this call rearranges the weights itself: those of a single product when that comes */
 
   struct rf_view x; /* rows of x_segments stretches of input_size / x_segments numbers */
   int64_t x_segments, x_stride;
-  const void *h0, *c0; /* (B, H) or NULL */
+  const void *h0, *c0; /* (B, state_size), (B, H) or NULL */
   void *h_n, *c_n;
 
   /* Kept for backward, or base = NULL. `states` is also what the layer above reads. */
@@ -90,7 +92,7 @@ struct rf_layer {
   struct rf_view dx; /* base = NULL: not wanted */
   int dx_first, dx_last; /* this direction writes dx rather than adds to it; it finishes it */
   void *dh0, *dc0;
-  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh;
+  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh, *d_weight_hr;
   int overwrite; /* these, rather than add to them */
   double *norms; /* (T, ., 2) */
   int64_t norms_stride;
@@ -116,8 +118,9 @@ static inline void rf_layer_wait(struct rf_layer *l) {
   l->left = l->worker > 0;
   l->workers = 1;
   l->by_units = 0;
-  l->unit_from = 0;
+  l->unit_from = l->state_from = 0;
   l->unit_to = l->hidden_size;
+  l->state_to = l->state_size;
 }
 
 /* Between what a worker leaves for the others within a step and their use of it. */
@@ -131,10 +134,12 @@ static inline int64_t rf_blocks(int64_t units, size_t size) {
   return (units + block - 1) / block;
 }
 
-/* Numbers that pack writes for one layer: both matrices, every unit's column filled up to whole blocks, and biases. */
-static inline int64_t rf_packed_numbers(const struct rf_cell_shape *cell, int64_t input, int64_t hidden, size_t size) {
-  const int64_t units = rf_blocks(hidden, size) * (int64_t)(RF_LINE / size);
-  return units * (cell->gates * (input + hidden) + cell->slots);
+/* Numbers that pack writes for one layer: its matrices, every unit's column filled up to whole blocks, and biases. */
+static inline int64_t rf_packed_numbers(const struct rf_cell_shape *cell, int64_t input, int64_t hidden, int64_t state,
+                                        size_t size) {
+  const int64_t block = (int64_t)(RF_LINE / size), units = rf_blocks(hidden, size) * block;
+  const int64_t projection = cell->projects ? rf_blocks(state, size) * block * hidden : 0;
+  return units * (cell->gates * (input + state) + cell->slots) + projection;
 }
 
 #endif

@@ -9,7 +9,8 @@
 #include "layer/rows.h"
 #include "system/compiler.h"
 
-/* Some gates of a matrix as PyTorch has it, (G * H, columns), in the order of their slots, the first of which is `slot`. */
+/* Some gates of a matrix as PyTorch has it, (G * hidden, columns), in the order of their slots, the first of which is
+ * `slot`. */
 struct weights {
   const real *base;
   int64_t hidden, columns;
@@ -23,7 +24,13 @@ static struct weights input_weights(const struct rf_layer *l) {
 
 static struct weights state_weights(const struct rf_layer *l, int phase) {
   const struct phase *f = &CELL_PHASE[phase];
-  return (struct weights){l->weight_hh, l->hidden_size, l->hidden_size, CELL_GATE_H + f->slot, f->slot, f->gates};
+  return (struct weights){l->weight_hh, l->hidden_size, l->state_size, CELL_GATE_H + f->slot, f->slot, f->gates};
+}
+
+/* W_hr, of a cell that projects: one gate with a unit for every number of h. */
+static struct weights projection_weights(const struct rf_layer *l) {
+  static const int only_gate[] = {0};
+  return (struct weights){l->weight_hr, l->state_size, l->hidden_size, only_gate, 0, 1};
 }
 
 #define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
@@ -38,16 +45,18 @@ static int64_t chunk_rows(const struct rf_layer *l) {
 /* Whether panels may be packed as they are used: with rows shared out, each worker would pack them all. */
 static int packs_late(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
 
-/* Whether a call has a single product with W_hh, forward a single one with W_ih, and packs the matrix then. */
+/* Whether a call has a single product with W_hh and one with W_hr, forward a single one with W_ih, and packs the matrix then. */
 static int state_once(const struct rf_layer *l) { return packs_late(l) && l->plan.t1 - l->plan.t0 == 1; }
 static int input_once(const struct rf_layer *l) {
   return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
 }
 
-/* Where the parts of a packed layer stand: W_ih, W_hh per phase, then the bias in the layout of a row of gates. */
+/* Where the parts of a packed layer stand: W_ih, W_hh per phase, W_hr of a cell that projects, then the bias in the layout
+ * of a row of gates. */
 struct packed {
   const real *x;
   const real *h[CELL_PHASES];
+  const real *r;
   const real *bias;
 };
 
@@ -57,8 +66,10 @@ static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   base += units * CELL_GATES * l->input_size;
   for (int phase = 0; phase < CELL_PHASES; phase++) {
     p.h[phase] = base;
-    base += units * CELL_PHASE[phase].gates * l->hidden_size;
+    base += units * CELL_PHASE[phase].gates * l->state_size;
   }
+  p.r = base;
+  if (CELL_PROJECTS) base += panels_of(l->state_size) * VEC_LANES * l->hidden_size;
   p.bias = base;
   return p;
 }
@@ -104,7 +115,7 @@ static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t 
 
 /* This worker's share of all panels. */
 static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
-  const int64_t panels = hidden_panels(l), end = rf_share(panels, l->worker + 1, l->workers);
+  const int64_t panels = panels_of(w.hidden), end = rf_share(panels, l->worker + 1, l->workers);
   for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
     pack_gates(&w, panel, 0, w.columns, to + panel * w.columns * w.gates * VEC_LANES);
   }
@@ -134,6 +145,7 @@ static void layer_pack(const struct rf_layer *l) {
   for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
     pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
   }
+  if (CELL_PROJECTS && !state_once(l)) pack_all(l, projection_weights(l), (real *)p.r);
   if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }
 

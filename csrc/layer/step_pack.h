@@ -81,7 +81,12 @@ static real *step_pack_bias(const struct rf_step *s, int64_t first, int64_t pane
 
 static void step_pack(const struct rf_step *s) {
   const struct rf_layer l = {
-      .input_size = s->input_size, .hidden_size = s->hidden_size, .weight_ih = s->weight_ih, .weight_hh = s->weight_hh};
+      .input_size = s->input_size,
+      .hidden_size = s->hidden_size,
+      .state_size = s->hidden_size,
+      .weight_ih = s->weight_ih,
+      .weight_hh = s->weight_hh,
+  };
   const struct step_plan plan = step_plan_make(s);
   memcpy(s->packed, &plan, sizeof plan);
   real *to = (real *)s->packed + STEP_PLAN_NUMBERS;

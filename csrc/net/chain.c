@@ -10,7 +10,7 @@ static int64_t inputs_of(const struct rf_part_spec *s, int64_t from) {
 }
 
 int64_t rf_chain_outputs(const struct rf_part_spec *s, int64_t from) {
-  return s->kind == RF_PART_LAYERS ? s->problem.num_directions * s->problem.hidden_size
+  return s->kind == RF_PART_LAYERS                                   ? s->problem.num_directions * s->problem.state_size
          : s->kind == RF_PART_EMBEDDING || s->kind == RF_HEAD_LINEAR ? s->outputs
                                                                      : from;
 }

@@ -10,20 +10,20 @@ static void forward_layer(const struct worker *worker, int32_t layer, int32_t d)
   const struct workspace *w = &worker->call->w;
   const rf_problem *p = net->p;
   const int last = layer == p->num_layers - 1;
-  const int64_t state = (int64_t)(layer * p->num_directions + d) * p->batch * p->hidden_size;
+  const int64_t rows = (int64_t)(layer * p->num_directions + d) * p->batch;
   struct arena packed = {p->packed ? (char *)p->packed : w->packed, 0};
   struct rf_layer l = rf_worker_layer(worker, layer, d);
   l.packed = rf_net_packed(net, &packed, layer, d);
   l.packs = !p->packed;
-  l.h_n = rf_net_offset(net, p->h_n, state);
-  l.c_n = rf_net_offset(net, p->c_n, state);
+  l.h_n = rf_net_offset(net, p->h_n, rows * p->state_size);
+  l.c_n = rf_net_offset(net, p->c_n, rows * p->hidden_size);
   if (layer > 0 && p->reserve) l.x = rf_net_kept(net, layer - 1, 0).states;
   if (layer > 0 && !p->reserve) l.x = from_step(net, w->passed[(layer - 1) % 2]);
   if (!last && !p->reserve) {
     l.states = from_step(net, w->passed[layer % 2]);
     l.states.base = rf_net_offset(net, l.states.base, d * net->state_row);
   }
-  if (last) l.y = (struct rf_view){rf_net_offset(net, p->y, d * p->hidden_size), p->y_stride_t, p->y_stride_b};
+  if (last) l.y = (struct rf_view){rf_net_offset(net, p->y, d * p->state_size), p->y_stride_t, p->y_stride_b};
   net->kernel->forward(&l);
 }
 

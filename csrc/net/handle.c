@@ -27,7 +27,7 @@ static int64_t step_rows(const struct rf_step_layer *layer) {
 /* The weights once more, in the order in which a step reads them. */
 static void place_steps(const struct rf_part_spec *s, size_t size, struct arena *arena, struct rf_part *part) {
   const rf_problem *p = &s->problem;
-  if (p->num_directions > 1) return;
+  if (p->num_directions > 1 || s->kernel->shape.projects) return;
   struct rf_step_layer *layers = take(arena, p->num_layers, sizeof *layers);
   const int64_t state = rf_step_state(p->hidden_size, size);
   for (int32_t l = 0; l < p->num_layers; l++) {
@@ -56,13 +56,13 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
 static int32_t place_layers(const struct rf_part_spec *s, int32_t num_threads, size_t size, struct arena *arena,
                             struct rf_part *part) {
   rf_problem p = s->problem;
-  const int64_t states = (int64_t)p.num_layers * p.num_directions * p.hidden_size;
+  const int64_t count = (int64_t)p.num_layers * p.num_directions;
   const int32_t status =
       p.packed ? rf_stack_packed_check(s->kernel, &p) : rf_stack_packed_bytes(s->kernel, &p, &p.packed_bytes);
   if (status != RF_OK) return status;
   void *own = p.packed ? NULL : take(arena, (int64_t)p.packed_bytes, 1);
-  const void *h0 = keep(arena, p.h0, states, size), *c0 = NULL;
-  if (s->kernel->shape.states > 1) c0 = keep(arena, p.c0, states, size);
+  const void *h0 = keep(arena, p.h0, count * p.state_size, size), *c0 = NULL;
+  if (s->kernel->shape.states > 1) c0 = keep(arena, p.c0, count * p.hidden_size, size);
   place_steps(s, size, arena, part);
   if (!part) return RF_OK;
   part->kernel = s->kernel;
@@ -78,7 +78,7 @@ static int32_t place_layers(const struct rf_part_spec *s, int32_t num_threads, s
       .num_directions = p.num_directions,
       .input_size = p.input_size,
       .hidden_size = p.hidden_size,
-      .state_size = p.hidden_size,
+      .state_size = p.state_size,
       .masked_output = p.masked_output,
       .num_threads = num_threads,
       .packed = own ? own : p.packed,

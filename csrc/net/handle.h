@@ -39,7 +39,7 @@ struct rf_part {
   const struct rf_kernel *kernel;
   rf_problem problem; /* all of a call's record but for what comes with the call */
   const void *h0, *c0; /* (L*D, H), or NULL: zeros */
-  struct rf_step_layer *step; /* layer after layer; NULL where a direction is reverse */
+  struct rf_step_layer *step; /* layer after layer; NULL where a direction is reverse, or h projected */
   int64_t step_rows;    /* of a batch, from which on the general call is faster */
   struct rf_linear linear;
   const void *table; /* (entries, outputs) */
@@ -78,7 +78,7 @@ static inline char *rf_state_row(const struct rf_state *state, int64_t batch, in
   return state->base + (size_t)(layer * batch + b) * state->stride;
 }
 
-/* Between there and (layers, batch, hidden) numbers without gaps. */
+/* Between there and (layers, batch, numbers of the state) without gaps. */
 void rf_state_read(const struct rf_state *state, int64_t batch, void *to);
 void rf_state_write(const struct rf_state *state, int64_t batch, const void *from);
 

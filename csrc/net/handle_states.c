@@ -10,13 +10,13 @@ int rf_part_states(const rf_net *net, const struct rf_part *part, int64_t batch,
   const int count = part->kernel->shape.states;
   const void *const initial[] = {part->h0, part->c0};
   const int64_t layers = (int64_t)p->num_layers * p->num_directions;
-  const int64_t stride = rf_step_state(p->hidden_size, net->size);
   for (int i = 0; i < count; i++) {
+    const int64_t size = i == 0 ? p->state_size : p->hidden_size, stride = rf_step_state(size, net->size);
     states[i] = (struct rf_state){
         .base = take(arena, layers * batch * stride, net->size),
         .initial = initial[i],
         .layers = layers,
-        .row = (size_t)p->hidden_size * net->size,
+        .row = (size_t)size * net->size,
         .stride = (size_t)stride * net->size,
     };
   }

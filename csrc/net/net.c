@@ -12,7 +12,7 @@
 static size_t number_size(const rf_problem *p) { return p->dtype == RF_F32 ? sizeof(float) : sizeof(double); }
 
 int64_t rf_net_layer_input(const rf_problem *p, int32_t layer) {
-  return layer == 0 ? p->input_size : p->num_directions * p->hidden_size;
+  return layer == 0 ? p->input_size : p->num_directions * p->state_size;
 }
 
 /* Every later sum of sizes fits in 63 bits. */
@@ -31,8 +31,9 @@ static void choose_workers(struct net *net) {
   const rf_problem *p = net->p;
   const int32_t threads = p->num_threads > 0 ? p->num_threads : rf_get_num_threads();
   const double gates = (double)p->hidden_size * net->kernel->shape.gates, batch = (double)p->batch;
-  const double step = gates * (double)p->hidden_size * batch;
-  const double all = gates * (double)(p->input_size + p->hidden_size) * batch * (double)net->visits;
+  const double projection = net->kernel->shape.projects ? (double)p->state_size * (double)p->hidden_size * batch : 0;
+  const double step = gates * (double)p->state_size * batch + projection;
+  const double all = (gates * (double)(p->input_size + p->state_size) * batch + projection) * (double)net->visits;
   const double layers = (double)p->num_layers * p->num_directions;
   const int64_t most = smaller(threads, (int64_t)(all * layers / WORKER_PRODUCTS));
   const int64_t by_rows = smaller(most, p->batch / WORKER_ROWS);
@@ -54,7 +55,8 @@ struct net rf_net_make(const struct rf_kernel *kernel, const rf_problem *p) {
   struct net net = {.kernel = kernel, .p = p, .size = number_size(p), .visits = p->t1 - p->t0};
   choose_workers(&net);
   const int64_t blocks = rf_blocks(p->hidden_size, net.size);
-  net.state_row = rf_row_stride(blocks, net.size);
+  net.state_row = rf_row_stride(rf_blocks(p->state_size, net.size), net.size);
+  net.cell_row = rf_row_stride(blocks, net.size);
   net.gates_row = rf_row_stride(blocks * kernel->shape.slots, net.size);
   return net;
 }
@@ -79,7 +81,7 @@ struct kept rf_net_reserve(const struct net *net, struct arena *arena, int32_t l
     for (int32_t d = 0; d < directions; d++) {
       const struct rf_view gates = rf_net_view(net, arena, p->steps, net->gates_row);
       struct rf_view cells = {0};
-      if (net->kernel->shape.states > 1) cells = rf_net_view(net, arena, p->steps, net->state_row);
+      if (net->kernel->shape.states > 1) cells = rf_net_view(net, arena, p->steps, net->cell_row);
       if (l != layer || d != direction) continue;
       found = (struct kept){.gates = gates, .states = states, .cells = cells};
       found.states.base = rf_net_offset(net, states.base, d * net->state_row);
@@ -104,19 +106,21 @@ static uint32_t dropout_tag(int32_t layer, int32_t direction, uint32_t kind) {
 
 struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direction) {
   const rf_problem *p = net->p;
-  const int64_t k = layer * p->num_directions + direction, state = k * p->batch * p->hidden_size;
+  const int64_t k = layer * p->num_directions + direction, rows = k * p->batch;
   const struct kept kept = rf_net_kept(net, layer, direction);
   const int32_t number = p->first_layer + layer;
   return (struct rf_layer){
       .plan = net->plan[direction],
       .all = net->plan[direction],
       .unit_to = p->hidden_size,
+      .state_to = p->state_size,
       .workers = 1,
       .together = net->by_units,
       .steps = p->steps,
       .batch = p->batch,
       .input_size = rf_net_layer_input(p, layer),
       .hidden_size = p->hidden_size,
+      .state_size = p->state_size,
       .hold = p->masked_output == RF_MASKED_HOLD,
       .seed = p->dropout_seed,
       .cache = {rf_cpu_cache(1) / 2, rf_cpu_cache(2) / 2}, /* the other halves for rows and for weights */
@@ -128,13 +132,14 @@ struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direc
       .weight_hh = p->weight_hh ? p->weight_hh[k] : NULL,
       .bias_ih = p->bias_ih ? p->bias_ih[k] : NULL,
       .bias_hh = p->bias_hh ? p->bias_hh[k] : NULL,
+      .weight_hr = p->weight_hr ? p->weight_hr[k] : NULL,
       .x = {(void *)p->x, p->x_stride_t, p->x_stride_b},
       .x_segments = number == 0 ? 1 : rf_net_directions(p),
       .x_stride = layer > 0    ? net->state_row
-                  : number > 0 ? p->hidden_size
+                  : number > 0 ? p->state_size
                                : 0,
-      .h0 = rf_net_offset(net, p->h0, state),
-      .c0 = rf_net_offset(net, p->c0, state),
+      .h0 = rf_net_offset(net, p->h0, rows * p->state_size),
+      .c0 = rf_net_offset(net, p->c0, rows * p->hidden_size),
       .gates = kept.gates,
       .states = kept.states,
       .cells = kept.cells,

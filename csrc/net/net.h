@@ -14,7 +14,7 @@ struct net {
   const struct rf_kernel *kernel;
   const rf_problem *p;
   size_t size; /* bytes of a number */
-  int64_t state_row, gates_row; /* numbers from row to row of one direction */
+  int64_t state_row, cell_row, gates_row; /* numbers from row to row of one direction: of h, of c, of gates */
   int64_t visits;
   double products; /* multiply-adds of a forward */
   int32_t workers; /* threads worth waking for it */

@@ -6,7 +6,7 @@
 #include "net/stack.h"
 
 static const char MAGIC[8] = {'r', 'n', 'n', 'p', 'a', 'c', 'k', '\n'};
-enum { LAYOUT = 1 }; /* to be raised whenever panels come to lie otherwise */
+enum { LAYOUT = 2 }; /* to be raised whenever panels come to lie otherwise */
 
 /* What `packed` begins with: whom it was made for. The panels of layer after layer follow. */
 struct header {
@@ -14,13 +14,13 @@ struct header {
   int32_t layout, dtype;
   char cell[16], isa[16];
   int32_t num_layers, num_directions;
-  int64_t input_size, hidden_size;
+  int64_t input_size, hidden_size, state_size;
   uint64_t bytes; /* all of it */
 };
 
 static int64_t packed_numbers(const struct net *net, int32_t layer) {
   const rf_problem *p = net->p;
-  return rf_packed_numbers(&net->kernel->shape, rf_net_layer_input(p, layer), p->hidden_size, net->size);
+  return rf_packed_numbers(&net->kernel->shape, rf_net_layer_input(p, layer), p->hidden_size, p->state_size, net->size);
 }
 
 void *rf_net_packed(const struct net *net, struct arena *arena, int32_t layer, int32_t direction) {
@@ -47,6 +47,7 @@ static struct header header_make(const struct net *net, size_t bytes) {
   header.num_directions = p->num_directions;
   header.input_size = p->input_size;
   header.hidden_size = p->hidden_size;
+  header.state_size = p->state_size;
   header.bytes = bytes;
   return header;
 }

@@ -31,6 +31,9 @@ struct rf_layer rf_worker_layer(const struct worker *worker, int32_t layer, int3
     const int64_t block = (int64_t)(RF_LINE / worker->call->net.size);
     l.unit_from = rf_share(blocks, l.worker, l.workers) * block;
     if (l.worker + 1 < l.workers) l.unit_to = rf_share(blocks, l.worker + 1, l.workers) * block;
+    const int64_t of_state = rf_blocks(l.state_size, worker->call->net.size);
+    l.state_from = rf_share(of_state, l.worker, l.workers) * block;
+    if (l.worker + 1 < l.workers) l.state_to = rf_share(of_state, l.worker + 1, l.workers) * block;
   }
   l.packs = 1;
   l.barrier = worker->call->w.barrier;

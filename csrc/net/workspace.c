@@ -29,7 +29,7 @@ static struct workspace workspace_place(struct net *net, struct arena *arena, in
   }
   for (int i = 0; i < 2 && i < p->num_layers - 1; i++) {
     if (!p->reserve) w.passed[i] = rf_net_view(net, arena, net->visits, p->num_directions * net->state_row);
-    if (backward) w.d_passed[i] = rf_net_view(net, arena, net->visits, p->num_directions * p->hidden_size);
+    if (backward) w.d_passed[i] = rf_net_view(net, arena, net->visits, p->num_directions * p->state_size);
   }
   struct arena own = {0};
   struct rf_plan plans[2];

@@ -89,8 +89,8 @@ static int32_t array_forward(rf_problem *p, uintptr_t x, uintptr_t y, uintptr_t 
   return rf_forward(p);
 }
 
-/* `d_parameters`: gradients of every layer and direction in turn, weights before biases; NULL: not wanted. `tables` has
- * room for as many pointers. */
+/* `d_parameters`: gradients of every layer and direction in turn, in PyTorch's order; NULL: not wanted. `tables` has room
+ * for as many pointers. */
 static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_t dx, uintptr_t h0, uintptr_t c0,
                               uintptr_t dh_n, uintptr_t dc_n, uintptr_t dh0, uintptr_t dc0, uintptr_t norms,
                               uintptr_t reserve, uintptr_t workspace, const uintptr_t *d_parameters, void **tables,
@@ -109,14 +109,16 @@ static int32_t array_backward(rf_problem *p, uintptr_t x, uintptr_t dy, uintptr_
   p->workspace = array_block(workspace);
   p->dropout_seed = dropout_seed;
   p->overwrite = overwrite;
-  const int32_t count = p->num_layers * p->num_directions, each = p->bias_ih ? 4 : 2;
+  const int32_t count = p->num_layers * p->num_directions, projects = p->weight_hr != NULL;
+  const int32_t each = (p->bias_ih ? 4 : 2) + projects;
   for (int32_t n = 0; d_parameters && n < count * each; n++) {
     tables[n % each * count + n / each] = array_data(d_parameters[n]);
   }
   p->d_weight_ih = d_parameters ? tables : NULL;
   p->d_weight_hh = d_parameters ? tables + count : NULL;
-  p->d_bias_ih = d_parameters && each == 4 ? tables + 2 * count : NULL;
-  p->d_bias_hh = d_parameters && each == 4 ? tables + 3 * count : NULL;
+  p->d_bias_ih = d_parameters && p->bias_ih ? tables + 2 * count : NULL;
+  p->d_bias_hh = d_parameters && p->bias_ih ? tables + 3 * count : NULL;
+  p->d_weight_hr = d_parameters && projects ? tables + (each - 1) * count : NULL;
   return rf_backward(p);
 }
 

@@ -58,6 +58,10 @@ class Layout:
         """The caller's shape of a (L·D, B, H) array."""
         return (*([count] * self.layers), *([batch] * self.batch), size)
 
+    def state_shapes(self, count: int, batch: int, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """The caller's shapes of states of so many numbers each."""
+        return tuple([self.state_shape(count, batch, size) for size in sizes])
+
     def activations(self, array: Array) -> Array:
         """A backend's (L·D, T, B, H) array as the caller sees it; with a batch axis always time-major."""
         if not self.batch:

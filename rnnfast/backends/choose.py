@@ -81,8 +81,8 @@ def request(argument: str | None = None) -> tuple[str | None, str]:
     return None, "the first that can run here"
 
 
-def select(argument: str | None = None, place: str = "cpu") -> Choice:
-    """The backend for a call of a net whose parameters live in this place, "cpu" or "cuda".
+def select(argument: str | None = None, place: str = "cpu", cell: str | None = None) -> Choice:
+    """The backend for a call of a net whose parameters live in this place, "cpu" or "cuda"; None: of any cell.
 
     Raises TypeError unless the name is a string, ValueError for an unknown one, and RuntimeError, with the reason and
     what can run, for a backend that was asked for and cannot run; only the automatic choice falls back. TypeError too
@@ -90,12 +90,12 @@ def select(argument: str | None = None, place: str = "cpu") -> Choice:
     """
     name, source = request(argument)
     if place == "cuda":
-        return _on_device(name, source)
-    return _automatic() if name is None else _named(name, source)
+        return _on_device(name, source, cell)
+    return _automatic(cell) if name is None else _named(name, source, cell)
 
 
-def _on_device(name: str | None, source: str) -> Choice:
-    choice = _named(name or "cuda", source)
+def _on_device(name: str | None, source: str, cell: str | None) -> Choice:
+    choice = _named(name or "cuda", source, cell)
     if choice.name != "cuda":
         raise TypeError(
             f"{source} asks for backend {name!r}, which reads host memory, while the parameters are on the CUDA "
@@ -104,19 +104,19 @@ def _on_device(name: str | None, source: str) -> Choice:
     return choice
 
 
-def _named(name: str, source: str) -> Choice:
+def _named(name: str, source: str, cell: str | None = None) -> Choice:
     if not isinstance(name, str):  # checked out here, as the cache below cannot take just anything
         raise TypeError(f"{source} must be the name of a backend, such as 'c', got {type(name).__name__}")
-    return _explicit(name, source)
+    return _explicit(name, source, cell)
 
 
 @functools.cache
-def _explicit(name: str, source: str) -> Choice:
+def _explicit(name: str, source: str, cell: str | None) -> Choice:
     base, colon, variant = name.partition(":")
     if base not in TABLE:
         raise ValueError(f"{source} names no backend: {name!r}, expected one of {', '.join(TABLE)}")
     backend = _module(base)
-    reason = backend.reason()
+    reason = backend.reason(cell=cell)
     if reason is None and colon:
         if variant not in backend.variants():
             forms = ", ".join(f"{base}:{form}" for form in backend.variants()) or f"{base!r} alone"
@@ -129,12 +129,13 @@ def _explicit(name: str, source: str) -> Choice:
 
 
 @functools.cache
-def _automatic() -> Choice:
-    name = next(name for name in TABLE if _module(name).reason() is None)
+def _automatic(cell: str | None) -> Choice:
+    name = next(name for name in TABLE if _module(name).reason(cell=cell) is None)
     if name == "reference":
+        why_not = _module("c").reason(cell=cell)
         warnings.warn(
             "rnnfast runs on its reference backend, which is slow and meant for checking, because its fast one cannot "
-            f"run: {_module('c').reason()}. Install rnnfast with pip, which brings its C library or, given a C "
+            f"run: {why_not}. Install rnnfast with pip, which brings its C library or, given a C "
             "compiler, builds it, or install numba, whose kernels need none, or set RNNFAST_BACKEND=reference to have "
             "this backend without a warning.",
             RuntimeWarning,

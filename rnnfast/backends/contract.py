@@ -16,7 +16,7 @@ class ForwardArrays(NamedTuple):
     x: Array
     """(T, B, I) or what the layout has of it; strides are free but for the last axis, as those of y."""
     y: Array
-    """(T, B, D·H) or what the layout has of it, written."""
+    """(T, B, D·S) or what the layout has of it, written."""
     start: Sequence[Array | None]
     """States before the first step, (h,) or (h, c), C-contiguous; empty, or None for one of them: zeros."""
     final: Sequence[Array | None]
@@ -49,7 +49,7 @@ class BackwardArrays(NamedTuple):
     """Gradients by the states before the first step, C-contiguous, written; empty, or None for one: not wanted."""
     d_parameters: Sequence[Array] | None
     """C-contiguous gradients of the parameters in their order: for every layer and direction weight_ih, weight_hh and,
-    of nets that have them, bias_ih, bias_hh; None: not wanted."""
+    of nets that have them, bias_ih, bias_hh, weight_hr; None: not wanted."""
     norms: Array | None = None
     """(T, L·D, 2) float64, written: norms of dL/dh_t and dL/dc_t over the live rows; None: not wanted."""
     start: Sequence[Array | None] = ()
@@ -90,7 +90,7 @@ class Steps(Protocol):
     """Rows that advance together, and their states, zero at first, in host memory."""
 
     def quick(self, x: Array, y: Array) -> bool:
-        """Make a step from x (B, I) to y (B, H) where no look at either is needed; whether it was made.
+        """Make a step from x (B, I) to y (B, S) where no look at either is needed; whether it was made.
 
         Raises RuntimeError where another thread uses these rows at this moment, as `held`, which all else is called in.
         """
@@ -99,10 +99,10 @@ class Steps(Protocol):
         """Keep other threads out until the end of the block."""
 
     def run(self, x: Array, y: Array) -> None:
-        """Advance by the steps of x (T, B, I), writing y (T, B, H); strides are free but for the last axis."""
+        """Advance by the steps of x (T, B, I), writing y (T, B, S); strides are free but for the last axis."""
 
     def read(self) -> list[Array]:
-        """Return copies of the states, h (L, B, H), or h and c."""
+        """Return copies of the states, h (L, B, S), or that and c (L, B, H)."""
 
     def write(self, values: Sequence[Array | None]) -> None:
         """Take over states; None: zeros."""
@@ -130,8 +130,8 @@ class Backend(Binder, Protocol):
     def variants(self) -> tuple[str, ...]:
         """Forms that can be named after a colon (instruction sets), best first; empty where there is one form."""
 
-    def reason(self, variant: str | None = None) -> str | None:
-        """None if the backend (or that form of it) can run here, else why not, in one sentence."""
+    def reason(self, variant: str | None = None, cell: str | None = None) -> str | None:
+        """None if the backend, or that form of it, can run here, and run this cell, else why not, in one sentence."""
 
     def stream(self, problem: Problem) -> Steps:
         """Return `problem.batch` rows of a net of one direction, whose parameters never change again.

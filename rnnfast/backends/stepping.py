@@ -47,10 +47,10 @@ class Stepping:
     """States in NumPy arrays, and a prepared call for each number of steps."""
 
     def __init__(self, bind: Callable[[Problem, Layout], Bound], problem: Problem) -> None:
-        shape = problem.num_layers, problem.batch, problem.hidden_size
+        shapes = Layout().state_shapes(problem.num_layers, problem.batch, problem.state_sizes)
         self._bind, self._problem, self._hold = bind, problem, new_hold()
         self._bound = {1: bind(problem, Layout())}
-        self._now, self._next = ([np.zeros(shape, problem.dtype) for _ in problem.states] for _ in range(2))
+        self._now, self._next = ([np.zeros(shape, problem.dtype) for shape in shapes] for _ in range(2))
 
     def quick(self, x: Array, y: Array) -> bool:
         """Return False: every step is looked at."""

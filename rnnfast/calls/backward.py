@@ -37,7 +37,7 @@ def backward(
     engine.check()
     if dy is not None and not (access is host and is_plain(dy, prepared.y_shape, engine.dtype)):
         dy, dense = read_sequence("dy", dy, prepared.y_shape, net, access), False
-    d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shape, access)
+    d_final = () if d_state is None else states.read("d_state", d_state, net, prepared.state_shapes, access)
     if out is None:
         grads, dx, d_start, d_parameters, given = new_gradients(engine, prepared, access, need_x)
     else:

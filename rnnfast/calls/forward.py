@@ -107,14 +107,14 @@ def run(
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
     y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
-    shape = prepared.state_shape
+    shapes = prepared.state_shapes
     if access is host:
-        final = (empty(shape, dtype), empty(shape, dtype)) if engine.two_states else (empty(shape, dtype),)
+        final = (empty(shapes[0], dtype), empty(shapes[1], dtype)) if engine.two_states else (empty(shapes[0], dtype),)
     else:
-        final = tuple(access.empty_each((shape, shape) if engine.two_states else (shape,), dtype))
+        final = tuple(access.empty_each(shapes, dtype))
     if not plain:  # a view, as the caller's array can get another shape in place before it is read
         x = access.strided(x.view())
-    start = () if state is None else states.read("state", state, net, shape, access)
+    start = () if state is None else states.read("state", state, net, shapes, access)
     if lengths is not None or mask is not None or resets is not None:
         lengths = read_lengths(lengths, prepared, access)
         mask, resets = read_flags("mask", mask, prepared, access), read_flags("resets", resets, prepared, access)

@@ -51,13 +51,13 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
     """Return new arrays for every gradient."""
     if access is not host:
         return _new_on_device(engine, prepared, access, need_x)
-    dtype, shape, empty = engine.dtype, prepared.state_shape, np.empty
+    dtype, of_states, empty = engine.dtype, prepared.state_shapes, np.empty
     x = empty(prepared.x_shape, dtype) if need_x else None
     params = {name: empty(shape, dtype) for name, shape in engine.net.shapes.items()}
     if engine.two_states:
-        pair = empty(shape, dtype), empty(shape, dtype)
+        pair = empty(of_states[0], dtype), empty(of_states[1], dtype)
         return Gradients(x, pair, params), x, pair, [*params.values()], None
-    state = empty(shape, dtype)
+    state = empty(of_states[0], dtype)
     return Gradients(x, state, params), x, (state,), [*params.values()], None
 
 
@@ -66,7 +66,7 @@ def _new_on_device(engine: Engine, prepared: Prepared, access: Access, need_x: b
     net, dtype = engine.net, engine.dtype
     count, shapes = len(net.states), net.shapes
     x = access.empty(prepared.x_shape, dtype) if need_x else None
-    made = access.empty_each((*(prepared.state_shape,) * count, *shapes.values()), dtype)
+    made = access.empty_each((*prepared.state_shapes, *shapes.values()), dtype)
     grads = Gradients(x, states.joined(made[:count]), dict(zip(shapes, made[count:], strict=True)))
     seen = [access.as_array("gradient", array) for array in made]
     return grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:], None
@@ -107,8 +107,8 @@ def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: 
         grads.x = access.empty(prepared.x_shape, engine.dtype)
         x = access.as_array("gradient", grads.x)
     if any(part is None for part in state):
-        shape = prepared.state_shape
-        filled = [access.empty(shape, engine.dtype) if part is None else part for part in brought]
+        fresh = zip(brought, prepared.state_shapes, strict=True)
+        filled = [access.empty(shape, engine.dtype) if part is None else part for part, shape in fresh]
         state = [access.as_array("gradient", part) for part in filled]
         grads.state = states.joined(filled)
     return grads, x, state, parameters, given
@@ -142,7 +142,7 @@ def _checked(
 
     Raises ValueError or TypeError where one does not fit, or shares memory with another or with a parameter.
     """
-    net, shapes = engine.net, [prepared.x_shape, *[prepared.state_shape] * len(engine.net.states)]
+    net, shapes = engine.net, [prepared.x_shape, *prepared.state_shapes]
     shapes += net.shapes.values()
     seen: list[Any] = []
     for number, (label, array, shape) in enumerate(zip(labels, arrays, shapes, strict=True)):

@@ -33,7 +33,8 @@ class Prepared:
     batch: int
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
-    state_shape: tuple[int, ...]
+    state_shapes: tuple[tuple[int, ...], ...]
+    """Of h and, of cells that have it, of c."""
     given: tuple[GivenGradients, ...] = ()
     """Gradients that backward was given to write into lately."""
 
@@ -94,7 +95,7 @@ class Engine:
             batch,
             shape,
             y_shape,
-            layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size),
+            layout.state_shapes(net.num_layers * net.num_directions, batch, net.state_sizes),
         )
 
     def problem(self, how: int, steps: int, batch: int) -> Problem:
@@ -113,6 +114,7 @@ class Engine:
             net.input_size,
             net.hidden_size,
             net.masked_output,
+            proj_size=net.proj_size,
             record=how != INFERENCE,
             frozen=self.frozen,
             variant=self.choice.variant,

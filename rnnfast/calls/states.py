@@ -14,6 +14,8 @@ from rnnfast.problem import Array
 
 States = tuple[Array | None, ...]
 """One array for each of the cell's states; None: zeros. Empty: all are zeros."""
+Shapes = tuple[tuple[int, ...], ...]
+"""Of each of the cell's states."""
 
 
 def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
@@ -40,19 +42,17 @@ def parts(name: str, state: Any, net: Net) -> list[tuple[str, Any]]:
     return list(zip(labels, state, strict=True))
 
 
-def read(name: str, state: Any, net: Net, shape: tuple[int, ...], access: Access = host) -> States:
-    """Return a caller's state, each part of this shape, as C-contiguous arrays of where the call runs."""
+def read(name: str, state: Any, net: Net, shapes: Shapes, access: Access = host) -> States:
+    """Return a caller's state, its parts of these shapes, as C-contiguous arrays of where the call runs."""
     if state is None:
         return ()
     found = state if len(net.states) > 1 else (state,)
-    if type(found) is tuple and len(found) == len(net.states) and access is host:
+    if type(found) is tuple and len(found) == len(shapes) and access is host:
         dtype = net.dtype
-        for array in found:
-            if not is_plain(array, shape, dtype):
-                break
-        else:
+        if is_plain(found[0], shapes[0], dtype) and is_plain(found[-1], shapes[-1], dtype):  # one or two
             return found
-    return tuple([_read_part(label, value, net, shape, access) for label, value in parts(name, state, net)])
+    given = zip(parts(name, state, net), shapes, strict=True)
+    return tuple([_read_part(label, value, net, shape, access) for (label, value), shape in given])
 
 
 def _read_part(label: str, value: Any, net: Net, shape: tuple[int, ...], access: Access) -> Array | None:

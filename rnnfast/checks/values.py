@@ -31,6 +31,19 @@ def whole(name: str, value: Any, *, lowest: int = 1, highest: int | None = None)
     return number
 
 
+def projection(size: Any, hidden_size: int) -> int:
+    """Return `size` as an int, 0 for none. Raises TypeError unless it is a whole number, ValueError outside 0..H - 1.
+
+    >>> projection(2, hidden_size=4)
+    2
+    """
+    number = whole("proj_size", size, lowest=0)
+    if number >= hidden_size:
+        expected = f"expected less than hidden_size, {hidden_size}, or 0 for none"
+        raise ValueError(f"proj_size is {number}, {expected}")
+    return number
+
+
 def seed_or_none(name: str, value: Any) -> int | None:
     """Return `value` as a seed, None for a fresh one. Raises as `whole`, ValueError outside 0 .. SEEDS - 1."""
     return None if value is None else whole(name, value, lowest=0, highest=SEEDS - 1)

@@ -32,7 +32,7 @@ class Module(Stored):
 
     def __init__(self, net: Net, *, forget_bias: float | None = None, seed: int | None, backend: str | None) -> None:
         if backend is not None:
-            choose.select(backend)  # so that a backend that cannot run is reported here
+            choose.select(backend, cell=net.cell)  # so that a backend that cannot run is reported here
         if net.dropout and net.num_layers == 1:
             warnings.warn(
                 f"dropout={net.dropout} does nothing in a net of one layer, as it drops inputs of the layers above the "
@@ -95,7 +95,7 @@ class Module(Stored):
             return engines[asked]
         except (KeyError, TypeError):  # not yet there, or no name at all
             parameters = self._parameters  # read after the engines: another thread may move the net
-        choice = choose.select(self.backend, parameters.device)
+        choice = choose.select(self.backend, parameters.device, self._net.cell)
         engines[asked] = engine = Engine(self._net, parameters, choice)
         return engine
 

@@ -53,4 +53,4 @@ def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
 
 
 def _restored(net: Net, parameters: Parameters, backend: str) -> Frozen[Any]:
-    return freeze(net, parameters, choose.select(backend, parameters.device))
+    return freeze(net, parameters, choose.select(backend, parameters.device, net.cell))

@@ -19,10 +19,11 @@ class Recurrent(Module, Generic[StateT]):
 
     x is (T, B, I), with `batch_first` (B, T, I), or (T, I) for one sequence; y has D·H features in place of I, the
     forward direction's first. A state is h (L·D, B, H), for the LSTM the tuple (h, c), without the B axis for one
-    sequence; layer l direction d stands at l·D + d. Arrays in: NumPy's, or anything with `__array_interface__` or
-    DLPack (CPU tensors), of the module's dtype. Only a last axis that is not contiguous costs a copy. After
-    `to("cuda")` all arrays but lengths, mask and resets must be on the device (CuPy's, PyTorch's, Numba's), with any
-    strides; results are arrays of the library that x comes from, made on its current stream.
+    sequence; layer l direction d stands at l·D + d. With proj_size=P y has D·P features and h is (L·D, B, P).
+    Arrays in: NumPy's, or anything with `__array_interface__` or DLPack (CPU tensors), of the module's dtype. Only
+    a last axis that is not contiguous costs a copy. After `to("cuda")` all arrays but lengths, mask and resets must
+    be on the device (CuPy's, PyTorch's, Numba's), with any strides; results are arrays of the library that x comes
+    from, made on its current stream.
 
     lengths (B,) integers in 0..T: steps from there on are not live. mask, of x's leading axes, bool or uint8: steps
     where it is zero are not live. A step that is not live leaves the state alone and writes y = 0, or, with
@@ -74,7 +75,7 @@ class Recurrent(Module, Generic[StateT]):
 
     def freeze(self) -> Frozen[StateT]:
         """An immutable snapshot for inference, its weights packed once for the backend chosen now."""
-        return freeze(self.net, self.parameters, choose.select(self.backend, self.device))
+        return freeze(self.net, self.parameters, choose.select(self.backend, self.device, self.net.cell))
 
     def stream(self, batch: int = 1) -> Stream[StateT]:
         """`freeze().stream(batch)`: one step at a time, the state inside. ValueError for a bidirectional net."""

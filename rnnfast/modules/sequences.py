@@ -7,14 +7,14 @@ from numpy.typing import DTypeLike
 from rnnfast.checks.values import float_dtype
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.net.description import Net
-from rnnfast.net.options import Nonlinearity, gru_cell, rnn_cell
+from rnnfast.net.options import Nonlinearity, gru_cell, lstm_cell, rnn_cell
 from rnnfast.problem import Array, MaskedOutput
 
 
 class RNN(Recurrent[Array]):
     """h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or, "linear", the identity (Elman 1990).
 
-    The options are those of `LSTM`, but for forget_bias.
+    The options are those of `LSTM`, but for forget_bias and proj_size.
 
     >>> import numpy as np, rnnfast
     >>> rnnfast.RNN(3, 4, nonlinearity="relu", seed=0)(np.ones((5, 2, 3), np.float32))[0].shape
@@ -47,7 +47,8 @@ class RNN(Recurrent[Array]):
 class LSTM(Recurrent[tuple[Array, Array]]):
     """i, f, o = σ(·), g = tanh(·) of W_ih x + b_ih + W_hh h + b_hh; c' = f⊙c + i⊙g; h' = o⊙tanh(c').
 
-    Gers, Schmidhuber and Cummins 2000. Options, the same for every module:
+    Gers, Schmidhuber and Cummins 2000. With proj_size=P, 0 < P < H, h' = W_hr (o⊙tanh(c')) (Sak, Senior and Beaufays
+    2014): h and the output of a direction have P numbers, c has H. Options, the same for every module:
 
     bias: False leaves the biases out.
     batch_first: sequences are (B, T, ·), those of mask and resets too.
@@ -56,6 +57,7 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     input_dropout: probability of dropping a feature of x, for a whole sequence.
     recurrent_dropout: probability of dropping a unit of h in the recurrent product, for a whole sequence.
     forget_bias (LSTM): the total bias b_ih + b_hh of the forget gates; None: random as the others.
+    proj_size (LSTM): P, to which h is projected by weight_hr, (P, H); 0: it is not.
     masked_output: what y holds at steps that are not live, "zero" or "hold", the last live output.
     dtype: "float32" or "float64".
     seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
@@ -67,6 +69,9 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     >>> y, (h, c) = lstm(np.ones((5, 2, 3), np.float32))
     >>> y.shape, h.shape, c.shape
     ((5, 2, 8), (4, 2, 4), (4, 2, 4))
+    >>> y, (h, c) = rnnfast.LSTM(3, 4, proj_size=2)(np.ones((5, 2, 3), np.float32))
+    >>> y.shape, h.shape, c.shape
+    ((5, 2, 2), (1, 2, 2), (1, 2, 4))
     """
 
     def __init__(
@@ -82,13 +87,15 @@ class LSTM(Recurrent[tuple[Array, Array]]):
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         forget_bias: float | None = None,
+        proj_size: int = 0,
         masked_output: MaskedOutput = "zero",
         dtype: DTypeLike = "float32",
         seed: int | None = None,
         backend: str | None = None,
     ) -> None:
         options = num_layers, bias, batch_first, dropout, bidirectional, input_dropout, recurrent_dropout, masked_output
-        net = Net("LSTM", "lstm", input_size, hidden_size, *options, float_dtype(dtype))
+        cell = lstm_cell(proj_size)
+        net = Net("LSTM", cell, input_size, hidden_size, *options, float_dtype(dtype), proj_size=proj_size)
         super().__init__(net, forget_bias=forget_bias, seed=seed, backend=backend)
 
 
@@ -96,7 +103,7 @@ class GRU(Recurrent[Array]):
     """r, z = σ(W_ih x + b_ih + W_hh h + b_hh); n = tanh(W_in x + b_in + r⊙(W_hn h + b_hn)); h' = (1−z)⊙n + z⊙h.
 
     With reset_after=False the original n = tanh(W_in x + b_in + W_hn (r⊙h) + b_hn) of Cho et al. 2014. The options
-    are those of `LSTM`, but for forget_bias.
+    are those of `LSTM`, but for forget_bias and proj_size.
 
     >>> import rnnfast
     >>> rnnfast.GRU(3, 4, reset_after=False)

@@ -49,10 +49,10 @@ class Stream(Generic[StateT]):
             )
         batch = whole("batch", batch)
         self._engine, self._net, self._dtype, self._batch = engine, net, net.dtype, batch
-        self._x_shape, self._y_shape = (batch, net.input_size), (batch, net.hidden_size)
-        self._shape = net.num_layers, batch, net.hidden_size
+        self._x_shape, self._y_shape = (batch, net.input_size), (batch, net.output_size)
+        self._shapes = Layout().state_shapes(net.num_layers, batch, net.state_sizes)
         if steps is None:
-            empty(self._shape, net.dtype)  # sizes beyond memory end here, with NumPy's own words
+            empty(self._shapes[-1], net.dtype)  # sizes beyond memory end here, with NumPy's own words
             check_steps(1, batch)
             steps = engine.backend.stream(engine.problem(INFERENCE, 1, batch))
         self._steps, self._quick = steps, steps.quick
@@ -108,7 +108,7 @@ class Stream(Generic[StateT]):
         Bit by bit those of as many steps. `out` takes them and is returned. Raises as `step`.
         """
         x, layout = self._read_chunk(chunk)
-        shape = (*x.shape[:-1], self._net.hidden_size)
+        shape = (*x.shape[:-1], self._net.output_size)
         y: Array = empty(shape, self._dtype) if out is None else self._output(out, shape)
         with self._steps.held():
             if layout.sizes(x.shape)[0]:
@@ -124,7 +124,7 @@ class Stream(Generic[StateT]):
 
     def output_shape(self, x: Any, *, steps: bool) -> tuple[int, ...]:
         """The shape of what `step` or, of many `steps`, `run` gives for x. Raises as they do where x does not fit."""
-        return (*self._read_chunk(x)[0].shape[:-1], self._net.hidden_size) if steps else self._read(x)[1]
+        return (*self._read_chunk(x)[0].shape[:-1], self._net.output_size) if steps else self._read(x)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -145,7 +145,7 @@ class Stream(Generic[StateT]):
 
     def check_state(self, name: str, value: Any) -> states.States:
         """Return what a state holds, its arrays as they can be assigned. Raises as assigning does, of `name`."""
-        return states.read(name, value, self._net, self._shape)
+        return states.read(name, value, self._net, self._shapes)
 
     def reset(self, mask: Any = None) -> None:
         """Start again from a zero state: every row, or those where `mask` (batch,), bool or uint8, is not zero."""
@@ -171,7 +171,7 @@ class Stream(Generic[StateT]):
 
 def restored(net: Net, parameters: Parameters, backend: str, batch: int, state: Any) -> Stream[Any]:
     """Return the stream that a pickle holds."""
-    choice = choose.select(backend, parameters.device)
+    choice = choose.select(backend, parameters.device, net.cell)
     stream: Stream[Any] = Stream(Engine(net, parameters.copy(writeable=False), choice, frozen=True), batch)
     stream.state = state
     return stream

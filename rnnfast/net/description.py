@@ -12,13 +12,15 @@ import numpy as np
 
 from rnnfast.arrays.layout import Layout, layout_of
 from rnnfast.checks.arrays import DTYPES
-from rnnfast.checks.values import one_of, probability, truth, whole
+from rnnfast.checks.values import one_of, probability, projection, truth, whole
 from rnnfast.problem import CELLS, Array, MaskedOutput
 
 
 @dataclass(frozen=True)
 class Net:
     """A net of L layers, D directions, input size I, hidden size H, G gates. `name` is its class, as messages call it.
+
+    S, the numbers of h, is H or, where the cell projects, proj_size.
 
     Raises ValueError for a size below 1 or an option out of range, TypeError for values of the wrong kind.
 
@@ -41,6 +43,8 @@ class Net:
     dtype: np.dtype[Any] = DTYPES[0]
     one_step: bool = False
     """True for the step cells: arrays without a time axis, parameter names without a layer."""
+    proj_size: int = 0
+    """P, below H, of a cell that projects; 0 of others."""
 
     def __post_init__(self) -> None:
         def settle(name: str, value: Any) -> None:
@@ -53,6 +57,9 @@ class Net:
         for name in ("bias", "batch_first", "bidirectional"):
             settle(name, truth(name, getattr(self, name)))
         one_of("masked_output", self.masked_output, get_args(MaskedOutput))
+        settle("proj_size", projection(self.proj_size, self.hidden_size))
+        if CELLS[self.cell].projects != (self.proj_size > 0):
+            raise ValueError(f"proj_size is {self.proj_size}, which is of no {self.name}: leave it out")
 
     @functools.cached_property
     def gates(self) -> tuple[str, ...]:
@@ -70,9 +77,19 @@ class Net:
         return 2 if self.bidirectional else 1
 
     @property
+    def state_size(self) -> int:
+        """S, the numbers of h: P where it is projected, else H."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Numbers of h and, of cells that have it, of c."""
+        return (self.state_size, self.hidden_size)[: len(self.states)]
+
+    @property
     def output_size(self) -> int:
-        """D·H, the features of y."""
-        return self.num_directions * self.hidden_size
+        """D·S, the features of y."""
+        return self.num_directions * self.state_size
 
     @property
     def suffixes(self) -> Iterator[str]:
@@ -84,11 +101,13 @@ class Net:
             yield from (f"_l{layer}", f"_l{layer}_reverse")[: self.num_directions]
 
     def layer_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of one layer's parameters, the same for each direction: (G·H, ·) and (G·H,)."""
+        """Return the shapes of one layer's parameters, the same for each direction: (G·H, ·), (G·H,) and (P, H)."""
         rows = len(self.gates) * self.hidden_size
         columns = self.input_size if layer == 0 else self.output_size
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
-        return shapes | ({"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {})
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.state_size)}
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        return shapes | ({"weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {})
 
     @functools.cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

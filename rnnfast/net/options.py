@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args
 
-from rnnfast.checks.values import one_of, truth
+from rnnfast.checks.values import one_of, truth, whole
 from rnnfast.net.description import Net
 
 Nonlinearity = Literal["tanh", "relu", "linear"]
@@ -14,12 +14,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rnn_relu": {"nonlinearity": "relu"},
     "rnn_linear": {"nonlinearity": "linear"},
     "lstm": {},
+    "lstm_proj": {"proj_size": None},
     "gru": {"reset_after": True},
     "gru_before": {"reset_after": False},
 }
-"""The option by which a constructor chooses each cell. The same parameters compute something else in another cell."""
+"""The option by which a constructor chooses each cell, None for a size. The same parameters compute something else in
+another cell."""
 OF_CELLS = ("input_size", "hidden_size", "bias")
-OF_SEQUENCES = tuple(f.name for f in fields(Net) if f.name not in ("name", "cell", "dtype", "one_step"))
+OF_SEQUENCES = tuple(f.name for f in fields(Net) if f.name not in ("name", "cell", "dtype", "one_step", "proj_size"))
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Net) if f.default is not MISSING} | {
     "nonlinearity": "tanh",
     "reset_after": True,
@@ -40,13 +42,20 @@ def gru_cell(reset_after: bool) -> str:
     return "gru" if truth("reset_after", reset_after) else "gru_before"
 
 
+def lstm_cell(proj_size: Any) -> str:
+    """Return the name of the LSTM cell whose h is projected to so many numbers or, for 0, has those that c has."""
+    return "lstm_proj" if whole("proj_size", proj_size, lowest=0) else "lstm"
+
+
 def options_of(net: Net) -> dict[str, Any]:
     """Return the arguments of the constructor but for dtype, backend and those of initial values.
 
     >>> options_of(Net("GRUCell", "gru_before", 3, 4, one_step=True))
     {'input_size': 3, 'hidden_size': 4, 'bias': True, 'reset_after': False}
     """
-    return {name: getattr(net, name) for name in (OF_CELLS if net.one_step else OF_SEQUENCES)} | VARIANTS[net.cell]
+    options = {name: getattr(net, name) for name in (OF_CELLS if net.one_step else OF_SEQUENCES)}
+    chosen = VARIANTS[net.cell]
+    return options | {name: getattr(net, name) if value is None else value for name, value in chosen.items()}
 
 
 def constructor_call(net: Net, backend: str | None = None) -> str:

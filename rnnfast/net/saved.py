@@ -140,4 +140,4 @@ def _check_options(net: Net, options: Mapping[str, Any], strict: bool, path: str
 
 
 def _said(options: Mapping[str, Any], name: str) -> str:
-    return repr(options[name]) if name in options else "unknown"
+    return repr(options[name]) if name in options else repr(DEFAULTS[name]) if name in DEFAULTS else "unknown"

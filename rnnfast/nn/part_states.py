@@ -35,23 +35,24 @@ def listed(given: Any, names: Collection[str]) -> list[Any]:
 def learned(name: str, value: Any, net: Net) -> Learned:
     """Return copies of h0, or of (h0, c0), each (L·D, H) or (L·D, 1, H). Raises ValueError or TypeError for others."""
     count, found = net.num_layers * net.num_directions, []
-    for label, part in states.parts(name, value, net):
+    for (label, part), size in zip(states.parts(name, value, net), net.state_sizes, strict=True):
         array = part if part is None else as_array(label, part)
         if array is not None:
             check_dtype(label, array, net.dtype, net.name, part)
-            if array.shape not in ((count, net.hidden_size), (count, 1, net.hidden_size)):
-                raise ValueError(f"{label} has shape {array.shape}, expected {(count, net.hidden_size)}")
-            array = np.array(array.reshape(count, net.hidden_size), order="C")
+            if array.shape not in ((count, size), (count, 1, size)):
+                raise ValueError(f"{label} has shape {array.shape}, expected {(count, size)}")
+            array = np.array(array.reshape(count, size), order="C")
         found.append(array)
     return tuple(found)
 
 
-def repeated(state: Learned | None, shape: tuple[int, ...]) -> Any:
-    """Return a state as a net takes it: every row of the batch, if `shape` has one, begins with the learned one."""
+def repeated(state: Learned | None, shapes: states.Shapes) -> Any:
+    """Return a state as a net takes it: every row of the batch, if shapes have one, begins with the learned one."""
     if state is None:
         return None
     found: list[Any] = [
-        a if a is None else np.array(np.broadcast_to(a[:, None] if len(shape) > 2 else a, shape)) for a in state
+        a if a is None else np.array(np.broadcast_to(a[:, None] if len(shape) > 2 else a, shape))
+        for a, shape in zip(state, shapes, strict=True)
     ]
     return states.joined(found)
 

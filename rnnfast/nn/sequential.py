@@ -87,8 +87,8 @@ class Sequential:
             raise TypeError(f'{name} is on the device, its learned states are not: pass states, or .to("cpu") it')
         net, x = part.net, as_array("x", x)
         layout = net.layout(x)
-        shape = layout.state_shape(net.num_layers * net.num_directions, layout.sizes(x.shape)[1], net.hidden_size)
-        return part_states.repeated(self._initial[name], shape)
+        count, batch = net.num_layers * net.num_directions, layout.sizes(x.shape)[1]
+        return part_states.repeated(self._initial[name], layout.state_shapes(count, batch, net.state_sizes))
 
     @property
     def initial_states(self) -> dict[str, Any]:

@@ -97,8 +97,8 @@ class SequentialStream:
     def _first(self, name: str) -> Any:
         """Return the state that a part begins with, None for zeros."""
         state = self._streams()[name].state
-        shape = (state if isinstance(state, np.ndarray) else state[0]).shape
-        return part_states.repeated(self._initial.get(name), shape)
+        arrays = [state] if isinstance(state, np.ndarray) else state
+        return part_states.repeated(self._initial.get(name), tuple([array.shape for array in arrays]))
 
     def _streams(self) -> dict[str, Stream[Any]]:
         return {name: part for name, part in self._parts.items() if isinstance(part, Stream)}

@@ -10,7 +10,7 @@ import rnnfast.modules.sequences as nets
 from rnnfast.checks.values import float_dtype, truth, whole
 from rnnfast.net.description import Net
 from rnnfast.net.loading import LEARNED
-from rnnfast.net.options import OF_SEQUENCES, gru_cell, rnn_cell
+from rnnfast.net.options import OF_SEQUENCES, gru_cell, lstm_cell, rnn_cell
 from rnnfast.net.saved import Part
 from rnnfast.nn import part_states
 from rnnfast.nn.activation import Activation
@@ -27,7 +27,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "activation": Activation,
 }
 """What a file calls the parts."""
-RECURRENT = {"RNN": ("nonlinearity",), "LSTM": (), "GRU": ("reset_after",)}
+RECURRENT = {"RNN": ("nonlinearity",), "LSTM": ("proj_size",), "GRU": ("reset_after",)}
 """The options that a recurrent kind has beside those of all."""
 NEEDED = {
     **dict.fromkeys(RECURRENT, ("input_size", "hidden_size")),
@@ -104,12 +104,13 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
 
 def _net(kind: str, options: Mapping[str, Any]) -> Net:
     """Return the description of a recurrent part."""
-    cell = "lstm"
+    sizes = {name: value for name, value in options.items() if name not in RECURRENT[kind]}
     if kind == "RNN":
-        cell = rnn_cell(options.get("nonlinearity", "tanh"))
-    elif kind == "GRU":
-        cell = gru_cell(options.get("reset_after", True))
-    return Net(kind, cell, **{name: value for name, value in options.items() if name not in RECURRENT[kind]})
+        return Net(kind, rnn_cell(options.get("nonlinearity", "tanh")), **sizes)
+    if kind == "GRU":
+        return Net(kind, gru_cell(options.get("reset_after", True)), **sizes)
+    proj_size = options.get("proj_size", 0)
+    return Net(kind, lstm_cell(proj_size), **sizes, proj_size=proj_size)
 
 
 def _own(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -14,9 +14,9 @@ class HeldOutput:
     def __init__(self, problem: Problem) -> None:
         self.direction = problem.direction(0)
         self.output: Array | None = None
-        """(B, H): y of the last step visited."""
+        """(B, S): y of the last step visited."""
         self.gradient: Array | None = None
-        """(B, H): of the output that the piece now to be left began with."""
+        """(B, S): of the output that the piece now to be left began with."""
 
     def repeat(self, piece: Problem, live: Array) -> None:
         """Let the steps before a row's first live one show the output that was last before.
@@ -36,12 +36,12 @@ class HeldOutput:
         That order is the state's gradient from after the step, dy, what was held. A step that is not live holds the
         same output in turn.
         """
-        shape = (piece.steps, piece.batch, piece.hidden_size)
+        shape = (piece.steps, piece.batch, piece.state_size)
         piece.dy = np.zeros(shape, piece.dtype) if piece.dy is None else piece.dy.copy()
         if self.gradient is None:
             return
         dy, live = visit(piece.dy, self.direction)[-1], live[-1]
-        state = (piece.num_layers, piece.batch, piece.hidden_size)
+        state = (piece.num_layers, piece.batch, piece.state_size)
         piece.dh_n = np.zeros(state, piece.dtype) if piece.dh_n is None else piece.dh_n.copy()
         piece.dh_n[-1, live] = piece.dh_n[-1, live] + dy[live] + self.gradient[live]
         dy[live] = 0

@@ -98,7 +98,7 @@ class Pieces:
     def recorded_backward(self, kept: Checkpoints, *, consume: bool = True) -> Iterator[tuple[Span, Problem]]:
         """The pieces with their reserves, last first: those that were kept, or a segment at a time anew."""
         problem, plan = self.problem, self.plan
-        y = self.empty(plan.piece if plan.recomputes else 0, problem.batch, problem.hidden_size)
+        y = self.empty(plan.piece if plan.recomputes else 0, problem.batch, problem.state_size)
         for number in reversed(range(len(self.segments))):
             state, pieces = kept.states[number - 1] if number else (problem.h0, problem.c0), []
             for span in self.segments[number]:
@@ -156,8 +156,8 @@ class Pieces:
 
     def new_states(self) -> Pair:
         """h and c, to be written."""
-        shape = self.problem.num_layers, self.problem.batch, self.problem.hidden_size
-        return self.empty(*shape), self.empty(*shape) if len(self.problem.states) > 1 else None
+        shape, (h, *c) = (self.problem.num_layers, self.problem.batch), self.problem.state_sizes
+        return self.empty(*shape, h), self.empty(*shape, *c) if c else None
 
     def empty(self, *shape: int) -> Array:
         """A new array."""

@@ -116,16 +116,16 @@ def kept_bytes(backend: Binder, problem: Problem, plan: Plan) -> int:
     and what backward needs of all its pieces or, recomputed, of those of one segment."""
     if plan.piece == plan.steps:
         return whole_problem.reserve_bytes(backend, problem)
-    numbers, parts = problem.dtype.itemsize * problem.batch * problem.hidden_size, one_way(problem)
+    row, parts = problem.dtype.itemsize * problem.batch, one_way(problem)
     longest = min(plan.segment, plan.steps)
     working = []
     for part in parts:
-        state = numbers * part.num_layers * len(part.states)
+        state = row * sum(part.state_sizes) * part.num_layers
         reserves = longest // plan.piece * whole_problem.reserve_bytes(backend, steps_of(part, 0, plan.piece))
         if rest := longest % plan.piece:
             reserves += whole_problem.reserve_bytes(backend, steps_of(part, 0, rest))
-        output = plan.piece * numbers if plan.recomputes else 0
+        output = plan.piece * row * problem.state_size if plan.recomputes else 0
         working.append(reserves + -(-longest // plan.piece) * state + output)
-    states = numbers * problem.num_layers * problem.num_directions * len(problem.states)
-    below = (len(parts) // 2 - 1) * problem.steps * 2 * numbers if len(parts) > 1 else 0
+    states = row * sum(problem.state_sizes) * problem.num_layers * problem.num_directions
+    below = (len(parts) // 2 - 1) * problem.steps * 2 * row * problem.state_size if len(parts) > 1 else 0
     return (plan.count - 1) * states + below + (max(working) if plan.recomputes else sum(working))

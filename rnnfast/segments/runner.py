@@ -23,7 +23,7 @@ class Reserve:
 
     runs: list[Checkpoints]
     below: list[Array]
-    """(T, B, D·H): outputs of the layers below the last, where each sees all steps of the one below it."""
+    """(T, B, D·S): outputs of the layers below the last, where each sees all steps of the one below it."""
     dropout_seed: int
     inputs: tuple[Any, ...]
     """x, the states before the first step, lengths, mask and resets, for activations that are recomputed."""
@@ -54,7 +54,7 @@ class SegmentedCall:
         problem = self._with_inputs(*inputs)
         problem.y, problem.dropout_seed = self.layout.sequence(arrays.y), dropout_seed
         problem.h_n, problem.c_n = self._states(arrays.final)
-        parts, sequence = one_way(problem), (problem.steps, problem.batch, 2 * problem.hidden_size)
+        parts, sequence = one_way(problem), (problem.steps, problem.batch, 2 * problem.state_size)
         below = [np.empty(sequence, problem.dtype) for _ in parts[2::2]]
         reserve = Reserve([], below, dropout_seed, inputs)
         outputs = [*reserve.below, problem.y]

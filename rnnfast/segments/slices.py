@@ -10,7 +10,8 @@ import numpy as np
 from rnnfast.problem import Array, Problem
 
 OF_STEPS = ("x", "y", "dy", "dx", "mask", "resets", "state_grad_norms")
-OF_LAYERS = tuple(f"{d}{name}" for d in ("", "d_") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+PARAMETERS = "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
+OF_LAYERS = tuple(f"{d}{name}" for d in ("", "d_") for name in PARAMETERS)
 STATES = ("h0", "c0", "h_n", "c_n", "dh_n", "dc_n", "dh0", "dc0")
 
 
@@ -54,9 +55,9 @@ def _layer_direction(problem: Problem, k: int) -> Problem:
 
 
 def own_features(array: Array | None, problem: Problem) -> Array | None:
-    """The features of a (T, B, D·H) array that belong to what `problem` is; None stays None."""
+    """The features of a (T, B, D·S) array that belong to what `problem` is; None stays None."""
     if array is None or problem.only_direction == 0:
         return array
-    first = (problem.only_direction - 1) * problem.hidden_size
-    found: Array = array[..., first : first + problem.hidden_size]
+    first = (problem.only_direction - 1) * problem.state_size
+    found: Array = array[..., first : first + problem.state_size]
     return found

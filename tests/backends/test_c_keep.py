@@ -17,7 +17,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.reserve_size import reserve_bytes
-from rnnfast.problem import Problem
+from rnnfast.problem import CELLS, Problem
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 
@@ -136,10 +136,11 @@ def test_the_size_of_a_reserve_is_a_formula(variant: str, dtype: str, cell: str)
         for layers, directions, steps, batch in shapes:
             for hold in (False, True):
                 words = {"layers": layers, "directions": directions, "steps": steps, "batch": batch}
-                problem = sized(cell, dtype, hidden, hold=hold, **words)
+                proj_size = (hidden + 1) // 2 if CELLS[cell].projects else 0
+                problem = replace(sized(cell, dtype, hidden, hold=hold, **words), proj_size=proj_size)
                 asked = Template(replace(problem, variant=variant), Layout()).size("reserve")
                 sizes = layers, directions, hidden, steps, batch
-                assert reserve_bytes(cell, dtype, *sizes, hold=hold) == asked, (sizes, hold)
+                assert reserve_bytes(cell, dtype, *sizes, proj_size=proj_size, hold=hold) == asked, (sizes, hold)
 
 
 @pytest.mark.parametrize("dropout", ["dropout", "input_dropout", "recurrent_dropout", "bias"])

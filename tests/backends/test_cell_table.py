@@ -17,7 +17,7 @@ ALL_CELLS = pytest.mark.parametrize("cell", CELLS)
 def header(cell: str) -> str:
     """A cell's C source, with that of the cell that it includes."""
     text = (CSRC / "cell" / f"{cell}.h").read_text(encoding="utf-8")
-    if (other := re.search(r'#include "(?:cell/)?(rnn)\.h"', text)) is not None:
+    if (other := re.search(r'#include "(?:cell/)?(rnn|lstm)\.h"', text)) is not None:
         text += header(other[1])
     return text
 
@@ -65,6 +65,7 @@ def test_the_library_has_a_cells_gates_slots_states_and_phases(cell: str) -> Non
     assert defined(text, "CELL_STATES") == len(expected.states)
     assert defined(text, "CELL_PHASES") == len(expected.phases)
     assert phases(text) == expected.phases
+    assert ("#define CELL_PROJECTS 1" in text) == expected.projects
 
 
 @ALL_CELLS

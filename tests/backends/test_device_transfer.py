@@ -97,7 +97,7 @@ def test_bad_device_arrays_are_refused(upload: Upload) -> None:
 
 def test_a_pickle_without_a_device_says_why(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     pickled = pickle.dumps(nets()[1])
-    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: "there is none")
+    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None, cell=None: "there is none")
     with pytest.raises(RuntimeError, match="cannot move to a CUDA device: there is none"):
         pickle.loads(pickled)
 
@@ -115,6 +115,6 @@ def test_where_a_value_is_that_will_not_say() -> None:
 
 
 def test_without_a_device_moving_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None: "there is none")
+    monkeypatch.setattr(numba_cuda, "reason", lambda variant=None, cell=None: "there is none")
     with pytest.raises(RuntimeError, match="cannot move to a CUDA device: there is none"):
         rnnfast.LSTM(3, 4).to("cuda")

@@ -25,7 +25,7 @@ def stand_in(reasons: dict[str | None, str | None]) -> Any:
     module.bind = reference.bind  # type: ignore[attr-defined]
     module.stream = lambda problem: Stepping(module.bind, problem)  # type: ignore[attr-defined]
     module.variants = lambda: tuple(name for name in reasons if name)  # type: ignore[attr-defined]
-    module.reason = lambda variant=None: reasons[variant]  # type: ignore[attr-defined]
+    module.reason = lambda variant=None, cell=None: reasons[variant]  # type: ignore[attr-defined]
     return module
 
 
@@ -62,7 +62,7 @@ def test_order_of_requests(table: dict[str, Any], monkeypatch: pytest.MonkeyPatc
 
 
 def test_automatic_choice_takes_the_first_that_runs(table: dict[str, Any]) -> None:
-    table["first"].reason = lambda variant=None: "not today"
+    table["first"].reason = lambda variant=None, cell=None: "not today"
     assert chosen() == "second"
 
 

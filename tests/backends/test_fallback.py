@@ -18,8 +18,8 @@ from rnnfast.backends.numba import backend as numba_cpu
 @pytest.fixture
 def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Neither was the C library built nor is Numba installed."""
-    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None: "numba is not installed")
-    monkeypatch.setattr(c, "reason", lambda variant=None: "the C library was not built")
+    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None, cell=None: "numba is not installed")
+    monkeypatch.setattr(c, "reason", lambda variant=None, cell=None: "the C library was not built")
     monkeypatch.setattr(c, "variants", lambda: ())
     monkeypatch.delenv("RNNFAST_BACKEND", raising=False)
     forget()
@@ -37,7 +37,7 @@ def test_falling_back_to_the_reference_warns_once(without_library: None) -> None
 
 
 def test_numba_comes_before_the_reference(without_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None: None)
+    monkeypatch.setattr(numba_cpu, "reason", lambda variant=None, cell=None: None)
     assert chosen() == "numba"  # warnings are errors in these tests
 
 

@@ -53,7 +53,8 @@ def test_a_step_keeps_what_the_table_of_cells_names(cell: str) -> None:
     whole.forward(reference, problem)
     for step in problem.reserve.kept.layers[0].steps:
         assert set(step.saved) == set(CELLS[cell].saved)
-        assert {a.shape for a in step.saved.values()} == {(problem.batch, problem.hidden_size)}
+        sizes = dict.fromkeys(step.saved, problem.hidden_size) | {"h": problem.state_size}
+        assert {name: a.shape for name, a in step.saved.items()} == {n: (problem.batch, s) for n, s in sizes.items()}
 
 
 def test_a_reserve_serves_again() -> None:
@@ -137,7 +138,7 @@ def test_arrays_come_with_the_axes_of_their_caller(cell: str, layout: str) -> No
 
 def callers_arrays(problem: Problem, axes: Layout) -> dict[str, Array]:
     """Sequences and states of a problem in fresh arrays of the caller's shapes."""
-    t, b, h = problem.steps, problem.batch, problem.hidden_size
+    t, b = problem.steps, problem.batch
     found = {}
     for name in ("x", "y", "dy", "dx"):
         array = getattr(problem, name)
@@ -145,7 +146,7 @@ def callers_arrays(problem: Problem, axes: Layout) -> dict[str, Array]:
         axes.sequence(found[name])[...] = array
     for name in ("h0", "c0", "h_n", "c_n", "dh_n", "dc_n", "dh0", "dc0"):
         if (array := getattr(problem, name)) is not None:
-            found[name] = np.empty(axes.state_shape(len(array), b, h))
+            found[name] = np.empty(axes.state_shape(len(array), b, array.shape[-1]))
             axes.state(found[name])[...] = array
     return found
 

@@ -83,7 +83,7 @@ def in_place_of_the_device(device: Any) -> Iterator[None]:
     for choice in choices:
         choice.cache_clear()
     with (
-        mock.patch.object(numba_cuda, "reason", lambda variant=None: None),
+        mock.patch.object(numba_cuda, "reason", lambda variant=None, cell=None: numba_cuda._lacks(cell)),
         mock.patch.object(devices, "device", lambda: device),
     ):
         yield

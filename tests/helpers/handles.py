@@ -84,8 +84,10 @@ class Rows:
         return y
 
     def read(self, shape: tuple[int, ...], part: int = 0) -> tuple[Array, Array]:
-        """The states h and c of a part; c is zeros where there is none."""
-        ffi, arrays = library()[0], [np.zeros(shape, self.dtype) for _ in range(2)]
+        """The states h and c of a part, c of this shape; it is zeros where there is none."""
+        ffi, size = library()[0], library()[0].new("int64_t *")
+        check(self.lib.rf_net_part_state_size(self.net.net, part, size))
+        arrays = [np.zeros((*shape[:-1], size[0]), self.dtype), np.zeros(shape, self.dtype)]
         pointers = [ffi.from_buffer("void *", array) for array in arrays]
         check(self.lib.rf_net_state_read(self.net.net, part, self.batch, self.state.pointer, *pointers))
         return arrays[0], arrays[1]

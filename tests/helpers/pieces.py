@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {"steps": 11, "batch": 2, "input_size": 3, "hidden_size"
 
 def run_in_pieces(target: Target, problem: Problem, segment: int, chunk: int | None = None) -> Results:
     """Every result, in segments of so many steps, the gradient cut every `chunk`."""
-    target.skip_unless_able()
+    target.skip_unless_able(problem.cell)
     if not target.can_take(problem):
         pytest.skip("the emulator would take too long")
     plan = Plan(problem.steps, segment, problem.steps if chunk is None else chunk)

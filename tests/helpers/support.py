@@ -15,7 +15,7 @@ from rnnfast.problem import CELLS, Array, Problem
 
 Results = dict[str, Array]
 
-PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+PARAMETERS = whole.ALL_PARAMETERS
 STATES = ("h0", "c0", "dh_n", "dc_n")
 FLOAT_INPUTS = (*PARAMETERS, "x", "dy", *STATES)
 WHOLE_INPUTS = ("lengths", "mask", "resets")
@@ -32,6 +32,8 @@ class Spec:
     batch: int = 3
     input_size: int = 4
     hidden_size: int = 5
+    proj_size: int = 0
+    """Of a cell that projects; 0: about half of the hidden size."""
     layers: int = 1
     directions: int = 1
     bias: bool = True
@@ -47,6 +49,11 @@ class Spec:
     scale: float = 1.0
     seed: int = 0
 
+    @property
+    def projected(self) -> int:
+        """P, 0 of a cell that does not project."""
+        return (self.proj_size or (self.hidden_size + 1) // 2) if CELLS[self.cell].projects else 0
+
     def __str__(self) -> str:
         """Only what differs from the default, for a test's id."""
         said = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
@@ -57,7 +64,8 @@ def make_problem(spec: Spec, dtype: Any = "float64") -> Problem:
     """A recording problem with random inputs and every gradient wanted; outputs hold NaN, parameters' gradients 0."""
     rng = np.random.default_rng(spec.seed)
     kind, (t, b, h) = np.dtype(dtype), (spec.steps, spec.batch, spec.hidden_size)
-    rows, count, width = len(CELLS[spec.cell].gates) * h, spec.layers * spec.directions, spec.directions * h
+    rows, count, size = len(CELLS[spec.cell].gates) * h, spec.layers * spec.directions, spec.projected or h
+    width = spec.directions * size
     input_sizes = [spec.input_size if k < spec.directions else width for k in range(count)]
     two_states = "c" in CELLS[spec.cell].states
 
@@ -86,9 +94,11 @@ def make_problem(spec: Spec, dtype: Any = "float64") -> Problem:
         dropout_seed=int(rng.integers(2**63)) * 2 + 1,
         first_row=spec.first_row,
         weight_ih=[uniform(rows, size) for size in input_sizes],
-        weight_hh=[uniform(rows, h) for _ in range(count)],
+        proj_size=spec.projected,
+        weight_hh=[uniform(rows, size) for _ in range(count)],
         bias_ih=biases(),
         bias_hh=biases(),
+        weight_hr=[uniform(spec.projected, h) for _ in range(count)] if spec.projected else None,
         x=normal(t, b, spec.input_size),
         lengths=rng.integers(0, t + 1, b) if spec.lengths else None,
         mask=(rng.random((t, b)) < 0.7).astype(np.uint8) if spec.mask else None,
@@ -97,7 +107,7 @@ def make_problem(spec: Spec, dtype: Any = "float64") -> Problem:
         dy=normal(t, b, width),
     )
     if spec.states:
-        problem.h0, problem.dh_n = normal(count, b, h), normal(count, b, h)
+        problem.h0, problem.dh_n = normal(count, b, size), normal(count, b, size)
         if two_states:
             problem.c0, problem.dc_n = normal(count, b, h), normal(count, b, h)
     return with_outputs(problem)
@@ -106,7 +116,7 @@ def make_problem(spec: Spec, dtype: Any = "float64") -> Problem:
 def with_outputs(problem: Problem, layout: Layout = DENSE) -> Problem:
     """The same inputs with fresh outputs: NaN, and zeros for the gradients that are added to."""
     sequence, state = (problem.steps, problem.batch), (problem.num_layers * problem.num_directions, problem.batch)
-    h, two_states = problem.hidden_size, "c" in problem.states
+    h, size, two_states = problem.hidden_size, problem.state_size, "c" in problem.states
 
     def nans(name: str, *shape: int) -> Array:
         return layout.place(name, np.full(shape, np.nan, problem.dtype))
@@ -117,16 +127,13 @@ def with_outputs(problem: Problem, layout: Layout = DENSE) -> Problem:
     return replace(
         problem,
         reserve=None,
-        y=nans("y", *sequence, problem.num_directions * h),
-        h_n=nans("h_n", *state, h),
+        y=nans("y", *sequence, problem.num_directions * size),
+        h_n=nans("h_n", *state, size),
         c_n=nans("c_n", *state, h) if two_states else None,
         dx=nans("dx", *sequence, problem.input_size),
-        dh0=nans("dh0", *state, h),
+        dh0=nans("dh0", *state, size),
         dc0=nans("dc0", *state, h) if two_states else None,
-        d_weight_ih=zeros(problem.weight_ih),
-        d_weight_hh=zeros(problem.weight_hh),
-        d_bias_ih=zeros(problem.bias_ih),
-        d_bias_hh=zeros(problem.bias_hh),
+        **{f"d_{name}": zeros(getattr(problem, name)) for name in PARAMETERS},
         state_grad_norms=layout.dense(np.full((problem.steps, state[0], 2), np.nan)),
     )
 

@@ -39,7 +39,7 @@ class Target:
 
     def run(self, problem: Problem) -> Results:
         """Every result of a problem on this target, or the test is skipped with the reason why it cannot run."""
-        self.skip_unless_able()
+        self.skip_unless_able(problem.cell)
         if not self.can_take(problem):
             pytest.skip("the emulator would take too long: RNNFAST_TEST_EMULATED_WORK, in multiplications, lets it")
         return run(self.backend, replace(problem, variant=self.variant))
@@ -53,9 +53,9 @@ class Target:
         """No device, but the emulator (conftest.py)."""
         return self.name == "cuda" and self.reason is None and not devices.found()
 
-    def skip_unless_able(self) -> None:
+    def skip_unless_able(self, cell: str | None = None) -> None:
         """Skip the test if this target cannot run; test_backends.py fails where one that must run cannot."""
-        if reason := self.reason:
+        if reason := self.backend.reason(self.variant, cell):
             pytest.skip(f"{self} cannot run: {reason}")
 
 

@@ -47,13 +47,15 @@ def read(path: Path) -> Any:
     return loaded(path.read_bytes())
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "relu", "linear"])
+@pytest.mark.parametrize("kind", [*KINDS, "relu", "linear", "projected"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "options", [{}, {"num_layers": 2, "bidirectional": True, "masked_output": "hold"}, {"bias": False}]
 )
 def test_a_net_alone(kind: str, dtype: str, options: dict[str, Any], tmp_path: Path) -> None:
-    made = {"nonlinearity": kind} if kind in ("relu", "linear") else {}
+    made: dict[str, Any] = {"nonlinearity": kind} if kind in ("relu", "linear") else {}
+    if kind == "projected":
+        kind, made = "lstm", {"proj_size": 4}
     net = KINDS.get(kind, rnnfast.RNN)(I, H, dtype=dtype, **made, **options)
     net.save(tmp_path / "net.safetensors")
     x, mask = normal(T, B, I, dtype=dtype), np.random.default_rng(1).random((T, B)) < 0.7
@@ -250,6 +252,8 @@ LSTM_OPTIONS = {"input_size": 2, "hidden_size": 3}
     [
         ("LSTM", LSTM_OPTIONS | {"batch_first": True, "dropout": 0.5}, "RF_OK"),
         ("LSTM", LSTM_OPTIONS | {"proj_size": 2}, "RF_ERROR_FORMAT"),
+        ("LSTM", LSTM_OPTIONS | {"proj_size": 3}, "RF_ERROR_SHAPE"),
+        ("GRU", LSTM_OPTIONS | {"proj_size": 2}, "RF_ERROR_FORMAT"),
         ("LSTM", LSTM_OPTIONS | {"masked_output": "keep"}, "RF_ERROR_FORMAT"),
         ("LSTM", LSTM_OPTIONS | {"bias": 1}, "RF_ERROR_FORMAT"),
         ("LSTM", LSTM_OPTIONS | {"num_layers": 2**31 - 1}, "RF_ERROR_FORMAT"),

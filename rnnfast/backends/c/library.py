@@ -86,14 +86,16 @@ def variants() -> tuple[str, ...]:
     return tuple(names)
 
 
-def reason(variant: str | None = None) -> str | None:
-    """None if the library, or that instruction set of it, can run here, else why not.
+def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+    """None if the library, or that instruction set of it, can run here and has this cell, else why not.
 
     ValueError if RNNFAST_ISA is what decides, and names an instruction set that does not exist or cannot run.
     """
     module = _extension()
     if isinstance(module, str):
         return module
+    if cell is not None and module.lib.rf_cell_id(cell.encode()) < 0:
+        return f"this librnnfast was built without the cell {cell}"
     if variant is None:
         check(module.lib.rf_isa_default(module.ffi.new("int32_t *")))
         return None

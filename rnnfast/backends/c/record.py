@@ -13,7 +13,7 @@ from rnnfast.problem import Array, Problem
 SIZES = ("num_layers", "num_directions", "steps", "batch", "input_size", "hidden_size")
 PART = ("first_row", "first_step", "first_layer", "only_direction")
 DROPOUT = ("dropout", "input_dropout", "recurrent_dropout")
-WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 class Template:
@@ -23,13 +23,13 @@ class Template:
         self.ffi, self.lib = library()
         self.variant, self.layout = problem.variant, layout
         self.count = problem.num_layers * problem.num_directions
-        self.parameters = self.count * (2 if problem.bias_ih is None else 4)
+        self.parameters = self.count * sum(getattr(problem, name) is not None for name in WEIGHTS)
         self.record = record = self.ffi.new("rf_problem *")
         record.struct_size = self.ffi.sizeof("rf_problem")
         record.cell = self.lib.rf_cell_id(problem.cell.encode())
         record.dtype = record.weight_dtype = dtype_id(problem.dtype)
         record.isa = self.chosen_isa()
-        record.state_size, record.t1 = problem.hidden_size, problem.steps
+        record.state_size, record.t1 = problem.state_size, problem.steps
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO
         for name in (*SIZES, *PART, *DROPOUT):
             setattr(record, name, getattr(problem, name))
@@ -52,7 +52,7 @@ class Template:
     def set_strides(self, layout: Layout, problem: Problem) -> None:
         """Give the sequences the strides of dense arrays with the caller's axes."""
         record, sizes = self.record, (problem.steps, problem.batch)
-        x, y = problem.input_size, problem.num_directions * problem.hidden_size
+        x, y = problem.input_size, problem.num_directions * problem.state_size
         record.x_stride_t, record.x_stride_b = record.dx_stride_t, record.dx_stride_b = layout.strides(*sizes, x)
         record.y_stride_t, record.y_stride_b = record.dy_stride_t, record.dy_stride_b = layout.strides(*sizes, y)
 

@@ -21,20 +21,21 @@ def reserve_bytes(
     steps: int,
     batch: int,
     *,
+    proj_size: int = 0,
     hold: bool = False,
 ) -> int:
     """Return the bytes that a recorded call of T `steps` and that batch leaves, those of rf_reserve_bytes exactly.
 
-    T and B are only added and multiplied, so that numbers which stand for any size may be given. `hold`: outputs are
-    held, masked_output="hold". Nothing is checked.
+    T and B are only added and multiplied, so that numbers which stand for any size may be given. `proj_size`: to which
+    h is projected, 0: it is not; `hold`: outputs are held, masked_output="hold". Nothing is checked.
 
     >>> reserve_bytes("lstm", "float32", 1, 1, 8, steps=5, batch=2)
     3840
     """
     kind, in_line = CELLS[cell], ALIGNMENT // np.dtype(dtype).itemsize
-    lines = -(-hidden_size // in_line)
-    of_step = num_layers * (len(kind.states) * _row(lines) + _row(lines * kind.slots))
-    return batch * (num_directions * ALIGNMENT) * (steps * of_step + (_row(lines) if hold else 0))
+    lines, of_h = -(-hidden_size // in_line), _row(-(-(proj_size or hidden_size) // in_line))
+    of_step = num_layers * (of_h + (_row(lines) if len(kind.states) > 1 else 0) + _row(lines * kind.slots))
+    return batch * (num_directions * ALIGNMENT) * (steps * of_step + (of_h if hold else 0))
 
 
 def _row(lines: int) -> int:

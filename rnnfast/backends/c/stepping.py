@@ -154,11 +154,12 @@ class Stepping:
         """Return arrays for the states of a recurrent part."""
         ffi, lib = library()
         cell, layers, directions = (ffi.new("int32_t *") for _ in range(3))
-        hidden = ffi.new("int64_t *")
-        check(lib.rf_net_part(self._handle.net, part, cell, layers, directions, hidden))
+        sizes = ffi.new("int64_t[2]")
+        check(lib.rf_net_part_state_size(self._handle.net, part, sizes))
+        check(lib.rf_net_part(self._handle.net, part, cell, layers, directions, sizes + 1))
         states = CELLS[ffi.string(lib.rf_cell_name(cell[0])).decode()].states
-        shape = layers[0] * directions[0], self._batch, hidden[0]
-        return [np.empty(shape, self.dtype) for _ in states]
+        shape = layers[0] * directions[0], self._batch
+        return [np.empty((*shape, size), self.dtype) for size in list(sizes)[: len(states)]]
 
     def _pointers(self, arrays: list[Array]) -> list[Any]:
         """Return the addresses of h and c, NULL for a c that is not there."""

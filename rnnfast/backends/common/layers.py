@@ -33,8 +33,8 @@ def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None
 
 
 def features_of(problem: Problem, a: Array, direction: int) -> Array:
-    """The part of a (…, D·H) array that belongs to a direction."""
-    half: Array = a[..., direction * problem.hidden_size :][..., : problem.hidden_size]
+    """The part of a (…, D·S) array that belongs to a direction."""
+    half: Array = a[..., direction * problem.state_size :][..., : problem.state_size]
     return half
 
 

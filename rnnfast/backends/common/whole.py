@@ -10,6 +10,14 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, Binder, Bound, ForwardArrays
 from rnnfast.problem import Array, Problem
 
+ALL_PARAMETERS = "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
+"""What a layer and direction may have, in PyTorch's order."""
+
+
+def parameters_of(problem: Problem) -> list[str]:
+    """Return which of `ALL_PARAMETERS` the layers of a problem have."""
+    return [name for name in ALL_PARAMETERS if getattr(problem, name) is not None]
+
 
 class Recorded(NamedTuple):
     """Recording that `forward` leaves in a problem's `reserve`."""
@@ -75,20 +83,17 @@ def reserve_bytes(binder: Binder, problem: Problem) -> int:
 
 def d_parameters(problem: Problem) -> list[Array] | None:
     """The gradients of the parameters in the order of `BackwardArrays`; None: not wanted."""
-    tables = problem.d_weight_ih, problem.d_weight_hh, problem.d_bias_ih, problem.d_bias_hh
+    tables = (getattr(problem, f"d_{name}") for name in ALL_PARAMETERS)
     wanted = [table for table in tables if table is not None]
     return [*chain.from_iterable(zip(*wanted, strict=True))] or None
 
 
 def set_d_parameters(problem: Problem, arrays: Sequence[Array] | None) -> None:
     """Let the problem's tables hold these gradients, which come in the order of `BackwardArrays`."""
-    if arrays is None:
-        problem.d_weight_ih = problem.d_weight_hh = problem.d_bias_ih = problem.d_bias_hh = None
-        return
-    each = 2 if problem.bias_ih is None else 4
-    tables = [list(arrays[n::each]) for n in range(each)]
-    problem.d_weight_ih, problem.d_weight_hh = tables[:2]
-    problem.d_bias_ih, problem.d_bias_hh = tables[2:] or (None, None)
+    own = parameters_of(problem)
+    for name in ALL_PARAMETERS:
+        of_each = None if arrays is None or name not in own else list(arrays[own.index(name) :: len(own)])
+        setattr(problem, f"d_{name}", of_each)
 
 
 def _states(problem: Problem, h: str, c: str) -> tuple[Array | None, ...]:

@@ -8,7 +8,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import Bound, Steps
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.stepping import Stepping
-from rnnfast.problem import Problem
+from rnnfast.problem import CELLS, Problem
 
 
 def variants() -> tuple[str, ...]:
@@ -21,23 +21,34 @@ def variants() -> tuple[str, ...]:
 
 
 @functools.cache
-def reason(variant: str | None = None) -> str | None:
-    """Return None where Numba CUDA finds a device, else why not.
+def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+    """Return None where Numba CUDA finds a device and there are kernels for this cell, else why not.
 
     >>> reason("fast")
     "the cuda backend has one form only, not 'fast'"
+    >>> reason(cell="lstm_proj")
+    'the cuda backend has no projection of h (proj_size)'
     """
     if variant is not None:
         return f"the cuda backend has one form only, not {variant!r}"
+    if (lacking := _lacks(cell)) is not None:
+        return lacking
     if not devices.installed():
         return "numba-cuda is not installed: pip install 'rnnfast[cuda]'"
     return None if devices.found() else "no CUDA device found, or no driver for it"
 
 
+def _lacks(cell: str | None) -> str | None:
+    """Return None where there are kernels for a cell, whatever the device, else what is missing."""
+    return "the cuda backend has no projection of h (proj_size)" if cell and CELLS[cell].projects else None
+
+
 def bind(problem: Problem, layout: Layout) -> Bound:
-    """Prepare calls of this problem on the device."""
+    """Prepare calls of this problem on the device. Raises RuntimeError for a cell that has no kernels."""
     from rnnfast.backends.cuda import bound
 
+    if (lacking := _lacks(problem.cell)) is not None:
+        raise RuntimeError(lacking)
     return bound.Bound(devices.device(), problem, layout)
 
 

@@ -66,7 +66,7 @@ class DeviceParameters(Parameters):
 
 def on_device_with(arrays: dict[str, Array], net: Net, *, writeable: bool = True) -> DeviceParameters:
     """Return parameters on the device with these values. Raises RuntimeError, saying why, where there is no device."""
-    if (reason := numba_cuda.reason()) is not None:
+    if (reason := numba_cuda.reason(cell=net.cell)) is not None:
         raise RuntimeError(f"the parameters cannot move to a CUDA device: {reason}")
     with _settled() as call:
         found = {name: call.array(array).owner for name, array in arrays.items()}

@@ -17,8 +17,8 @@ def variants() -> tuple[str, ...]:
 
 
 @functools.cache
-def reason(variant: str | None = None) -> str | None:
-    """Return None where Numba can be imported, else why this backend cannot run."""
+def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+    """Return None where Numba can be imported, else why this backend cannot run. It has every cell."""
     if variant is not None:
         return f"the numba backend has one form only, not {variant!r}"
     if importlib.util.find_spec("numba") is None:

@@ -28,7 +28,8 @@ class Bound:
         self.net = Net(problem, [layers[k : k + directions] for k in range(0, count, directions)])
         self.shape = problem.steps, problem.batch
         self.entries, self.cuts = Entries(*self.shape, None), (NO_CUT,) * directions
-        self.has_c, self.state_size = len(problem.states) > 1, count * problem.batch * problem.hidden_size
+        self.has_c, rows = len(problem.states) > 1, count * problem.batch
+        self.state_size, self.cell_size = rows * problem.state_size, rows * problem.hidden_size
         self.drops_out = max(problem.dropout, problem.input_dropout, problem.recurrent_dropout) > 0
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
@@ -96,4 +97,4 @@ class Bound:
         h = np.empty(self.state_size, self.problem.dtype) if h is None else h.ravel()
         if not self.has_c:
             return h, self.net.none
-        return h, np.empty(self.state_size, self.problem.dtype) if c is None else c.ravel()
+        return h, np.empty(self.cell_size, self.problem.dtype) if c is None else c.ravel()

@@ -2,7 +2,7 @@
 
 Gates and outputs have a row for every entry, this step's from `e` on; so has what is kept for backward, while forward
 without a record has room for one step only: its rows are from `at` on. `d`, `d_c` and `through` are the rows of this
-step alone: dL/dh, dL/dc, and the gradient of a product's operand.
+step alone: dL/dh, or of a cell that projects the gradient of what it shows; dL/dc; and that of a product's operand.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Formulas(NamedTuple):
     backward: Callable[..., Any]
     """Before the products of a phase: the phase's gates become gradients, d and d_c those of the states before the step
     by every way but the products; `through` of a later phase's operand becomes that of h in the first product."""
-    squares: Callable[..., Any]
-    """Add the squares of dL/dh' and dL/dc' to a row for each entry; dL/dc' has what comes through h', too."""
+    c_squares: Callable[..., Any]
+    """Of a cell with c: put the squares of dL/dc', with what comes through h', too, into a row for each entry."""
 
 
 def elman(activation, derivative):
@@ -46,11 +46,17 @@ def elman(activation, derivative):
                 a[j] = derivative(a[j], dh[j])
             dh[:] = 0
 
-    return Formulas(forward, backward, h_squares)
+    return Formulas(forward, backward, no_squares)
 
 
 @register_jitable
-def h_squares(count, e, kept, d, d_c, found):
+def no_squares(count, e, kept, d, d_c, found):
+    pass
+
+
+@register_jitable
+def h_squares(count, e, d, found):
+    """Add the squares of dL/dh' to a row for each entry."""
     for k in range(count):
         for j in range(d.shape[1]):
             dh = float(d[k, j])
@@ -59,9 +65,15 @@ def h_squares(count, e, kept, d, d_c, found):
 
 @register_jitable
 def lstm_forward(phase, count, e, at, kept, h_after):
-    size = h_after.shape[1]
+    lstm_steps(count, e, at, kept, h_after, e)
+
+
+@register_jitable
+def lstm_steps(count, e, at, kept, shown, to):
+    """What the cell shows, o tanh(c'), into rows from `to` on."""
+    size = shown.shape[1]
     for k in range(count):
-        g, before, c_now, h_now = kept.gates[e + k], kept.c_before[at + k], kept.c_after[at + k], h_after[e + k]
+        g, before, c_now, h_now = kept.gates[e + k], kept.c_before[at + k], kept.c_after[at + k], shown[to + k]
         i, f, u, o = g[:size], g[size : 2 * size], g[2 * size : 3 * size], g[3 * size :]
         # Loop after loop: LLVM makes vectors of those in which few arrays might overlap.
         for j in range(size):
@@ -87,8 +99,13 @@ def lstm_backward(phase, count, e, kept, d, d_c, through):
 
 
 @register_jitable
+def lstm_proj_forward(phase, count, e, at, kept, h_after):
+    """What is to be projected goes where h' of a row is otherwise."""
+    lstm_steps(count, e, at, kept, kept.operand, at)
+
+
+@register_jitable
 def lstm_squares(count, e, kept, d, d_c, found):
-    h_squares(count, e, kept, d, d_c, found)
     size = d.shape[1]
     for k in range(count):
         for j in range(size):
@@ -154,8 +171,9 @@ FORMULAS = {
     "rnn_relu": elman(rnn.relu_forward, rnn.relu_backward),
     "rnn_linear": elman(rnn.linear_forward, rnn.linear_backward),
     "lstm": Formulas(lstm_forward, lstm_backward, lstm_squares),
-    "gru": Formulas(gru_forward, gru_backward, h_squares),
-    "gru_before": Formulas(gru_before_forward, gru_before_backward, h_squares),
+    "lstm_proj": Formulas(lstm_proj_forward, lstm_backward, lstm_squares),
+    "gru": Formulas(gru_forward, gru_backward, no_squares),
+    "gru_before": Formulas(gru_before_forward, gru_before_backward, no_squares),
 }
 
 
@@ -173,4 +191,4 @@ def _of_a_cell(part: str) -> Callable[..., None]:
     return run
 
 
-forward, backward, squares = map(_of_a_cell, Formulas._fields)
+forward, backward, c_squares = map(_of_a_cell, Formulas._fields)

@@ -62,6 +62,6 @@ class Dropout(NamedTuple):
         return factors
 
     def on_state(self, k: int, to: Array) -> None:
-        """Fill (B, H) with the factors on h in the recurrent product of layer-direction k."""
+        """Fill (B, S) with the factors on h in the recurrent product of layer-direction k."""
         problem = self.problem
         self.fill(problem.recurrent_dropout, k, RECURRENT, Entries(1, problem.batch, None), to)

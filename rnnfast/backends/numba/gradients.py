@@ -14,20 +14,26 @@ from rnnfast.backends.numba.tile import lanes
 
 
 def room(shape: Shape, sizes: Sizes, entries: int, width: int) -> int:
-    """Return how many numbers backward packs at most at a time: a weight, the inputs, or the operands of W_hh."""
-    rows, hidden, inputs = shape.gates * sizes.hidden, sizes.hidden, sizes.inputs
-    used = (
-        (rows, hidden, entries, 1),
+    """Return how many numbers backward packs at most at a time: weights, the inputs, or operands."""
+    rows, hidden, state, inputs = shape.gates * sizes.hidden, sizes.hidden, sizes.state, sizes.inputs
+    used = [
         (rows, inputs, entries, 1),
         (entries, inputs, rows, 1),
-        (entries, hidden, rows, shape.phases),
-    )
+        (entries, state, rows, shape.phases),
+    ]
+    loop = 0
+    if shape.projects:  # in the time loop W_hr lies behind the room of W_hh
+        loop = int(packed_size(rows, state, width)) + int(packed_size(state, hidden, width))
+        used += [(entries, hidden, state, 1)]
+    else:
+        used += [(rows, state, entries, 1)]
     needs = (
         times * packed_size(depth, columns, width)
         for depth, columns, readers, times in used
         if is_packed(depth, columns, readers, width)
     )
-    return max(needs, default=0)
+    most: int = max(loop, *needs, 0)
+    return most
 
 
 @njit(**INLINED)
@@ -57,19 +63,31 @@ def recurrent_gradient(shape, sizes, numbers, gates, to, work, part, add, pack):
 
     No rows: nothing but packing is done.
     """
-    entries, size = gates.shape[0], sizes.hidden
+    entries, size, width = gates.shape[0], sizes.hidden, sizes.state
     at = starts(shape, sizes, entries)
     place = at[3] if sizes.masked else at[2]
     for r in range(shape.used):
         run = shape.runs[r]
-        begins = run.phase * packed_size(entries, size, lanes(work))
-        matrix = (place if run.phase == 0 else at[4], entries, size)
+        begins = run.phase * packed_size(entries, width, lanes(work))
+        matrix = (place if run.phase == 0 else at[4], entries, width)
         opens = r == 0 or shape.runs[r - 1].closes > 0  # runs of a phase have one operand
         b, where = right(numbers, matrix, shape.gates * size, work, begins, pack and opens)
         first, last = max(part[0], run.gate * size), min(part[1], (run.gate + run.gates) * size)
         if first < last:
             column = (run.slot - run.gate) * size + first
             weight_gradient(gates, column, b, where, to, (first, last), add)
+
+
+@njit(**INNER)
+def projection_gradient(shape, sizes, d_after, numbers, to, work, stage):
+    """Rows [first, last) of the gradient of W_hr, (P, H), from dL/dh' and its operand of every entry."""
+    what, first, last = stage
+    entries = d_after.shape[0]
+    place = starts(shape, sizes, entries)[4]
+    b, at = right(numbers, (place, entries, sizes.hidden), sizes.state, work, ZERO, what & PACK > 0)
+    if what & RUN:
+        part = part_of(first, last, sizes.state)
+        weight_gradient(d_after, part[0], b, at, to, part, int(what & ADD > 0))
 
 
 @njit(**INNER)

@@ -29,15 +29,24 @@ class Layer:
     def __init__(self, problem: Problem, k: int) -> None:
         self.shape, self.dtype = shape_of(problem.cell), problem.dtype
         self.run, self.run_back = kernels_of(problem.cell)
-        flags = problem.direction(k) == 1, problem.record, problem.recurrent_dropout > 0
-        sizes = problem.weight_ih[k].shape[1], problem.hidden_size, problem.steps, problem.batch, k
-        self.sizes = Sizes(*sizes, *map(int, flags))
+        self.sizes = Sizes(
+            problem.weight_ih[k].shape[1],
+            problem.hidden_size,
+            problem.steps,
+            problem.batch,
+            k,
+            reverse=int(problem.direction(k) == 1),
+            recorded=int(problem.record),
+            masked=int(problem.recurrent_dropout > 0),
+            state=problem.state_size,
+        )
         self.plan = np.array(self.sizes, np.int64)
         none = np.empty(0, problem.dtype)
         biases = (none if table is None else table[k] for table in (problem.bias_ih, problem.bias_hh))
-        self.weights = [_writeable(a) for a in (problem.weight_ih[k], problem.weight_hh[k], *biases)]
+        projection = none.reshape(0, 0) if problem.weight_hr is None else problem.weight_hr[k]
+        self.weights = [_writeable(a) for a in (problem.weight_ih[k], problem.weight_hh[k], *biases, projection)]
         self.packed = packed_count(self.shape, self.sizes, none)
-        self.hidden, self.recorded, self.masked = problem.hidden_size, problem.record, problem.recurrent_dropout > 0
+        self.recorded, self.masked = problem.record, problem.recurrent_dropout > 0
         self.rows = self.shape.gates * problem.hidden_size
         self.most = max(problem.hidden_size, self.sizes.inputs) * self.rows
         """Multiply-adds of an entry in the larger of its products."""
@@ -62,7 +71,7 @@ class Layer:
     ) -> Array | None:
         """Write h' of every entry to `output` from x (entries, I); return what is kept for backward if recorded.
 
-        `states`: h and c before, flat (L·D, B, H) or empty, and after, to be written. All arrays are flat.
+        `states`: h and c before, flat (L·D, B, ·) or empty, and after, to be written. All arrays are flat.
         """
         n, schedule, panels, pack = entries.count, entries.schedule, self.panels, 0
         count = self.fixed + self.for_each * n
@@ -79,19 +88,19 @@ class Layer:
         if pack:
             forward(*given, PACK, 0, ALL)
         threads.share(functools.partial(forward, *given, PROJECT), n, n * self.rows * sizes.inputs)
-        threads.share(functools.partial(forward, *given, LOOP), sizes.batch, n * self.rows * sizes.hidden)
+        threads.share(functools.partial(forward, *given, LOOP), sizes.batch, n * self.rows * sizes.state)
         return numbers if self.recorded else None
 
     def backward(self, entries: Entries, what: int, arrays: Sequence[Array]) -> None:
         """Run the stages of `what` on arrays, which are those that the kernel takes after the layer's own."""
         n, sizes, run = entries.count, self.sizes, self.run_back
         work = scratch("work", self.room if n == self.full else self.room_for(n), self.dtype)
-        given = (self.plan, entries.schedule, *self.weights[:2], work, *arrays)
+        given = (self.plan, entries.schedule, *self.weights[:2], self.weights[-1], work, *arrays)
         if n * self.most < 2 * threads.LEAST:
             run(*given, what | PACK | RUN, 0, ALL)
             return
-        wide, deep = n * self.rows * sizes.inputs, n * self.rows * sizes.hidden
-        shares = (sizes.batch, deep), (n, wide), (self.rows, wide), (self.rows, deep), (1, 0)
+        wide, deep = n * self.rows * sizes.inputs, n * self.rows * sizes.state
+        shares = (sizes.batch, deep), (n, wide), (self.rows, wide), (self.rows, deep), (1, 0), (sizes.state, deep)
         for stage, (parts, size) in zip(STAGES, shares, strict=True):
             if what & stage:
                 run(*given, stage | PACK, 0, ALL)

@@ -12,7 +12,7 @@ from rnnfast.backends.numba.entries import Entries
 from rnnfast.backends.numba.layer import Layer
 from rnnfast.backends.numba.reserves import Reserve
 from rnnfast.backends.numba.scratch import scratch
-from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, LOOP, W_HH, W_IH
+from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, LOOP, W_HH, W_HR, W_IH
 from rnnfast.problem import Array, Problem
 
 NO_NORMS = np.empty((0, 2))
@@ -39,7 +39,8 @@ class Net:
         """`layers`: for every layer its directions."""
         self.layers, self.top = layers, len(layers) - 1
         self.none = np.empty(0, problem.dtype)
-        self.no_gradients: tuple[Array, ...] = (self.none.reshape(0, 0),) * 2 + (self.none,) * 2
+        matrix = self.none.reshape(0, 0)
+        self.no_gradients: tuple[Array, ...] = (matrix, matrix, self.none, self.none, matrix)
 
     def forward(
         self,
@@ -66,7 +67,7 @@ class Net:
             for half, layer in enumerate(layers):
                 h_after = output
                 if h_after is None or number < self.top:
-                    h_after = np.empty(entries.count * layer.hidden, layer.dtype)
+                    h_after = np.empty(entries.count * layer.sizes.state, layer.dtype)
                 numbers = layer.forward(entries, cuts[half], rows, states, h_after, dropout)
                 outputs.append(h_after)
                 if reserve is not None and numbers is not None:
@@ -103,9 +104,11 @@ class Net:
         """Go back through one layer and direction; `passed`: the arrays that its kernel takes before the numbers."""
         k, gradients, norms = layer.sizes.k, self.no_gradients, NO_NORMS
         if wanted.parameters is not None:
-            each = len(wanted.parameters) // len(reserve.numbers)
-            gradients = (*wanted.parameters[k * each : (k + 1) * each], *self.no_gradients[each:])
-            what |= W_IH | W_HH | (BIAS if each > 2 else 0)
+            each, projects = len(wanted.parameters) // len(reserve.numbers), layer.shape.projects
+            plain = each - projects  # those that every cell may have
+            own = wanted.parameters[k * each : (k + 1) * each]
+            gradients = (*own[:plain], *self.no_gradients[plain:4], own[-1] if projects else self.no_gradients[-1])
+            what |= W_IH | W_HH | (BIAS if plain > 2 else 0) | (W_HR if projects else 0)
         if wanted.norms is not None:
             norms = np.zeros((reserve.entries.count, 2))
         numbers = reserve.numbers[k]

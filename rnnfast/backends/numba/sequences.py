@@ -37,11 +37,11 @@ class Sequences:
         """Put h' of every entry of a direction into y."""
         problem = self.problem
         rows, own = (
-            h_after.reshape(entries.count, problem.hidden_size),
+            h_after.reshape(entries.count, problem.state_size),
             features_of(problem, self.layout.sequence(y), half),
         )
         if problem.masked_output == "hold" and entries.live is not None:
-            nothing = np.zeros((1, problem.hidden_size), problem.dtype)
+            nothing = np.zeros((1, problem.state_size), problem.dtype)
             own[...] = np.concatenate([rows, nothing])[entries.held(problem.direction(half))]
         else:
             entries.into(own, rows)

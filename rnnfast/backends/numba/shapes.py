@@ -27,7 +27,7 @@ class Run(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A cell as the table CELLS has it, in numbers. A row of gates is [slot][H], W_hh [gate][H][H]."""
+    """A cell as the table CELLS has it, in numbers. A row of gates is [slot][H], W_hh [gate][H][S], W_hr [S][H]."""
 
     gates: int
     slots: int
@@ -38,6 +38,8 @@ class Shape(NamedTuple):
     runs: tuple[Run, ...]
     """Those, and empty ones up to the number that no cell exceeds: inner kernels, to which all cells then are of one
     type, are compiled once."""
+    projects: int
+    """1: h' is W_hr times what the last phase computes."""
 
 
 class Sizes(NamedTuple):
@@ -55,12 +57,14 @@ class Sizes(NamedTuple):
     """1: all that backward needs is kept."""
     masked: int
     """1: under recurrent dropout."""
+    state: int
+    """S, numbers of h."""
 
 
 @register_jitable
 def sizes_of(plan: Any) -> Sizes:
     """Return the sizes that stand in an array."""
-    return Sizes(plan[0], plan[1], plan[2], plan[3], plan[4], plan[5], plan[6], plan[7])
+    return Sizes(plan[0], plan[1], plan[2], plan[3], plan[4], plan[5], plan[6], plan[7], plan[8])
 
 
 @functools.cache
@@ -72,7 +76,8 @@ def shape_of(name: str) -> Shape:
     """
     cell, runs = CELLS[name], runs_of(CELLS[name])
     empty = (Run(0, 0, 0, 0, 0),) * (max(len(runs_of(other)) for other in CELLS.values()) - len(runs))
-    return Shape(len(cell.gates), cell.slots, len(cell.states), len(cell.phases), len(runs), (*runs, *empty))
+    counts = len(cell.gates), cell.slots, len(cell.states), len(cell.phases), len(runs)
+    return Shape(*counts, (*runs, *empty), int(cell.projects))
 
 
 def runs_of(cell: Cell) -> list[Run]:

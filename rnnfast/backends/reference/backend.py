@@ -19,8 +19,8 @@ def variants() -> tuple[str, ...]:
     return ()
 
 
-def reason(variant: str | None = None) -> str | None:
-    """Return None, as it runs everywhere, or why there is no such variant."""
+def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+    """Return None, as it runs everywhere and has every cell, or why there is no such variant."""
     return None if variant is None else f"the reference backend has one form only, not {variant!r}"
 
 

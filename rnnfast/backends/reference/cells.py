@@ -16,7 +16,8 @@ import numpy as np
 from rnnfast.problem import Array
 
 Named = dict[str, Array]
-"""Arrays (n, H) by name: states (h and, for cells that have it, c), gates, and values kept for backward."""
+"""Arrays (n, H), a projected h (n, P), by name: states (h and, of cells that have it, c), gates, values kept for
+backward."""
 
 
 class Weights(NamedTuple):
@@ -26,6 +27,8 @@ class Weights(NamedTuple):
     hh: Array
     b_ih: Array | None
     b_hh: Array | None
+    hr: Array | None = None
+    """Of a cell that projects."""
 
 
 class StepGradients(NamedTuple):
@@ -36,13 +39,15 @@ class StepGradients(NamedTuple):
     from_recurrent: Array
     """... W_hh h + b_hh, (n, G·H)."""
     weight_hh: Array
-    """... W_hh, (G·H, H)."""
+    """... W_hh, (G·H, S)."""
     h_in: Array
-    """... h where it enters the recurrent product, (n, H)."""
+    """... h where it enters the recurrent product, (n, S)."""
     before: dict[str, Any]
     """... the states before the step by every other way."""
     after: Named
     """... the states after the step; for c that includes the way through the output."""
+    weight_hr: Array | None = None
+    """... W_hr, (P, H), of a cell that projects."""
 
 
 class Formulas(NamedTuple):
@@ -122,6 +127,24 @@ def lstm_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after:
     return StepGradients(da, da, da.T @ h_in, da @ w.hh, {"h": 0, "c": dc * f}, {"h": dh, "c": dc})
 
 
+def lstm_proj_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
+    """Sak, Senior and Beaufays, "Long short-term memory ...", 2014: an LSTM, but h' = W_hr (o⊙tanh c')."""
+    saved = lstm_forward(gx, w, before, h_in)
+    return saved | {"h": affine(saved["h"], _projection(w), None)}
+
+
+def lstm_proj_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after: Named) -> StepGradients:
+    """Derivatives of `lstm_proj_forward`."""
+    weight, dh = _projection(w), d_after["h"]
+    g = lstm_backward(saved, w, before, h_in, {"h": dh @ weight, "c": d_after["c"]})
+    return g._replace(weight_hr=dh.T @ (saved["o"] * saved["tanh_c"]), after=g.after | {"h": dh})
+
+
+def _projection(w: Weights) -> Array:
+    assert w.hr is not None
+    return w.hr
+
+
 def gru_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     """r, z = σ(·); n = tanh(W_in x + b_in + r⊙(W_hn h + b_hn)); h' = (1 - z)⊙n + z⊙h."""
     r_x, z_x, n_x = np.split(gx, 3, axis=1)
@@ -177,6 +200,7 @@ FORMULAS = {
     "rnn_relu": _rnn(lambda a: np.maximum(a, 0), d_relu),
     "rnn_linear": _rnn(lambda a: a, np.ones_like),
     "lstm": Formulas(lstm_forward, lstm_backward),
+    "lstm_proj": Formulas(lstm_proj_forward, lstm_proj_backward),
     "gru": Formulas(gru_forward, gru_backward),
     "gru_before": Formulas(gru_before_forward, gru_before_backward),
 }

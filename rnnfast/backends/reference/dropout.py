@@ -86,8 +86,8 @@ def input_mask(problem: Problem, layer: int, seed: int) -> Array | None:
 
 
 def recurrent_mask(problem: Problem, k: int, seed: int) -> Array | None:
-    """Return factors (B, H) on h in the recurrent product of layer-direction k, or None where that dropout is off."""
+    """Return factors (B, S) on h in the recurrent product of layer-direction k, or None where that dropout is off."""
     if not problem.recurrent_dropout:
         return None
-    mask: Array = dropout_mask(problem, seed, problem.recurrent_dropout, k, RECURRENT, problem.hidden_size)[0]
+    mask: Array = dropout_mask(problem, seed, problem.recurrent_dropout, k, RECURRENT, problem.state_size)[0]
     return mask

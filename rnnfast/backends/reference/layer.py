@@ -28,7 +28,7 @@ class Kept(NamedTuple):
 
     schedule: Schedule
     h_mask: Array | None
-    """(B, H): factors of dropout on h in the recurrent product."""
+    """(B, S): factors of dropout on h in the recurrent product."""
     steps: list[Step]
     """In the order of the visit."""
 
@@ -44,6 +44,7 @@ class LayerGradients:
     states: Named
     norms: Array
     """(T, 2) float64: over the live rows of h and c."""
+    weight_hr: Array | None
 
     @classmethod
     def zeros(cls, weights: Weights, d_final: Named, steps: int) -> LayerGradients:
@@ -51,7 +52,9 @@ class LayerGradients:
         w_ih, w_hh, b_ih, b_hh = (
             np.zeros_like(a) for a in (weights.ih, weights.hh, weights.ih[:, 0], weights.hh[:, 0])
         )
-        return cls(w_ih, w_hh, b_ih, b_hh, {name: d.copy() for name, d in d_final.items()}, np.zeros((steps, 2)))
+        w_hr = None if weights.hr is None else np.zeros_like(weights.hr)
+        states = {name: d.copy() for name, d in d_final.items()}
+        return cls(w_ih, w_hh, b_ih, b_hh, states, np.zeros((steps, 2)), w_hr)
 
 
 class Layer(NamedTuple):
@@ -65,7 +68,7 @@ class Layer(NamedTuple):
     def forward(
         self, schedule: Schedule, h_mask: Array | None, x: Array, y: Array, initial: Named
     ) -> tuple[Named, Kept]:
-        """Read x (T, B, I) and the initial states, write y (T, B, H); return the final states and what is kept."""
+        """Read x (T, B, I) and the initial states, write y (T, B, S); return the final states and what is kept."""
         states = {name: state.copy() for name, state in initial.items()}
         held = np.zeros_like(states["h"])
         kept = Kept(schedule, h_mask, [])
@@ -90,7 +93,7 @@ class Layer(NamedTuple):
         return Step(t, rows, x_in, before, h_in, self.formulas.forward(gx, self.weights, before, h_in))
 
     def backward(self, kept: Kept, dy: Array, dx: Array, d_final: Named) -> LayerGradients:
-        """Read dy (T, B, H) and the gradients of the final states, add to dx (T, B, I)."""
+        """Read dy (T, B, S) and the gradients of the final states, add to dx (T, B, I)."""
         total = LayerGradients.zeros(self.weights, d_final, len(kept.steps))
         d_held = np.zeros_like(d_final["h"])  # of the output that later steps repeat
         for step in reversed(kept.steps):
@@ -113,6 +116,8 @@ class Layer(NamedTuple):
         total.weight_hh += g.weight_hh
         total.bias_ih += g.from_input.sum(axis=0)
         total.bias_hh += g.from_recurrent.sum(axis=0)
+        if total.weight_hr is not None:
+            total.weight_hr += g.weight_hr
         for column, (name, d) in enumerate(total.states.items()):
             total.norms[step.t, column] = np.linalg.norm(g.after[name].astype(np.float64))
             d[step.rows] = g.before[name]

@@ -49,7 +49,7 @@ def forward(problem: Problem, arrays: ForwardArrays, seed: int) -> Reserve | Non
 
 def backward(problem: Problem, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool) -> None:
     """Write dx, the gradients of the initial states and the norms; write the parameters' gradients or add to them."""
-    shape = (problem.steps, problem.batch, problem.num_directions * problem.hidden_size)
+    shape = (problem.steps, problem.batch, problem.num_directions * problem.state_size)
     dy = np.zeros(shape, problem.dtype) if arrays.dy is None else arrays.dy
     for number in reversed(range(problem.num_layers)):
         dx = np.zeros((*shape[:2], problem.input_size if number == 0 else shape[2]), problem.dtype)
@@ -70,23 +70,26 @@ def backward(problem: Problem, reserve: Reserve, arrays: BackwardArrays, *, over
 
 def layer_of(problem: Problem, k: int) -> Layer:
     """Return layer-direction k; only the last layer holds outputs, those below it are never shown."""
-    biases = [None if bias is None else bias[k] for bias in (problem.bias_ih, problem.bias_hh)]
-    weights = Weights(problem.weight_ih[k], problem.weight_hh[k], *biases)
+    optional = problem.bias_ih, problem.bias_hh, problem.weight_hr
+    b_ih, b_hh, hr = (None if table is None else table[k] for table in optional)
+    weights = Weights(problem.weight_ih[k], problem.weight_hh[k], b_ih, b_hh, hr)
     top = k // problem.num_directions == problem.num_layers - 1
     return Layer(FORMULAS[problem.cell], weights, hold=problem.masked_output == "hold" and top)
 
 
 def features_of(problem: Problem, a: Array, half: int) -> Array:
-    """Return the part of a (T, B, D·H) array that belongs to a direction, (T, B, H)."""
-    part: Array = a[..., half * problem.hidden_size :][..., : problem.hidden_size]
+    """Return the part of a (T, B, D·S) array that belongs to a direction, (T, B, S)."""
+    part: Array = a[..., half * problem.state_size :][..., : problem.state_size]
     return part
 
 
 def states_of(problem: Problem, given: Sequence[Array | None], k: int) -> Named:
     """Return layer-direction k's part of (L·D, B, H) arrays by name: zeros where there is none."""
-    zeros = np.zeros((problem.batch, problem.hidden_size), problem.dtype)
     states = {name: a[k] for name, a in zip(problem.states, given, strict=False) if a is not None}
-    return {name: states.get(name, zeros) for name in problem.states}
+    return {
+        name: states[name] if name in states else np.zeros((problem.batch, size), problem.dtype)
+        for name, size in zip(problem.states, problem.state_sizes, strict=True)
+    }
 
 
 def write_states(wanted: Sequence[Array | None], k: int, states: Named) -> None:
@@ -100,7 +103,8 @@ def write_parameters(
     problem: Problem, wanted: Sequence[Array], k: int, gradients: LayerGradients, *, overwrite: bool
 ) -> None:
     """Write layer-direction k's part of the parameters' gradients, or add to it."""
-    found = [gradients.weight_ih, gradients.weight_hh, gradients.bias_ih, gradients.bias_hh]
-    found = found if problem.bias_ih is not None else found[:2]
+    found = [gradients.weight_ih, gradients.weight_hh]
+    found += [gradients.bias_ih, gradients.bias_hh] if problem.bias_ih is not None else []
+    found += [] if gradients.weight_hr is None else [gradients.weight_hr]
     for array, gradient in zip(wanted[k * len(found) :], found, strict=False):
         array[...] = gradient if overwrite else array + gradient

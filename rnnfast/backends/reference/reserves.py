@@ -22,11 +22,11 @@ class Reserve(NamedTuple):
 
 def reserve_bytes(problem: Problem) -> int:
     """Return the bytes of the arrays in a reserve where every step is live; a layer's directions share its mask."""
-    cell, entries, hidden = CELLS[problem.cell], problem.steps * problem.batch, problem.hidden_size
-    dropped = 1 if problem.recurrent_dropout else 0  # h again, with its dropout
-    per_unit = len(cell.states) + len(cell.saved) + dropped
-    numbers: int = sum(entries * (weight.shape[1] + hidden * per_unit) for weight in problem.weight_ih)
-    numbers += len(problem.weight_ih) * problem.batch * hidden * dropped  # the masks on h
+    cell, entries, size = CELLS[problem.cell], problem.steps * problem.batch, problem.state_size
+    dropped = size if problem.recurrent_dropout else 0  # h again, with its dropout
+    each = sum(problem.state_sizes) + size + (len(cell.saved) - 1) * problem.hidden_size + dropped
+    numbers: int = sum(entries * (weight.shape[1] + each) for weight in problem.weight_ih)
+    numbers += len(problem.weight_ih) * problem.batch * dropped  # the masks on h
     for layer in range(problem.num_layers):
         dropout = input_dropout_of(problem, layer)
         numbers += dropout.steps * problem.batch * dropout.units if dropout.probability else 0
