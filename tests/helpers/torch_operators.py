@@ -10,7 +10,7 @@ from rnnfast.integrations.torch.checked import net_of
 from rnnfast.integrations.torch.schemas import Inputs, Options
 
 HIDDEN = 3
-PLAIN = Options("lstm", HIDDEN, 1, True, False, "zero", 0.0, 0.0, 0.0)
+PLAIN = Options("lstm", HIDDEN, 1, True, False, "zero", 0.0, 0.0, 0.0, 0)
 CALLS: dict[str, tuple[Options, str]] = {
     "lstm": (PLAIN._replace(num_layers=2, bidirectional=True), "states"),
     "lstm without states": (PLAIN, ""),
@@ -18,6 +18,7 @@ CALLS: dict[str, tuple[Options, str]] = {
         PLAIN._replace(num_layers=2, dropout=0.5, recurrent_dropout=0.25, masked_output="hold"),
         "seed lengths mask resets",
     ),
+    "lstm_proj": (PLAIN._replace(cell="lstm_proj", proj_size=2, num_layers=2), "states"),
     "gru": (PLAIN._replace(cell="gru", bias=False), "states lengths"),
     "gru_before": (PLAIN._replace(cell="gru_before", bidirectional=True), "states resets"),
     "rnn_tanh": (PLAIN._replace(cell="rnn_tanh"), "states mask"),
@@ -46,8 +47,8 @@ def arguments_of(
     parameters = [numbers(*shape) for shape in net.shapes.values()]
     x, states = numbers(steps, batch, features), [None, None]
     if "states" in given:
-        shape = net.num_layers * net.num_directions, batch, HIDDEN
-        states = [numbers(*shape), numbers(*shape) if len(net.states) > 1 else None]
+        states = [numbers(net.num_layers * net.num_directions, batch, size) for size in net.state_sizes]
+        states += [None] * (2 - len(states))
     flags = torch.rand((2, steps, batch), generator=generator) > 0.3
     lengths = torch.arange(batch) % steps + 1 if "lengths" in given else None
     mask, resets = flags[0] if "mask" in given else None, ~flags[1] if "resets" in given else None

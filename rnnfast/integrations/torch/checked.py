@@ -11,7 +11,7 @@ from rnnfast.integrations.torch.forms import DTYPES
 from rnnfast.integrations.torch.schemas import Inputs, Options
 from rnnfast.net.description import Net
 
-NAMES = {"lstm": "LSTM", "gru": "GRU", "gru_before": "GRU"}
+NAMES = {"lstm": "LSTM", "lstm_proj": "LSTM", "gru": "GRU", "gru_before": "GRU"}
 """Of classes, as messages have them, by cell."""
 FLAGS = torch.bool, torch.uint8
 """Dtypes of mask and resets."""
@@ -64,7 +64,7 @@ def check_gradients(net: Net, x: Tensor, dy: Tensor | None, dh_n: Tensor | None,
 
 def state_shapes(net: Net, batch: int) -> list[tuple[int, ...]]:
     """Return the shapes of h and, of cells that have it, of c."""
-    return [(net.num_layers * net.num_directions, batch, net.hidden_size) for _ in net.states]
+    return [(net.num_layers * net.num_directions, batch, size) for size in net.state_sizes]
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnfast.backends.c.reserve_size import reserve_bytes
 from rnnfast.integrations.torch.checked import check, check_gradients, state_shapes
 from rnnfast.integrations.torch.schemas import library, taken_apart
 from rnnfast.net.description import Net
-from rnnfast.problem import CELLS
 
-LINE = 64
-"""Bytes of numbers of one kind that the C library lays together."""
 _max: Any = torch.sym_max
 
 
@@ -29,7 +27,7 @@ def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what `forward` gives, and the reserve."""
     inputs, options = taken_apart(arguments)
     steps, batch, _ = inputs.x.shape
-    size = _max(1, reserve_bytes(check(inputs, options), steps, batch))
+    size = _max(1, reserve_of(check(inputs, options), steps, batch))
     return *forward(*arguments), inputs.x.new_empty(size, dtype=torch.uint8)
 
 
@@ -52,17 +50,10 @@ def backward(
     return [inputs.x.new_empty(shape) for shape in wanted]
 
 
-def reserve_bytes(net: Net, steps: int, batch: int) -> int:
-    """Return what rf_reserve_bytes tells, by the formula that rnnfast.h gives, for symbols as well."""
-    cell, lines = CELLS[net.cell], -(-net.hidden_size // (LINE // net.dtype.itemsize))
-    states, gates = _row(lines), _row(cell.slots * lines)
-    step = net.num_layers * (len(cell.states) * states + gates)
-    held = states if net.masked_output == "hold" else 0
-    return LINE * batch * net.num_directions * (steps * step + held)
-
-
-def _row(lines: int) -> int:
-    return lines + 1 if lines >= 16 and lines % 2 == 0 else lines
+def reserve_of(net: Net, steps: int, batch: int) -> int:
+    """Return the bytes of a call's reserve, for T and B that are symbols as well."""
+    sizes = net.num_layers, net.num_directions, net.hidden_size, steps, batch
+    return reserve_bytes(net.cell, net.dtype, *sizes, proj_size=net.proj_size, hold=net.masked_output == "hold")
 
 
 KERNELS: dict[str, Any] = {"forward": forward, "infer": forward, "record": record, "backward": backward}

@@ -91,7 +91,7 @@ class Forms:
             net, layout = self.net, self.layout(x_shape)
             _, batch = layout.sizes(x_shape)
             count = net.num_layers * net.num_directions
-            found = tuple([layout.state_shape(count, batch, net.hidden_size) for _ in net.states])
+            found = layout.state_shapes(count, batch, net.state_sizes)
             if len(self._state_shapes) >= FORMS_KEPT:
                 self._state_shapes.clear()
             self._state_shapes[x_shape] = found

@@ -10,7 +10,7 @@ from torch import nn
 
 from rnnfast.integrations.torch.forms import DTYPES, PLAIN
 from rnnfast.net.description import Net
-from rnnfast.net.options import gru_cell
+from rnnfast.net.options import gru_cell, lstm_cell
 
 Module = Any
 """One of `KINDS`, or a module of a class made from one of them."""
@@ -40,7 +40,7 @@ _OF_SEQUENCES = (
 )
 _OF_CELLS = ("input_size", "hidden_size", "bias")
 KINDS: dict[type, Kind] = {
-    nn.LSTM: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
+    nn.LSTM: Kind(_OF_SEQUENCES, lambda module: lstm_cell(module.proj_size)),
     nn.GRU: Kind(_OF_SEQUENCES, lambda module: gru_cell(getattr(module, "reset_after", True))),
     nn.RNN: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
     nn.LSTMCell: Kind(_OF_CELLS, lambda module: "lstm", one_step=True),
@@ -69,7 +69,7 @@ def net_of(module: Module, dtype: Any) -> Net:
     """
     kind = kind_of(module)
     assert kind is not None
-    not_options = "mode", "nonlinearity", "proj_size", "reset_after"
+    not_options = "mode", "nonlinearity", "reset_after"
     own: dict[str, Any] = {name: getattr(module, name) for name in attributes_of(module) if name not in not_options}
     cell, one_step = KINDS[kind].cell(module), KINDS[kind].one_step
     return Net(kind.__name__, cell, dtype=DTYPES[dtype], one_step=one_step, **own)
@@ -99,8 +99,6 @@ def against(module: Module) -> str | None:
             return f"its parameters are {weight.dtype}, float32 and float64 are served"
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
-    if getattr(module, "proj_size", 0):
-        return f"proj_size={module.proj_size}: projections are not served yet"
     try:
         net_of(module, weights[0].dtype)
     except (TypeError, ValueError, KeyError) as error:

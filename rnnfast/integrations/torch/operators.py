@@ -29,7 +29,7 @@ def call(
     zeros; `ragged`: lengths, mask and resets. `train`: drop out, if the net does. Raises ValueError for a size,
     TypeError for a dtype that does not go with the others.
 
-    >>> options = Options("gru", 4, 1, False, False, "zero", 0.0, 0.0, 0.0)
+    >>> options = Options("gru", 4, 1, False, False, "zero", 0.0, 0.0, 0.0, 0)
     >>> y, (h,) = call(options, torch.ones(2, 5, 3), (), [torch.ones(12, 3), torch.ones(12, 4)], batch_first=True)
     >>> y.shape, h.shape
     (torch.Size([2, 5, 4]), torch.Size([1, 2, 4]))

@@ -21,7 +21,7 @@ INPUTS = (
 )
 OPTIONS = (
     "str cell, int hidden_size, int num_layers, bool bias, bool bidirectional, str masked_output, float dropout, "
-    "float input_dropout, float recurrent_dropout"
+    "float input_dropout, float recurrent_dropout, int proj_size"
 )
 STATES = "Tensor y, Tensor h_n, Tensor c_n"
 TAGS = (torch.Tag.pt2_compliant_tag,)
@@ -67,6 +67,7 @@ class Options(NamedTuple):
     dropout: float
     input_dropout: float
     recurrent_dropout: float
+    proj_size: int
 
 
 def taken_apart(arguments: tuple[Any, ...]) -> tuple[Inputs, Options]:

@@ -12,6 +12,7 @@ from rnnfast.integrations.torch.forms import DTYPES
 from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
+from rnnfast.problem import CELLS
 
 HALVES = torch.float16, torch.bfloat16
 """What autocast may have made of an input."""
@@ -29,7 +30,7 @@ def served(module: Any, input: Any, hx: Any, ragged: Sequence[Any] = (None, None
     """
     options, one_step = _options_of(module)
     parameters = [getattr(module, name) for name in names_of(module)]
-    two_states = options.cell == "lstm"
+    two_states = len(CELLS[options.cell].states) > 1
     state = () if hx is None else hx if two_states else (hx,)
     axes = {"one_step": one_step, "batch_first": not one_step and module.batch_first}
     if not (
@@ -50,7 +51,7 @@ def _options_of(module: Any) -> tuple[Options, bool]:
     """Return the options of the net that a module is, and whether it is a step cell."""
     known: Any = kind_of(module)
     kind = KINDS[known]
-    cell, own = kind.cell(module), ("zero", 0.0, 0.0, 0.0)
+    cell, own = kind.cell(module), ("zero", 0.0, 0.0, 0.0, 0)
     if kind.one_step:
         return Options(cell, module.hidden_size, 1, module.bias, False, *own), True
     own = (
@@ -58,6 +59,7 @@ def _options_of(module: Any) -> tuple[Options, bool]:
         module.dropout if module.num_layers > 1 else 0.0,
         getattr(module, "input_dropout", 0.0),
         getattr(module, "recurrent_dropout", 0.0),
+        module.proj_size,
     )
     return Options(cell, module.hidden_size, module.num_layers, module.bias, module.bidirectional, *own), False
 
@@ -65,7 +67,7 @@ def _options_of(module: Any) -> tuple[Options, bool]:
 def _has_operator(module: Any, options: Options) -> bool:
     """Whether a module's options are those of an operator."""
     cut = getattr(module, "memory", "full") != "full" or getattr(module, "truncate", None) is not None
-    return 0 <= options.dropout < 1 and not getattr(module, "proj_size", 0) and not cut
+    return 0 <= options.dropout < 1 and not cut
 
 
 def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
@@ -87,6 +89,7 @@ def _fit(module: Any, options: Options, input: Tensor, state: Any, *, one_step: 
     batched, layers = input.dim() == 3 - one_step, options.num_layers * (1 + options.bidirectional)
     rows = input.shape[0 if one_step or batch_first else 1]
     steps = 1 if one_step else input.shape[1 if batched and batch_first else 0]
-    shape = *([] if one_step else [layers]), *([rows] if batched else []), module.hidden_size
-    count = 2 if options.cell == "lstm" else 1
-    return steps > 0 and len(state) in (0, count) and all(part.shape == shape for part in state)
+    before = *([] if one_step else [layers]), *([rows] if batched else [])
+    sizes = (options.proj_size or module.hidden_size, module.hidden_size)[: len(CELLS[options.cell].states)]
+    shapes = [(*before, size) for size in sizes]
+    return steps > 0 and (len(state) == 0 or [tuple(part.shape) for part in state] == shapes)

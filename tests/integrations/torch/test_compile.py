@@ -74,7 +74,10 @@ def test_states_given_and_absent() -> None:
         assert_same(trained(compiled, parameters, *arguments), trained(model, parameters, *arguments))
 
 
-@pytest.mark.parametrize("layer", [nn.LSTM(3, 4, batch_first=True), nn.GRUCell(3, 4)], ids=["LSTM", "GRUCell"])
+LAYERS = nn.LSTM(3, 4, batch_first=True), nn.LSTM(3, 4, proj_size=2), nn.GRUCell(3, 4)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=["LSTM", "projected", "GRUCell"])
 def test_one_sequence_without_a_batch_axis(layer: nn.Module) -> None:
     rft.accelerate(layer)
     x = numbers(5, 1)[:, 0] if isinstance(layer, nn.LSTM) else numbers(1, 1)[0, 0]

@@ -58,6 +58,18 @@ def test_cell_samples(kind: str, dtype: Any) -> None:
 
 
 @EVERY_DTYPE
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_projected_samples(dtype: Any) -> None:
+    for options in constructors("lstm"):
+        module = torch.nn.LSTM(2, 3, proj_size=2, dtype=dtype, **options)
+        assert_same_call(module, normal(3, 2, dtype=dtype))
+        assert_same_call(module, normal(3, 2, dtype=dtype), state_of(module, dtype=dtype))
+        batch = 4 if options["batch_first"] else 5
+        assert_same_call(module, normal(4, 5, 2, dtype=dtype), state_of(module, batch, dtype=dtype))
+        assert_same_call(module, packed(normal(5, 3, 2, dtype=dtype), [2, 5, 3]))
+
+
+@EVERY_DTYPE
 @pytest.mark.parametrize("kind", SEQUENCES)
 def test_batched_samples(kind: str, dtype: Any) -> None:
     for options in constructors(kind):
