@@ -65,9 +65,9 @@ def _part(name: str, kind: str, arrays: Mapping[str, Array], place: str) -> Part
             came = f"is of shape {arrays[needed].shape}" if needed in arrays else "is missing"
             raise ValueError(f"{place}{needed} {came}, expected the two axes of a {kind}'s weight")
     if kind in CELL_OF:
-        cell = CELL_OF[kind]
-        options = _sizes(cell, arrays, place) | VARIANTS[cell]
-        net_options = {key: value for key, value in options.items() if key not in VARIANTS[cell]}
+        cell = "lstm_proj" if kind == "LSTM" and "weight_hr_l0" in arrays else CELL_OF[kind]
+        options = VARIANTS[cell] | _sizes(cell, arrays, place)
+        net_options = {key: value for key, value in options.items() if key not in VARIANTS[CELL_OF[kind]]}
         names = list(Net(kind, cell, **net_options).shapes)
         described: Part = {"name": name, "kind": kind.partition("_")[0], "options": options}
     else:
@@ -82,11 +82,13 @@ def _part(name: str, kind: str, arrays: Mapping[str, Array], place: str) -> Part
 
 
 def _sizes(cell: str, arrays: Mapping[str, Array], place: str) -> dict[str, Any]:
-    rows, hidden = arrays["weight_hh_l0"].shape
-    gates = len(CELLS[cell].gates)
-    if rows != gates * hidden or not hidden:
-        raise ValueError(f"{place}weight_hh_l0 has shape {(rows, hidden)}, expected ({gates} · H, H)")
-    return {
+    rows, columns = arrays["weight_hh_l0"].shape
+    gates, projects = len(CELLS[cell].gates), CELLS[cell].projects
+    hidden = rows // gates if projects else columns
+    if rows != gates * hidden or not hidden or not columns:
+        expected = f"({gates} · H, {'P' if projects else 'H'})"
+        raise ValueError(f"{place}weight_hh_l0 has shape {(rows, columns)}, expected {expected}")
+    return ({"proj_size": columns} if projects else {}) | {
         "input_size": arrays["weight_ih_l0"].shape[1],
         "hidden_size": hidden,
         "num_layers": sum(key.startswith("weight_hh_l") and not key.endswith("_reverse") for key in arrays),
@@ -99,10 +101,11 @@ def _modules(arrays: Mapping[str, Array]) -> dict[str, str]:
     """Return the modules that arrays may belong to, and what they look like."""
     found: dict[str, str] = {}
     for name, array in arrays.items():
-        module, _, parameter = name.rpartition(".")
+        module, dot, parameter = name.rpartition(".")
         if parameter == "weight_hh_l0" and array.ndim == 2:
             gates = array.shape[0] // max(array.shape[1], 1)
-            found[module] = {4: "LSTM", 3: "GRU"}.get(gates, "RNN_TANH")
+            projects = f"{module}{dot}weight_hr_l0" in arrays
+            found[module] = "LSTM" if projects else {4: "LSTM", 3: "GRU"}.get(gates, "RNN_TANH")
         elif parameter == "weight" and array.ndim == 2:
             found[module] = "Linear"
     return found

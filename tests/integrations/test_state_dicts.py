@@ -184,3 +184,14 @@ def test_the_library_s_own_files_are_converted_where_asked(tmp_path: Path) -> No
     np.testing.assert_allclose(wide(x)[0], model(x.astype(np.float32))[0], rtol=1e-5)
     with pytest.raises(ValueError, match="this file of rnnfast tells its parts: leave them out"):
         rnnfast.load_model(tmp_path / "model.npz", prefix="net.")
+
+
+def test_a_projected_lstm_is_known_by_its_arrays() -> None:
+    net = rnnfast.LSTM(3, 8, num_layers=2, proj_size=5, seed=0)
+    found = content(net.state_dict(), None)
+    assert found.parts[0]["kind"] == "LSTM"
+    options = found.parts[0]["options"]
+    assert (options["hidden_size"], options["proj_size"], options["num_layers"]) == (8, 5, 2)
+    wrong = net.state_dict() | {"weight_hh_l0": np.zeros((31, 5), np.float32)}
+    with pytest.raises(ValueError, match=r"weight_hh_l0 has shape \(31, 5\), expected \(4 · H, P\)"):
+        content(wrong, None)

@@ -17,9 +17,11 @@ def add_recurrent(writing: Writing, name: str, part: Any, x: str, initial: Any, 
     """Add the layers of a net, or a frozen one, called `name`. Returns the name of its output.
 
     initial: the states (L·D, H) that it begins with, of an LSTM two, None: zeros. states: they are inputs instead, and
-    those after the last step outputs.
+    those after the last step outputs. Raises ValueError for a cell that ONNX has not.
     """
     net: Net = part.net
+    if net.cell not in OPERATORS:
+        raise ValueError(f"{name} is an LSTM with proj_size={net.proj_size}, and ONNX's LSTM has no projection")
     parameters = part.parameters.on_host()
     if net.batch_first:
         x = writing.add("Transpose", [x], f"{name}.time_major", perm=[1, 0, 2])

@@ -153,3 +153,9 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypat
     with pytest.raises(ValueError, match="the parameters have 260 bytes"):
         ours.export(rnnfast.GRU(2, 3), tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == before
+
+
+def test_a_projection_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"proj_size=2, and ONNX's LSTM has no projection"):
+        ours.export(rnnfast.LSTM(3, 4, proj_size=2), tmp_path / "net.onnx")
+    assert not [*tmp_path.iterdir()]
