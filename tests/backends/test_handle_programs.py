@@ -56,6 +56,7 @@ def test_steps_make_no_system_call(steps: Path) -> None:
     assert killed.returncode == -9
 
 
+@ALONE
 def test_threads_share_a_net(steps: Path) -> None:
     assert run(steps, "threads") == "1\n"
 

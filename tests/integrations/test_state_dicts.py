@@ -146,7 +146,7 @@ FAULTS: dict[str, tuple[dict[str, Array], dict[str, str] | None, str, str]] = {
         LSTM | {"rnn.weight_hr_l0": np.ones((2, 3), np.float32)},
         {"rnn": "LSTM"},
         "",
-        "rnn.weight_hr_l0: no parameters of a LSTM that is supported",
+        "proj_size is 3, expected less than hidden_size, 3",
     ),
     "one layer too few": (
         {name.replace("_l0", "_l2") if "bias" in name else name: array for name, array in LSTM.items()},
