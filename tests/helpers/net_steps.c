@@ -70,6 +70,7 @@ static rf_net *make(int32_t cell, int32_t layers) {
   p.weight_ih = weight_ih;
   p.weight_hh = weight_hh;
   p.bias_ih = p.bias_hh = bias;
+  if (cell == rf_cell_id("lstm_proj")) p.weight_hr = weight_hh; /* to as many numbers */
   const rf_head_part head[] = {{RF_HEAD_LINEAR, O, numbers, numbers}, {RF_HEAD_SOFTMAX, 0, NULL, NULL}};
   check(rf_net_create(&p, head, 2, &net));
   return net;
