@@ -18,7 +18,11 @@ Call = Literal[
     "frozen(x, state)",
     "module(x)",
     "cell(x, state)",
+    "cell(x, state), backward",
+    "record",
     "record, backward",
+    "linear, net, linear",
+    "linear, net, linear, backward",
 ]
 
 ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
@@ -36,6 +40,7 @@ class Case:
     `kind`: "ragged" has unsorted lengths, uniform in 1..T, "resets" cuts one step in eight, "subnormal" computes on
     numbers too small to be normal.
     `call`: the very call of a user whose whole time is wanted, down to the microsecond; "": the usual one of the work.
+    `part`: of a suite, cases whose means are taken by themselves.
     """
 
     cell: Cell
@@ -49,6 +54,7 @@ class Case:
     threads: int = 1
     kind: Kind = "dense"
     call: Call = ""
+    part: str = ""
 
     def __post_init__(self) -> None:
         if self.inputs == 0:
@@ -58,6 +64,16 @@ class Case:
     def has_state(self) -> bool:
         """Whether a state is given; else it is zeros."""
         return self.call not in ("frozen(x)", "module(x)")
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the call is that of a step cell."""
+        return self.call.startswith("cell(")
+
+    @property
+    def is_between(self) -> bool:
+        """Whether a linear layer stands before the net and one behind it."""
+        return self.call.startswith("linear")
 
     @property
     def argument(self) -> str:

@@ -54,7 +54,8 @@ def _report(console: Console, found: list[Measurement], backends: tuple[str, ...
         print_calls(console, calls, backends)
     if works := [measurement for measurement in found if not measurement.case.call]:
         print_tables(console, works, backends)
-        print_summary(console, works, backends)
+    if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
+        print_summary(console, means, backends)
     print_notes(console, found)
 
 

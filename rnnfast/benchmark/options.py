@@ -53,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
     add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")
-    add("--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2 (default: all but reference)")
+    add(
+        "--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2,accelerated (default: all but reference)"
+    )
     add("--peers", type=names_of(PEERS, none=True), metavar="NAME,...", help=f"{', '.join(PEERS)} (default), or none")
     add("--seconds", type=positive, metavar="S", help="time for each case, checks apart (default: 2; quick: 0.5)")
     add("--json", type=Path, metavar="FILE", help="write every sample to a file")

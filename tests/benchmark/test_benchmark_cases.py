@@ -76,6 +76,17 @@ def test_grid() -> None:
     assert set(SUITES["quick"]()) < set(cases) | {replace(case, hidden=32) for case in cases}
 
 
+def test_the_suite_of_torch_has_the_grid_and_parts_of_its_own() -> None:
+    cases = list(SUITES["torch"]())
+    assert len(cases) == len(set(cases))
+    assert sum(not case.part and not case.call for case in cases) == 3 * 2 * 3 * 3 * 4
+    assert {case.hidden for case in cases if not case.part} == {8, 32, 128, 256, 512}
+    assert max(case.hidden for case in cases) == 1024 and max(case.batch for case in cases) == 128
+    assert all(case.work == "training" and case.kind == "ragged" for case in cases if case.part == "packed")
+    assert all(filter(Filter(), cases)), "no case is left out for its size"
+    assert {case.part for case in cases} == {"", "large", "packed", "cells", "between linear layers"}
+
+
 def test_deepbench_has_all_its_shapes() -> None:
     cases = list(SUITES["deepbench"]())
     training = [case for case in cases if case.work == "training"]

@@ -1,0 +1,23 @@
+"""PyTorch's nets and step cells as `peer_torch` makes and calls them, accelerated by rnnfast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rnnfast.integrations.torch as rft
+from rnnfast.benchmark import peer_torch
+from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.data import Data
+from rnnfast.benchmark.peer import Prepared
+
+lacks = peer_torch.lacks
+
+
+def prepare(case: Case, data: Data) -> Prepared:
+    """Make the module and its arguments. Raises RuntimeError where a part of it would run PyTorch's own code."""
+    return peer_torch.prepare(case, data, _accelerated)
+
+
+def _accelerated(module: Any) -> Any:
+    rft.accelerate(module)
+    return module
