@@ -82,7 +82,8 @@ class Problem:
     first have 2·H inputs. dx is complete when 2, which adds to it, has followed 1."""
 
     weight_ih: list[Array] = field(default_factory=list)
-    """(G·H, I), for layers above the first (G·H, D·H)."""
+    """(G·H, I), for layers above the first (G·H, D·H). Empty, as the other tables then are: every call brings
+    the addresses of its parameters, which the C backend alone takes."""
     weight_hh: list[Array] = field(default_factory=list)
     """(G·H, H)."""
     bias_ih: list[Array] | None = None
@@ -114,6 +115,8 @@ class Problem:
     """The parameters never change again: the backend may rearrange them once, and keep that in `cache`."""
     variant: str | None = None
     """One form of the backend, e.g. an instruction set; None: its best."""
+    num_threads: int = 0
+    """Threads that a call may use, the caller's among them; 0: as many as are set for all. Only C heeds another."""
     cache: dict[str, Any] | None = None
     """Where the backend may keep things from call to call of this net with these very arrays of parameters."""
 

@@ -30,6 +30,8 @@ class ForwardArrays(NamedTuple):
     """The library whose device arrays all but lengths, mask and resets are; None: they are NumPy's."""
     dense: bool = False
     """True where x and y are known to have no gaps."""
+    parameters: Sequence[int] | None = None
+    """Addresses of parameters that come with the call, dense, table by table as in `Problem`; None: it has its own."""
 
 
 class BackwardArrays(NamedTuple):
@@ -57,6 +59,8 @@ class BackwardArrays(NamedTuple):
     resets: Array | None = None
     dense: bool = False
     """True where x, dy and dx are known to have no gaps."""
+    parameters: Sequence[int] | None = None
+    """As forward was given them."""
 
 
 class Bound(Protocol):

@@ -68,7 +68,7 @@ class Stepping:
             self._bound = {1: self._bound[1], steps: bound}
         dense = x.flags.c_contiguous and y.flags.c_contiguous
         # A named tuple made of a plain one, in a third of the time.
-        bound.run(tuple.__new__(ForwardArrays, (x, y, self._now, self._next, None, None, None, None, dense)))
+        bound.run(tuple.__new__(ForwardArrays, (x, y, self._now, self._next, None, None, None, None, dense, None)))
         self._now, self._next = self._next, self._now
 
     def read(self) -> list[Array]:

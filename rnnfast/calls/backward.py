@@ -46,7 +46,7 @@ def backward(
     if monitor:
         norms, grads.state_norms = state_norms(prepared, net)
     reserve = spend()
-    arrays = x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense
+    arrays = x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense, None
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None and (given is None or not given.surely_apart(x, dy, mask, resets, start, d_final)):
         seen = _apart(seen, access, [array for array in (dx, *d_start, *d_parameters) if array is not None])

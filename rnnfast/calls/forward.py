@@ -118,7 +118,7 @@ def run(
     if lengths is not None or mask is not None or resets is not None:
         lengths = read_lengths(lengths, prepared, access)
         mask, resets = read_flags("mask", mask, prepared, access), read_flags("resets", resets, prepared, access)
-    arrays = (x, y, start, final, lengths, mask, resets, None, plain and out is None)
+    arrays = (x, y, start, final, lengths, mask, resets, None, plain and out is None, None)
     if out is not None or access is not host:
         x, _, start, _, _, mask, resets, *_ = arrays = _seen(arrays, access, out is not None)
     reserve = prepared.bound.run(new_tuple(ForwardArrays, arrays), dropout_seed)
@@ -139,10 +139,10 @@ def _prepare(engine: Engine, how: int, x: Any, cut: tuple[Any, Any] | None) -> t
 
 def _seen(arrays: tuple[Any, ...], access: Access, given_out: bool) -> tuple[Any, ...]:
     """Return what backends see of results that are the caller's kind of array, inputs apart from a given one."""
-    x, y, start, final, lengths, mask, resets, _, dense = arrays
+    x, y, start, final, lengths, mask, resets, _, dense, parameters = arrays
     y = access.as_array("out", y).view()
     final = tuple([access.as_array("state", array) for array in final])
     if given_out:
         x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
         start = tuple([access.apart(array, (y,)) for array in start])
-    return x, y, start, final, lengths, mask, resets, access.library, dense
+    return x, y, start, final, lengths, mask, resets, access.library, dense, parameters

@@ -41,15 +41,18 @@ class Prepared:
 class Engine:
     """A net's weights, the backend that runs them, and the prepared calls of the forms seen so far.
 
-    `frozen`: the parameters never change again.
+    `frozen`: the parameters never change again. `num_threads` as in `Problem`.
     """
 
-    def __init__(self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False) -> None:
+    def __init__(
+        self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False, num_threads: int = 0
+    ) -> None:
+        self.num_threads = num_threads
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
         parameters.check()
-        self._unchanged = unchanged([*parameters.values()]) if self.on_host else None
+        self._unchanged = unchanged([*parameters.values()]) if self.on_host and parameters else None
         self.cache: dict[str, Any] = {}
         self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
 
@@ -113,6 +116,7 @@ class Engine:
             record=how != INFERENCE,
             frozen=self.frozen,
             variant=self.choice.variant,
+            num_threads=self.num_threads,
             cache=self.cache,
             **self.parameters.tables(),
         )

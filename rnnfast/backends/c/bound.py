@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.c.library import check
+from rnnfast.backends.c.library import check, get_num_threads
 from rnnfast.backends.c.memory import ALIGNMENT, Reserve, room, workspace
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.c.slots import Slot, are_dense
@@ -33,11 +34,13 @@ class Bound:
         self.lib, self.null = self.template.lib, self.template.ffi.NULL
         self.array_forward, self.array_backward = self.lib.array_forward, self.lib.array_backward
         self.array_ragged = self.lib.array_ragged
-        self.rf_get_num_threads = self.lib.rf_get_num_threads
+        self.num_threads, self.rf_get_num_threads = problem.num_threads, self.lib.rf_get_num_threads
+        if self.num_threads:
+            self.rf_get_num_threads = partial(int, self.num_threads)
         self.reserve_size = self.template.size("reserve")
         self.reserve_room = room(self.reserve_size)
         few = problem.hidden_size * problem.dtype.itemsize * 4 <= ALIGNMENT
-        self.shrinks = few and self.reserve_size >= SHRINKS_FROM
+        self.shrinks = few and self.reserve_size >= SHRINKS_FROM and not self.template.brings  # who keeps its bytes
         if problem.frozen:
             self.template.pack(problem)
         self.idle_forward: list[Slot] = []
@@ -45,14 +48,16 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        x, y, start, final, lengths, mask, resets, _, dense = arrays
+        x, y, start, final, lengths, mask, resets, _, dense, parameters = arrays
         idle = self.idle_forward
         try:
             slot = idle.pop()
         except IndexError:
             slot = None
         if slot is None or slot.threads != self.rf_get_num_threads():
-            slot = Slot(self.template, self.reserve_size, backward=False)
+            slot = self.slot(backward=False)
+        if parameters is not None:
+            slot.addresses[0 : len(parameters)] = parameters
         if not dense and not (dense := are_dense(x, y)):
             slot.set_strides(self.template, x=x, y=y)
         h0 = c0 = c_n = ragged = reserve = buffer = None
@@ -96,14 +101,16 @@ class Bound:
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
         """Write the gradients. Consumes the reserve."""
-        x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense = arrays
+        x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense, parameters = arrays
         idle = self.idle_backward
         try:
             slot = idle.pop()
         except IndexError:
             slot = None
         if slot is None or slot.threads != self.rf_get_num_threads():
-            slot = Slot(self.template, self.reserve_size, backward=True)
+            slot = self.slot(backward=True)
+        if parameters is not None:
+            slot.addresses[0 : len(parameters)] = parameters
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
         if self.shrinks:
@@ -147,7 +154,7 @@ class Bound:
 
     def activations(self, reserve: Reserve) -> dict[str, Array]:
         """Return gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""
-        slot, ffi = Slot(self.template, self.reserve_size, backward=True), self.template.ffi
+        slot, ffi = self.slot(backward=True), self.template.ffi
         record, scratch = slot.record, slot.scratch or workspace(slot.size)
         if self.shrinks:
             reserve = copy.deepcopy(reserve)  # the tape keeps it small
@@ -161,6 +168,10 @@ class Bound:
             for k, out in enumerate(array):
                 check(self.lib.rf_activation(record, k, gate, ffi.from_buffer("void *", out)), self.variant)
         return found
+
+    def slot(self, *, backward: bool) -> Slot:
+        """Return a record for a call in progress, made for as many threads as it may use now."""
+        return Slot(self.template, self.reserve_size, self.num_threads or get_num_threads(), backward=backward)
 
     def reserve_bytes(self) -> int:
         """Return the bytes that a reserve takes."""

@@ -34,8 +34,12 @@ class Template:
         for name in (*SIZES, *PART, *DROPOUT):
             setattr(record, name, getattr(problem, name))
         self.set_strides(layout, problem)
+        self.brings = not problem.weight_ih
+        self.tables = tuple(name for name in WEIGHTS if getattr(problem, name) is not None)
         # Whatever the record points to must outlive it.
         self.kept: list[Any] = [self.set_table(name, getattr(problem, name)) for name in WEIGHTS]
+        if self.brings:  # sizes depend on which tables there are
+            self.kept.append(self.own_tables(record))
 
     def chosen_isa(self) -> int:
         """Return the instruction set's number: settled now, as sizes depend on it."""
@@ -54,12 +58,20 @@ class Template:
 
     def set_table(self, name: str, arrays: list[Array] | None) -> Any:
         """Point the record to one array per layer and direction; return what must outlive its use."""
-        if arrays is None:
+        if not arrays:
             return None
         pointers = [self.ffi.from_buffer("void *", array) for array in arrays]
         table = self.ffi.new("void *[]", pointers)
         setattr(self.record, name, table)
         return table, pointers
+
+    def own_tables(self, record: Any) -> Any:
+        """Point a record to tables of its own; return what takes the addresses of parameters, all tables in turn."""
+        addresses = self.ffi.new("uintptr_t[]", self.parameters)
+        pointers = self.ffi.cast("void **", addresses)
+        for number, name in enumerate(self.tables):
+            setattr(record, name, pointers + number * self.count)
+        return addresses
 
     def pack(self, problem: Problem) -> None:
         """Point to weights rearranged once for all forms of a net that is frozen."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rnnfast.backends.c.library import get_num_threads
+from typing import Any
+
 from rnnfast.backends.c.memory import ALIGNMENT, Block
 from rnnfast.backends.c.record import Template
 from rnnfast.problem import Array
@@ -14,11 +15,12 @@ SMALL = 1 << 18
 class Slot:
     """A record sized for a number of threads."""
 
-    __slots__ = ("ids", "record", "scratch", "size", "tables", "threads")
+    __slots__ = ("addresses", "ids", "record", "scratch", "size", "tables", "threads")
 
-    def __init__(self, template: Template, reserve_size: int, *, backward: bool) -> None:
+    def __init__(self, template: Template, reserve_size: int, threads: int, *, backward: bool) -> None:
         ffi, self.record = template.ffi, template.copy()
-        self.record.num_threads = self.threads = get_num_threads()
+        self.addresses: Any = template.own_tables(self.record) if template.brings else None
+        self.record.num_threads = self.threads = threads
         self.record.reserve_bytes, some = reserve_size, ffi.cast("void *", ALIGNMENT)
         if backward:
             self.record.packed = ffi.NULL

@@ -1,0 +1,122 @@
+"""Existing models: every recurrent layer in one is given our forward, and its own back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from torch import nn
+
+from rnnfast.backends.c import backend as c
+from rnnfast.integrations.torch.forward import Forward
+from rnnfast.integrations.torch.layers import KINDS, against, kind_of
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+def accelerate(model: ModelT) -> ModelT:
+    """Have rnnfast run every RNN, LSTM and GRU and their cells in a model from now on; the model itself.
+
+    Classes, parameters, state dicts, hooks and results stay what they are, and copies and pickles of the model are
+    accelerated, too. Of what rnnfast does not serve PyTorch's own code runs as before: `report` says which and why.
+    Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
+    numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
+
+    Raises TypeError for what is no module.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.LSTM(3, 4))
+    >>> accelerate(model) is model
+    True
+    >>> model(torch.ones(5, 2, 3))[0].shape
+    torch.Size([5, 2, 4])
+    """
+    for module in _modules(model):
+        if against_acceleration(module) is None and not is_accelerated(module):
+            module.__dict__["forward"] = Forward(module)
+    return model
+
+
+def restore(model: ModelT) -> ModelT:
+    """Undo `accelerate`: PyTorch's own code runs the model's layers again; the model itself.
+
+    >>> import torch
+    >>> model = restore(accelerate(torch.nn.GRU(3, 4)))
+    >>> "forward" in vars(model)
+    False
+    """
+    for module in _modules(model):
+        if is_accelerated(module):
+            del module.__dict__["forward"]
+    return model
+
+
+@contextmanager
+def accelerated(model: ModelT) -> Iterator[ModelT]:
+    """Accelerate a model within a block; layers that were accelerated before stay so after it.
+
+    >>> import torch
+    >>> with accelerated(torch.nn.GRU(3, 4)) as gru:
+    ...     y, h = gru(torch.ones(5, 2, 3))
+    """
+    before = {id(module) for module in _modules(model) if is_accelerated(module)}
+    accelerate(model)
+    try:
+        yield model
+    finally:
+        for module in model.modules():
+            if id(module) not in before and is_accelerated(module):
+                del module.__dict__["forward"]
+
+
+def report(model: nn.Module) -> dict[str, str]:
+    """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
+
+    Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
+    that is on another device, of another dtype or of a class of its own, while torch.jit traces, and all that PyTorch
+    refuses.
+
+    >>> import torch
+    >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))
+    {'b': 'its parameters are torch.float16, float32 and float64 are served'}
+    """
+    reasons = {}
+    for name, module in model.named_modules():
+        if kind_of(module) is None:
+            if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+                reasons[name] = f"it is a {type(module).__name__}, which is none of {_served()}"
+            continue
+        reason = against_acceleration(module) or (None if is_accelerated(module) else "it was not accelerated")
+        if reason is not None:
+            reasons[name] = reason
+    return reasons
+
+
+def against_acceleration(module: nn.Module) -> str | None:
+    """Return why a recurrent module cannot have our forward or never uses it; None where nothing speaks against it."""
+    kind = kind_of(module)
+    if kind is None:
+        return f"it is none of {_served()}"
+    if (reason := c.reason()) is not None:
+        return reason
+    if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
+        return f"its class, {type(module).__name__}, has a forward of its own"
+    if "forward" in vars(module) and not is_accelerated(module):
+        return "a forward of its own is bound to it"
+    return against(module)
+
+
+def is_accelerated(module: nn.Module) -> bool:
+    """Whether this very module has our forward."""
+    return type(vars(module).get("forward")) is Forward
+
+
+def _served() -> str:
+    return ", ".join(kind.__name__ for kind in KINDS)
+
+
+def _modules(model: nn.Module) -> list[nn.Module]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is of type {type(model).__name__}, expected a torch.nn.Module")
+    return list(model.modules())

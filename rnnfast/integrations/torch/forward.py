@@ -1,0 +1,49 @@
+"""The forward that accelerated modules have: ours where a call is served, else PyTorch's own."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+
+from rnnfast.integrations.torch.layers import Layer, Module
+from rnnfast.integrations.torch.served import served
+
+_is_tracing = torch._C._get_tracing_state
+
+
+class Forward:
+    """The forward of one module, which it does not keep alive; a copy of the module has a copy of it.
+
+    >>> from rnnfast.integrations.torch import accelerate
+    >>> gru = accelerate(torch.nn.GRU(3, 4))
+    >>> type(gru.forward).__name__, gru(torch.ones(5, 2, 3))[0].shape
+    ('Forward', torch.Size([5, 2, 4]))
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module, self._layer = weakref.ref(module), Layer()
+
+    def __call__(self, input: Any, hx: Any = None) -> Any:
+        """Run the module. Arguments, results and errors as those of its class."""
+        module: Any = self._module()
+        if torch.compiler.is_compiling() or _is_tracing() is not None:
+            return type(module).forward(module, input, hx)
+        found = served(self._layer, module, input, hx)
+        return type(module).forward(module, input, hx) if found is NotImplemented else found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._module(),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Forward:
+        module = self._module()
+        return type(self)(memo.get(id(module), module))
+
+    @property
+    def __globals__(self) -> Any:
+        """Refuse what torch.jit.script, which compiles the source of a forward, asks for first."""
+        raise RuntimeError(
+            "rnnfast runs this layer, which torch.jit.script cannot compile: call "
+            "rnnfast.integrations.torch.restore(model) before it"
+        )

@@ -1,0 +1,154 @@
+"""A call as PyTorch's autograd sees it: one function, whose gradients are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
+from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted
+from rnnfast.integrations.torch.packed import Packing
+
+_is_kept = torch._C._autograd._get_current_graph_task_keep_graph
+"""Whether the backward in progress is one with retain_graph=True."""
+NO_TRANSFORMS = (
+    "rnnfast runs this layer, which torch.func's transforms (vmap, grad, jvp) and forward-mode differentiation cannot "
+    "see into: call rnnfast.integrations.torch.restore(model) before them"
+)
+
+
+class Way(NamedTuple):
+    """How a call runs."""
+
+    runner: Runner
+    how: int
+    seed: int
+    ragged: Ragged
+    packing: Packing | None
+    """Where the rows of packed data, which x and y then are, stand in a batch."""
+
+
+def recur(
+    runner: Runner,
+    x: Tensor,
+    state: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    *,
+    drops_out: bool = False,
+    ragged: tuple[Any, Any, Any] | None = None,
+    packing: Packing | None = None,
+) -> tuple[Tensor, ...]:
+    """Return y and the final states of a call, tensors that autograd follows where one given needs a gradient.
+
+    Arguments as `Runner.forward` takes them, `ragged`: lengths, mask and resets as a caller passes them.
+    """
+    recorded = torch.is_grad_enabled() and (
+        x.requires_grad or any(t.requires_grad for t in parameters) or any(t.requires_grad for t in state)
+    )
+    how = TRAINING if drops_out else RECORDED if recorded else INFERENCE
+    seed = drawn_seed() if drops_out else 0
+    given = NOT_RAGGED if ragged is None else runner.ragged(how, x.shape, *ragged)
+    if packing is not None:
+        given = Ragged(packing.lengths, None, None)
+    way = Way(runner, how, seed, given, packing)
+    if recorded:
+        h, c = (*state, None, None)[:2]
+        return _recurrence(way, x, h, c, *parameters)
+    x = plain(x)
+    y, final, _ = _run(way, x if packing is None else packing.laid_out(x), state, parameters)
+    return y, *final
+
+
+class Recurrence(torch.autograd.Function):
+    """y and the final states of a net's call from x, the states before it, None for zeros, and the parameters."""
+
+    @staticmethod
+    def forward(ctx: Any, way: Way, x: Tensor, h: Tensor | None, c: Tensor | None, *parameters: Tensor) -> Any:
+        """Run, and keep what `backward` needs; autograd does not look inside."""
+        seen = plain(x) if way.packing is None else way.packing.laid_out(plain(x))
+        y, final, reserve = _run(way, seen, _given(h, c), parameters)
+        ctx.way = way
+        ctx.save_for_backward(reserve, x if way.packing is None else seen, h, c, *parameters)
+        ctx.set_materialize_grads(False)
+        return y, *final
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        """Return the gradients of what needs them, from those of y and of the final states, None for none."""
+        reserve, *inputs = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return _gradients(ctx, reserve, inputs, gradients)
+        with torch.no_grad():
+            found = _gradients(ctx, reserve, inputs, gradients)
+        return _once(len(found), *found, *gradients, *inputs)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Refuse."""
+        raise RuntimeError(NO_TRANSFORMS)
+
+
+class Once(torch.autograd.Function):
+    """Gradients that have no gradients themselves: they lead to the error that says so."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor | None) -> Any:
+        """Return the first `count` tensors, which come from all those behind them."""
+        return tensors[:count]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        """Refuse."""
+        raise RuntimeError(
+            "rnnfast runs this layer, whose gradients cannot be differentiated again: call "
+            "rnnfast.integrations.torch.restore(model) where second derivatives are needed"
+        )
+
+
+_recurrence: Callable[..., tuple[Tensor, ...]] = Recurrence.apply
+_once: Callable[..., tuple[Tensor, ...]] = Once.apply
+
+
+def _run(way: Way, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> Results:
+    """Run on x (T, B, I) or what the net's layout has of it."""
+    results = way.runner.forward(x, [plain(part) for part in state], parameters, way.how, way.seed, way.ragged)
+    return results if way.packing is None else results._replace(y=way.packing.packed(results.y))
+
+
+def _gradients(
+    ctx: Any, reserve: Tensor, inputs: Sequence[Any], gradients: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of all arguments of `Recurrence.forward`."""
+    runner, how, seed, ragged, packing = ctx.way
+    x, h, c, *parameters = inputs
+    _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
+    wanted = Wanted(for_x, for_h or for_c, any(for_parameters))
+    state, (dy, *d_state) = _given(h, c), [None if g is None else plain(g).contiguous() for g in gradients]
+    if packing is not None and dy is not None:
+        dy = packing.laid_out(dy)
+    if _is_kept():
+        reserve = reserve.clone()
+    arguments = plain(x), [plain(part) for part in state], parameters, dy, d_state, how, seed, ragged, wanted
+    dx, d_start, d_parameters = runner.backward(reserve, *arguments)
+    if packing is not None and dx is not None:
+        dx = packing.packed(dx)
+    dh, dc = (*d_start, None, None)[:2]
+    return None, dx, dh, dc, *(d_parameters or [None] * len(parameters))
+
+
+def _given(h: Tensor | None, c: Tensor | None) -> tuple[Tensor, ...]:
+    """Return the states that there are."""
+    return tuple([part for part in (h, c) if part is not None])
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """Return a tensor as one that needs no gradient."""
+    return tensor.detach() if tensor.requires_grad else tensor
+
+
+def drawn_seed() -> int:
+    """Return the seed of a call's dropout masks, drawn from PyTorch's generator."""
+    return int(torch.empty((), dtype=torch.int64).random_())

@@ -1,0 +1,49 @@
+"""Packed sequences: rows of PyTorch's PackedSequence laid out as a batch with lengths, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnfast.problem import Array
+
+
+class Packing:
+    """Where the rows of a PackedSequence stand in a batch (T, B, ·) in the caller's order, shortest to longest or not.
+
+    Steps beyond a row's length hold whatever the memory held: nobody reads them.
+
+    >>> from torch.nn.utils.rnn import pack_sequence
+    >>> packing = Packing(pack_sequence([torch.ones(1, 2), torch.ones(3, 2)], enforce_sorted=False))
+    >>> packing.lengths.tolist(), packing.laid_out(torch.ones(4, 2)).shape
+    ([1, 3], torch.Size([3, 2, 2]))
+    """
+
+    def __init__(self, packed: PackedSequence) -> None:
+        self._of, sizes, order = packed[1:], packed.batch_sizes.numpy(), packed.sorted_indices
+        self.steps, self.batch = len(sizes), int(sizes[0])
+        live = np.arange(self.batch) < sizes[:, None]
+        lengths, rows = live.sum(axis=0), np.arange(self.batch)
+        if order is not None:
+            rows = order.numpy()
+        self.lengths: Array = np.empty(self.batch, np.int64)
+        """(B,)."""
+        self.lengths[rows] = lengths
+        steps, columns = np.nonzero(live)
+        self.index = torch.from_numpy(steps * self.batch + rows[columns])
+        """For each row of the packed data its place among T·B."""
+
+    def laid_out(self, data: Tensor) -> Tensor:
+        """Return packed rows (N, ·) as (T, B, ·)."""
+        room = torch.empty(self.steps * self.batch, data.shape[1], dtype=data.dtype)
+        return room.index_copy_(0, self.index, data).view(self.steps, self.batch, -1)
+
+    def packed(self, sequence: Tensor) -> Tensor:
+        """Return (T, B, ·) as packed rows (N, ·)."""
+        return sequence.reshape(self.steps * self.batch, -1).index_select(0, self.index)
+
+    def sequence(self, data: Tensor) -> PackedSequence:
+        """Return other data packed likewise."""
+        return PackedSequence(data, *self._of)
