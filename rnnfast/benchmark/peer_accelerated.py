@@ -20,4 +20,6 @@ def prepare(case: Case, data: Data) -> Prepared:
 
 def _accelerated(module: Any) -> Any:
     rft.accelerate(module)
+    if reasons := rft.report(module):
+        raise RuntimeError(f"PyTorch's own code would run: {reasons}")
     return module
