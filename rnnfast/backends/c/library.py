@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import os
@@ -50,9 +51,10 @@ def _fault(module: Any) -> str | None:
     probe = np.zeros((2, 3), np.float32)
     address, ids = module.ffi.from_buffer("void *", probe), module.ffi.new("uintptr_t[]", [id(probe)])
     numbers = [int(module.ffi.cast("intptr_t", address)), id(probe.dtype), 2, *probe.shape, 0]
-    found = module.lib.array_data(id(probe)) == address
+    seen = ctypes.c_char.from_address(int(module.ffi.cast("intptr_t", address)))
+    found = module.lib.array_data(id(probe)) == module.lib.array_data(id(seen)) == address
     if not found or not module.lib.arrays_are(1, ids, module.ffi.new("intptr_t[]", numbers), probe.itemsize, True):
-        return f"NumPy {np.__version__} lays arrays out in a way that the C library does not know"
+        return f"NumPy {np.__version__} or Python lays arrays out in a way that the C library does not know"
     return None
 
 

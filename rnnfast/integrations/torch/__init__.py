@@ -8,5 +8,7 @@
 """
 
 from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
+from rnnfast.integrations.torch.freeze import freeze
+from rnnfast.integrations.torch.modules import GRU, LSTM, RNN
 
-__all__ = ["accelerate", "accelerated", "report", "restore"]
+__all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "freeze", "report", "restore"]

@@ -10,7 +10,8 @@ from torch import nn
 
 from rnnfast.backends.c import backend as c
 from rnnfast.integrations.torch.forward import Forward
-from rnnfast.integrations.torch.layers import KINDS, against, kind_of
+from rnnfast.integrations.torch.layers import KINDS, Layer, against, kind_of
+from rnnfast.integrations.torch.modules import Extended
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -33,7 +34,7 @@ def accelerate(model: ModelT) -> ModelT:
     torch.Size([5, 2, 4])
     """
     for module in _modules(model):
-        if against_acceleration(module) is None and not is_accelerated(module):
+        if not is_accelerated(module) and against_acceleration(module) is None:
             module.__dict__["forward"] = Forward(module)
     return model
 
@@ -47,8 +48,7 @@ def restore(model: ModelT) -> ModelT:
     False
     """
     for module in _modules(model):
-        if is_accelerated(module):
-            del module.__dict__["forward"]
+        _restore(module)
     return model
 
 
@@ -66,8 +66,8 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
         yield model
     finally:
         for module in model.modules():
-            if id(module) not in before and is_accelerated(module):
-                del module.__dict__["forward"]
+            if id(module) not in before:
+                _restore(module)
 
 
 def report(model: nn.Module) -> dict[str, str]:
@@ -100,6 +100,8 @@ def against_acceleration(module: nn.Module) -> str | None:
         return f"it is none of {_served()}"
     if (reason := c.reason()) is not None:
         return reason
+    if isinstance(module, Extended):
+        return against(module)
     if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
         return f"its class, {type(module).__name__}, has a forward of its own"
     if "forward" in vars(module) and not is_accelerated(module):
@@ -108,8 +110,15 @@ def against_acceleration(module: nn.Module) -> str | None:
 
 
 def is_accelerated(module: nn.Module) -> bool:
-    """Whether this very module has our forward."""
-    return type(vars(module).get("forward")) is Forward
+    """Whether this very module has our forward, bound to it or by its class."""
+    return type(vars(module).get("forward")) is Forward or isinstance(module, Extended)
+
+
+def _restore(module: nn.Module) -> None:
+    if isinstance(module, Extended):
+        module._layer = Layer()
+    elif is_accelerated(module):
+        del module.__dict__["forward"]
 
 
 def _served() -> str:

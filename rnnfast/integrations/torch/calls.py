@@ -13,16 +13,17 @@ from torch import Tensor, from_numpy
 
 from rnnfast.arrays import host
 from rnnfast.arrays.layout import Layout
-from rnnfast.backends.c.memory import ALIGNMENT, Reserve
+from rnnfast.backends.c.memory import ALIGNMENT, Reserve, at
 from rnnfast.backends.choose import select
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.calls.arguments import read_flags, read_lengths
 from rnnfast.calls.prepared import FORMS_KEPT, INFERENCE, Engine, Prepared
 from rnnfast.net.brought import Brought
 from rnnfast.net.description import Net
+from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
-DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+DTYPES: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 TORCH_DTYPES = {dtype: key for key, dtype in DTYPES.items()}
 PLAIN = Tensor, torch.nn.Parameter
 """Types of tensors whose memory is what it seems."""
@@ -69,6 +70,8 @@ ALL = Wanted()
 class Runner:
     """Prepared calls of one net on a number of threads. Parameters come with each call, so that any may be new.
 
+    `frozen`: parameters that never change, which all calls use instead of those that they come with.
+
     All tensors are on the CPU and of the net's dtype; parameters are in the order of `net.shapes`. Any number of
     threads may use it at a time.
 
@@ -80,10 +83,11 @@ class Runner:
     torch.Size([5, 2, 4])
     """
 
-    def __init__(self, net: Net, num_threads: int) -> None:
-        self.net, self.num_threads = net, num_threads
-        self.engine = Engine(net, Brought(net), select("c"), num_threads=num_threads)
-        self.shapes = [torch.Size(shape) for shape in net.shapes.values()]
+    def __init__(self, net: Net, num_threads: int, frozen: Parameters | None = None) -> None:
+        self.net, self.num_threads, self.is_frozen = net, num_threads, frozen is not None
+        own = frozen or Brought(net)
+        self.engine = Engine(net, own, select("c"), frozen=self.is_frozen, num_threads=num_threads)
+        self.shapes = [*net.shapes.values()]
         tables, count = len(net.layer_shapes(0)), len(self.shapes)
         self.order = None if tables == count else [n for table in range(tables) for n in range(table, count, tables)]
         """Of the parameters, table by table; None: they have that order."""
@@ -128,8 +132,7 @@ class Runner:
         """Whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
         shape, net = x.shape, self.net
         return (
-            type(x) in PLAIN
-            and x.dtype is self.dtype
+            x.dtype is self.dtype
             and x.is_cpu
             and len(shape) in self._ranks
             and shape[-1] == net.input_size
@@ -162,10 +165,13 @@ class Runner:
         """Return how the axes of x are arranged. Raises ValueError for a wrong rank or number of features."""
         return self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), x_shape))
 
-    def addresses(self, parameters: Sequence[Tensor]) -> list[int]:
-        """Return where parameters that fit lie, in the order that backends want."""
-        found = [*map(_address, parameters)]
-        return found if self.order is None else [found[n] for n in self.order]
+    def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int] | None:
+        """Return where parameters that fit lie, in the order that backends want; of a frozen net None."""
+        return None if self.is_frozen else self.in_order([*map(_address, parameters)])
+
+    def in_order(self, addresses: Sequence[int]) -> Sequence[int]:
+        """Return addresses of parameters in the order that backends want."""
+        return addresses if self.order is None else [addresses[n] for n in self.order]
 
     def ragged(self, how: int, shape: tuple[int, ...], lengths: Any, mask: Any, resets: Any) -> Ragged:
         """Return copies, as backends take them, of what may be tensors or arrays. Raises as `rnnfast.LSTM`'s call."""
@@ -178,22 +184,28 @@ class Runner:
     def forward(
         self,
         x: Tensor,
-        state: Sequence[Tensor | None],
+        state: Sequence[Tensor],
         parameters: Sequence[Tensor],
         how: int = INFERENCE,
         seed: int = 0,
         ragged: Ragged = NOT_RAGGED,
+        addresses: Sequence[int] | None = None,
     ) -> Results:
-        """Run on tensors that need no gradient: x with a dense last axis, a dense state, () for zeros, `fits`."""
-        engine, array = self.engine, x.numpy()
-        prepared = engine.forms.get((how, array.shape)) or self.prepared(how, array.shape)
-        dtype, shape = engine.dtype, prepared.state_shape
-        y = np.empty(prepared.y_shape, dtype)
-        final: tuple[Array, ...] = (np.empty(shape, dtype),)
-        if self._two_states:
-            final = final[0], np.empty(shape, dtype)
-        start = tuple([None if part is None else part.numpy() for part in state]) if state else ()
-        arrays = array, y, start, final, *ragged, None, array.flags.c_contiguous, self.addresses(parameters)
+        """Run on x with a dense last axis, dense states, () for zeros, and parameters that fit, unseen by autograd.
+
+        `addresses`: those of the parameters, where they are known.
+        """
+        engine, shape, dense = self.engine, x.shape, x.is_contiguous()
+        prepared = engine.forms.get((how, shape)) or self.prepared(how, shape)
+        dtype, state_shape = engine.dtype, prepared.state_shape
+        array = at(x.data_ptr()) if dense else x.detach().numpy()
+        y, h = np.empty(prepared.y_shape, dtype), np.empty(state_shape, dtype)
+        final: tuple[Array, ...] = (h, np.empty(state_shape, dtype)) if self._two_states else (h,)
+        start = [at(part.data_ptr()) for part in state] if state else ()
+        lengths, mask, resets = ragged
+        if addresses is None:
+            addresses = self.addresses(parameters)
+        arrays = array, y, start, final, lengths, mask, resets, None, dense, addresses
         reserve = prepared.bound.run(_new(ForwardArrays, arrays), seed)
         kept = None if reserve is None else from_numpy(reserve.bytes)
         return _new(Results, (from_numpy(y), (*map(from_numpy, final),), kept))
@@ -202,7 +214,7 @@ class Runner:
         self,
         reserve: Tensor,
         x: Tensor,
-        state: Sequence[Tensor | None],
+        state: Sequence[Tensor],
         parameters: Sequence[Tensor],
         dy: Tensor | None,
         d_state: Sequence[Tensor | None],
@@ -210,29 +222,34 @@ class Runner:
         seed: int = 0,
         ragged: Ragged = NOT_RAGGED,
         wanted: Wanted = ALL,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], list[Tensor] | None]:
+        keep: bool = False,
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor] | None]:
         """Return the gradients of x, of the state and of the parameters, None for those not wanted.
 
-        Consumes the reserve. Arguments as forward got them; of dy the last axis is dense, `d_state` is () or dense.
+        Consumes the reserve, unless told to `keep` it. Arguments as forward got them; of dy the last axis is dense,
+        `d_state` is () or dense.
         """
-        dtype, array = self.engine.dtype, x.numpy()
-        prepared = self.prepared(how, array.shape)
-        if reserve.data_ptr() % ALIGNMENT:
+        engine, shape, dense = self.engine, x.shape, x.is_contiguous() and (dy is None or dy.is_contiguous())
+        prepared, dtype = engine.forms.get((how, shape)) or self.prepared(how, shape), engine.dtype
+        if keep or reserve.data_ptr() % ALIGNMENT:
             reserve = reserve.clone()
-        dx = np.empty(prepared.x_shape, dtype) if wanted.x else None
+        if dense:
+            array, dy_array = at(x.data_ptr()), None if dy is None else at(dy.data_ptr())
+        else:
+            array, dy_array = x.detach().numpy(), None if dy is None else dy.detach().numpy()
+        start = [at(part.data_ptr()) for part in state]
+        d_final = [None if part is None else at(part.data_ptr()) for part in d_state]
+        dx = np.empty(shape, dtype) if wanted.x else None
         d_start = [np.empty(prepared.state_shape, dtype) for _ in self.net.states] if wanted.state else []
-        d_parameters = [np.empty(shape, dtype) for shape in self.net.shapes.values()] if wanted.parameters else None
-        dy_array = None if dy is None else dy.numpy()
-        d_final = tuple([None if part is None else part.numpy() for part in d_state])
-        start = tuple([None if part is None else part.numpy() for part in state])
-        dense = array.flags.c_contiguous and (dy_array is None or dy_array.flags.c_contiguous)
-        arrays = array, dy_array, d_final, dx, d_start, d_parameters, None, start, *ragged, dense
-        has_ragged = any(part is not None for part in ragged)
-        known = Reserve(reserve.numpy(), reserve.numel(), seed, ragged if has_ragged else None)
+        d_parameters = [np.empty(shape, dtype) for shape in self.shapes] if wanted.parameters else None
+        lengths, mask, resets = ragged
+        is_ragged = lengths is not None or mask is not None or resets is not None
+        known = Reserve(at(reserve.data_ptr()), reserve.numel(), seed, ragged if is_ragged else None)
+        arrays = array, dy_array, d_final, dx, d_start, d_parameters, None, start, lengths, mask, resets, dense
         prepared.bound.backward(known, _new(BackwardArrays, (*arrays, self.addresses(parameters))))
         return (
             None if dx is None else from_numpy(dx),
-            (*map(from_numpy, d_start),),
+            [*map(from_numpy, d_start)],
             None if d_parameters is None else [*map(from_numpy, d_parameters)],
         )
 

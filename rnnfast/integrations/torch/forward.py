@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from typing import Any
 
@@ -22,8 +23,8 @@ class Forward:
     ('Forward', torch.Size([5, 2, 4]))
     """
 
-    def __init__(self, module: Module) -> None:
-        self._module, self._layer = weakref.ref(module), Layer()
+    def __init__(self, module: Module, layer: Layer | None = None) -> None:
+        self._module, self._layer = weakref.ref(module), layer or Layer()
 
     def __call__(self, input: Any, hx: Any = None) -> Any:
         """Run the module. Arguments, results and errors as those of its class."""
@@ -34,11 +35,11 @@ class Forward:
         return type(module).forward(module, input, hx) if found is NotImplemented else found
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._module(),)
+        return type(self), (self._module(), self._layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Forward:
         module = self._module()
-        return type(self)(memo.get(id(module), module))
+        return type(self)(memo.get(id(module), module), copy.deepcopy(self._layer, memo))
 
     @property
     def __globals__(self) -> Any:

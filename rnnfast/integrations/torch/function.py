@@ -6,29 +6,39 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted
+from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.packed import Packing
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 """Whether the backward in progress is one with retain_graph=True."""
+_new = tuple.__new__
 NO_TRANSFORMS = (
     "rnnfast runs this layer, which torch.func's transforms (vmap, grad, jvp) and forward-mode differentiation cannot "
     "see into: call rnnfast.integrations.torch.restore(model) before them"
 )
 
 
+FROZEN = (
+    "rnnfast.integrations.torch.freeze made this layer one for inference, without gradients and dropout: call it under "
+    "torch.inference_mode() and after model.eval(), or undo it by restore(model)"
+)
+
+
 class Way(NamedTuple):
     """How a call runs."""
 
-    runner: Runner
+    runner: Runner | CutCall
     how: int
     seed: int
     ragged: Ragged
     packing: Packing | None
     """Where the rows of packed data, which x and y then are, stand in a batch."""
+    addresses: Sequence[int] | None
+    """Of the parameters, where they are known."""
 
 
 def recur(
@@ -36,29 +46,33 @@ def recur(
     x: Tensor,
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
-    *,
+    addresses: Sequence[int] | None = None,
     drops_out: bool = False,
     ragged: tuple[Any, Any, Any] | None = None,
     packing: Packing | None = None,
+    cut: tuple[Any, Any] | None = None,
 ) -> tuple[Tensor, ...]:
     """Return y and the final states of a call, tensors that autograd follows where one given needs a gradient.
 
-    Arguments as `Runner.forward` takes them, `ragged`: lengths, mask and resets as a caller passes them.
+    Arguments as `Runner.forward` takes them, `ragged`: lengths, mask and resets as a caller passes them, `cut`: memory
+    and truncate where steps are cut. Raises RuntimeError where a frozen net is to do more than inference.
     """
-    recorded = torch.is_grad_enabled() and (
-        x.requires_grad or any(t.requires_grad for t in parameters) or any(t.requires_grad for t in state)
-    )
+    recorded = is_grad_enabled() and (x.requires_grad or _need_gradients(parameters) or _need_gradients(state))
     how = TRAINING if drops_out else RECORDED if recorded else INFERENCE
     seed = drawn_seed() if drops_out else 0
     given = NOT_RAGGED if ragged is None else runner.ragged(how, x.shape, *ragged)
     if packing is not None:
         given = Ragged(packing.lengths, None, None)
-    way = Way(runner, how, seed, given, packing)
+    if how != INFERENCE and runner.is_frozen:
+        raise RuntimeError(FROZEN)
+    chosen: Any = runner
+    if recorded and cut is not None:
+        chosen = CutCall(runner, *cut, ragged if packing is None else given)
+    way = _new(Way, (chosen, how, seed, given, packing, addresses))
     if recorded:
-        h, c = (*state, None, None)[:2]
+        h, c = (*state, None, None)[:2] if state else (None, None)
         return _recurrence(way, x, h, c, *parameters)
-    x = plain(x)
-    y, final, _ = _run(way, x if packing is None else packing.laid_out(x), state, parameters)
+    y, final, _ = _run(way, x if packing is None else packing.laid_out(plain(x)), state, parameters)
     return y, *final
 
 
@@ -68,10 +82,10 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, way: Way, x: Tensor, h: Tensor | None, c: Tensor | None, *parameters: Tensor) -> Any:
         """Run, and keep what `backward` needs; autograd does not look inside."""
-        seen = plain(x) if way.packing is None else way.packing.laid_out(plain(x))
+        seen = x if way.packing is None else way.packing.laid_out(plain(x))
         y, final, reserve = _run(way, seen, _given(h, c), parameters)
         ctx.way = way
-        ctx.save_for_backward(reserve, x if way.packing is None else seen, h, c, *parameters)
+        ctx.save_for_backward(reserve, seen, h, c, *parameters)
         ctx.set_materialize_grads(False)
         return y, *final
 
@@ -79,7 +93,7 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         """Return the gradients of what needs them, from those of y and of the final states, None for none."""
         reserve, *inputs = ctx.saved_tensors
-        if not torch.is_grad_enabled():
+        if not is_grad_enabled():
             return _gradients(ctx, reserve, inputs, gradients)
         with torch.no_grad():
             found = _gradients(ctx, reserve, inputs, gradients)
@@ -108,35 +122,39 @@ class Once(torch.autograd.Function):
         )
 
 
-_recurrence: Callable[..., tuple[Tensor, ...]] = Recurrence.apply
+# Without the look for torch.func's transforms that `apply` begins with and `served` had: a tenth of what a call costs.
+_recurrence: Callable[..., tuple[Tensor, ...]] = super(torch.autograd.Function, Recurrence).apply
 _once: Callable[..., tuple[Tensor, ...]] = Once.apply
 
 
 def _run(way: Way, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> Results:
     """Run on x (T, B, I) or what the net's layout has of it."""
-    results = way.runner.forward(x, [plain(part) for part in state], parameters, way.how, way.seed, way.ragged)
-    return results if way.packing is None else results._replace(y=way.packing.packed(results.y))
+    runner, how, seed, ragged, packing, addresses = way
+    results = runner.forward(x, state, parameters, how, seed, ragged, addresses)
+    return results if packing is None else results._replace(y=packing.packed(results.y))
 
 
 def _gradients(
     ctx: Any, reserve: Tensor, inputs: Sequence[Any], gradients: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of all arguments of `Recurrence.forward`."""
-    runner, how, seed, ragged, packing = ctx.way
+    runner, how, seed, ragged, packing, _ = ctx.way
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
     wanted = Wanted(for_x, for_h or for_c, any(for_parameters))
-    state, (dy, *d_state) = _given(h, c), [None if g is None else plain(g).contiguous() for g in gradients]
+    state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
-    if _is_kept():
-        reserve = reserve.clone()
-    arguments = plain(x), [plain(part) for part in state], parameters, dy, d_state, how, seed, ragged, wanted
+    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept()
     dx, d_start, d_parameters = runner.backward(reserve, *arguments)
     if packing is not None and dx is not None:
         dx = packing.packed(dx)
     dh, dc = (*d_start, None, None)[:2]
     return None, dx, dh, dc, *(d_parameters or [None] * len(parameters))
+
+
+def _need_gradients(tensors: Sequence[Tensor]) -> bool:
+    return any(tensor.requires_grad for tensor in tensors)
 
 
 def _given(h: Tensor | None, c: Tensor | None) -> tuple[Tensor, ...]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from operator import is_, itemgetter
+from typing import Any, NamedTuple
 
-import torch
-from torch import nn
+from torch import Tensor, get_num_threads, nn
 
 from rnnfast.integrations.torch.calls import DTYPES, PLAIN, Runner, runner_of
 from rnnfast.net.description import Net
+from rnnfast.net.options import gru_cell
 
+_address, _is_dense, _number = Tensor.data_ptr, Tensor.is_contiguous, Tensor.numel
 Module = Any
 """One of `KINDS`, or a module of a class made from one of them."""
 CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn_tanh", "RNN_RELU": "rnn_relu"}
@@ -42,7 +43,7 @@ _OF_SEQUENCES = (
 _OF_CELLS = ("input_size", "hidden_size", "bias")
 KINDS: dict[type, Kind] = {
     nn.LSTM: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
-    nn.GRU: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
+    nn.GRU: Kind(_OF_SEQUENCES, lambda module: gru_cell(getattr(module, "reset_after", True))),
     nn.RNN: Kind(_OF_SEQUENCES, lambda module: CELLS[module.mode]),
     nn.LSTMCell: Kind(_OF_CELLS, lambda module: "lstm", one_step=True),
     nn.GRUCell: Kind(_OF_CELLS, lambda module: "gru", one_step=True),
@@ -54,35 +55,43 @@ KINDS: dict[type, Kind] = {
 def kind_of(module: Module) -> type | None:
     """Return which of `KINDS` a module is one of, by itself or by its class; None: none.
 
+    >>> import torch
     >>> kind_of(torch.nn.GRU(3, 4)).__name__
     'GRU'
     """
     return next((kind for kind in KINDS if isinstance(module, kind)), None)
 
 
-def net_of(module: Module, dtype: torch.dtype, **options: Any) -> Net:
+def net_of(module: Module, dtype: Any) -> Net:
     """Return the net that a module is. Raises ValueError or TypeError where it cannot be one of ours.
 
-    `options`: those that PyTorch has not.
-
+    >>> import torch
     >>> net_of(torch.nn.GRU(3, 4, num_layers=2), torch.float32).num_layers
     2
     """
     kind = kind_of(module)
     assert kind is not None
-    names = [name for name in KINDS[kind].attributes if name not in ("mode", "nonlinearity", "proj_size")]
-    own = {name: getattr(module, name) for name in names}
+    not_options = "mode", "nonlinearity", "proj_size", "reset_after"
+    own: dict[str, Any] = {name: getattr(module, name) for name in _attributes(module) if name not in not_options}
     cell, one_step = KINDS[kind].cell(module), KINDS[kind].one_step
-    return Net(kind.__name__, **{"cell": cell, "dtype": DTYPES[dtype], "one_step": one_step, **own, **options})
+    return Net(kind.__name__, cell, dtype=DTYPES[dtype], one_step=one_step, **own)
+
+
+def _attributes(module: Module) -> tuple[str, ...]:
+    """Return the names of the attributes that say what a module computes, those that PyTorch's has not as well."""
+    kind = kind_of(module)
+    assert kind is not None
+    return KINDS[kind].attributes + getattr(type(module), "rnnfast_options", ())
 
 
 def against(module: Module) -> str | None:
     """Return why a module's calls cannot run here, whatever its input; None where they can.
 
+    >>> import torch
     >>> against(torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
     'its parameters are torch.bfloat16, float32 and float64 are served'
     """
-    weights: list[Any] = [getattr(module, name, None) for name in names_of(module)]
+    weights = _parameters(module)
     for weight in weights:
         if type(weight) not in PLAIN:
             return f"a parameter is of type {type(weight).__name__}, tensors and parameters of PyTorch's own are served"
@@ -110,52 +119,91 @@ def names_of(module: Module) -> tuple[str, ...]:
     return ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ()))
 
 
+class Memo(NamedTuple):
+    """What a module was when it was last looked at."""
+
+    attributes: Callable[[dict[str, Any]], Any] = len
+    """Takes what `options` holds out of the module's dict."""
+    options: Any = None
+    threads: int = 0
+    runner: Runner | None = None
+    known: Sequence[Any] = ()
+    """Parameters that fit, where they are all that the module has and in that order."""
+    addresses: Sequence[int] = ()
+    numbers: Sequence[int] = ()
+    ordered: Sequence[int] = ()
+    """The addresses as backends want them."""
+
+
 class Layer:
-    """What is known of one module, learnt again where its options, dtype or number of threads are no longer the same.
+    """What is known of one module, learnt again where its options, parameters or number of threads are others.
 
-    It keeps neither the module nor its parameters alive.
-
+    >>> import torch
     >>> gru = torch.nn.GRU(3, 4)
-    >>> runner, parameters = Layer().read(gru)
+    >>> runner, parameters, _ = Layer().read(gru)
     >>> runner.net.cell, runner.fits(parameters)
     ('gru', True)
     """
 
-    __slots__ = ("_attributes", "_names", "_options", "_runner", "_threads")
+    __slots__ = ("_memo",)
 
     def __init__(self) -> None:
-        self._attributes: Callable[[dict[str, Any]], Any] = len
-        self._options: Any = None
-        self._names: Sequence[str] = ()
-        self._runner: Runner | None = None
-        self._threads = 0
+        self._memo = Memo()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy has all to learn."""
         return type(self), ()
 
-    def read(self, module: Module) -> tuple[Runner | None, list[Any]]:
-        """Return what runs the module's calls, None: nothing here does, and its parameters of now."""
-        values, threads = module.__dict__, torch.get_num_threads()
-        if self._attributes(values) != self._options or threads != self._threads:
-            self.learn(module, threads)
-        registered = values["_parameters"]
-        try:
-            return self._runner, [registered[name] for name in self._names]
-        except KeyError:  # computed by a parametrization, or swapped for this call
-            return self._runner, [getattr(module, name, None) for name in self._names]
+    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
+        """Return what runs the module's calls, its parameters of now, without gaps, and their addresses.
 
-    def learn(self, module: Module, threads: int) -> Runner | None:
-        """Look at the module, and return what runs its calls."""
-        kind = kind_of(module)
-        assert kind is not None
-        self._attributes, self._threads = itemgetter(*KINDS[kind].attributes), threads
-        self._options, self._names = self._attributes(module.__dict__), names_of(module)
-        self._runner = None
+        None in place of the first: nothing here runs them.
+        """
+        attributes, options, threads, runner, known, addresses, numbers, ordered = self._memo
+        values = module.__dict__
+        if attributes(values) == options and threads == get_num_threads():
+            parameters = [*values["_parameters"].values()]
+            # The very same objects; even so, assigning to their `data` can have changed all that there is to them.
+            if (
+                len(parameters) == len(known)
+                and all(map(is_, parameters, known))
+                and [*map(_address, parameters)] == addresses
+                and all(map(_is_dense, parameters))
+                and [*map(_number, parameters)] == numbers
+            ):
+                return runner, parameters, ordered
+            if runner is not None:
+                parameters = _parameters(module)
+                if runner.fits(parameters):
+                    return self._known(module, parameters)
+        return self._learnt(module)
+
+    def _known(self, module: Module, parameters: list[Any]) -> tuple[Runner, Sequence[Any], Sequence[int]]:
+        """Return as `read`, and remember parameters that fit if they are all that the module has."""
+        runner: Any = self._memo.runner
+        addresses, own = [*map(_address, parameters)], [*module._parameters.values()]
+        ordered = runner.in_order(addresses)
+        if len(own) == len(parameters) and all(map(is_, own, parameters)):
+            numbers = [*map(_number, parameters)]
+            self._memo = self._memo._replace(known=own, addresses=addresses, numbers=numbers, ordered=ordered)
+        return runner, parameters, ordered
+
+    def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:
+        """Return as `read` what a module is that changed."""
+        threads, runner, attributes = get_num_threads(), None, itemgetter(*_attributes(module))
         if against(module) is None:
-            self._runner = runner_of(self.net(module), threads)
-        return self._runner
+            runner = runner_of(net_of(module, _parameters(module)[0].dtype), threads)
+        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner)
+        if runner is None:
+            return None, (), ()
+        parameters = [parameter.contiguous() for parameter in _parameters(module)]
+        return self._known(module, parameters) if runner.fits(parameters) else (None, (), ())
 
-    def net(self, module: Module) -> Net:
-        """Return the net that a module which is served is."""
-        return net_of(module, getattr(module, self._names[0]).dtype)
+
+def _parameters(module: Module) -> list[Any]:
+    """Return what stands under the parameters' names, None where nothing does."""
+    registered, names = module._parameters, names_of(module)
+    try:
+        return [registered[name] for name in names]
+    except KeyError:  # computed by a parametrization, or swapped for this call
+        return [getattr(module, name, None) for name in names]

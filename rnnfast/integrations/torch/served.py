@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnfast.integrations.torch.calls import Runner
+from rnnfast.integrations.torch.calls import PLAIN, Runner
 from rnnfast.integrations.torch.function import NO_TRANSFORMS, recur
 from rnnfast.integrations.torch.layers import Layer, Module
 from rnnfast.integrations.torch.packed import Packing
@@ -20,52 +20,52 @@ _unpacked: Any = forward_ad.unpack_dual
 _HALVES = torch.bfloat16, torch.float16
 
 
-def served(layer: Layer, module: Module, input: Any, hx: Any, ragged: tuple[Any, Any, Any] | None = None) -> Any:
+def served(
+    layer: Layer,
+    module: Module,
+    input: Any,
+    hx: Any,
+    ragged: tuple[Any, Any, Any] | None = None,
+    cut: tuple[Any, Any] | None = None,
+) -> Any:
     """Return what the module's class would, or NotImplemented where its own code must run, to serve or to refuse.
 
-    `ragged`: lengths, mask and resets, None where there is none of them. Raises RuntimeError under torch.func's
-    transforms and in forward-mode differentiation.
+    `ragged`: lengths, mask and resets, None where there is none of them; `cut`: memory and truncate where steps are
+    cut. Raises RuntimeError under torch.func's transforms and in forward-mode differentiation.
     """
-    x = input
-    runner, parameters = layer.read(module)
-    if runner is None or not runner.fits(parameters):
-        runner, parameters = _second_look(layer, module)
-        if runner is None:
-            return NotImplemented
-    packing = None
-    if type(x) is PackedSequence:
-        runner = runner.time_major()
-        packing, x = _packing(runner, x), x.data
-        if packing is None:
-            return NotImplemented
-    elif not runner.takes(x):
-        x = _cast(runner, x)
-        if not runner.takes(x):
-            return NotImplemented
-    shape = x.shape if packing is None else (packing.steps, packing.batch, x.shape[-1])
-    state = () if hx is None else _state(runner, hx, shape)
-    if state is None:
+    runner, parameters, addresses = layer.read(module)
+    if runner is None:
         return NotImplemented
+    x, packing = input, None
+    if type(x) not in PLAIN or not runner.takes(x):
+        runner, packing, x = _second_look(runner, x)
+        if x is None:
+            return NotImplemented
+    state: Any = ()
+    if hx is not None:
+        state = _state(runner, hx, x.shape if packing is None else (packing.steps, packing.batch, x.shape[-1]))
+        if state is None:
+            return NotImplemented
     if _transforms_are_active() or (forward_ad._current_level >= 0 and _is_dual(x, *state, *parameters)):
         raise RuntimeError(NO_TRANSFORMS)
     if x.stride(-1) != 1:
         x = x.contiguous()
     drops_out = runner.drops_out and module.training
-    y, *final = recur(runner, x, state, parameters, drops_out=drops_out, ragged=ragged, packing=packing)
-    after = tuple(final) if len(final) > 1 else final[0]
+    results = recur(runner, x, state, parameters, addresses, drops_out, ragged, packing, cut)
+    after = results[1:] if runner.engine.two_states else results[1]
     if runner.net.one_step:
         return after
-    return (y if packing is None else packing.sequence(y)), after
+    return (results[0] if packing is None else packing.sequence(results[0])), after
 
 
-def _second_look(layer: Layer, module: Module) -> tuple[Runner | None, list[Any]]:
-    """Return as `Layer.read` what a changed module is now, with parameters that have gaps copied."""
-    if layer.learn(module, torch.get_num_threads()) is None:
-        return None, []
-    runner, parameters = layer.read(module)
-    assert runner is not None
-    parameters = [parameter.contiguous() for parameter in parameters]
-    return (runner if runner.fits(parameters) else None), parameters
+def _second_look(runner: Runner, x: Any) -> tuple[Runner, Packing | None, Any]:
+    """Return what runs an input that is no plain x of the net, how its rows are packed, and x; None: nothing does."""
+    if type(x) is PackedSequence:
+        runner = runner.time_major()
+        packing = _packing(runner, x)
+        return runner, packing, None if packing is None else x.data
+    x = _cast(runner, x)
+    return runner, None, x if type(x) in PLAIN and runner.takes(x) else None
 
 
 def _cast(runner: Runner, tensor: Any) -> Any:
@@ -78,7 +78,13 @@ def _cast(runner: Runner, tensor: Any) -> Any:
 def _packing(runner: Runner, packed: PackedSequence) -> Packing | None:
     """Return how a packed sequence is laid out, None where its data are none for this net."""
     data, sizes = packed.data, packed.batch_sizes
-    if data.dim() != 2 or not runner.takes(data[:, None]) or sizes.numel() == 0 or data.shape[0] != int(sizes.sum()):
+    if (
+        type(data) not in PLAIN
+        or data.dim() != 2
+        or not runner.takes(data[:, None])
+        or sizes.numel() == 0
+        or data.shape[0] != int(sizes.sum())
+    ):
         return None
     return Packing(packed)
 

@@ -1,0 +1,69 @@
+"""Models whose parameters do not change any more: their weights are rearranged once, for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
+from rnnfast.integrations.torch.calls import Runner
+from rnnfast.integrations.torch.forward import Forward
+from rnnfast.integrations.torch.layers import Layer, Module, against, names_of, net_of
+from rnnfast.integrations.torch.modules import Extended
+from rnnfast.net.description import Net
+from rnnfast.net.parameters import Parameters
+from rnnfast.problem import Array
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+class FrozenLayer(Layer):
+    """A module as it was when it was frozen, whatever becomes of its parameters and options."""
+
+    __slots__ = ("_arrays", "_net", "_runners")
+
+    def __init__(self, net: Net, arrays: dict[str, Array]) -> None:
+        super().__init__()
+        self._net, self._arrays = net, arrays
+        self._runners: dict[int, Runner] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._net, self._arrays)
+
+    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
+        """Return what runs the module's calls on as many threads as PyTorch uses now, and its parameters."""
+        threads = torch.get_num_threads()
+        runner = self._runners.get(threads)
+        if runner is None:
+            runner = Runner(self._net, threads, Parameters(self._arrays, self._net))
+            self._runners[threads] = runner
+        return runner, [*module.parameters(recurse=False)], None
+
+
+def freeze(model: ModelT) -> ModelT:
+    """Accelerate a model for inference: weights are copied and rearranged once, and used until `restore`; the model.
+
+    Changes of the parameters are not seen any more: call `freeze` again after them. A call that autograd would record,
+    or with dropout, raises RuntimeError: use `model.eval()` and `torch.inference_mode()`. Layers that are not served
+    run as before, as in `accelerate`.
+
+    >>> import torch
+    >>> model = freeze(torch.nn.Sequential(torch.nn.GRU(3, 4)).eval())
+    >>> with torch.inference_mode():
+    ...     y, h = model(torch.ones(5, 2, 3))
+    """
+    for module in accelerate(model).modules():
+        if is_accelerated(module) and against(module) is None:
+            weights = {name: getattr(module, name) for name in names_of(module)}
+            net = net_of(module, next(iter(weights.values())).dtype)
+            shapes = zip(net.shapes, weights.values(), strict=True)
+            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy()) for name, weight in shapes})
+            if isinstance(module, Extended):
+                module._layer = layer
+            else:
+                module.__dict__["forward"] = Forward(module, layer)
+    return model

@@ -1,0 +1,111 @@
+"""RNN, LSTM and GRU as PyTorch's, and with what those lack: lengths, masks, resets, more dropouts, cut gradients."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnfast.checks.values import probability, truth
+from rnnfast.integrations.torch.layers import Layer, against
+from rnnfast.integrations.torch.served import served
+from rnnfast.problem import MaskedOutput
+
+Memory = Literal["full", "checkpoint"] | int
+
+
+class Extended(nn.RNNBase):
+    """What the modules below have in common, over PyTorch's class that each is made from."""
+
+    rnnfast_options: tuple[str, ...] = ("input_dropout", "recurrent_dropout", "masked_output")
+    """Attributes that are options of the net."""
+
+    def __init__(
+        self,
+        *args: Any,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        masked_output: MaskedOutput = "zero",
+        memory: Memory = "full",
+        truncate: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.input_dropout = probability("input_dropout", input_dropout)
+        self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        self.masked_output, self.memory, self.truncate = masked_output, memory, truncate
+        self._layer = Layer()
+
+    def forward(
+        self, input: Any, hx: Any = None, *, lengths: Any = None, mask: Any = None, resets: Any = None
+    ) -> tuple[Any, Any]:
+        """Return y and the final state: h or, of an LSTM, (h, c). Arguments as those of PyTorch's class, and:
+
+        lengths: (B,) integers in 0..T; steps from there on are not live. mask: of x's leading axes, bool or uint8;
+        steps where it is zero are not live, leave the state alone and write zeros, or what `masked_output` says.
+        resets: of x's leading axes; the state is zeros before such a step. Raises ValueError and TypeError for others.
+        """
+        ragged = (lengths, mask, resets)
+        given = any(part is not None for part in ragged)
+        if given and isinstance(input, PackedSequence):
+            raise ValueError("a PackedSequence says its lengths itself: pass lengths, mask or resets with a padded x")
+        cut = None if self.memory == "full" and self.truncate is None else (self.memory, self.truncate)
+        found = served(self._layer, self, input, hx, ragged if given else None, cut)
+        if found is not NotImplemented:
+            return found  # type: ignore[no-any-return]
+        self._refuse_what_only_rnnfast_has(given)
+        return super().forward(input, hx)  # type: ignore[no-any-return]
+
+    def _refuse_what_only_rnnfast_has(self, given: bool) -> None:
+        """Raise TypeError where PyTorch's own code, which is to run a call, would leave something of it out."""
+        drops_out = self.training and (self.input_dropout > 0 or self.recurrent_dropout > 0)
+        if given or drops_out or not getattr(self, "reset_after", True) or self.truncate is not None:
+            reason = against(self) or "its input is no float32 or float64 tensor on the CPU like its parameters"
+            raise TypeError(f"rnnfast cannot run this {type(self).__name__} with what PyTorch's lacks: {reason}")
+
+
+class RNN(Extended, nn.RNN):
+    """`torch.nn.RNN` run by rnnfast. Arguments as there, and by name those of `LSTM`.
+
+    >>> import torch
+    >>> RNN(3, 4, nonlinearity="relu")(torch.ones(5, 2, 3), lengths=[5, 3])[0].shape
+    torch.Size([5, 2, 4])
+    """
+
+
+class LSTM(Extended, nn.LSTM):
+    """`torch.nn.LSTM` run by rnnfast. Arguments as there, and by name:
+
+    input_dropout: probability of dropping a feature of x, for a whole sequence.
+    recurrent_dropout: probability of dropping a unit of h in the recurrent product, for a whole sequence.
+    masked_output: what y holds at steps that are not live, "zero" or "hold", the last live output.
+    memory: "full" keeps what backward needs of every step; "checkpoint", or a number of bytes that this may take, runs
+        parts of the steps forward again in backward.
+    truncate: no gradient flows back over steps truncate, 2·truncate and so on.
+
+    State dicts, parameter names and results are those of PyTorch's class.
+
+    >>> import torch
+    >>> lstm = LSTM(3, 4, recurrent_dropout=0.1, truncate=2)
+    >>> y, (h, c) = lstm(torch.ones(5, 2, 3), resets=torch.zeros(5, 2, dtype=torch.bool))
+    >>> y.shape, isinstance(lstm, torch.nn.LSTM)
+    (torch.Size([5, 2, 4]), True)
+    """
+
+
+class GRU(Extended, nn.GRU):
+    """`torch.nn.GRU` run by rnnfast. Arguments as there, and by name those of `LSTM` and:
+
+    reset_after: False applies the reset gate before the recurrent product, as Cho et al. 2014 did.
+
+    >>> import torch
+    >>> GRU(3, 4, reset_after=False)(torch.ones(5, 2, 3))[0].shape
+    torch.Size([5, 2, 4])
+    """
+
+    rnnfast_options = (*Extended.rnnfast_options, "reset_after")
+
+    def __init__(self, *args: Any, reset_after: bool = True, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.reset_after = truth("reset_after", reset_after)
