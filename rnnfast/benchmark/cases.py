@@ -24,11 +24,13 @@ Call = Literal[
     "linear, net, linear",
     "linear, net, linear, backward",
 ]
+Part = Literal["", "grid", "large", "packed", "cells", "calls", "linear"]
 
 ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
+PARTS: tuple[str, ...] = get_args(Part)[1:]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Case:
     threads: int = 1
     kind: Kind = "dense"
     call: Call = ""
-    part: str = ""
+    part: Part = ""
 
     def __post_init__(self) -> None:
         if self.inputs == 0:
@@ -127,6 +129,7 @@ class Filter:
     steps: tuple[int, ...] | None = None
     batches: tuple[int, ...] | None = None
     hiddens: tuple[int, ...] | None = None
+    parts: tuple[str, ...] | None = None
     max_gflop: float = 30.0
     """Cases of more GFLOP forward are left out."""
 
@@ -138,6 +141,7 @@ class Filter:
             (case.steps, self.steps),
             (case.batch, self.batches),
             (case.hidden, self.hiddens),
+            (case.part, self.parts),
         ]
         return case.forward_flops <= self.max_gflop * 1e9 and all(
             allowed is None or value in allowed for value, allowed in wanted

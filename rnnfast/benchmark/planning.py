@@ -18,7 +18,8 @@ from rnnfast.examples.errors import UserError
 def make_plan(options: Options) -> session.Plan:
     """Return what the options ask for. Raises UserError where that is nothing, or cannot be had here."""
     session.check_threads(options.threads)
-    wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
+    sizes = options.steps, options.batch, options.hidden
+    wanted = Filter(options.cells, options.work, *sizes, options.parts, options.max_gflop)
     suite = list(_suite(options))
     cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case))
     plan = session.Plan(

@@ -70,7 +70,7 @@ def above(found: Sequence[Measurement], backends: tuple[str, ...]) -> Iterator[s
     """Say what a call inside another library costs above rnnfast's own, of calls that stand by themselves."""
     for row in found:
         own = next((name for name in backends if name in row.samples and name not in peers.INSIDE), None)
-        if row.case.part or own is None:
+        if row.case.part not in ("", "calls") or own is None:
             continue
         beside = row.samples[own]
         for name in set(peers.INSIDE).intersection(row.samples):

@@ -64,13 +64,14 @@ def overhead() -> Iterator[Case]:
 
 
 def torch() -> Iterator[Case]:
-    """PyTorch's modules, plain and accelerated: a grid, large sizes, packed batches, cells, and what a call costs."""
-    yield from grid((1, 16, 128), (1, 8, 32), (32, 128, 256, 512))
+    """PyTorch's modules, plain and accelerated, by parts; in `linear` a GRU between layers that run PyTorch's own threads."""
+    for case in grid((1, 16, 128), (1, 8, 32), (32, 128, 256, 512)):
+        yield replace(case, part="grid")
     for cell, work, sizes in product(THREE, BOTH, ((4, 1, 1024), (16, 8, 1024), (16, 128, 256), (4, 128, 1024))):
         yield Case(cell, *sizes, work, part="large")
     for cell, hidden in product(THREE, (128, 256)):
         yield Case(cell, 200, 32, hidden, "training", kind="ragged", part="packed")
-    tiny = Case("lstm", 1, 1, 8, call="module(x)")
+    tiny = Case("lstm", 1, 1, 8, call="module(x)", part="calls")
     yield from (tiny, replace(tiny, call="record"), replace(tiny, work="training", call="record, backward"))
     for cell, batch, hidden in product(THREE, (1, 8, 32), (32, 128, 512)):
         yield Case(cell, 1, batch, hidden, "training", call="cell(x, state), backward", part="cells")
@@ -79,7 +80,7 @@ def torch() -> Iterator[Case]:
         ("training", "linear, net, linear, backward"),
     )
     for steps, batch, hidden, (work, call) in product((16, 128), (1, 8, 32), (64, 256), calls):
-        yield Case("gru", steps, batch, hidden, work, call=call, part="between linear layers")
+        yield Case("gru", steps, batch, hidden, work, call=call, part="linear")
 
 
 def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
