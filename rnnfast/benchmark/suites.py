@@ -64,7 +64,7 @@ def overhead() -> Iterator[Case]:
 
 
 def torch() -> Iterator[Case]:
-    """PyTorch's modules, plain and accelerated, by parts; in `linear` a GRU between layers that run PyTorch's own threads."""
+    """PyTorch's modules, plain and accelerated, by parts; in `linear` a GRU stands between layers of PyTorch."""
     for case in grid((1, 16, 128), (1, 8, 32), (32, 128, 256, 512)):
         yield replace(case, part="grid")
     for cell, work, sizes in product(THREE, BOTH, ((4, 1, 1024), (16, 8, 1024), (16, 128, 256), (4, 128, 1024))):
