@@ -12,14 +12,16 @@ import numpy as np
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
 
 from rnnfast.examples.torch_runs import COMPARED, Run
 from rnnfast.problem import Array
 
 SEEN = [0, 2]
 """Of CartPole's observation: where the cart is, and how the pole leans."""
-ENVIRONMENTS, ROLLOUT, BATCH = 8, 64, 256
-UPDATES = 12
+ENVIRONMENTS, ROLLOUT, BATCH, EPOCHS = 8, 64, 256, 10
+HIDDEN, LEARNING_RATE = 64, 1e-3
+UPDATES = 16
 """Rollouts that are learned from, of 512 steps of all environments together."""
 EPISODES = 50
 """The last of them are averaged."""
@@ -56,11 +58,19 @@ class Losses(BaseCallback):
 
 def train(seed: int, changed: Callable[[Any], object], *, updates: int = UPDATES) -> Run:
     """Learn to balance; the result is the mean return, in steps survived, of the last episodes."""
-    environments = make_vec_env(_cart, ENVIRONMENTS, seed=seed)
+    environments = VecNormalize(make_vec_env(_cart, ENVIRONMENTS, seed=seed))
     ppo = RecurrentPPO(
-        "MlpLstmPolicy", environments, n_steps=ROLLOUT, batch_size=BATCH, n_epochs=4, seed=seed, device="cpu",
+        "MlpLstmPolicy",
+        environments,
+        learning_rate=LEARNING_RATE,
+        n_steps=ROLLOUT,
+        batch_size=BATCH,
+        n_epochs=EPOCHS,
         stats_window_size=EPISODES,
-    )  # fmt: skip
+        policy_kwargs={"lstm_hidden_size": HIDDEN},
+        seed=seed,
+        device="cpu",
+    )
     changed(ppo.policy)
     losses = Losses()
     start = time.perf_counter()
