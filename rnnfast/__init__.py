@@ -50,5 +50,5 @@ def __getattr__(name: str) -> Any:
     if name in ("diagnostics", "nn"):  # likewise
         return importlib.import_module(f"rnnfast.{name}")
     if name == "load_model":
-        return importlib.import_module("rnnfast.nn.model_file").load_model
+        return importlib.import_module("rnnfast.integrations.models").load_model
     raise AttributeError(f"module 'rnnfast' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The `rnnfast` command: info, demo, bench, and how it ends."""
+"""The `rnnfast` command: info, run, show, convert, demo, bench, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from rnnfast.benchmark import options as bench_options
 from rnnfast.checks.command_line import count, not_negative, positive, seed
+from rnnfast.commands import options as model_options
 from rnnfast.config import compiler_flags, version
 from rnnfast.examples.options import Options
 
@@ -75,6 +76,11 @@ def _bench(**options: Any) -> int:
     return _run("bench", "rnnfast.benchmark.command", bench_options.Options(**given))
 
 
+def _model(command: str) -> Callable[..., int]:
+    """Return what runs one of the commands that take a model's file."""
+    return lambda **options: _run(command, f"rnnfast.commands.{command}", model_options.Options(**options))
+
+
 def _run(name: str, module: str, options: Any) -> int:
     """Call `run` of a module that needs more than rnnfast does."""
     try:
@@ -107,8 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(run=_info)
     info.add_argument("--cflags", action="store_true", help="print what a C compiler needs to find rnnfast.h")
     info.add_argument("--libs", action="store_true", help="print what it needs to link the library")
+    model_options.add_run(_command(commands, "run", "stream a .wav or .npy through a model"))
+    model_options.add_show(_command(commands, "show", "show a model's layers, sizes and costs"))
+    model_options.add_convert(_command(commands, "convert", "write a model as C reads it"))
     _add_demo(commands.add_parser("demo", help="train a character model on real text for a minute"))
     _add_bench(commands.add_parser("bench", help="time every backend beside PyTorch, onnxruntime, OpenVINO and JAX"))
+    return parser
+
+
+def _command(commands: Any, name: str, said: str) -> argparse.ArgumentParser:
+    """Return the parser of a command that takes a model's file."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=said)
+    parser.set_defaults(run=_model(name))
     return parser
 
 

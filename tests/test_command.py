@@ -31,6 +31,11 @@ pytest.importorskip("threadpoolctl", reason="the demo needs threadpoolctl")
         ["demo", "--seed", str(2**64)],
         ["demo", "--cell", "hopfield"],
         ["demo", "--compare", "caffe"],
+        ["run", "model.nam", "in.wav"],
+        ["show"],
+        ["show", "model.pt", "--parts", "rnn=LSTM,rnn=GRU"],
+        ["convert", "model.nam"],
+        ["convert", "model.nam", "out.safetensors", "--dtype", "float16"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +95,7 @@ def test_a_wrong_number_of_threads_is_named(monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_command_alone_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 2
     printed, errors = capsys.readouterr()
-    for line in ("usage: rnnfast", "  info ", "  demo ", "  bench ", "  --version"):
+    for line in ("usage: rnnfast", "  info ", "  run ", "  show ", "  convert ", "  demo ", "  bench ", "  --version"):
         assert line in errors
     assert not printed
 

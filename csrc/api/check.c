@@ -46,6 +46,8 @@ static int32_t check_ranges(const rf_problem *p) {
   bool whole = p->t0 == 0 && p->t1 == p->steps;
   if (p->num_threads < 0) return RF_ERROR_RANGE;
   if (p->t0 < 0 || p->t0 > p->t1 || p->t1 > p->steps || (p->num_directions == 2 && !whole)) return RF_ERROR_RANGE;
+  /* The gradients of held outputs wait in the reserve between chunks. */
+  if (p->keep_reserve && p->masked_output == RF_MASKED_HOLD && !whole) return RF_ERROR_RANGE;
   if ((p->masked_output != RF_MASKED_ZERO && p->masked_output != RF_MASKED_HOLD) || !is_probability(p->dropout) ||
       !is_probability(p->input_dropout) || !is_probability(p->recurrent_dropout)) {
     return RF_ERROR_RANGE;

@@ -6,12 +6,14 @@
 
 /* The first record of which later ones are continuations ended here. */
 #define OLDEST_SIZE (offsetof(rf_problem, packed_bytes) + sizeof(size_t))
+/* Later fields fill up multiples of it, so that no size ends within a field and none is that of two versions. */
+#define RECORD_STEP _Alignof(rf_problem)
 
 int32_t rf_record_read(const rf_problem **p, rf_problem *room) {
   if (*p == NULL) return RF_ERROR_NULL;
   const size_t size = (*p)->struct_size;
   if (size == sizeof **p) return RF_OK;
-  if (size < OLDEST_SIZE || size > sizeof **p) return RF_ERROR_STRUCT_SIZE;
+  if (size < OLDEST_SIZE || size > sizeof **p || size % RECORD_STEP) return RF_ERROR_STRUCT_SIZE;
   memset(room, 0, sizeof *room);
   memcpy(room, *p, size);
   *p = room;
@@ -21,7 +23,9 @@ int32_t rf_record_read(const rf_problem **p, rf_problem *room) {
 int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t cell, int32_t dtype, int32_t num_layers,
                         int32_t num_directions, int64_t steps, int64_t batch, int64_t input_size, int64_t hidden_size) {
   if (problem == NULL) return RF_ERROR_NULL;
-  if (struct_size < OLDEST_SIZE || struct_size > sizeof *problem) return RF_ERROR_STRUCT_SIZE;
+  if (struct_size < OLDEST_SIZE || struct_size > sizeof *problem || struct_size % RECORD_STEP) {
+    return RF_ERROR_STRUCT_SIZE;
+  }
   const uint64_t outputs = (uint64_t)num_directions * (uint64_t)hidden_size; /* unsigned: sizes are not yet checked */
   const rf_problem made = {
       .struct_size = struct_size,

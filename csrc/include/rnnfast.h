@@ -130,11 +130,15 @@ typedef struct rf_problem {
 
   /* Memory of the caller, 64-byte aligned (`packed` too), and how many bytes each has. Nothing is touched where these are
    * fewer than a call needs. */
-  void *reserve; /* what backward needs of forward (consumed by it), or NULL: inference */
+  void *reserve; /* what backward needs of forward, and consumes unless keep_reserve says otherwise; NULL: inference */
   void *workspace;
   size_t workspace_bytes;
   size_t reserve_bytes;
   size_t packed_bytes; /* of `packed`, and of what rf_pack writes into */
+
+  int64_t keep_reserve; /* backward: 1: changes no byte of the reserve, so that any number of backwards, several at a
+                         * time too, go with one forward, the same bits each; the workspace holds gradients that otherwise replace
+                         * gates. RF_MASKED_HOLD then takes [0, T) only. 0: consumes the reserve */
 } rf_problem;
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,
@@ -174,8 +178,15 @@ RF_API int32_t rf_threads_shut_down(void);
 RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
 
 /* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
- * very record: sizes, t0, t1, dropouts, num_threads, and which of packed, reserve and state_grad_norms are NULL. With
- * num_threads = 0 it is room for as many threads as a call may use now; later calls fit themselves to it. */
+ * very record: sizes, t0, t1, dropouts, num_threads, keep_reserve, and which of packed, reserve and state_grad_norms are
+ * NULL. With num_threads = 0 it is room for as many threads as a call may use now; later calls fit themselves to it.
+ *
+ * rf_reserve_bytes is, whatever the instruction set, options, I and t0, t1, exactly
+ *
+ *     64 * B * D * (T * L * (s * row(n) + row(k * n)) + hold * row(n))
+ *
+ * where n = ceil(H / (64 / bytes of a number)); row(m) = m + 1 for even m >= 16, else m; s = 2 for lstm, else 1; k = 4 for
+ * lstm and gru, 3 for gru_before, 1 for the others; hold = 1 for RF_MASKED_HOLD, else 0. */
 RF_API int32_t rf_reserve_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);

@@ -34,6 +34,9 @@ static void backward_begin(struct rf_layer *l, struct backward *b) {
     zero_own(l, b->dh + row * stride);
     if (CELL_STATES > 1) zero_own(l, b->dc + row * stride);
   }
+  for (int64_t row = l->plan.row_from; row < l->plan.row_to && b->shared.held; row++) {
+    zero_own(l, b->shared.held + row * stride);
+  }
   rf_layer_wait(l);
 }
 
@@ -66,6 +69,7 @@ static void backward_block(struct rf_layer *l, struct backward *b, int64_t first
     b->overwrite = 0;
   }
   if (l->dx.base) input_gradients(l, b, first, end);
+  if (b->shared.d_gates && first > 0) rf_layer_wait(l); /* the next block's gradients go where this one's were read */
 }
 
 static void layer_backward(struct rf_layer *l) {

@@ -1,5 +1,5 @@
-/* backward_cell.h - the cell's gradient on the rows of one step: saved gates become gradients of their pre-activations, in
- * place, and what reaches the states before directly is left behind. */
+/* backward_cell.h - the cell's gradient on the rows of one step: saved gates become gradients of their pre-activations, and
+ * what reaches the states before directly is left behind. */
 #ifndef RF_BACKWARD_CELL_H
 #define RF_BACKWARD_CELL_H
 
@@ -30,9 +30,10 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
                                 int64_t panel) {
   const int64_t unit = panel * VEC_LANES;
   real *gates = b->gates_row[i];
+  const real *saved = phase + 1 == CELL_PHASES ? b->saved_row[i] : gates;
   double *squares = l->norms && phase + 1 == CELL_PHASES ? b->squares_row[i] + unit / UNITS * 2 : NULL;
   vec slots[CELL_SLOTS];
-  UNROLL for (int s = 0; s < CELL_SLOTS; s++) slots[s] = v_load(gates + slot_offset(panel, s));
+  UNROLL for (int s = 0; s < CELL_SLOTS; s++) slots[s] = v_load(saved + slot_offset(panel, s));
   struct past past = {.h = v_load(b->h_row[i] + unit), .h_dropped = v_load(b->h_dropped_row[i] + unit)};
   struct gradient d = {.h = v_load(b->dh_row[i] + unit), .h_dropped = v_set1(0)};
   if (CELL_STATES > 1) {

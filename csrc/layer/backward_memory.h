@@ -29,22 +29,24 @@ struct shared {
   real *operand[2]; /* of a block: what phase 0 under dropout and phase 1 multiplied W_hh with */
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
   double *squares; /* of a block: squared norms of dh and dc, for every block of units */
+  real *d_gates, *held; /* of a block: gradients of gates; (B, row): what the layer's `held` is. NULL: in the reserve */
 };
 
 /* Pointer arrays hold one entry per live row of a block, or of one step (`..._row`), or per row of weights (`left`,
- * `into`). `through_...`: the rows of a step whose gradient goes on to an earlier state. */
+ * `into`). `saved_row`: gates as forward left them, which become gradients in `gates_row`. `through_...`: the rows of a
+ * step whose gradient goes on to an earlier state. */
 struct backward {
   struct shared shared;
   struct inputs inputs;
   real *h0, *c0, *zeros, *dh, *dc, *masks, *d_operand;
   const real **gates, **x, **operand[CELL_PHASES];
   real **dx;
-  real **gates_row, **dh_row, **dc_row, **d_operand_row, **operand_row;
+  real **saved_row, **gates_row, **dh_row, **dc_row, **d_operand_row, **operand_row;
   const real **h_row, **h_dropped_row, **c_row, **c_next_row, **all_gates, **through_gates;
   real **through_to;
   double **squares_row;
   real *packed_gates, *sums, *room;
-  int overwrite;       /* no gradient of a weight has been written yet, and what is there does not count */
+  int overwrite; /* no gradient of a weight has been written yet, and what is there does not count */
   int64_t first_entry; /* of the block, among those of the plan of every row */
   const real **left;
   real **into;
@@ -82,6 +84,8 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.packed_h[p] = take_reals(arena, rows * hidden);
   }
   s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));
+  if (l->keep_reserve) s.d_gates = take_reals(arena, rows * gates_stride(l));
+  if (l->keep_reserve && l->hold) s.held = take_reals(arena, l->batch * stride);
   return s;
 }
 
@@ -106,6 +110,7 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   b.dx = take_pointers(arena, rows);
   for (int p = 0; p < CELL_PHASES; p++) b.operand[p] = take_pointers(arena, rows);
   b.gates_row = take_pointers(arena, batch);
+  b.saved_row = l->keep_reserve ? take_pointers(arena, batch) : b.gates_row;
   b.dh_row = take_pointers(arena, batch);
   b.dc_row = take_pointers(arena, batch);
   b.d_operand_row = take_pointers(arena, batch);
@@ -138,6 +143,11 @@ static int64_t own_entry(const struct rf_layer *l, const struct backward *b, int
   int64_t entry = l->all.start[visit];
   while (entry < l->all.start[visit + 1] && l->all.row[entry] < l->plan.row_from) entry++;
   return entry - b->first_entry;
+}
+
+/* Where the gates of an entry of a block become gradients: in place, unless there is room of a block's. */
+static inline real *gradient_row(const struct rf_layer *l, real *d_gates, int64_t entry, real *gates) {
+  return d_gates ? d_gates + entry * gates_stride(l) : gates;
 }
 
 /* The state that an entry of a plan started from. */

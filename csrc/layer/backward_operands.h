@@ -42,13 +42,14 @@ static struct rows gates_operand(const struct rf_layer *l, const real **row, int
 static int64_t block_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end) {
   const struct rf_plan *all = &l->all;
   const int64_t stride = state_stride(l);
+  real *d_gates = b->shared.d_gates;
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(all, visit);
     for (int64_t i = all->start[visit]; i < all->start[visit + 1]; i++, n++) {
       const int64_t row = all->row[i];
       const struct shared *s = &b->shared;
-      b->gates[n] = view_row(&l->gates, t, row);
+      b->gates[n] = gradient_row(l, d_gates, n, view_row(&l->gates, t, row));
       b->x[n] = s->dropped_x ? s->dropped_x + n * b->inputs.stride : view_row(&l->x, t, row);
       for (int p = 0; p < CELL_PHASES; p++) {
         b->operand[p][n] = s->operand[p] ? s->operand[p] + n * stride

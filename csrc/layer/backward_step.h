@@ -29,7 +29,7 @@ static void add_output_gradient(const struct rf_layer *l, const struct backward 
   const int64_t live = live_rows(&l->plan, visit), unit = l->unit_from, size = own_units(l);
   for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
     real *dh = b->dh + row * stride + unit;
-    real *held = l->hold ? (real *)l->held + row * stride + unit : NULL;
+    real *held = l->hold ? (b->shared.held ? b->shared.held : (real *)l->held) + row * stride + unit : NULL;
     const real *dy = l->dy.base ? view_row(&l->dy, t, row) + unit : NULL;
     if (i < live && l->plan.row[start + i] == row) {
       if (dy) add_row(dh, dy, size);
@@ -47,11 +47,14 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
   const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], stride = state_stride(l);
   const int64_t first_entry = own_entry(l, b, visit);
   const int start_wanted = l->dh0 || l->dc0;
+  real *d_gates = b->shared.d_gates;
   int64_t through = 0;
   for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
     const int64_t row = l->plan.row[start + i], previous = l->plan.previous[start + i];
     const int64_t entry = first_entry + i;
-    b->gates_row[i] = view_row(&l->gates, t, row);
+    real *gates = view_row(&l->gates, t, row);
+    b->saved_row[i] = gates;
+    b->gates_row[i] = gradient_row(l, d_gates, entry, gates);
     b->h_row[i] = b->h_dropped_row[i] = past_row(l, &l->states, b->h0, b->zeros, previous, row);
     b->dh_row[i] = b->dh + row * stride;
     if (CELL_STATES > 1) {

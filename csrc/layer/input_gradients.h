@@ -18,14 +18,15 @@
  * that are not live. Returns how many. */
 static int64_t input_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end,
                           int64_t column, int64_t columns, const real **gates) {
+  real *d_gates = b->shared.d_gates;
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
+    const int64_t entry = d_gates ? own_entry(l, b, visit) : 0;
     for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
       if (i < live && l->plan.row[start + i] == row) {
-        gates[n] = view_row(&l->gates, t, row);
+        gates[n] = gradient_row(l, d_gates, entry + i++, view_row(&l->gates, t, row));
         b->dx[n++] = view_row(&l->dx, t, row);
-        i++;
       } else if (l->dx_first) {
         zero_reals(view_row(&l->dx, t, row) + column, columns - column);
       }

@@ -85,6 +85,7 @@ struct rf_layer {
   /* Backward. */
   struct rf_view dy; /* base = NULL: zeros */
   void *held; /* (B, row) gradients on their way to the output they repeat, kept between chunks */
+  int keep_reserve; /* gradients of gates and held ones go to scratch, and not into what forward left */
   const void *dh_n, *dc_n;
   struct rf_view dx; /* base = NULL: not wanted */
   int dx_first, dx_last; /* this direction writes dx rather than adds to it; it finishes it */

@@ -139,6 +139,7 @@ struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direc
       .states = kept.states,
       .cells = kept.cells,
       .held = kept.held,
+      .keep_reserve = p->keep_reserve != 0,
       .norms = p->state_grad_norms ? p->state_grad_norms + 2 * k : NULL,
       .norms_stride = 2 * (int64_t)p->num_layers * p->num_directions,
   };

@@ -69,8 +69,12 @@ class Bound(Protocol):
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Any:
         """Write y and the final states; return what backward needs, the reserve, where the problem is recorded."""
 
-    def backward(self, reserve: Any, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
+    def backward(self, reserve: Any, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients; with overwrite=False those of the parameters are added to.
+
+        Consumes the reserve; with `keep` leaves it as it is, so that any number of calls, several at a time too, write
+        the same bits.
+        """
 
     def activations(self, reserve: Any) -> dict[str, Array]:
         """Post-activation gates by name and, of cells that have it, "c": each (L·D, T, B, H), zero where not live."""

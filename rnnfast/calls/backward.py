@@ -26,10 +26,11 @@ def backward(
     out: Any,
     accumulate: bool,
     monitor: bool,
+    keep: bool,
 ) -> Gradients[Any]:
     """Return the gradients of a recorded call. Arguments and errors as those of `Tape.backward`.
 
-    `spend` is called once all is well, and returns the reserve to use up.
+    `spend` is called once all is well, and returns the reserve to use up or, with `keep`, to leave as it is.
     """
     prepared, access, x, start, lengths, mask, resets, _, dense = call
     net = engine.net
@@ -50,7 +51,7 @@ def backward(
     seen = new_tuple(BackwardArrays, arrays)
     if out is not None and (given is None or not given.surely_apart(x, dy, mask, resets, start, d_final)):
         seen = _apart(seen, access, [array for array in (dx, *d_start, *d_parameters) if array is not None])
-    prepared.bound.backward(reserve, seen, overwrite=not accumulate)
+    prepared.bound.backward(reserve, seen, overwrite=not accumulate, keep=keep)
     return grads
 
 

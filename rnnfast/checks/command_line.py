@@ -1,4 +1,4 @@
-"""Words of the command line read as numbers within bounds, or as lists of numbers or names; argparse calls these."""
+"""Words of the command line read as numbers within bounds, lists of numbers or names, pairs; argparse calls these."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ def names_of(allowed: Collection[str] | None = None, *, none: bool = False) -> C
         return found
 
     return names
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Return the pairs NAME=VALUE between commas, in their order, each name once.
+
+    >>> pairs("rnn=LSTM,head=Linear")
+    {'rnn': 'LSTM', 'head': 'Linear'}
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not (equals and value) or name in found:
+            raise argparse.ArgumentTypeError(f"{part!r} is not NAME=VALUE, or {name!r} is there twice")
+        found[name] = value
+    return found
 
 
 def _number(kind: Callable[[str], Number], text: str, expected: str, fits: Callable[[Number], bool]) -> Number:

@@ -55,7 +55,7 @@ class Recurrent(Module, Generic[StateT]):
 
         The tape refers to the arguments' arrays and the parameters: change none of them before `backward`.
         `dropout_seed`, 0 to 2**64 - 1, fixes the dropout masks; without it every record has the module's next seed.
-        `keep` lets the tape serve any number of backwards, each at the price of a copy of what it holds.
+        `keep` lets the tape serve any number of backwards, of the same bits; on the device each works on a copy.
 
         `memory`: "full" keeps what backward needs of every step. "checkpoint" keeps the states between segments and in
         backward runs each segment forward again (Chen, Xu, Zhang and Guestrin 2016), about a third more work, with

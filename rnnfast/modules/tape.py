@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Generic, NoReturn
 
 from rnnfast.backends.common.layers import live_steps
@@ -59,7 +58,7 @@ class Tape(Generic[StateT]):
             monitor = truth("monitor", monitor)
         if accumulate is not False and (accumulate := truth("accumulate", accumulate)) and out is None:
             raise ValueError("accumulate=True adds to the gradients in out: pass out")
-        return backward(self._engine, call, self._spend, dy, d_state, need_x, out, accumulate, monitor)
+        return backward(self._engine, call, self._spend, dy, d_state, need_x, out, accumulate, monitor, self._keep)
 
     @property
     def ran_on(self) -> str:
@@ -117,9 +116,9 @@ class Tape(Generic[StateT]):
             self._refuse()
 
     def _spend(self) -> Any:
-        """Return the reserve to use up; with `keep` a copy of it."""
+        """Return the reserve, which with `keep` serves again, else is to be used up."""
         if self._keep:
-            return copy.deepcopy(self._recorded().reserve)
+            return self._recorded().reserve
         try:
             reserve = self._held.pop().reserve
         except IndexError:

@@ -73,14 +73,14 @@ def converted(
         raise TypeError(f"dtype is {dtype}, but this {net.name} computes in {net.dtype}: pass dtype={net.dtype.name!r}")
     found, faults = dict(arrays), []
     for name in [name for name in wanted if name in arrays and arrays[name].dtype != net.dtype]:
-        if dtype is not None and _is_real(arrays[name]):
-            found[name] = _cast(name, arrays[name], dtype)
+        if dtype is not None and is_real(arrays[name]):
+            found[name] = cast(name, arrays[name], dtype)
         else:
             faults.append((name, arrays[name]))
     if faults:
         said = ", ".join(f"{name} has dtype {_name_of(array.dtype)}" for name, array in faults)
         advice = "only real numbers of 16 bits or more are converted"
-        if dtype is None and all(_is_real(array) for _, array in faults):
+        if dtype is None and all(is_real(array) for _, array in faults):
             advice = f"pass dtype={net.dtype.name!r} to convert them"
             if all(array.dtype in DTYPES for _, array in faults):
                 advice += f", or make the {net.name} with dtype={faults[0][1].dtype.name!r}"
@@ -88,7 +88,8 @@ def converted(
     return found
 
 
-def _is_real(array: Array) -> bool:
+def is_real(array: Array) -> bool:
+    """Return whether these are real numbers, those of bfloat16 among them."""
     return array.dtype.kind == "f" or array.dtype == BFLOAT16
 
 
@@ -96,7 +97,8 @@ def _name_of(dtype: np.dtype[Any]) -> str:
     return ", ".join(dtype.names) if dtype.names else str(dtype)
 
 
-def _cast(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+def cast(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return real numbers as `dtype`, rounded to nearest even. Raises ValueError for those that it cannot hold."""
     if array.dtype == BFLOAT16:
         array = (array["bfloat16"].astype(np.uint32) << 16).view(np.float32)
     try:

@@ -1,39 +1,34 @@
-"""Models from files: every part made of its options and arrays, in the order of the file."""
+"""Models from what a file tells: every part made of its options and arrays, in the order in which they run."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping, Sequence
 
 from rnnfast.backends import choose
-from rnnfast.net import files, saved
+from rnnfast.net.saved import Part
 from rnnfast.nn import stored_parts
 from rnnfast.nn.sequential import Sequential
+from rnnfast.problem import Array
 
 
-def load_model(path: str | os.PathLike[str], *, backend: str | None = None) -> Sequential:
-    """Return the model that a file of rnnfast's holds: every net, layer and activation, in the order of the file.
+def made_of(parts: Sequence[Part], arrays: Mapping[str, Array], file: str, backend: str | None = None) -> Sequential:
+    """Return the model of these parts, whose arrays are called PART.NAME; a net alone, of no name, is the part "net".
 
-    A net that was saved alone is a model of one part, "net". Raises ValueError, which names the file and the part, for
-    one that does not tell its parts, has some of another kind or two of one name, and where options and arrays do not
-    fit; OSError where it cannot be read.
+    Raises ValueError, which names `file` and the part, for kinds that no model has, two parts of one name, and options
+    and arrays that do not fit.
 
-    >>> import rnnfast
-    >>> rnnfast.GRU(3, 4).save("gru.npz")
-    >>> rnnfast.load_model("gru.npz")
-    Sequential(net=GRU(3, 4))
+    >>> import numpy as np
+    >>> part = {"name": "head", "kind": "Linear", "options": {"in_features": 2, "out_features": 1, "bias": False}}
+    >>> made_of([part], {"head.weight": np.ones((1, 2), np.float32)}, "head.npz")
+    Sequential(head=Linear(weight (1, 2)))
     """
     if backend is not None:
         choose.select(backend)  # so that it is no fault of the file
-    arrays, metadata = files.load_with_metadata(path)
-    file = os.fspath(path)
-    described = saved.parts_in(metadata, file)
-    names = [part["name"] or "net" for part in described]
-    if not names:
-        raise ValueError(f"{file} does not tell what its arrays belong to: make the parts and call load of each")
+    names = [part["name"] or "net" for part in parts]
     if twice := [name for n, name in enumerate(names) if name in names[:n]]:
         raise ValueError(f"{file} has several parts called {twice[0]!r}, expected a name of its own for each")
     made, initial = {}, {}
-    for name, part in zip(names, described, strict=True):
+    for name, part in zip(names, parts, strict=True):
         with stored_parts.naming(f"{file}, part {name!r}"):
             made[name], initial[name] = stored_parts.made(part, arrays, backend)
     with stored_parts.naming(file):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,10 +26,6 @@ class Checkpoints:
     """Before each segment or, where none is recomputed, each piece, in the order of the visit; not before the first."""
     reserves: list[Any] = field(default_factory=list)
     """Of the pieces, where none is recomputed."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoints:
-        """For a tape that serves several backwards: they change no state."""
-        return Checkpoints(self.states, copy.deepcopy(self.reserves, memo))
 
 
 class Pieces:
@@ -67,11 +62,11 @@ class Pieces:
                 final[...] = last
         return kept
 
-    def backward(self, kept: Checkpoints) -> None:
-        """Write the gradients. Consumes the reserves."""
+    def backward(self, kept: Checkpoints, *, keep: bool = False) -> None:
+        """Write the gradients. Consumes the reserves, unless told to `keep` them."""
         problem, overwrite = self.problem, self.problem.overwrite
         after: Pair = problem.dh_n, problem.dc_n
-        for span, piece in self.recorded_backward(kept):
+        for span, piece in self.recorded_backward(kept, consume=not keep):
             edge = span[self.direction]
             first, cut = edge in (0, problem.steps), edge % self.plan.chunk == 0
             piece.overwrite, (piece.dh_n, piece.dc_n) = overwrite, after
@@ -80,7 +75,7 @@ class Pieces:
             live = self.live(piece) if self.ragged else None
             if self.held is not None and live is not None:
                 self.held.enter(piece, live)
-            whole.backward(piece)
+            whole.backward(piece, keep=keep and not self.plan.recomputes)
             overwrite = overwrite and live is not None and not live.any()  # gradients were written, if not as zeros
             after = piece.dh0, piece.dc0
             if not (first or cut):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,9 +27,6 @@ class Reserve:
     dropout_seed: int
     inputs: tuple[Any, ...]
     """x, the states before the first step, lengths, mask and resets, for activations that are recomputed."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        return replace(self, runs=copy.deepcopy(self.runs, memo))
 
 
 class Segmented:
@@ -67,8 +63,8 @@ class SegmentedCall:
             reserve.runs.append(Pieces(self.backend, part, self.plan).forward())
         return reserve
 
-    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients. Consumes the reserve."""
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients. Consumes the reserve, unless told to `keep` it."""
         problem = self._with_inputs(arrays.x, arrays.start, arrays.lengths, arrays.mask, arrays.resets)
         problem.dropout_seed, problem.overwrite = reserve.dropout_seed, overwrite
         problem.dh_n, problem.dc_n = self._states(arrays.d_final)
@@ -82,7 +78,7 @@ class SegmentedCall:
             dy, dx = dx, np.empty_like(reserve.below[layer - 1]) if layer else problem.dx
             for k, part in list(enumerate(parts))[2 * layer : 2 * layer + 2]:
                 part.x, part.dy, part.dx = self._input(problem, reserve, layer), own_features(dy, part), dx
-                Pieces(self.backend, part, self.plan).backward(reserve.runs[k])
+                Pieces(self.backend, part, self.plan).backward(reserve.runs[k], keep=keep)
                 if part.only_direction and problem.state_grad_norms is not None and part.state_grad_norms is not None:
                     problem.state_grad_norms[:, k] = part.state_grad_norms[:, 0]
 

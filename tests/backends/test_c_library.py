@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve"
     filled = {
         *others.split(),
         *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
@@ -53,7 +52,10 @@ def test_every_field_of_the_record_is_filled() -> None:
         *(f"d_{name}" for name in record.WEIGHTS),
         *(f"{name}{field}" for name in c_records.SEQUENCES for field in ("", "_stride_t", "_stride_b")),
     }
-    assert filled == {name for name, _ in ffi.typeof("rf_problem").fields}
+    fields = ffi.typeof("rf_problem").fields
+    assert filled == {name for name, _ in fields}
+    _, last = fields[-1]
+    assert last.offset + ffi.sizeof(last.type) == ffi.sizeof("rf_problem")  # else a later field had no size of its own
 
 
 FORWARD = """
@@ -168,13 +170,10 @@ def test_backward_needs_a_recorded_forward() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 100_000])
-def test_blocks_and_their_copies_are_aligned(size: int) -> None:
+def test_blocks_are_aligned(size: int) -> None:
     block = Block(size)
-    block.bytes[:] = 7
-    twin = copy.deepcopy(block)
-    block.bytes[:] = 0
-    assert twin.bytes.size >= size and (twin.bytes == 7).all()
-    assert block.bytes.ctypes.data % 64 == twin.bytes.ctypes.data % 64 == 0
+    assert block.bytes.size >= size
+    assert block.bytes.ctypes.data % 64 == 0
 
 
 def test_only_a_small_workspace_is_kept() -> None:

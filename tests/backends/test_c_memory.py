@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_records import Record
+from bits import assert_same_bits
+from c_records import GUARD, Call
 from programs import run, tool
 from support import Spec, copy_of, make_problem, outputs_of
 
@@ -26,7 +27,6 @@ CSRC = TESTS.parents[1] / "csrc"
 NET = Spec(steps=6, batch=3, input_size=5, hidden_size=9, layers=2, directions=2, dropout=0.2, masked_output="hold")
 MANY_ROWS = Spec(steps=20, batch=64, input_size=24, hidden_size=64, lengths=True)
 BUFFERS = {"workspace": "WORKSPACE", "reserve": "RESERVE", "packed": "PACKED"}
-GUARD = 4096
 RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
 
 
@@ -35,43 +35,6 @@ def number_of_threads_restored() -> Any:
     n = c.get_num_threads()
     yield
     c.set_num_threads(n)
-
-
-class Call(Record):
-    """A call with buffers of exactly the bytes that the library asks for, poison before and behind them."""
-
-    def __init__(self, problem: Problem, num_threads: int = 1) -> None:
-        super().__init__(problem)
-        self.ffi, self.lib = self.template.ffi, self.template.lib
-        self.record.num_threads = num_threads
-        self.memory: dict[str, Any] = {}
-        self.give("packed")
-        self.succeed("rf_pack", self.record.packed)
-        self.give("reserve")
-        self.give("workspace")
-
-    def give(self, name: str) -> None:
-        """This buffer, as large as the library says."""
-        size = self.template.size(name)
-        self.memory[name] = block = Block(size + 2 * GUARD).bytes
-        block[:] = 0xA5
-        setattr(self.record, name, self.ffi.from_buffer("char *", block) + GUARD)
-        setattr(self.record, name + "_bytes", size)
-
-    def status(self, function: str, *arguments: Any) -> int:
-        return int(getattr(self.lib, function)(self.record, *arguments))
-
-    def succeed(self, function: str, *arguments: Any) -> None:
-        assert self.status(function, *arguments) == self.lib.RF_OK
-        for name, block in self.memory.items():
-            size = getattr(self.record, name + "_bytes")
-            assert (block[:GUARD] == 0xA5).all() and (block[GUARD + size :] == 0xA5).all(), name
-
-    def refuse(self, status: str, function: str, *arguments: Any) -> None:
-        """Nothing is written where a call is refused."""
-        before = {name: block.copy() for name, block in self.memory.items()}
-        assert self.status(function, *arguments) == getattr(self.lib, status)
-        assert all((before[name] == block).all() for name, block in self.memory.items())
 
 
 def recorded(problem: Problem) -> Call:
@@ -217,10 +180,24 @@ def test_one_direction_of_several_layers_is_refused(only_direction: int) -> None
 def test_a_record_of_another_size_is_refused() -> None:
     call = Call(make_problem(Spec()))
     size = call.record.struct_size
-    for other in (size + 8, 2 * size, size - 8, 8, 0):
+    oldest = call.ffi.offsetof("rf_problem", "packed_bytes") + call.ffi.sizeof("size_t")
+    for other in (size + 8, 2 * size, size - 4, oldest - 8, 8, 0):
         call.record.struct_size = other
         for function, *arguments in (("rf_forward",), ("rf_workspace_bytes", call.ffi.new("size_t *"))):
             call.refuse("RF_ERROR_STRUCT_SIZE", function, *arguments)
+
+
+def test_an_older_record_ends_where_it_says() -> None:
+    """What lies behind its end is none of the record."""
+    problem = make_problem(NET)
+    old, expected = recorded(copy_of(problem)), recorded(problem)
+    expected.succeed("rf_backward")
+    old.record.keep_reserve = 1
+    old.record.struct_size = old.ffi.offsetof("rf_problem", "packed_bytes") + old.ffi.sizeof("size_t")
+    before = old.memory["reserve"].copy()
+    old.succeed("rf_backward")
+    assert not np.array_equal(old.memory["reserve"], before)
+    assert_same_bits(outputs_of(old.problem), outputs_of(problem))
 
 
 @pytest.fixture

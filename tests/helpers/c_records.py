@@ -11,6 +11,8 @@ from rnnfast.backends.c.record import WEIGHTS, Template
 from rnnfast.problem import Problem
 
 SEQUENCES = ("x", "y", "dy", "dx")
+GUARD = 4096
+"""Bytes before and behind a buffer that must stay as they are."""
 DENSE = ("h0", "c0", "h_n", "c_n", "dh_n", "dc_n", "dh0", "dc0", "lengths", "mask", "resets", "state_grad_norms")
 
 
@@ -35,6 +37,43 @@ class Record:
         scratch = workspace(self.template.size("workspace"))
         self.record.workspace, self.record.workspace_bytes = scratch.pointer, scratch.size
         check(getattr(self.template.lib, name)(self.record), self.problem.variant)
+
+
+class Call(Record):
+    """A call with buffers of exactly the bytes that the library asks for, poison before and behind them."""
+
+    def __init__(self, problem: Problem, num_threads: int = 1) -> None:
+        super().__init__(problem)
+        self.ffi, self.lib = self.template.ffi, self.template.lib
+        self.record.num_threads = num_threads
+        self.memory: dict[str, Any] = {}
+        self.give("packed")
+        self.succeed("rf_pack", self.record.packed)
+        self.give("reserve")
+        self.give("workspace")
+
+    def give(self, name: str) -> None:
+        """This buffer, as large as the library says."""
+        size = self.template.size(name)
+        self.memory[name] = block = Block(size + 2 * GUARD).bytes
+        block[:] = 0xA5
+        setattr(self.record, name, self.ffi.from_buffer("char *", block) + GUARD)
+        setattr(self.record, name + "_bytes", size)
+
+    def status(self, function: str, *arguments: Any) -> int:
+        return int(getattr(self.lib, function)(self.record, *arguments))
+
+    def succeed(self, function: str, *arguments: Any) -> None:
+        assert self.status(function, *arguments) == self.lib.RF_OK
+        for name, block in self.memory.items():
+            size = getattr(self.record, name + "_bytes")
+            assert (block[:GUARD] == 0xA5).all() and (block[GUARD + size :] == 0xA5).all(), name
+
+    def refuse(self, status: str, function: str, *arguments: Any) -> None:
+        """Nothing is written where a call is refused."""
+        before = {name: block.copy() for name, block in self.memory.items()}
+        assert self.status(function, *arguments) == getattr(self.lib, status)
+        assert all((before[name] == block).all() for name, block in self.memory.items())
 
 
 def reserve_of(problem: Problem, fill: int | None = None) -> Block:

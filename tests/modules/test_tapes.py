@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -92,6 +93,59 @@ def test_a_tape_serves_once_unless_kept(kind: str) -> None:
     assert_same(kept.backward(dy), expected)
     assert_same(kept.backward(dy), expected)
     assert_same(kept.gates(), gates)
+
+
+# Few units: the C backend keeps such a reserve small. Segments: some recomputed, and all kept, but cut.
+KEPT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({}, {}),
+    "few units": ({"hidden_size": 3, "dtype": "float32"}, {}),
+    "held": ({"masked_output": "hold"}, {}),
+    "layers": ({"num_layers": 2, "bidirectional": True, "masked_output": "hold"}, {}),
+    "dropout": ({"num_layers": 2, "dropout": 0.4, "input_dropout": 0.3, "recurrent_dropout": 0.2}, {}),
+    "segments": ({"num_layers": 2, "masked_output": "hold"}, {"memory": "checkpoint"}),
+    "two directions in segments": ({"bidirectional": True}, {"memory": "checkpoint"}),
+    "truncated": ({"num_layers": 2}, {"truncate": 70}),
+}
+RUNNABLE = [name for name, reason in rnnfast.backends().items() if reason is None]
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("backend", RUNNABLE)
+@pytest.mark.parametrize("options", KEPT)
+def test_a_kept_tape_gives_the_same_bits_every_time(options: str, backend: str, kind: str) -> None:
+    of_net, of_call = KEPT[options]
+    net = KINDS[kind](**{"input_size": I, "hidden_size": H, **OPTIONS, **of_net, "backend": backend})
+    steps, rng = 150, np.random.default_rng(1)
+    x, lengths = normal(steps, 4, I).astype(net.parameters["bias_hh_l0"].dtype), np.array([steps, 0, 31, 140])
+    ragged = {"lengths": lengths, "mask": rng.random((steps, 4)) < 0.8, "resets": rng.random((steps, 4)) < 0.1}
+    y, state, tape = net.record(x, **ragged, **of_call, dropout_seed=2)
+    expected = tape.backward(y, state)
+    y, state, kept = net.record(x, **ragged, **of_call, dropout_seed=2, keep=True)
+    gates = kept.gates()
+    for _ in range(3):
+        got = kept.backward(y, state)
+        for one, other in ((got.x, expected.x), *zip(parts(got.state), parts(expected.state), strict=True)):
+            np.testing.assert_array_equal(one, other)
+        for name, gradient in expected.params.items():
+            np.testing.assert_array_equal(got.params[name], gradient, err_msg=name)
+    for name, gate in kept.gates().items():
+        np.testing.assert_array_equal(gate, gates[name])
+    assert kept.nbytes
+
+
+@pytest.mark.parametrize("backend", ["c", "reference"])
+def test_a_kept_tape_is_not_copied(backend: str) -> None:
+    if backend not in RUNNABLE:
+        pytest.skip(str(rnnfast.backends()[backend]))
+    net = rnnfast.LSTM(8, 64, seed=0, backend=backend)
+    x = normal(200, 8, 8).astype(np.float32)
+    y, _, tape = net.record(x, keep=True)
+    gradients = tape.backward(y)
+    tracemalloc.start()
+    tape.backward(y, out=gradients)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < tape.nbytes / 2
 
 
 @EVERY_KIND

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 
 import numpy as np
@@ -45,6 +44,7 @@ class Bound:
             self.template.pack(problem)
         self.idle_forward: list[Slot] = []
         self.idle_backward: list[Slot] = []
+        self.idle_keeping: list[Slot] = []
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
@@ -99,22 +99,22 @@ class Bound:
             reserve.shrink(self.shape[-1], self.dtype)
         return reserve
 
-    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients. Consumes the reserve."""
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients. Consumes the reserve, unless told to `keep` it."""
         x, dy, d_final, dx, d_start, d_parameters, norms, start, lengths, mask, resets, dense, parameters = arrays
-        idle = self.idle_backward
+        idle = self.idle_keeping if keep else self.idle_backward
         try:
             slot = idle.pop()
         except IndexError:
             slot = None
         if slot is None or slot.threads != self.rf_get_num_threads():
-            slot = self.slot(backward=True)
+            slot = self.slot(backward=True, keep=keep)
         if parameters is not None:
             slot.addresses[0 : len(parameters)] = parameters
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
         if self.shrinks:
-            reserve.grow()
+            reserve = reserve.grown()
         if reserve.ragged is not None:
             self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
         wanted = self.null
@@ -157,8 +157,7 @@ class Bound:
         slot, ffi = self.slot(backward=True), self.template.ffi
         record, scratch = slot.record, slot.scratch or workspace(slot.size)
         if self.shrinks:
-            reserve = copy.deepcopy(reserve)  # the tape keeps it small
-            reserve.grow()
+            reserve = reserve.grown()
         record.workspace, record.reserve = scratch.pointer, reserve.pointer
         if reserve.ragged is not None:
             self.array_ragged(record, *map(id, reserve.ragged))
@@ -169,9 +168,10 @@ class Bound:
                 check(self.lib.rf_activation(record, k, gate, ffi.from_buffer("void *", out)), self.variant)
         return found
 
-    def slot(self, *, backward: bool) -> Slot:
+    def slot(self, *, backward: bool, keep: bool = False) -> Slot:
         """Return a record for a call in progress, made for as many threads as it may use now."""
-        return Slot(self.template, self.reserve_size, self.num_threads or get_num_threads(), backward=backward)
+        threads = self.num_threads or get_num_threads()
+        return Slot(self.template, self.reserve_size, threads, backward=backward, keep=keep)
 
     def reserve_bytes(self) -> int:
         """Return the bytes that a reserve takes."""

@@ -59,17 +59,12 @@ class Block:
         ffi, _ = library()
         return ffi.cast("void *", self.bytes.ctypes.data)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Block:
-        copy = Block(self.size)
-        copy.bytes[:] = self.bytes
-        return copy
-
 
 class Reserve(Block):
     """Memory that a recorded run left for backward, and the numbers that backward needs again.
 
     The library gives every gate and state of a row a line of its own, however few units there are. `shrink` keeps what
-    they fill of it, and `grow` lays it out again.
+    they fill of it, and `grown` lays it out again.
     """
 
     __slots__ = ("_kept", "dropout_seed", "ragged")
@@ -83,23 +78,17 @@ class Reserve(Block):
         self._kept = self._lines(dtype)[:, :units].copy()
         self.buffer = np.empty(0, np.uint8)
 
-    def grow(self) -> None:
-        """Be as the library wrote it, zeros behind the units."""
-        if self._kept is not None:
-            self.buffer, kept = np.zeros(room(self.size), np.uint8), self._kept
-            self._lines(kept.dtype)[:, : kept.shape[1]] = kept
-            self._kept = None
+    def grown(self) -> Reserve:
+        """Return one as the library wrote it, zeros behind the units; this one stays small."""
+        kept = self._kept
+        if kept is None:
+            return self
+        grown = Reserve(np.zeros(room(self.size), np.uint8), self.size, self.dropout_seed, self.ragged)
+        grown._lines(kept.dtype)[:, : kept.shape[1]] = kept
+        return grown
 
     def _lines(self, dtype: np.dtype[Any]) -> Array:
         return self.bytes.view(dtype).reshape(-1, ALIGNMENT // dtype.itemsize)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        copy = Reserve(np.empty_like(self.buffer), self.size, self.dropout_seed, self.ragged)
-        if self._kept is None:
-            copy.bytes[:] = self.bytes
-        else:
-            copy._kept = self._kept.copy()
-        return copy
 
 
 def workspace(size: int) -> Block:

@@ -17,13 +17,15 @@ class Slot:
 
     __slots__ = ("addresses", "ids", "record", "scratch", "size", "tables", "threads")
 
-    def __init__(self, template: Template, reserve_size: int, threads: int, *, backward: bool) -> None:
+    def __init__(
+        self, template: Template, reserve_size: int, threads: int, *, backward: bool, keep: bool = False
+    ) -> None:
         ffi, self.record = template.ffi, template.copy()
         self.addresses: Any = template.own_tables(self.record) if template.brings else None
         self.record.num_threads = self.threads = threads
         self.record.reserve_bytes, some = reserve_size, ffi.cast("void *", ALIGNMENT)
         if backward:
-            self.record.packed = ffi.NULL
+            self.record.packed, self.record.keep_reserve = ffi.NULL, keep
             # All that may be asked for is counted.
             self.record.reserve, self.record.state_grad_norms = some, ffi.cast("double *", some)
         self.size = self.record.workspace_bytes = template.size("workspace", self.record)

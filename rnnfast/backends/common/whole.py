@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -18,10 +17,6 @@ class Recorded(NamedTuple):
     bound: Bound
     kept: Any
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Recorded:
-        """Copy what a backward uses up; the prepared call serves any number."""
-        return Recorded(self.bound, copy.deepcopy(self.kept, memo))
-
 
 def forward(binder: Binder, problem: Problem) -> None:
     """Write y and final states; with `record`, keep in `reserve` what the functions below need."""
@@ -35,10 +30,14 @@ def forward(binder: Binder, problem: Problem) -> None:
         problem.reserve = Recorded(bound, kept)
 
 
-def backward(problem: Problem) -> None:
-    """Write dx, dh0, dc0 and, added or with `overwrite`, the parameters' gradients. Consumes `reserve`."""
+def backward(problem: Problem, *, keep: bool = False) -> None:
+    """Write dx, dh0, dc0 and, added or with `overwrite`, the parameters' gradients.
+
+    Consumes `reserve`; with `keep` it serves again.
+    """
     bound, kept = _recorded(problem)
-    problem.reserve = None
+    if not keep:
+        problem.reserve = None
     assert problem.x is not None
     d_final, d_start = (_states(problem, *names) for names in (("dh_n", "dc_n"), ("dh0", "dc0")))
     arrays = BackwardArrays(
@@ -54,7 +53,7 @@ def backward(problem: Problem) -> None:
         problem.mask,
         problem.resets,
     )
-    bound.backward(kept, arrays, overwrite=problem.overwrite)
+    bound.backward(kept, arrays, overwrite=problem.overwrite, keep=keep)
 
 
 def activations(problem: Problem) -> dict[str, Array]:

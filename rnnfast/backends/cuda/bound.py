@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,8 +33,8 @@ GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reser
 class Bound:
     """Calls of one problem with one layout, on NumPy's arrays or on arrays of a library on the device.
 
-    Its `run`, `backward` and the rest are the contract's; a reserve is the call's `Recording`, and can be deep-copied
-    where backward shall have it twice. Launches are prepared once; threads take turns to start them.
+    Its `run`, `backward` and the rest are the contract's; a reserve is the call's `Recording`. Launches are prepared
+    once; threads take turns to start them.
     """
 
     def __init__(self, device: Device, problem: Problem, layout: Layout) -> None:
@@ -75,11 +76,16 @@ class Bound:
         against = reason_against_call(problem, self.device.limits.capability)
         return against or reason_against_device(self.device, problem)
 
-    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters."""
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters.
+
+        Consumes the reserve or, with `keep`, a copy of it.
+        """
         x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
+        if keep:
+            reserve = copy.deepcopy(reserve)
         with self.device.current(), self._turn:
             self.device.driver.check_waits()
             call = reserve.call.again()

@@ -51,8 +51,9 @@ class Bound:
             sequences.write(half, entries, y, h_after)
         return reserve
 
-    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve."""
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients; with overwrite=False those of the parameters are added to. Consumes the reserve or,
+        with `keep`, works on copies of a layer and direction at a time."""
         x, dy, d_final, dx, d_start, d_parameters, norms, *_ = arrays
         problem, entries, x_mask, sequences = self.problem, reserve.entries, reserve.x_masks[0], self.sequences
         what, to, apart = 0 if overwrite else ADD, None, False
@@ -63,7 +64,7 @@ class Bound:
         none, halves = self.net.none, range(len(self.cuts))
         d_outputs = [none if dy is None else sequences.output_gradient(half, entries, dy) for half in halves]
         states = *self.given(d_final), *self.wanted(d_start)
-        wanted = Wanted(to, d_parameters, norms, what)
+        wanted = Wanted(to, d_parameters, norms, what, keep)
         self.net.backward(reserve, sequences.rows(x, entries), d_outputs, states, wanted)
         if dx is not None and to is not None and apart:
             sequences.add_or_write(dx, times(to, x_mask), entries, add=problem.only_direction == 2)

@@ -11,6 +11,7 @@ from rnnfast.backends.numba.dropout import Dropout
 from rnnfast.backends.numba.entries import Entries
 from rnnfast.backends.numba.layer import Layer
 from rnnfast.backends.numba.reserves import Reserve
+from rnnfast.backends.numba.scratch import scratch
 from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, LOOP, W_HH, W_IH
 from rnnfast.problem import Array, Problem
 
@@ -27,6 +28,8 @@ class Wanted(NamedTuple):
     norms: Array | None
     what: int
     """ADD, ADD_INPUT or both: what is added to."""
+    keep: bool
+    """The reserve serves again."""
 
 
 class Net:
@@ -105,7 +108,11 @@ class Net:
             what |= W_IH | W_HH | (BIAS if each > 2 else 0)
         if wanted.norms is not None:
             norms = np.zeros((reserve.entries.count, 2))
-        layer.backward(reserve.entries, what, (*passed, reserve.numbers[k], *gradients, norms))
+        numbers = reserve.numbers[k]
+        if wanted.keep:  # its gates become their gradients
+            numbers, kept = scratch("gradients", numbers.size, numbers.dtype), numbers
+            numbers[:] = kept
+        layer.backward(reserve.entries, what, (*passed, numbers, *gradients, norms))
         if wanted.norms is not None:
             wanted.norms[:, k] = np.sqrt(reserve.entries.sums(norms))
 

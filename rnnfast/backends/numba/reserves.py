@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from rnnfast.problem import CELLS, Array, Problem
 
 @dataclass(slots=True)
 class Reserve:
-    """The arrays; backward changes the gates among the numbers."""
+    """The arrays; backward changes the gates among the numbers, unless it keeps them."""
 
     entries: Entries
     cuts: Sequence[Array]
@@ -26,10 +25,6 @@ class Reserve:
     """Of each layer, flat; of the first nothing, as backward is given x."""
     numbers: list[Array] = field(default_factory=list)
     """Of each layer and direction: what `Kept` describes."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Reserve:
-        """Return one that serves one more backward."""
-        return Reserve(self.entries, self.cuts, self.x_masks, self.inputs, [a.copy() for a in self.numbers])
 
 
 def activations(problem: Problem, layers: Iterable[Layer], reserve: Reserve) -> dict[str, Array]:

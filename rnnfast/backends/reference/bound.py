@@ -30,8 +30,11 @@ class Bound:
         with np.errstate(all="ignore"):
             return net.forward(self.problem, arrays, dropout_seed)
 
-    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True) -> None:
-        """Write the gradients; with overwrite=False those of the parameters are added to. x is not read again."""
+    def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
+        """Write the gradients; with overwrite=False those of the parameters are added to. x is not read again.
+
+        Keeps the reserve in any case.
+        """
         arrays = arrays._replace(
             dy=None if arrays.dy is None else self.layout.sequence(arrays.dy),
             dx=None if arrays.dx is None else self.layout.sequence(arrays.dx),

@@ -9,10 +9,13 @@ from typing import TypeVar
 from torch import nn
 
 from rnnfast.backends.c import backend as c
-from rnnfast.integrations.torch.forward import Forward
-from rnnfast.integrations.torch.layers import KINDS, Layer, against, kind_of
+from rnnfast.integrations.torch.forward import Forward, refuse_script
+from rnnfast.integrations.torch.layers import KINDS, against, kind_of
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 
+HOOK_OF_SCRIPT = "__prepare_scriptable__"
+"""Where torch.jit.script looks first."""
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
@@ -35,7 +38,7 @@ def accelerate(model: ModelT) -> ModelT:
     """
     for module in _modules(model):
         if not is_accelerated(module) and against_acceleration(module) is None:
-            module.__dict__["forward"] = Forward(module)
+            module.__dict__ |= {"forward": Forward(module), HOOK_OF_SCRIPT: refuse_script}
     return model
 
 
@@ -118,7 +121,7 @@ def _restore(module: nn.Module) -> None:
     if isinstance(module, Extended):
         module._layer = Layer()
     elif is_accelerated(module):
-        del module.__dict__["forward"]
+        del module.__dict__["forward"], module.__dict__[HOOK_OF_SCRIPT]
 
 
 def _served() -> str:

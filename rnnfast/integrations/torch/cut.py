@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,17 +60,18 @@ class CutCall:
         ragged: Ragged = NOT_RAGGED,
         wanted: Wanted = ALL,
         keep: bool = False,
+        addresses: Sequence[int] | None = None,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor] | None]:
         """Return the gradients as `Runner.backward`."""
         engine, call = self._recorded[0]
-        spent = copy.deepcopy(call.reserve) if keep else call.reserve
         if not keep:
             self._recorded = []
         d_final = _joined([None if part is None else part.detach().numpy() for part in d_state])
         dy_array = None if dy is None else dy.detach().numpy()
-        grads = backward(engine, call, lambda: spent, dy_array, d_final, wanted.x, None, False, False)
+        grads = backward(engine, call, lambda: call.reserve, dy_array, d_final, wanted.x, None, False, False, keep)
         dx = None if grads.x is None else from_numpy(grads.x)
-        return dx, [*map(from_numpy, grads.states)], [*map(from_numpy, grads.params.values())]
+        d_start = [*map(from_numpy, grads.states)] if wanted.state else []
+        return dx, d_start, [*map(from_numpy, grads.params.values())] if wanted.parameters else None
 
 
 def _joined(parts: list[Any]) -> Any:

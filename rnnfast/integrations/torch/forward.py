@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from rnnfast.integrations.torch.layers import Layer, Module
+from rnnfast.integrations.torch.layers import Module
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 
 _is_tracing = torch._C._get_tracing_state
@@ -41,10 +42,10 @@ class Forward:
         module = self._module()
         return type(self)(memo.get(id(module), module), copy.deepcopy(self._layer, memo))
 
-    @property
-    def __globals__(self) -> Any:
-        """Refuse what torch.jit.script, which compiles the source of a forward, asks for first."""
-        raise RuntimeError(
-            "rnnfast runs this layer, which torch.jit.script cannot compile: call "
-            "rnnfast.integrations.torch.restore(model) before it"
-        )
+
+def refuse_script() -> None:
+    """Refuse what torch.jit.script asks of a module before it compiles anything."""
+    raise RuntimeError(
+        "rnnfast runs this layer, which torch.jit.script cannot compile: call "
+        "rnnfast.integrations.torch.restore(model) before it"
+    )

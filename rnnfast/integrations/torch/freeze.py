@@ -12,7 +12,8 @@ from torch import nn
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forward import Forward
-from rnnfast.integrations.torch.layers import Layer, Module, against, names_of, net_of
+from rnnfast.integrations.torch.layers import Module, against, names_of, net_of
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -61,7 +62,7 @@ def freeze(model: ModelT) -> ModelT:
             weights = {name: getattr(module, name) for name in names_of(module)}
             net = net_of(module, next(iter(weights.values())).dtype)
             shapes = zip(net.shapes, weights.values(), strict=True)
-            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy()) for name, weight in shapes})
+            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy(), order="C") for name, weight in shapes})
             if isinstance(module, Extended):
                 module._layer = layer
             else:

@@ -59,7 +59,7 @@ def recur(
     """
     recorded = is_grad_enabled() and (x.requires_grad or _need_gradients(parameters) or _need_gradients(state))
     how = TRAINING if drops_out else RECORDED if recorded else INFERENCE
-    seed = drawn_seed() if drops_out else 0
+    seed = int(drawn_seed()) if drops_out else 0
     given = NOT_RAGGED if ragged is None else runner.ragged(how, x.shape, *ragged)
     if packing is not None:
         given = Ragged(packing.lengths, None, None)
@@ -138,14 +138,14 @@ def _gradients(
     ctx: Any, reserve: Tensor, inputs: Sequence[Any], gradients: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of all arguments of `Recurrence.forward`."""
-    runner, how, seed, ragged, packing, _ = ctx.way
+    runner, how, seed, ragged, packing, addresses = ctx.way
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
-    wanted = Wanted(for_x, for_h or for_c, any(for_parameters))
+    wanted = _new(Wanted, (for_x, for_h or for_c, True in for_parameters))
     state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
-    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept()
+    arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept(), addresses
     dx, d_start, d_parameters = runner.backward(reserve, *arguments)
     if packing is not None and dx is not None:
         dx = packing.packed(dx)
@@ -167,6 +167,6 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.detach() if tensor.requires_grad else tensor
 
 
-def drawn_seed() -> int:
-    """Return the seed of a call's dropout masks, drawn from PyTorch's generator."""
-    return int(torch.empty((), dtype=torch.int64).random_())
+def drawn_seed() -> Tensor:
+    """Return the seed of a call's dropout masks, () int64, from PyTorch's generator in a way that can be traced."""
+    return torch.randint(2**63 - 1, ())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import is_, itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from torch import Tensor, get_num_threads, nn
+from torch import Tensor, nn
 
-from rnnfast.integrations.torch.calls import DTYPES, PLAIN, Runner, runner_of
+from rnnfast.integrations.torch.forms import DTYPES, PLAIN
 from rnnfast.net.description import Net
 from rnnfast.net.options import gru_cell
 
@@ -72,12 +71,12 @@ def net_of(module: Module, dtype: Any) -> Net:
     kind = kind_of(module)
     assert kind is not None
     not_options = "mode", "nonlinearity", "proj_size", "reset_after"
-    own: dict[str, Any] = {name: getattr(module, name) for name in _attributes(module) if name not in not_options}
+    own: dict[str, Any] = {name: getattr(module, name) for name in attributes_of(module) if name not in not_options}
     cell, one_step = KINDS[kind].cell(module), KINDS[kind].one_step
     return Net(kind.__name__, cell, dtype=DTYPES[dtype], one_step=one_step, **own)
 
 
-def _attributes(module: Module) -> tuple[str, ...]:
+def attributes_of(module: Module) -> tuple[str, ...]:
     """Return the names of the attributes that say what a module computes, those that PyTorch's has not as well."""
     kind = kind_of(module)
     assert kind is not None
@@ -91,7 +90,7 @@ def against(module: Module) -> str | None:
     >>> against(torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
     'its parameters are torch.bfloat16, float32 and float64 are served'
     """
-    weights = _parameters(module)
+    weights = parameters_of(module)
     for weight in weights:
         if type(weight) not in PLAIN:
             return f"a parameter is of type {type(weight).__name__}, tensors and parameters of PyTorch's own are served"
@@ -119,88 +118,7 @@ def names_of(module: Module) -> tuple[str, ...]:
     return ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ()))
 
 
-class Memo(NamedTuple):
-    """What a module was when it was last looked at."""
-
-    attributes: Callable[[dict[str, Any]], Any] = len
-    """Takes what `options` holds out of the module's dict."""
-    options: Any = None
-    threads: int = 0
-    runner: Runner | None = None
-    known: Sequence[Any] = ()
-    """Parameters that fit, where they are all that the module has and in that order."""
-    addresses: Sequence[int] = ()
-    numbers: Sequence[int] = ()
-    ordered: Sequence[int] = ()
-    """The addresses as backends want them."""
-
-
-class Layer:
-    """What is known of one module, learnt again where its options, parameters or number of threads are others.
-
-    >>> import torch
-    >>> gru = torch.nn.GRU(3, 4)
-    >>> runner, parameters, _ = Layer().read(gru)
-    >>> runner.net.cell, runner.fits(parameters)
-    ('gru', True)
-    """
-
-    __slots__ = ("_memo",)
-
-    def __init__(self) -> None:
-        self._memo = Memo()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A copy has all to learn."""
-        return type(self), ()
-
-    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
-        """Return what runs the module's calls, its parameters of now, without gaps, and their addresses.
-
-        None in place of the first: nothing here runs them.
-        """
-        attributes, options, threads, runner, known, addresses, numbers, ordered = self._memo
-        values = module.__dict__
-        if attributes(values) == options and threads == get_num_threads():
-            parameters = [*values["_parameters"].values()]
-            # The very same objects; even so, assigning to their `data` can have changed all that there is to them.
-            if (
-                len(parameters) == len(known)
-                and all(map(is_, parameters, known))
-                and [*map(_address, parameters)] == addresses
-                and all(map(_is_dense, parameters))
-                and [*map(_number, parameters)] == numbers
-            ):
-                return runner, parameters, ordered
-            if runner is not None:
-                parameters = _parameters(module)
-                if runner.fits(parameters):
-                    return self._known(module, parameters)
-        return self._learnt(module)
-
-    def _known(self, module: Module, parameters: list[Any]) -> tuple[Runner, Sequence[Any], Sequence[int]]:
-        """Return as `read`, and remember parameters that fit if they are all that the module has."""
-        runner: Any = self._memo.runner
-        addresses, own = [*map(_address, parameters)], [*module._parameters.values()]
-        ordered = runner.in_order(addresses)
-        if len(own) == len(parameters) and all(map(is_, own, parameters)):
-            numbers = [*map(_number, parameters)]
-            self._memo = self._memo._replace(known=own, addresses=addresses, numbers=numbers, ordered=ordered)
-        return runner, parameters, ordered
-
-    def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:
-        """Return as `read` what a module is that changed."""
-        threads, runner, attributes = get_num_threads(), None, itemgetter(*_attributes(module))
-        if against(module) is None:
-            runner = runner_of(net_of(module, _parameters(module)[0].dtype), threads)
-        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner)
-        if runner is None:
-            return None, (), ()
-        parameters = [parameter.contiguous() for parameter in _parameters(module)]
-        return self._known(module, parameters) if runner.fits(parameters) else (None, (), ())
-
-
-def _parameters(module: Module) -> list[Any]:
+def parameters_of(module: Module) -> list[Any]:
     """Return what stands under the parameters' names, None where nothing does."""
     registered, names = module._parameters, names_of(module)
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnfast.checks.values import probability, truth
-from rnnfast.integrations.torch.layers import Layer, against
+from rnnfast.checks.values import one_of, probability, truth
+from rnnfast.integrations.torch.forward import refuse_script
+from rnnfast.integrations.torch.layers import against
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 from rnnfast.problem import MaskedOutput
 
@@ -34,6 +36,7 @@ class Extended(nn.RNNBase):
         super().__init__(*args, **options)
         self.input_dropout = probability("input_dropout", input_dropout)
         self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        one_of("masked_output", masked_output, get_args(MaskedOutput))
         self.masked_output, self.memory, self.truncate = masked_output, memory, truncate
         self._layer = Layer()
 
@@ -56,6 +59,10 @@ class Extended(nn.RNNBase):
             return found  # type: ignore[no-any-return]
         self._refuse_what_only_rnnfast_has(given)
         return super().forward(input, hx)  # type: ignore[no-any-return]
+
+    def __prepare_scriptable__(self) -> None:
+        """Refuse torch.jit.script."""
+        refuse_script()
 
     def _refuse_what_only_rnnfast_has(self, given: bool) -> None:
         """Raise TypeError where PyTorch's own code, which is to run a call, would leave something of it out."""

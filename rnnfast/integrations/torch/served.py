@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnfast.integrations.torch.calls import PLAIN, Runner
+from rnnfast.integrations.torch.calls import Runner
+from rnnfast.integrations.torch.forms import PLAIN
 from rnnfast.integrations.torch.function import NO_TRANSFORMS, recur
-from rnnfast.integrations.torch.layers import Layer, Module
+from rnnfast.integrations.torch.layers import Module
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.packed import Packing
 
 _transforms_are_active = torch._C._are_functorch_transforms_active

@@ -1,0 +1,1 @@
+"""What `rnnfast run`, `show` and `convert` do with a model's file."""

@@ -1,0 +1,146 @@
+"""Models from files of this library and of others: told apart by what the files hold, each by its own reader."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rnnfast.checks.arrays import DTYPES
+from rnnfast.checks.values import float_dtype
+from rnnfast.integrations import json_values, nam, rtneural, state_dicts, torch_files
+from rnnfast.integrations.content import Content, of_dtype
+from rnnfast.net import formats, saved
+from rnnfast.nn.model_file import made_of
+from rnnfast.nn.sequential import Sequential
+from rnnfast.nn.stored_parts import naming
+from rnnfast.problem import Array
+
+KNOWN = ".safetensors or .npz, JSON of RTNeural, .nam of Neural Amp Modeler, or what torch.save wrote"
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    parts: Mapping[str, str] | None = None,
+    prefix: str = "",
+    dtype: DTypeLike | None = None,
+    backend: str | None = None,
+) -> Sequential:
+    """Return the model that a file holds, whatever the file is called: its content says which library wrote it.
+
+    Files of `Sequential.save` and of a net's own `save`; RTNeural's JSON; Neural Amp Modeler's .nam, LSTM, with the
+    states it begins with; state dicts of PyTorch in .safetensors, .npz, JSON or, where torch is installed, .pt.
+
+    Models of other libraries take sequences (T, B, ·), whatever theirs were. What `save` writes of one, C reads.
+
+    parts: of a state dict, which tells neither order nor activations: the names of its modules, in the order in which
+        they run, and their kinds, LSTM, GRU, RNN_TANH, RNN_RELU, Linear, Embedding or an activation, of any name:
+        {"rnn": "LSTM", "head": "Linear", "out": "tanh"}. One LSTM or GRU alone needs no word.
+    prefix: of a state dict: what the names of its modules begin with, such as "model."; others are passed over.
+    dtype: "float32" or "float64", to convert to. None: as in the file; of JSON, which has none, float32.
+    backend: of the recurrent parts, as in their constructors.
+
+    Raises ValueError, which names the file and the place in it, for what is damaged, unknown or not supported, which
+    is never approximated; OSError where the file cannot be read, ImportError where a package is missing for that.
+
+    >>> import rnnfast
+    >>> rnnfast.GRU(3, 4).save("gru.npz")
+    >>> rnnfast.load_model("gru.npz")
+    Sequential(net=GRU(3, 4))
+    """
+    found = read(path, parts=parts, prefix=prefix, dtype=dtype)
+    return made_of(found.parts, found.arrays, os.fspath(path), backend)
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    parts: Mapping[str, str] | None = None,
+    prefix: str = "",
+    dtype: DTypeLike | None = None,
+) -> Content:
+    """Return what `load_model` makes a model of. Arguments and errors as there.
+
+    >>> rnnfast.GRU(3, 4).save("gru.npz")
+    >>> read("gru.npz").library
+    'rnnfast'
+    """
+    file, number = os.fspath(path), None if dtype is None else float_dtype(dtype)
+    _check_words(parts, prefix)
+    kind = _kind(file)
+    if kind == "json":
+        with naming(file):
+            return _of_json(json_values.load(file), parts, prefix, number or DTYPES[0])
+    arrays, metadata = _arrays(kind, file)
+    described = saved.parts_in(metadata, file)
+    with naming(file):
+        if described:
+            _refuse_words("rnnfast", parts, prefix)
+            return Content("rnnfast", described, arrays if number is None else of_dtype(arrays, number))
+        found = state_dicts.content(arrays, parts, prefix)
+        return replace(found, arrays=of_dtype(found.arrays, number))
+
+
+def _arrays(kind: str, file: str) -> formats.Content:
+    if kind == "torch":
+        with naming(file):
+            return torch_files.arrays_of(file), {}
+    return formats.read_npz(file) if kind == "npz" else formats.read_safetensors(file)
+
+
+def _of_json(value: json_values.Value, parts: Mapping[str, str] | None, prefix: str, dtype: np.dtype[Any]) -> Content:
+    """Return what a JSON file holds, told apart by the names in it."""
+    if nam.is_nam(value) or rtneural.is_rtneural(value):
+        found = nam.content(value, dtype) if nam.is_nam(value) else rtneural.content(value, dtype)
+        _refuse_words(found.library, parts, prefix)
+        return found
+    names = value.keys()
+    if not names or not all(isinstance(value[name].value, list) for name in names):
+        said = ", ".join(map(json_values.shown, names[:8])) or "nothing"
+        raise ValueError(f"holds {said}: neither a file of RTNeural or Neural Amp Modeler nor arrays by name")
+    arrays: dict[str, Array] = {name: value[name].numbers(None, dtype) for name in names}
+    return state_dicts.content(arrays, parts, prefix)
+
+
+def _check_words(parts: Any, prefix: Any) -> None:
+    """Raise TypeError unless these are a mapping from text to text, or None, and a text."""
+    words = [prefix] if parts is None else [prefix, *parts, *parts.values()] if isinstance(parts, Mapping) else [None]
+    if not all(isinstance(word, str) for word in words):
+        expected = "parts must map names of modules to kinds, such as {'rnn': 'LSTM'}, prefix be a str"
+        raise TypeError(f"{expected}, got {parts!r} and {prefix!r}")
+
+
+def _refuse_words(library: str, parts: Mapping[str, str] | None, prefix: str) -> None:
+    if parts is not None or prefix:
+        raise ValueError(
+            f"parts and prefix are for state dicts, this file of {library} tells its parts: leave them out"
+        )
+
+
+def _kind(file: str) -> str:
+    """Return what kind of file there is: "json", "npz", "safetensors" or "torch". Raises ValueError for others."""
+    with open(file, "rb") as opened:
+        head, size = opened.read(512), os.fstat(opened.fileno()).st_size
+    if head.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise ValueError(f"{file} is damaged: {error}") from error
+        return "torch" if any(name.endswith("data.pkl") for name in names) else "npz"
+    if head.startswith(torch_files.PICKLES):
+        return "torch"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        return "safetensors"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return "json"
+    ends = {".safetensors": "safetensors", ".npz": "npz"}  # whose readers say what is wrong
+    if found := ends.get(os.path.splitext(file)[1]):
+        return found
+    raise ValueError(f"{file} is no file of a model that is known here, expected {KNOWN}")

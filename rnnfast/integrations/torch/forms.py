@@ -1,0 +1,109 @@
+"""The forms of tensors that a net takes: parameters, x and states whose memory can be used as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnfast.arrays.layout import Layout
+from rnnfast.calls.prepared import FORMS_KEPT
+from rnnfast.net.description import Net
+
+DTYPES: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+TORCH_DTYPES = {dtype: key for key, dtype in DTYPES.items()}
+PLAIN = Tensor, torch.nn.Parameter
+"""Types of tensors whose memory is what it seems."""
+_address = Tensor.data_ptr
+
+
+class Forms:
+    """What a net takes.
+
+    >>> forms = Forms(Net("GRU", "gru", 3, 4))
+    >>> forms.takes(torch.ones(5, 2, 3)), forms.takes(torch.ones(5, 2, 4))
+    (True, False)
+    """
+
+    def __init__(self, net: Net) -> None:
+        self.net, self.dtype, self.two_states = net, TORCH_DTYPES[net.dtype], len(net.states) > 1
+        self.shapes = [*net.shapes.values()]
+        """Of the parameters."""
+        tables, count = len(net.layer_shapes(0)), len(self.shapes)
+        self._order = None if tables == count else [n for table in range(tables) for n in range(table, count, tables)]
+        self._ranks = (1, 2) if net.one_step else (2, 3)
+        several = net.dropout > 0 and net.num_layers > 1
+        self.drops_out = several or net.input_dropout > 0 or net.recurrent_dropout > 0
+        """Whether dropout does anything where a call asks for it."""
+        self._state_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def fits(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether these are parameters of the net that lie dense in the CPU's memory."""
+        dtype = self.dtype
+        for parameter, shape in zip(parameters, self.shapes, strict=True):
+            if not (
+                type(parameter) in PLAIN
+                and parameter.is_cpu
+                and parameter.dtype is dtype
+                and parameter.shape == shape
+                and parameter.is_contiguous()
+            ):
+                return False
+        return True
+
+    def misfits(self, parameters: Sequence[Tensor]) -> str:
+        """Return what is wrong with parameters that do not fit any more."""
+        found = dict(zip(self.net.shapes, parameters, strict=True))
+        forms = [f"{name} {tuple(p.shape)} {p.dtype} on {p.device}, strides {p.stride()}" for name, p in found.items()]
+        return (
+            f"data of another form were given to parameters since the forward, now {'; '.join(forms)}: expected "
+            f"{self.net.shapes}, {self.dtype} without gaps, on the CPU: call forward again"
+        )
+
+    def takes(self, x: Tensor) -> bool:
+        """Whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
+        shape, net = x.shape, self.net
+        return (
+            x.dtype is self.dtype
+            and x.is_cpu
+            and len(shape) in self._ranks
+            and shape[-1] == net.input_size
+            and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] > 0)
+        )
+
+    def takes_state(self, state: Sequence[Tensor], x_shape: tuple[int, ...]) -> bool:
+        """Whether these are all states of such a net that lie in the CPU's memory."""
+        if len(state) != len(self.net.states):
+            return False
+        shape, dtype = self.state_shape(x_shape), self.dtype
+        for part in state:
+            if not (type(part) in PLAIN and part.dtype is dtype and part.is_cpu and part.shape == shape):
+                return False
+        return True
+
+    def state_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a state that goes with x of this shape."""
+        found = self._state_shapes.get(x_shape)
+        if found is None:
+            net, layout = self.net, self.layout(x_shape)
+            _, batch = layout.sizes(x_shape)
+            found = layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size)
+            if len(self._state_shapes) >= FORMS_KEPT:
+                self._state_shapes.clear()
+            self._state_shapes[x_shape] = found
+        return found
+
+    def layout(self, x_shape: tuple[int, ...]) -> Layout:
+        """Return how the axes of x are arranged. Raises ValueError for a wrong rank or number of features."""
+        return self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), x_shape))
+
+    def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int]:
+        """Return where parameters that fit lie, in the order that backends want."""
+        return self.in_order([*map(_address, parameters)])
+
+    def in_order(self, addresses: Sequence[int]) -> Sequence[int]:
+        """Return addresses of parameters in the order that backends want."""
+        return addresses if self._order is None else [addresses[n] for n in self._order]
