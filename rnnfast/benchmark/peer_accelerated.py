@@ -15,11 +15,11 @@ lacks = peer_torch.lacks
 
 def prepare(case: Case, data: Data) -> Prepared:
     """Make the module and its arguments. Raises RuntimeError where a part of it would run PyTorch's own code."""
-    return peer_torch.prepare(case, data, _accelerated)
+    return peer_torch.prepare(case, data, lambda module: served(rft.accelerate(module)))
 
 
-def _accelerated(module: Any) -> Any:
-    rft.accelerate(module)
+def served(module: Any) -> Any:
+    """Return the module, all of which rnnfast runs. Raises RuntimeError where that is not so."""
     if reasons := rft.report(module):
         raise RuntimeError(f"PyTorch's own code would run: {reasons}")
     return module

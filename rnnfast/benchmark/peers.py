@@ -17,7 +17,7 @@ REQUIRES = {
     "jax": ("jax",),
 }
 """Other libraries by name, and the packages they need. Each has a module here, peer_NAME.py, that is a `Peer`."""
-INSIDE = {"accelerated": ("torch",)}
+INSIDE = {"accelerated": ("torch",), "frozen": ("torch",)}
 """rnnfast inside another library: modules of the same kind, which count among our backends."""
 
 

@@ -72,7 +72,8 @@ def torch() -> Iterator[Case]:
     for cell, hidden in product(THREE, (128, 256)):
         yield Case(cell, 200, 32, hidden, "training", kind="ragged", part="packed")
     tiny = Case("lstm", 1, 1, 8, call="module(x)", part="calls")
-    yield from (tiny, replace(tiny, call="record"), replace(tiny, work="training", call="record, backward"))
+    yield from (tiny, replace(tiny, call="frozen(x)"), replace(tiny, call="record"))
+    yield replace(tiny, work="training", call="record, backward")
     for cell, batch, hidden in product(THREE, (1, 8, 32), (32, 128, 512)):
         yield Case(cell, 1, batch, hidden, "training", call="cell(x, state), backward", part="cells")
     calls: tuple[tuple[Work, Call], ...] = (

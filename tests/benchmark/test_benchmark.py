@@ -248,11 +248,11 @@ def test_a_peer_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_the_suite_of_torch_is_beside_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "INSIDE", {"accelerated": ("rnnfast",)})
+    monkeypatch.setattr(peers, "INSIDE", dict.fromkeys(peers.INSIDE, ("rnnfast",)))
     monkeypatch.setattr(peers, "REQUIRES", dict.fromkeys(peers.REQUIRES, ("rnnfast",)))
     made = make_plan(Options(suite="torch"))
     assert made.peers == ("torch",)
-    assert made.backends == ("accelerated", OURS)
+    assert made.backends == ("accelerated", "frozen", OURS)
     monkeypatch.setattr(peers, "INSIDE", {"accelerated": ("no_such_package",)})
     with pytest.raises(revision.UserError, match="no_such_package not installed: install it"):
         make_plan(Options(suite="torch"))
