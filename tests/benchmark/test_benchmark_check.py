@@ -31,14 +31,14 @@ CALLS = {(case.call, case.kind, case.work): case for case in reversed((*overhead
 @pytest.mark.parametrize("kind", ["dense", "ragged", "resets", "subnormal"])
 @pytest.mark.parametrize("work", ["forward", "training"])
 @pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
 def test_every_candidate_is_right(name: str, cell: Any, work: Any, kind: Any) -> None:
     right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
 
 
 @pytest.mark.parametrize("kind", ["dense", "subnormal"])
 @pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
 def test_every_candidate_steps_right(name: str, cell: Any, kind: Any) -> None:
     right_or_lacking(name, Case(cell, 1, 3, 17, "step", inputs=5, kind=kind))
 
@@ -48,6 +48,13 @@ def test_every_candidate_steps_right(name: str, cell: Any, kind: Any) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_call_is_right(name: str, cell: Any, case: Case) -> None:
     right_or_lacking(name, replace(case, cell=cell, steps=min(case.steps, 3), batch=3, hidden=17))
+
+
+@pytest.mark.parametrize(("kind", "work"), [("dense", "forward"), ("ragged", "training"), ("resets", "training")])
+@pytest.mark.parametrize("cell", ["rnn_relu", "lstm", "gru"])
+@pytest.mark.parametrize("name", peers.INSIDE)
+def test_nets_inside_another_library_are_right(name: str, cell: Any, work: Any, kind: Any) -> None:
+    right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
 
 
 def right_or_lacking(name: str, case: Case) -> None:
