@@ -12,8 +12,11 @@ import pytest
 from sources import Source, sources
 
 import rnnfast
+from rnnfast.backends.c import backend as c
 
 PARSER = doctest.DocTestParser()
+NEED_THE_LIBRARY = "rnnfast.backends.c.", "rnnfast.integrations.numba", "rnnfast.integrations.torch"
+"""Beginnings of names of modules that have no other backend than C."""
 
 
 def written(source: Source) -> int:
@@ -30,6 +33,8 @@ WITH_EXAMPLES = [source for source in sources().values() if written(source)]
 def test_examples_print_what_they_say(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if source.missing:
         pytest.skip(f"needs {', '.join(sorted(source.missing))}")
+    if source.name.startswith(NEED_THE_LIBRARY) and (against := c.reason()) is not None:
+        pytest.skip(against)
     module = importlib.import_module(source.name)
     monkeypatch.chdir(tmp_path)  # some write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

@@ -23,13 +23,11 @@ int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, i
     if (spec[n].kind != RF_PART_LAYERS) continue;
     p->isa = isa;
     p->steps = p->batch = p->t0 = p->t1 = 0;
-    p->state_size = p->hidden_size;
     p->dropout = p->input_dropout = p->recurrent_dropout = 0;
     p->first_row = p->first_step = 0;
-    p->packed = p->reserve = p->workspace = NULL;
+    p->reserve = p->workspace = NULL;
     p->lengths = NULL;
     p->num_threads = 1;
-    p->weight_dtype = p->dtype;
     status = p->first_layer || p->only_direction ? RF_ERROR_RANGE : rf_check_problem(p, rf_cells, RF_NEED_WEIGHTS);
     if (status == RF_OK) status = rf_choose_kernel(p, &spec[n].kernel);
     if (status == RF_OK) spec[n].narrow = rf_narrow_kernel(spec[n].kernel);
@@ -37,15 +35,18 @@ int32_t rf_parts_make(struct rf_part_spec *spec, int32_t count, int32_t dtype, i
   if (status != RF_OK) return status;
   if (num_threads == 0) num_threads = 1;
   if (num_threads > RF_MAX_THREADS) num_threads = RF_MAX_THREADS;
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   status = rf_handle_make(spec, count, isa, num_threads, head, net);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
   return status;
 }
 
 int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net) {
   rf_problem room;
-  int32_t status = net == NULL ? RF_ERROR_NULL : rf_record_read(&problem, &room);
+  if (net == NULL) return RF_ERROR_NULL;
+  *net = NULL;
+  int32_t status = rf_record_read(&problem, &room);
   if (status != RF_OK) return status;
   if (head_count < 0 || head_count == INT32_MAX) return RF_ERROR_RANGE;
   if (head_count > 0 && head == NULL) return RF_ERROR_NULL;
@@ -112,9 +113,10 @@ int32_t rf_net_workspace_bytes(const rf_net *net, int64_t steps, int64_t batch, 
 }
 
 void rf_net_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace) {
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   rf_handle_step(net, batch, x, y, state, workspace);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
 }
 
 int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence) {
@@ -122,8 +124,9 @@ int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence) {
   for (int64_t b = 0; sequence->lengths != NULL && b < sequence->batch; b++) {
     if (sequence->lengths[b] < 0 || sequence->lengths[b] > sequence->steps) return RF_ERROR_RANGE;
   }
-  rf_flush_mode old = rf_flush_on();
+  rf_flush_mode old;
+  rf_flush_on(&old);
   rf_handle_run(net, sequence);
-  rf_flush_restore(old);
+  rf_flush_restore(&old);
   return RF_OK;
 }

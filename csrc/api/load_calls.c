@@ -17,6 +17,7 @@ static int32_t load(const struct source *source, int32_t isa, int32_t num_thread
 
 int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net) {
   struct source source;
+  if (net != NULL) *net = NULL;
   if (path == NULL || net == NULL) return RF_ERROR_NULL;
   int32_t status = rf_source_open(path, &source);
   if (status == RF_OK) {
@@ -27,6 +28,7 @@ int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net *
 }
 
 int32_t rf_net_load_memory(const void *data, size_t bytes, int32_t isa, int32_t num_threads, rf_net **net) {
+  if (net != NULL) *net = NULL;
   if (data == NULL || net == NULL) return RF_ERROR_NULL;
   return load(&(struct source){.memory = data, .bytes = bytes}, isa, num_threads, net);
 }

@@ -36,9 +36,10 @@ int32_t rf_pack(const rf_problem *p, void *packed) {
   rf_problem room;
   int32_t status = packed == NULL ? RF_ERROR_NULL : prepare(&p, &room, RF_NEED_WEIGHTS, &kernel);
   if (status == RF_OK) {
-    rf_flush_mode old = rf_flush_on();
+    rf_flush_mode old;
+    rf_flush_on(&old);
     status = rf_stack_pack(kernel, p, packed);
-    rf_flush_restore(old);
+    rf_flush_restore(&old);
   }
   return status;
 }
@@ -51,9 +52,10 @@ static int32_t run(run_net *net, const rf_problem *p, enum rf_need need) {
   int32_t status = prepare(&p, &room, need, &kernel);
   if (status == RF_OK && p->num_threads == 0 && rf_get_num_threads() < 1) status = RF_ERROR_RANGE;
   if (status == RF_OK) {
-    rf_flush_mode old = rf_flush_on();
+    rf_flush_mode old;
+    rf_flush_on(&old);
     status = net(kernel, p);
-    rf_flush_restore(old);
+    rf_flush_restore(&old);
   }
   return status;
 }

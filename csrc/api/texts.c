@@ -25,7 +25,8 @@ const char *rf_status_text(int32_t status) {
           "struct_size is more than this library's sizeof(rf_problem), so that the caller was compiled "
           "against a newer rnnfast.h than that of the library it loads, or less than any "
           "supported rnnfast.h has; of other records, it is not what rnnfast.h says",
-      [RF_ERROR_CELL] = "cell is not an id that rf_cell_id returns",
+      [RF_ERROR_CELL] =
+          "cell is not an id that rf_cell_id returns, or a file has one that the library was not built for",
       [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or one that the library was not built for, or "
                          "weight_dtype or that of a part of a net differs from it",
       [RF_ERROR_ISA] = "isa is neither RF_ISA_AUTO nor an id that rf_isa_id returns, or the environment variable "

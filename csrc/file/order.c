@@ -64,10 +64,10 @@ struct tensor *rf_tensors_find(const struct tensors *tensors, struct text part, 
 
 int rf_tensors_left(const struct tensors *tensors, const struct text *names, int32_t count) {
   for (int64_t n = 0; n < tensors->count; n++) {
-    struct text part = tensors->list[n].name; /* up to its last dot */
+    struct text part = tensors->list[n].name;
     if (tensors->list[n].taken) continue;
-    while (part.length > 0 && part.at[part.length - 1] != '.') part.length--;
-    if (part.length > 0) part.length--;
+    const char *dot = memchr(part.at, '.', part.length);
+    part.length = dot != NULL ? (size_t)(dot - part.at) : 0;
     if (rf_names_have(names, count, part)) return 1;
   }
   return 0;

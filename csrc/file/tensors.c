@@ -8,17 +8,18 @@
 #define HEADER_MOST 100000000 /* bytes, as others who read such files have it */
 
 /* Where the header is read: what it may speak of, and how much room the list has. */
-struct reading {
+struct header {
   struct json json;
   struct tensors *tensors;
   uint64_t first, end; /* of the numbers, in the file */
   int64_t room;
+  int has_words;
 };
 
 static int read_shape(struct json *j, struct tensor *t, uint64_t *numbers) {
   int64_t axes = 0, size;
   *numbers = 1;
-  if (!rf_json_open(j, '[')) return 0;
+  if (!rf_json_take(j, '[')) return 0;
   while (rf_json_next(j, '[', &axes)) {
     if (!rf_json_whole(j, &size) || size < 0 || axes > INT32_MAX) return 0;
     if (__builtin_mul_overflow(*numbers, (uint64_t)size, numbers)) return 0;
@@ -28,9 +29,9 @@ static int read_shape(struct json *j, struct tensor *t, uint64_t *numbers) {
   return !j->spent;
 }
 
-static int read_offsets(struct reading *r, struct tensor *t) {
+static int read_offsets(struct header *r, struct tensor *t) {
   int64_t count = 0, offset[2] = {0};
-  if (!rf_json_open(&r->json, '[')) return 0;
+  if (!rf_json_take(&r->json, '[')) return 0;
   while (rf_json_next(&r->json, '[', &count)) {
     if (count > 2 || !rf_json_whole(&r->json, &offset[count - 1])) return 0;
   }
@@ -46,20 +47,20 @@ static int32_t dtype_of(struct text name) {
 }
 
 /* {"dtype": .., "shape": [..], "data_offsets": [.., ..]}, whose bytes are those of its numbers where the type is known. */
-static int read_tensor(struct reading *r, struct tensor *t) {
+static int read_tensor(struct header *r, struct tensor *t) {
   struct text key, dtype = {0};
   int64_t count = 0;
   int has_shape = 0, has_offsets = 0;
   uint64_t numbers = 0;
-  if (!rf_json_open(&r->json, '{')) return 0;
+  if (!rf_json_take(&r->json, '{')) return 0;
   while (rf_json_next(&r->json, '{', &count)) {
     if (!rf_json_key(&r->json, &key)) return 0;
     if (rf_text_is(key, "dtype")) {
-      if (!rf_json_string(&r->json, &dtype)) return 0;
+      if (dtype.at || !rf_json_string(&r->json, &dtype)) return 0;
     } else if (rf_text_is(key, "shape")) {
-      if (!(has_shape = read_shape(&r->json, t, &numbers))) return 0;
+      if (has_shape || !(has_shape = read_shape(&r->json, t, &numbers))) return 0;
     } else if (rf_text_is(key, "data_offsets")) {
-      if (!(has_offsets = read_offsets(r, t))) return 0;
+      if (has_offsets || !(has_offsets = read_offsets(r, t))) return 0;
     } else if (!rf_json_skip(&r->json)) {
       return 0;
     }
@@ -75,7 +76,7 @@ static int read_tensor(struct reading *r, struct tensor *t) {
 static int read_words(struct json *j, struct text *about) {
   struct text key, value;
   int64_t count = 0;
-  if (!rf_json_open(j, '{')) return 0;
+  if (!rf_json_take(j, '{')) return 0;
   while (rf_json_next(j, '{', &count)) {
     if (!rf_json_key(j, &key) || !rf_json_string(j, &value)) return 0;
     if (rf_text_is(key, "rnnfast")) *about = value;
@@ -83,7 +84,7 @@ static int read_words(struct json *j, struct text *about) {
   return !j->spent;
 }
 
-static int32_t add(struct reading *r, const struct tensor *tensor) {
+static int32_t add(struct header *r, const struct tensor *tensor) {
   struct tensors *all = r->tensors;
   if (all->count == r->room) {
     r->room = r->room > 0 ? 2 * r->room : 16;
@@ -95,14 +96,15 @@ static int32_t add(struct reading *r, const struct tensor *tensor) {
   return RF_OK;
 }
 
-static int32_t read_header(struct reading *r) {
+static int32_t read_header(struct header *r) {
   int64_t count = 0;
-  if (!rf_json_open(&r->json, '{')) return RF_ERROR_FORMAT;
+  if (!rf_json_take(&r->json, '{')) return RF_ERROR_FORMAT;
   while (rf_json_next(&r->json, '{', &count)) {
     struct tensor tensor = {0};
     if (!rf_json_key(&r->json, &tensor.name)) return RF_ERROR_FORMAT;
     if (rf_text_is(tensor.name, "__metadata__")) {
-      if (!read_words(&r->json, &r->tensors->about)) return RF_ERROR_FORMAT;
+      if (r->has_words || !read_words(&r->json, &r->tensors->about)) return RF_ERROR_FORMAT;
+      r->has_words = 1;
       continue;
     }
     if (!read_tensor(r, &tensor)) return RF_ERROR_FORMAT;
@@ -125,8 +127,9 @@ int32_t rf_tensors_read(const struct source *source, struct tensors *tensors) {
   if (tensors->header == NULL) return RF_ERROR_MEMORY;
   status = rf_source_read(source, sizeof head, (size_t)length, tensors->header);
   if (status != RF_OK) return status;
-  struct reading reading = {
-      {tensors->header, tensors->header + length, 0}, tensors, sizeof head + length, source->bytes, 0};
+  if (!rf_is_utf8((struct text){tensors->header, (size_t)length})) return RF_ERROR_FORMAT;
+  struct header reading = {
+      {tensors->header, tensors->header + length, 0}, tensors, sizeof head + length, source->bytes, 0, 0};
   status = read_header(&reading);
   if (status != RF_OK) return status;
   return rf_tensors_order(tensors, reading.first, reading.end) ? RF_OK : RF_ERROR_FORMAT;

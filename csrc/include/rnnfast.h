@@ -28,6 +28,8 @@
 extern "C" {
 #endif
 
+/* ---- The library: statuses, what it was built for, its threads --------------------------------------------------- */
+
 /* What every call returns; rf_status_text has a sentence for each. */
 typedef enum rf_status {
   RF_OK = 0,
@@ -56,6 +58,38 @@ enum { RF_ISA_AUTO = -1 }; /* isa: RNNFAST_ISA if set, else the best that this p
 enum {
   RF_BLOCK_STEPS = 64
 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
+
+/* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
+ * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
+RF_API const char *rf_version(void);
+RF_API const char *rf_compiler(void);
+RF_API const char *rf_status_text(int32_t status);
+RF_API int32_t rf_cell_id(const char *name);
+RF_API const char *rf_cell_name(int32_t cell);
+RF_API int32_t rf_isa_id(const char *name);
+RF_API const char *rf_isa_name(int32_t isa);
+RF_API const char *rf_isa_reason(int32_t isa);
+RF_API int32_t rf_isa_default(int32_t *isa);
+
+/* How many threads a call may use, the caller's among them: what was set, else RNNFAST_NUM_THREADS, else the processors
+ * available: those of the affinity mask, or fewer where a control group's quota pays for fewer. A call uses fewer while
+ * others keep the processors so busy that one thread is faster; results never depend on it. Where that variable holds no
+ * number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
+RF_API int32_t rf_set_num_threads(int32_t n);
+RF_API int32_t rf_get_num_threads(void);
+
+/* The threads that large calls share work with. rf_threads_warm_up starts n - 1 of them now rather than in the first such
+ * call, and returns once they are there, RF_ERROR_MEMORY where the system gives fewer. rf_threads_shut_down ends them and
+ * has joined all of them when it returns; a later call starts them anew. They run the library's code even while they sleep:
+ * a plug-in that holds this library as a static one calls rf_threads_shut_down before it is unloaded, or is linked with
+ * `-z nodelete`, as the shared library is. rf_threads_set_spin says for how many nanoseconds a thread that has nothing to do
+ * waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once, INT64_MAX never does.
+ * RF_ERROR_RANGE for n < 1 or a negative time. */
+RF_API int32_t rf_threads_warm_up(int32_t n);
+RF_API int32_t rf_threads_shut_down(void);
+RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
+
+/* ---- One call of a net, whose record and memory are the caller's: rf_problem ------------------------------------- */
 
 /* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
  * Arrays hold `dtype` numbers, aligned to them. Per-layer tables have L*D entries, layer l direction d at l*D + d, and
@@ -148,35 +182,6 @@ RF_API int32_t rf_problem_init(rf_problem *problem, size_t struct_size, int32_t 
                                int32_t num_directions, int64_t steps, int64_t batch, int64_t input_size,
                                int64_t hidden_size);
 
-/* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
- * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
-RF_API const char *rf_version(void);
-RF_API const char *rf_compiler(void);
-RF_API const char *rf_status_text(int32_t status);
-RF_API int32_t rf_cell_id(const char *name);
-RF_API const char *rf_cell_name(int32_t cell);
-RF_API int32_t rf_isa_id(const char *name);
-RF_API const char *rf_isa_name(int32_t isa);
-RF_API const char *rf_isa_reason(int32_t isa);
-RF_API int32_t rf_isa_default(int32_t *isa);
-
-/* How many threads a call may use, the caller's among them: what was set, else RNNFAST_NUM_THREADS, else the processors
- * available: those of the affinity mask, or fewer where a control group's quota pays for fewer. A call uses fewer while
- * others keep the processors so busy that one thread is faster; results never depend on it. Where that variable holds no number above 0: -RF_ERROR_RANGE, and calls with num_threads = 0 fail. */
-RF_API int32_t rf_set_num_threads(int32_t n);
-RF_API int32_t rf_get_num_threads(void);
-
-/* The threads that large calls share work with. rf_threads_warm_up starts n - 1 of them now rather than in the first such
- * call, and returns once they are there, RF_ERROR_MEMORY where the system gives fewer. rf_threads_shut_down ends them and
- * has joined all of them when it returns; a later call starts them anew. They run the library's code even while they sleep:
- * a plug-in that holds this library as a static one calls rf_threads_shut_down before it is unloaded, or is linked with
- * `-z nodelete`, as the shared library is. rf_threads_set_spin says for how many nanoseconds a thread that has nothing to do
- * waits for the next call before it sleeps, 40,000 unless set: 0 leaves the processor at once, INT64_MAX never does.
- * RF_ERROR_RANGE for n < 1 or a negative time. */
-RF_API int32_t rf_threads_warm_up(int32_t n);
-RF_API int32_t rf_threads_shut_down(void);
-RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
-
 /* Bytes of the caller's buffers. rf_workspace_bytes covers forward and, where reserve is not NULL, backward, for this
  * very record: sizes, t0, t1, dropouts, num_threads, keep_reserve, and which of packed, reserve and state_grad_norms are
  * NULL. With num_threads = 0 it is room for as many threads as a call may use now; later calls fit themselves to it.
@@ -202,6 +207,8 @@ RF_API int32_t rf_backward(const rf_problem *problem);
  * gate = G, the cell state c, of layer-direction k at every step, into `out` (T, B, H); 0 at steps not live. Needs the
  * workspace. */
 RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate, void *out);
+
+/* ---- A net made once, for steps and inference that repeat: rf_net ------------------------------------------------ */
 
 /* A net made once for calls that repeat: a chain of parts, weights rearranged, everything that depends on sizes alone
  * settled. It never changes, so that any number of threads may use it at a time, each with state and workspace of its own.
@@ -234,12 +241,16 @@ typedef struct rf_head_part {
 
 /* Makes a net of a record's layers, its parameters and `head_count` parts above them, all copied. Of the record count the
  * kind, sizes of layers, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0 is one, a
- * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. */
+ * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. Where rf_pack has written
+ * `packed`, which then must outlive the net and stay as it is, the net reads that in place of a copy of its own.
+ *
+ * Whatever makes a net writes NULL to `net` where it makes none. */
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
 
 /* Makes a net from a weights file, .safetensors as rnnfast's Python writes it, by its path, or by its bytes; `isa` is
- * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status: tensors fill a file without
- * gaps, no two parts share one, and a part takes all that have its name. Loading asks for at most 40 times the bytes of a file
+ * RF_ISA_AUTO or from rf_isa_id, num_threads as above. A damaged or hostile file gets a status, and so does what Python
+ * refuses: tensors fill a file without gaps, no two parts share one, a part takes all those whose names are its own up to
+ * the first dot, and has no options but those of its kind. Loading asks for at most 40 times the bytes of a file
  * and 512 KiB: layers whose sizes are multiples of a vector's lanes, at most 16, take about three times the bytes of their
  * weights, others are padded to whole vectors, so that a layer of a single unit takes some 25 times as many. */
 RF_API int32_t rf_net_load(const char *path, int32_t isa, int32_t num_threads, rf_net **net);
@@ -299,6 +310,8 @@ typedef struct rf_sequence {
   void *workspace; /* for T steps and B rows */
 } rf_sequence;
 RF_API int32_t rf_net_forward(const rf_net *net, const rf_sequence *sequence);
+
+/* ---- Parts of the library alone, to be measured ------------------------------------------------------------------ */
 
 /* The library's own element-wise functions, at most 2 units in the last place, and two loops to measure the processor
  * by, each over `rounds`: independent fused multiply-adds on registers alone, whose speed is its peak, and reading

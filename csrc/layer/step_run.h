@@ -11,8 +11,8 @@
 #include "system/compiler.h"
 
 /* One row's step. Passed on as arguments: what is written to memory first waits there, and small nets notice. */
-#define STEP_ROW const struct rf_step *s, const real *x, real *h, real *c, real *y, real *scratch
-#define STEP_ROW_PASSED s, x, h, c, y, scratch
+#define STEP_ROW const struct rf_step *s, const real *x, real *y, real *h, real *c, real *scratch
+#define STEP_ROW_PASSED s, x, y, h, c, scratch
 
 /* Scratch of a step: the new h, the operand of phase 1, gates between phases. */
 static inline real *scratch_operand(const struct rf_step *s, real *scratch) { return scratch + s->state_stride; }
@@ -45,7 +45,7 @@ INLINE const real *strip_multiply(const int V, const int G, const int slot, cons
 }
 
 /* The cell on a strip's sums, stage by stage on all panels, so that what one must wait for overlaps with the others. */
-INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *h, real *c, real *y, real *scratch,
+INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *y, real *h, real *c, real *scratch,
                        int64_t unit, vec *sums) {
   real *next_h = step_in_place(s->packed) ? h : scratch;
   struct past past[STRIP_MOST];
@@ -65,8 +65,12 @@ INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, re
       continue;
     }
     v_store(next_h + at, next[v].h);
-    if (y && left >= VEC_LANES) v_store(y + at, next[v].h);
-    if (y && left < VEC_LANES) v_store_n(y + at, left, next[v].h);
+    if (!y) continue;
+    if (left >= VEC_LANES) {
+      v_store(y + at, next[v].h);
+    } else {
+      v_store_n(y + at, left, next[v].h);
+    }
   }
 }
 
@@ -84,7 +88,7 @@ INLINE void strip_run(const int phase, const int V, STEP_ROW, int64_t panel) {
     w = strip_multiply(V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, sums);
   }
   strip_multiply(V, gates, slot, operand, s->hidden_size, plan->part_h, w, sums);
-  strip_cell(phase, V, s, h, c, y, scratch, unit, sums);
+  strip_cell(phase, V, s, y, h, c, scratch, unit, sums);
   if (phase + 1 < CELL_PHASES) {
     UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(kept + n * VEC_LANES, sums[n]);
   }
@@ -133,10 +137,9 @@ INLINE void step_phase(const int phase, STEP_ROW, int backwards) {
   }
 }
 
-ALIGNED static void step_run(const struct rf_step *s, int64_t batch, const void *x_rows, void *y_rows, void *h_rows,
-                             void *c_rows, int64_t turn, void *workspace) {
-  const real *x = x_rows;
-  real *y = y_rows, *h = h_rows, *c = c_rows, *scratch = workspace;
+/* Any number of rows and strips. */
+NOINLINE void step_any(const struct rf_step *s, int64_t batch, const real *x, real *y, real *h, real *c, int64_t turn,
+                       real *scratch) {
   for (const int64_t end = turn + batch; turn < end; turn++) {
     UNROLL for (int phase = 0; phase < CELL_PHASES; phase++) step_phase(phase, STEP_ROW_PASSED, turn & 1);
     for (int64_t unit = 0; unit < s->hidden_size && !step_in_place(s->packed); unit += VEC_LANES) {
@@ -146,6 +149,18 @@ ALIGNED static void step_run(const struct rf_step *s, int64_t batch, const void 
     h += s->state_stride;
     if (y) y += s->y_stride;
     if (CELL_STATES > 1) c += s->state_stride;
+  }
+}
+
+/* A small net is one strip, and notices every instruction before its first product, which is to overlap with the end of
+ * the step before: both must fit into what a processor looks ahead. */
+ALIGNED static void step_run(const struct rf_step *s, int64_t batch, const void *x, void *y, void *h, void *c,
+                             int64_t turn, void *workspace) {
+  const struct step_plan *plan = s->packed;
+  if (CELL_PHASES == 1 && batch == 1 && plan->strips == 1) {
+    strip_0[plan->panels - 1](s, x, y, h, c, workspace, 0);
+  } else {
+    step_any(s, batch, x, y, h, c, turn, workspace);
   }
 }
 

@@ -4,51 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/chain.h"
 #include "net/stack.h"
 
 static size_t number_size(int32_t dtype) { return dtype == RF_F32 ? sizeof(float) : sizeof(double); }
-
-/* Numbers of a row that a part reads and gives; an activation gives what it reads, `from`. */
-static int64_t inputs_of(const struct rf_part_spec *s, int64_t from) {
-  return s->kind == RF_PART_LAYERS      ? s->problem.input_size
-         : s->kind == RF_PART_EMBEDDING ? 1
-         : s->kind == RF_HEAD_LINEAR    ? s->inputs
-                                        : from;
-}
-static int64_t outputs_of(const struct rf_part_spec *s, int64_t from) {
-  return s->kind == RF_PART_LAYERS ? s->problem.num_directions * s->problem.hidden_size
-         : s->kind == RF_PART_EMBEDDING || s->kind == RF_HEAD_LINEAR ? s->outputs
-                                                                     : from;
-}
-
-/* Numbers of a row that the first part reads: activations before the first part with a width of its own have that part's.
- * 0 where there are activations alone. */
-static int64_t width_of(const struct rf_part_spec *spec, int32_t count) {
-  for (int32_t n = 0; n < count; n++) {
-    const int64_t width = inputs_of(&spec[n], 0);
-    if (width != 0) return width;
-  }
-  return 0;
-}
-
-/* Whether parts, each fine in itself, make a chain of one number type. An embedding alone takes indices. */
-static int32_t check_chain(const struct rf_part_spec *spec, int32_t count, int32_t dtype) {
-  int64_t from = width_of(spec, count);
-  if (from == 0) return RF_ERROR_SHAPE;
-  for (int32_t n = 0; n < count; n++) {
-    const struct rf_part_spec *s = &spec[n];
-    if (s->kind < 0 || s->kind > RF_PART_EMBEDDING) return RF_ERROR_RANGE;
-    if (s->kind == RF_PART_LAYERS && s->problem.dtype != dtype) return RF_ERROR_DTYPE;
-    if ((n > 0 && s->kind == RF_PART_EMBEDDING) || inputs_of(s, from) != from) return RF_ERROR_SHAPE;
-    if (s->kind == RF_HEAD_LINEAR || s->kind == RF_PART_EMBEDDING) {
-      if (!rf_is_size(s->inputs, 1) || !rf_is_size(s->outputs, 1)) return RF_ERROR_SHAPE;
-      if (!s->weight) return RF_ERROR_NULL;
-      if (16.0 * (double)s->inputs * (double)s->outputs > 4e18) return RF_ERROR_SIZE;
-    }
-    from = outputs_of(s, from);
-  }
-  return RF_OK;
-}
 
 /* A copy of some numbers in the net's own memory; NULL stays NULL. */
 static const void *keep(struct arena *arena, const void *from, int64_t numbers, size_t size) {
@@ -98,13 +57,14 @@ static int32_t place_layers(const struct rf_part_spec *s, int32_t num_threads, s
                             struct rf_part *part) {
   rf_problem p = s->problem;
   const int64_t states = (int64_t)p.num_layers * p.num_directions * p.hidden_size;
-  const int32_t status = rf_stack_packed_bytes(s->kernel, &p, &p.packed_bytes);
+  const int32_t status =
+      p.packed ? rf_stack_packed_check(s->kernel, &p) : rf_stack_packed_bytes(s->kernel, &p, &p.packed_bytes);
   if (status != RF_OK) return status;
-  void *packed = take(arena, (int64_t)p.packed_bytes, 1);
+  void *own = p.packed ? NULL : take(arena, (int64_t)p.packed_bytes, 1);
   const void *h0 = keep(arena, p.h0, states, size), *c0 = NULL;
   if (s->kernel->shape.states > 1) c0 = keep(arena, p.c0, states, size);
   place_steps(s, size, arena, part);
-  if (!packed) return RF_OK;
+  if (!part) return RF_OK;
   part->kernel = s->kernel;
   part->h0 = h0;
   part->c0 = c0;
@@ -121,11 +81,11 @@ static int32_t place_layers(const struct rf_part_spec *s, int32_t num_threads, s
       .state_size = p.hidden_size,
       .masked_output = p.masked_output,
       .num_threads = num_threads,
-      .packed = packed,
+      .packed = own ? own : p.packed,
       .packed_bytes = p.packed_bytes,
       .workspace_bytes = PTRDIFF_MAX, /* the caller was told how much */
   };
-  return rf_stack_pack(s->kernel, &p, packed);
+  return own ? rf_stack_pack(s->kernel, &p, own) : RF_OK;
 }
 
 static void place_linear(const struct rf_part_spec *s, const struct rf_head *head, size_t size, struct arena *arena,
@@ -145,11 +105,11 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
     net->part = parts;
     memset(parts, 0, (size_t)count * sizeof *parts);
   }
-  int64_t from = width_of(spec, count);
+  int64_t from = rf_chain_width(spec, count);
   for (int32_t n = 0; n < count; n++) {
     const struct rf_part_spec *s = &spec[n];
     struct rf_part *part = net ? &parts[n] : NULL;
-    const int64_t outputs = outputs_of(s, from);
+    const int64_t outputs = rf_chain_outputs(s, from);
     if (part) *part = (struct rf_part){.kind = s->kind, .inputs = from, .outputs = outputs};
     if (s->kind == RF_PART_LAYERS) {
       const int32_t status = place_layers(s, like->num_threads, like->size, arena, part);
@@ -162,28 +122,18 @@ static int32_t place(const struct rf_part_spec *spec, int32_t count, const rf_ne
     }
     from = outputs;
   }
-  if (net && count == 1 && parts->step && parts->problem.num_layers == 1) net->only = parts->step;
-  return RF_OK;
-}
-
-/* What a net knows of its parts together. */
-static rf_net sums(const struct rf_part_spec *spec, int32_t count) {
-  rf_net net = {.count = count, .steps_alone = 1};
-  int64_t from = width_of(spec, count);
-  for (int32_t n = 0; n < count; n++) {
-    from = outputs_of(&spec[n], from);
-    if (n + 1 < count && from > net.between) net.between = from;
-    net.recurrent += spec[n].kind == RF_PART_LAYERS;
-    if (spec[n].kind == RF_PART_LAYERS && spec[n].problem.num_directions > 1) net.steps_alone = 0;
+  if (net && count == 1 && parts->step && parts->problem.num_layers == 1) {
+    net->only = parts->step;
+    net->only_rows = parts->step_rows;
   }
-  return net;
+  return RF_OK;
 }
 
 int32_t rf_handle_make(const struct rf_part_spec *spec, int32_t count, int32_t isa, int32_t num_threads,
                        const struct rf_head *head, rf_net **net) {
-  const int32_t status = check_chain(spec, count, head->dtype);
+  const int32_t status = rf_chain_check(spec, count, head->dtype);
   if (status != RF_OK) return status;
-  rf_net like = sums(spec, count);
+  rf_net like = rf_chain_net(spec, count);
   like.dtype = head->dtype;
   like.isa = isa;
   like.num_threads = num_threads;

@@ -49,7 +49,8 @@ struct rf_part {
 struct rf_net {
   int32_t dtype, isa, num_threads;
   int32_t count, recurrent, steps_alone;
-  const struct rf_step_layer *only; /* the layer that is all of the net, or NULL */
+  const struct rf_step_layer *only; /* the layer that is all of the net, for batches of less than only_rows, or NULL */
+  int64_t only_rows; /* 0: none */
   size_t size; /* bytes of a number */
   const struct rf_head *head;
   int64_t between; /* numbers of the widest row that one part passes on to the next */
@@ -65,7 +66,7 @@ int32_t rf_handle_make(const struct rf_part_spec *spec, int32_t count, int32_t i
 struct rf_state {
   char *base;
   const char *initial; /* what a row begins with, layer after layer; NULL: zeros */
-  int64_t layers;      /* and directions */
+  int64_t layers; /* and directions */
   size_t row, stride;
 };
 
@@ -96,7 +97,22 @@ void rf_handle_run(const rf_net *net, const rf_sequence *sequence);
  * order to go through their weights. */
 static inline int64_t *rf_state_turn(struct arena *state) { return take(state, 1, sizeof(int64_t)); }
 
-void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
+void rf_handle_step_parts(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace);
+
+/* A net of one layer goes straight to its step: what other nets need would take as long as a tenth of a small one's. */
+static inline void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state,
+                                  void *workspace) {
+  if (batch >= net->only_rows) {
+    rf_handle_step_parts(net, batch, x, y, state, workspace);
+    return;
+  }
+  struct arena memory = {state, 0};
+  int64_t *turn = rf_state_turn(&memory), before = *turn;
+  char *h = memory.base + memory.used;
+  *turn = before + batch;
+  net->only->kernel->step(&net->only->step, batch, x, y, h, h + (size_t)batch * net->only->state_bytes, before,
+                          workspace);
+}
 
 /* One part on a sequence, whose x, y and strides are the part's, in what of the workspace is left for it. */
 void rf_part_run(const rf_net *net, const struct rf_part *part, const rf_sequence *sequence, struct arena *state,

@@ -26,16 +26,9 @@ static char *run_one(const rf_net *net, const struct rf_part *part, int64_t batc
   return state + states.used;
 }
 
-void rf_handle_step(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace) {
+void rf_handle_step_parts(const rf_net *net, int64_t batch, const void *x, void *y, void *state, void *workspace) {
   struct arena arena = {workspace, 0}, head = {state, 0};
   int64_t *turn = rf_state_turn(&head);
-  if (net->only && batch < net->part->step_rows) { /* what follows would take as long as a tenth of a small net */
-    char *h = head.base + head.used;
-    net->only->kernel->step(&net->only->step, batch, x, y, h, h + (size_t)batch * net->only->state_bytes, *turn,
-                            workspace);
-    *turn += batch;
-    return;
-  }
   void *room[2];
   for (int i = 0; i < 2; i++) room[i] = take(&arena, batch * net->between, net->size);
   char *states = head.base + head.used, *scratch = arena.base + arena.used;

@@ -66,6 +66,12 @@ int32_t rf_packed_check(const struct net *net) {
   return memcmp(p->packed, &header, sizeof header) == 0 ? RF_OK : RF_ERROR_PACKED;
 }
 
+int32_t rf_stack_packed_check(const struct rf_kernel *kernel, const rf_problem *p) {
+  if (rf_net_too_large(kernel, p)) return RF_ERROR_SIZE;
+  const struct net net = rf_net_make(kernel, p);
+  return (uintptr_t)p->packed % RF_LINE != 0 ? RF_ERROR_ALIGNMENT : rf_packed_check(&net);
+}
+
 int32_t rf_stack_packed_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes) {
   if (rf_net_too_large(kernel, p)) return RF_ERROR_SIZE;
   const struct net net = rf_net_make(kernel, p);

@@ -14,6 +14,8 @@ int32_t rf_stack_workspace_bytes(const struct rf_kernel *kernel, const rf_proble
 int32_t rf_stack_workspace_most(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_packed_bytes(const struct rf_kernel *kernel, const rf_problem *p, size_t *bytes);
 int32_t rf_stack_pack(const struct rf_kernel *kernel, const rf_problem *p, void *packed);
+/* Whether p->packed, which is not NULL, was made for this net by rf_stack_pack. */
+int32_t rf_stack_packed_check(const struct rf_kernel *kernel, const rf_problem *p);
 int32_t rf_stack_forward(const struct rf_kernel *kernel, const rf_problem *p);
 int32_t rf_stack_backward(const struct rf_kernel *kernel, const rf_problem *p);
 int32_t rf_stack_activation(const struct rf_kernel *kernel, const rf_problem *p, int32_t k, int32_t gate, void *out);

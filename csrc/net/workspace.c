@@ -36,7 +36,8 @@ static struct workspace workspace_place(struct net *net, struct arena *arena, in
   size_t scratch = 0, shared = 0;
   rf_plans_place(net, 0, p->batch, &own, plans);
   for (int32_t layer = 0; layer < p->num_layers; layer++) {
-    const struct rf_layer l = rf_net_layer(net, layer, 0);
+    struct rf_layer l = rf_net_layer(net, layer, 0);
+    l.packs = !p->packed;
     scratch = larger(scratch, net->kernel->forward_bytes(&l));
     if (backward) scratch = larger(scratch, net->kernel->backward_bytes(&l));
     shared = larger(shared, net->kernel->forward_shared_bytes(&l));

@@ -32,46 +32,43 @@ struct rf_cache {
 /* The mode is set whole, not just the two flush bits: a caller's rounding direction may not change our bits, and its
  * unmasked exceptions may not turn a NaN that flows through into a signal. */
 #if defined(__x86_64__) || defined(__i386__)
-#include <xmmintrin.h>
 typedef uint32_t rf_flush_mode;
 #define RF_FLUSH_MODE 0x9fc0u /* MXCSR: flush to zero, denormals are zero, every exception masked, round to nearest */
-#define RF_FLUSH_STATUS 0x3fu /* what happened so far: no mode */
-static inline rf_flush_mode rf_flush_read(void) { return _mm_getcsr(); }
-static inline void rf_flush_write(rf_flush_mode mode) { _mm_setcsr(mode); }
-static inline void rf_cpu_pause(void) { _mm_pause(); }
+static inline void rf_flush_read(rf_flush_mode *mode) { __asm__ volatile("stmxcsr %0" : "=m"(*mode) : : "memory"); }
+static inline void rf_flush_write(const rf_flush_mode *mode) {
+  __asm__ volatile("ldmxcsr %0" : : "m"(*mode) : "memory");
+}
+static inline void rf_cpu_pause(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
 typedef uint64_t rf_flush_mode;
 #define RF_FLUSH_MODE (UINT64_C(1) << 24) /* FPCR: flush to zero, no traps, round to nearest */
-#define RF_FLUSH_STATUS UINT64_C(0)
-static inline rf_flush_mode rf_flush_read(void) {
-  rf_flush_mode mode;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-  return mode;
+static inline void rf_flush_read(rf_flush_mode *mode) { __asm__ volatile("mrs %0, fpcr" : "=r"(*mode) : : "memory"); }
+static inline void rf_flush_write(const rf_flush_mode *mode) {
+  __asm__ volatile("msr fpcr, %0" : : "r"(*mode) : "memory");
 }
-static inline void rf_flush_write(rf_flush_mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
 static inline void rf_cpu_pause(void) { __asm__ volatile("yield"); }
 #else
 typedef uint32_t rf_flush_mode;
 #define RF_FLUSH_MODE 0u
-#define RF_FLUSH_STATUS 0u
-static inline rf_flush_mode rf_flush_read(void) { return 0; }
-static inline void rf_flush_write(rf_flush_mode mode) { (void)mode; }
+static inline void rf_flush_read(rf_flush_mode *mode) { *mode = RF_FLUSH_MODE; }
+static inline void rf_flush_write(const rf_flush_mode *mode) { (void)mode; }
 static inline void rf_cpu_pause(void) {}
 #endif
 
-/* Whether a thread that read `mode` computes as kernels do already, as one that plays sound often does. Writing the mode
- * waits for every operation before it, some 4 ns each time, which a step of a small net notices. */
-static inline int rf_flush_is_on(rf_flush_mode mode) { return (mode & ~RF_FLUSH_STATUS) == RF_FLUSH_MODE; }
-
-/* Enters the mode that kernels run in, subnormals flushed to zero, and returns the one to restore. */
-static inline rf_flush_mode rf_flush_on(void) {
-  rf_flush_mode old = rf_flush_read();
-  if (!rf_flush_is_on(old)) rf_flush_write(RF_FLUSH_MODE);
-  return old;
+/* Enters the mode that kernels run in, subnormals flushed to zero, for good. */
+static inline void rf_flush_set(void) {
+  static const rf_flush_mode mode = RF_FLUSH_MODE;
+  rf_flush_write(&mode);
 }
 
-static inline void rf_flush_restore(rf_flush_mode old) {
-  if (!rf_flush_is_on(old)) rf_flush_write(old);
+/* The same until rf_flush_restore. What the thread had is kept where it was stored, and nobody looks at it: a load of what
+ * stmxcsr has just stored waits until everything before it is done, 8 ns of a small net's step, which would otherwise
+ * overlap with the one before. To store and to write the mode costs nothing beside that. */
+static inline void rf_flush_on(rf_flush_mode *old) {
+  rf_flush_read(old);
+  rf_flush_set();
 }
+
+static inline void rf_flush_restore(const rf_flush_mode *old) { rf_flush_write(old); }
 
 #endif

@@ -65,7 +65,7 @@ static void take_part(int32_t mailbox) {
 
 static void *serve(void *argument) {
   struct rf_gate *mailbox = argument;
-  rf_flush_on();
+  rf_flush_set();
   for (;;) {
     rf_gate_wait(mailbox, 0, pool.spin);
     if (atomic_exchange(&mailbox->word, 0) == LEAVE) break;

@@ -82,7 +82,9 @@ def read(
     with naming(file):
         if described:
             _refuse_words("rnnfast", parts, prefix)
-            return Content("rnnfast", described, arrays if number is None else of_dtype(arrays, number))
+            if number is None:
+                return Content("rnnfast", described, arrays)
+            return Content("rnnfast", saved.without_dtype(described), of_dtype(arrays, number))
         found = state_dicts.content(arrays, parts, prefix)
         return replace(found, arrays=of_dtype(found.arrays, number))
 
@@ -127,6 +129,8 @@ def _kind(file: str) -> str:
     """Return what kind of file there is: "json", "npz", "safetensors" or "torch". Raises ValueError for others."""
     with open(file, "rb") as opened:
         head, size = opened.read(512), os.fstat(opened.fileno()).st_size
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:  # first: it may look like others
+        return "safetensors"
     if head.startswith(b"PK"):
         try:
             with zipfile.ZipFile(file) as archive:
@@ -136,8 +140,6 @@ def _kind(file: str) -> str:
         return "torch" if any(name.endswith("data.pkl") for name in names) else "npz"
     if head.startswith(torch_files.PICKLES):
         return "torch"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
-        return "safetensors"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return "json"
     ends = {".safetensors": "safetensors", ".npz": "npz"}  # whose readers say what is wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from numpy.typing import DTypeLike
@@ -19,6 +19,8 @@ from rnnfast.problem import Array
 KEY = "rnnfast"
 """Where in the metadata it stands, as JSON: {version, parts: [{name, kind, options}]}."""
 VERSION = 1
+MOST_PARTS = 1024
+"""More of them the C library would not read."""
 
 
 class Part(TypedDict):
@@ -39,8 +41,11 @@ def part_of(net: Net, name: str = "") -> Part:
 
 
 def metadata_of(parts: Iterable[Part]) -> dict[str, str]:
-    """Return the metadata of a file that holds these parts, which run in this order."""
-    return {KEY: json.dumps({"version": VERSION, "parts": list(parts)})}
+    """Return the metadata of a file that holds these parts, which run in this order. Raises ValueError for too many."""
+    listed = list(parts)
+    if len(listed) > MOST_PARTS:
+        raise ValueError(f"{len(listed)} nets and layers are too many for a file, expected {MOST_PARTS} at most")
+    return {KEY: json.dumps({"version": VERSION, "parts": listed})}
 
 
 def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
@@ -51,11 +56,12 @@ def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
     if KEY not in metadata:
         return []
     try:
-        record = json.loads(metadata[KEY])
+        record = json.loads(metadata[KEY], object_pairs_hook=_once, parse_constant=_no_number)
         version, parts = record["version"], record["parts"]
         readable = all(isinstance(part["name"], str) and isinstance(part["kind"], str) for part in parts)
-        readable = readable and isinstance(version, int) and all(isinstance(part["options"], dict) for part in parts)
-    except (ValueError, TypeError, KeyError):
+        readable = readable and all(isinstance(part["options"], dict) for part in parts) and len(parts) <= MOST_PARTS
+        readable = readable and type(version) is int and version > 0 and isinstance(parts, list)
+    except (ValueError, TypeError, KeyError, RecursionError):
         readable = False
     if not readable:
         raise ValueError(f"{path} has metadata {KEY!r} that cannot be read, expected version, parts and their options")
@@ -63,6 +69,29 @@ def parts_in(metadata: Mapping[str, str], path: str) -> list[Part]:
         raise ValueError(f"{path} was written by a later version of rnnfast, which can load it: upgrade")
     found: list[Part] = parts
     return found
+
+
+def without_dtype(parts: Sequence[Part]) -> list[Part]:
+    """Return parts that do not tell a dtype, for arrays that are converted to another.
+
+    >>> without_dtype([{"name": "out", "kind": "Linear", "options": {"in_features": 2, "dtype": "float32"}}])
+    [{'name': 'out', 'kind': 'Linear', 'options': {'in_features': 2}}]
+    """
+    kept = [{key: value for key, value in part["options"].items() if key != "dtype"} for part in parts]
+    return [{**part, "options": options} for part, options in zip(parts, kept, strict=True)]
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError where a name is there twice: which one counts?"""
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _no_number(word: str) -> float:
+    """Raise ValueError for NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def arrays_for(

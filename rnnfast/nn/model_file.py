@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rnnfast.backends import choose
 from rnnfast.net.saved import Part
 from rnnfast.nn import stored_parts
+from rnnfast.nn.names import check_part_name
 from rnnfast.nn.sequential import Sequential
 from rnnfast.problem import Array
 
@@ -24,9 +25,14 @@ def made_of(parts: Sequence[Part], arrays: Mapping[str, Array], file: str, backe
     """
     if backend is not None:
         choose.select(backend)  # so that it is no fault of the file
-    names = [part["name"] or "net" for part in parts]
+    names = [part["name"] for part in parts]
+    if names == [""]:
+        names = ["net"]
     if twice := [name for n, name in enumerate(names) if name in names[:n]]:
         raise ValueError(f"{file} has several parts called {twice[0]!r}, expected a name of its own for each")
+    with stored_parts.naming(file):
+        for name in names:
+            check_part_name(name)
     made, initial = {}, {}
     for name, part in zip(names, parts, strict=True):
         with stored_parts.naming(f"{file}, part {name!r}"):

@@ -1,4 +1,4 @@
-"""One flat dict for a model of several parts."""
+"""Names in a model of several parts: what a part can be called, and one flat dict of all their arrays."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ def named(**parts: Mapping[str, Array]) -> dict[str, Array]:
                 raise ValueError(f"two parts have an array that would be called {whole!r}: call one part otherwise")
             found[whole] = array
     return found
+
+
+def check_part_name(name: str) -> None:
+    """Raise ValueError unless files can call a part that: "part.array" must tell the two apart, in UTF-8.
+
+    >>> check_part_name("encoder")
+    """
+    if not name or "." in name:
+        raise ValueError(f"{name!r} cannot be the name of a part, expected one without a dot, which ends it")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} cannot be the name of a part, expected one that UTF-8 can write") from None

@@ -11,6 +11,7 @@ import numpy as np
 from rnnfast.checks.values import truth
 from rnnfast.net import files
 from rnnfast.net import saved as nets
+from rnnfast.nn.names import check_part_name
 from rnnfast.nn.parts import Part, check_described, check_kind, described, load_into, state_of
 from rnnfast.nn.state import Faults, plain
 from rnnfast.nn.training_record import record_of, states_in
@@ -42,8 +43,7 @@ def save(path: str | os.PathLike[str], /, **parts: Any) -> None:
     states: dict[str, dict[str, Any]] = {}
     values: dict[str, Any] = {}
     for name, part in parts.items():
-        if not name or "." in name:
-            raise ValueError(f"{name!r} cannot be the name of a part, expected one without a dot, which ends it")
+        check_part_name(name)
         value = plain(part) if isinstance(part, np.generic) else part
         if isinstance(value, SIMPLE):
             values[name] = value

@@ -15,6 +15,7 @@ from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.live_indices import readable
+from rnnfast.nn.names import check_part_name
 from rnnfast.nn.sequential_stream import SequentialStream
 from rnnfast.nn.softmax import LogSoftmax
 from rnnfast.problem import Array
@@ -39,8 +40,7 @@ class Sequential:
             raise ValueError("a model has no parts: name them, such as Sequential(net=net, head=head)")
         self.parts: dict[str, Any] = {}
         for name, part in parts.items():
-            if not name or "." in name:
-                raise ValueError(f"{name!r} cannot be the name of a part, expected one without a dot, which ends it")
+            check_part_name(name)
             if isinstance(part, LogSoftmax):
                 part = "log_softmax"
             self.parts[name] = part = Activation(part) if isinstance(part, str) else part
@@ -120,7 +120,7 @@ class Sequential:
         """Write all parts to a .safetensors file, which `rf_net_load` reads from C, or to an .npz.
 
         A file that was there is replaced whole or not at all. Raises OSError where it cannot be written, ValueError for
-        a .safetensors of activations alone: from C no width can be told.
+        more than 1,024 parts, and for a .safetensors of activations alone: from C no width can be told.
         """
         if str(path).endswith(".safetensors") and chain.output_size(self.parts) is None:
             raise ValueError(

@@ -59,15 +59,18 @@ def made(part: Part, arrays: Mapping[str, Array], backend: str | None) -> tuple[
 
     Raises ValueError or TypeError where its options and arrays do not fit.
     """
-    kind, prefix, options = part["kind"], f"{part['name']}." if part["name"] else "", dict(part["options"])
+    kind, options, own = part["kind"], dict(part["options"]), _own(part["name"], arrays)
     _check_options(kind, options)
     if kind == "activation":
+        _check_shapes(own, {})
         return Activation(**options), None
-    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
     first = own.get("weight_ih_l0" if kind in RECURRENT else "weight")
     if first is None:
-        raise ValueError(f"no weights: {prefix}weight{'_ih_l0' * (kind in RECURRENT)} is missing")
-    options["dtype"] = float_dtype(first.dtype)
+        raise ValueError(f"no weights: weight{'_ih_l0' * (kind in RECURRENT)} is missing")
+    dtype = float_dtype(first.dtype)
+    if options.get("dtype", dtype.name) != dtype.name:
+        raise ValueError(f"the options say dtype={options['dtype']!r}, but its weights are {dtype.name}")
+    options["dtype"] = dtype
     state = None
     if kind in RECURRENT:
         net = _net(kind, options)
@@ -82,7 +85,7 @@ def made(part: Part, arrays: Mapping[str, Array], backend: str | None) -> tuple[
             shapes = {"weight": (columns, rows)} | (
                 {"bias": (columns,)} if truth("bias", options.get("bias", True)) else {}
             )
-    _check_shapes(own, shapes)
+    _check_shapes({name: array for name, array in own.items() if kind not in RECURRENT or name not in LEARNED}, shapes)
     found = KINDS[kind](**options)
     found.load_state_dict({name: own[name] for name in shapes})
     return found, state
@@ -109,13 +112,24 @@ def _net(kind: str, options: Mapping[str, Any]) -> Net:
     return Net(kind, cell, **{name: value for name, value in options.items() if name not in RECURRENT[kind]})
 
 
+def _own(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of a part, by what stands behind the first dot of their names; of one without a name, all."""
+    found = {}
+    for key, array in arrays.items():
+        part, dot, own = key.partition(".")
+        if (part if dot else "") == name:
+            found[own if dot else key] = array
+    return found
+
+
 def _check_shapes(own: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise ValueError that lists what is missing and what has another shape than the options say."""
+    """Raise ValueError that lists what is missing, has another shape than the options say or is too much."""
     faults = [
         f"missing {name}" if name not in own else f"{name} has shape {own[name].shape}, expected {shape}"
         for name, shape in shapes.items()
         if name not in own or own[name].shape != shape
     ]
+    faults += [f"unexpected {name}" for name in own if name not in shapes]
     if faults:
         raise ValueError("arrays and options do not fit: " + "; ".join(faults))
 

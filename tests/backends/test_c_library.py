@@ -235,7 +235,7 @@ def installed(folder: Path, *options: str) -> Path:
 
 @pytest.mark.slow
 def test_a_cmake_project_finds_the_installed_package(tmp_path: Path) -> None:
-    cmake, prefix = tool("cmake"), installed(tmp_path)
+    cmake, prefix = tool("cmake"), installed(tmp_path, "-DRNNFAST_CELLS=lstm;gru_before")
     for target in ("rnnfast", "rnnfast_static"):
         project = tmp_path / target
         project.mkdir()
@@ -259,11 +259,26 @@ def test_a_program_builds_what_it_needs_alone(tmp_path: Path) -> None:
     (archive,) = prefix.rglob("librnnfast.a")
     symbols = run(tool("nm"), "--defined-only", "--extern-only", "--format=posix", archive)
     assert re.findall(r"^rf_kernel_\w+", symbols, re.MULTILINE) == ["rf_kernel_lstm_f64_scalar"]
-    run(tool("cc"), PROGRAM, f"-I{prefix / 'include'}", archive, "-lm", "-pthread", "-o", tmp_path / "step")
+    flags = run(tool("pkg-config"), "--cflags", "--libs", "rnnfast", PKG_CONFIG_PATH=str(archive.parent / "pkgconfig"))
+    run(tool("cc"), PROGRAM, *flags.split(), "-o", tmp_path / "step")
     assert run(tmp_path / "step").startswith("rnnfast ")
     for option in ("-DRNNFAST_CELLS=", "-DRNNFAST_ISAS=sse9", "-DRNNFAST_DTYPES=float16"):
         with pytest.raises(AssertionError, match=option.partition("=")[0].removeprefix("-D")):
             run(tool("cmake"), "-S", CLONE, "-B", tmp_path / option, option)
+
+
+@pytest.mark.parametrize("folder", ["lib", "lib/x86_64-linux-gnu"])
+def test_pkg_config_finds_the_header_from_any_folder(folder: str, tmp_path: Path) -> None:
+    tool("cc")
+    run(tool("cmake"), "-S", CLONE, "-B", tmp_path, f"-DCMAKE_INSTALL_LIBDIR={folder}", "-DCMAKE_INSTALL_PREFIX=/opt/x")
+    (tmp_path / "prefix" / folder / "pkgconfig").mkdir(parents=True)
+    (tmp_path / "csrc" / "rnnfast.pc").rename(tmp_path / "prefix" / folder / "pkgconfig" / "rnnfast.pc")
+    prefix = tmp_path / "prefix"
+    where, found = str(prefix / folder / "pkgconfig"), []
+    for name in ("includedir", "libdir"):
+        path = run(tool("pkg-config"), f"--variable={name}", "rnnfast", PKG_CONFIG_PATH=where)
+        found.append(Path(path.strip()).resolve())
+    assert found == [prefix / "include", prefix / folder]
 
 
 @pytest.mark.parametrize("option", ["CELLS=lstm;gru;lstm", "ISAS=scalar;scalar", "DTYPES=float32;float32"])

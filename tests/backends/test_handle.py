@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from handles import ACTIVATIONS, Rows, handle
 from support import Spec, make_problem
 
+import rnnfast
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.c.handle import Handle
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.record import Template
 from rnnfast.backends.common import whole
@@ -63,10 +66,13 @@ def test_steps_have_the_bits_of_a_sequence(
 
 
 @EVERY_CELL
-def test_a_thousand_steps_are_one_sequence(cell: str) -> None:
-    problem = problem_of(cell=cell, steps=1000, batch=2, input_size=8, hidden_size=16, layers=2)
+@BOTH
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_thousand_steps_are_one_sequence(cell: str, dtype: str, variant: str) -> None:
+    sizes = {"steps": 1000, "batch": 2, "input_size": 8, "hidden_size": 16, "layers": 2}
+    problem = replace(problem_of(dtype, cell=cell, **sizes), variant=variant)
     y, net = expected(problem), handle(problem)
-    stepped, run = Rows(net, 2, "float32"), Rows(net, 2, "float32", steps=1000)
+    stepped, run = Rows(net, 2, dtype), Rows(net, 2, dtype, steps=1000)
     np.testing.assert_array_equal(np.stack([stepped.step(x) for x in x_of(problem)]), y)
     np.testing.assert_array_equal(run.forward(x_of(problem)), y)
     np.testing.assert_array_equal(run.read((2, 2, 16)), stepped.read((2, 2, 16)))
@@ -205,6 +211,35 @@ def test_layers_of_a_size_that_cannot_be_are_refused(size: int, directions: int)
     assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_SHAPE
 
 
+@pytest.mark.parametrize(
+    "field, status", [("state_size", "SHAPE"), ("weight_dtype", "DTYPE"), ("only_direction", "RANGE")]
+)
+def test_a_record_that_is_no_whole_net_is_refused(field: str, status: str) -> None:
+    ffi, lib = library()
+    template, net = Template(problem_of(hidden_size=5), Layout()), ffi.new("rf_net **", ffi.cast("rf_net *", 64))
+    setattr(template.record, field, 1)
+    assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == getattr(lib, f"RF_ERROR_{status}")
+    assert net[0] == ffi.NULL
+
+
+def test_a_net_reads_weights_that_were_packed_before() -> None:
+    ffi, lib = library()
+    problem = problem_of(steps=3, batch=2, layers=2)
+    y, template = expected(problem), Template(problem, Layout())
+    packed, net = template.pack(problem), ffi.new("rf_net **")
+    check(lib.rf_net_create(template.record, ffi.NULL, 0, net))
+    np.testing.assert_array_equal(Rows(Handle(net[0], packed), 2, "float32", steps=3).forward(x_of(problem)), y)
+    begun = np.frombuffer(packed.bytes[:8], "u8").copy()
+    packed.bytes[0] ^= 1
+    assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_PACKED and net[0] == ffi.NULL
+    packed.bytes[:8] = begun.view(np.uint8)
+    template.record.packed_bytes -= 1
+    assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_PACKED_BYTES
+    template.record.packed_bytes += 1
+    template.record.packed = ffi.cast("char *", packed.pointer) + 8
+    assert lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_ALIGNMENT
+
+
 def test_lengths_out_of_range_are_refused() -> None:
     problem = problem_of(steps=3, batch=2)
     rows = Rows(handle(problem), 2, "float32", steps=3)
@@ -251,9 +286,26 @@ def test_scratch_serves_fewer_steps_and_rows(cell: str, threads: int) -> None:
                 assert net.workspace_bytes(more, rows) >= needed
 
 
+def test_a_small_net_takes_little_memory() -> None:
+    net = handle(problem_of(input_size=1, hidden_size=24), [(np.zeros((1, 24), "float32"), None)])
+    assert net.workspace_bytes(1, 1) <= 4096
+
+
 def test_sizes_beyond_memory_are_told() -> None:
     ffi, lib = library()
     net, size = handle(problem_of()).net, ffi.new("size_t *")
     assert lib.rf_net_state_bytes(net, -1, size) == lib.RF_ERROR_SHAPE
     assert lib.rf_net_workspace_bytes(net, 2**31, 1, size) == lib.RF_ERROR_SHAPE
     assert lib.rf_net_workspace_bytes(net, 2**31 - 1, 2**31 - 1, size) == lib.RF_ERROR_SIZE
+
+
+def test_a_frozen_net_and_its_streams_read_the_same_packed_weights() -> None:
+    fast = rnnfast.LSTM(3, 5, seed=0, backend="c").freeze()
+    x = np.ones((4, 2, 3), np.float32)
+    y, _ = fast(x)
+    stream = fast.stream(2)
+    cache = fast._engine.cache
+    assert cache["handle"].kept is cache["packed"]
+    del fast, cache
+    gc.collect()
+    np.testing.assert_array_equal(stream.run(x), y)

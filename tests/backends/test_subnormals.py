@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from dataclasses import replace
 
 import numpy as np
@@ -58,3 +60,17 @@ def test_the_callers_floating_point_mode_is_restored(variant: str, dtype: str) -
     c.elementwise("exp", tiny, variant)
     c.fma_loop(dtype, 1, variant)
     assert (tiny / 2 > 0).all() and (tiny / 2 * 2 == tiny).all() and (tiny / 2 + tiny / 4 > tiny / 2).all()
+
+
+@pytest.mark.skipif(platform.system() != "Linux" or platform.machine() != "x86_64", reason="numbers of x86-64 Linux")
+def test_a_step_neither_heeds_nor_changes_the_callers_rounding() -> None:
+    mathematics, upward = ctypes.CDLL("libm.so.6"), 0x800
+    net, x = rnnfast.LSTM(8, 8, backend="c"), np.linspace(-1, 1, 8, dtype=np.float32)
+    expected, up = (net.stream() for _ in range(2))
+    y = [expected.step(x) for _ in range(5)]
+    try:
+        assert mathematics.fesetround(upward) == 0
+        np.testing.assert_array_equal([up.step(x) for _ in range(5)], y)
+        assert np.float32(1) + np.float32(1e-9) > 1
+    finally:
+        mathematics.fesetround(0)

@@ -1,5 +1,5 @@
-/* net_steps.c - a C program that steps a net: `net_steps WHAT [fault]`. It counts what the library allocates, or lets the
- * system kill it at the first call into it, or has eight threads share the net. With `fault` it does itself what it looks
+/* net_steps.c - a C program that steps nets of every cell: `net_steps WHAT [fault]`. It counts what the library allocates, or
+ * lets the system kill it at the first call into it, or has eight threads share each net. With `fault` it does itself what it looks
  * for, to be seen. Prints what it counted. */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -13,7 +13,7 @@
 
 #include "rnnfast.h"
 
-enum { I = 3, H = 24, O = 2, B = 2, T = 16, STEPS = 100000, THREADS = 8 };
+enum { I = 3, H = 24, O = 2, B = 2, T = 16, STEPS = 100000, THREADS = 8, NETS = 32 };
 
 static long allocations, counting;
 
@@ -59,14 +59,14 @@ static void check(int32_t status) {
 
 static float numbers[4 * H * (I + H + 2)];
 
-/* A layer, a linear one above it and a softmax. */
-static rf_net *make(void) {
+/* Layers, a linear one above them and a softmax. */
+static rf_net *make(int32_t cell, int32_t layers) {
   rf_net *net;
   rf_problem p;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) numbers[i] = (float)(i * 7919 % 1000) / 2500 - 0.2f;
   const void *weight_ih[] = {numbers, numbers}, *weight_hh[] = {numbers, numbers};
   const void *bias[] = {numbers, numbers};
-  check(rf_problem_init(&p, sizeof p, rf_cell_id("lstm"), RF_F32, 1, 1, 0, 0, I, H));
+  check(rf_problem_init(&p, sizeof p, cell, RF_F32, layers, 1, 0, 0, I, H));
   p.weight_ih = weight_ih;
   p.weight_hh = weight_hh;
   p.bias_ih = p.bias_hh = bias;
@@ -141,28 +141,34 @@ static int share(const rf_net *net, int fault) {
 int main(int count, char **words) {
   const char *what = count > 1 ? words[1] : "";
   const int fault = count > 2;
-  rf_net *net = make();
-  static struct rows rows;
-  begin(&rows, net);
+  static struct rows rows[NETS];
+  rf_net *nets[NETS];
+  int made = 0;
+  for (int32_t cell = 0; rf_cell_name(cell); cell++) {
+    for (int32_t layers = 1; layers <= 2 && made < NETS; layers++) nets[made++] = make(cell, layers);
+  }
+  for (int n = 0; n < made; n++) begin(&rows[n], nets[n]);
   if (strcmp(what, "allocations") == 0) {
     counting = 1;
-    step(&rows, STEPS);
-    if (fault) rf_net_free(make()); /* which the library allocates */
+    for (int n = 0; n < made; n++) step(&rows[n], STEPS);
+    if (fault) rf_net_free(make(0, 1)); /* which the library allocates */
     counting = 0;
     printf("%ld\n", allocations);
   } else if (strcmp(what, "calls") == 0) {
     printf("0\n");
     fflush(stdout);
     if (prctl(PR_SET_SECCOMP, 1) != 0) return 2; /* strict: any call but read, write and exit kills */
-    step(&rows, STEPS);
+    for (int n = 0; n < made; n++) step(&rows[n], STEPS);
     if (fault) getppid();
     syscall(SYS_exit, 0);
   } else if (strcmp(what, "threads") == 0) {
-    printf("%d\n", share(net, fault));
+    int same = 1;
+    for (int n = 0; n < made; n++) same &= share(nets[n], fault);
+    printf("%d\n", same);
   } else {
     return 2;
   }
-  end(&rows);
-  rf_net_free(net);
+  for (int n = 0; n < made; n++) end(&rows[n]);
+  for (int n = 0; n < made; n++) rf_net_free(nets[n]);
   return 0;
 }

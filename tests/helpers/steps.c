@@ -83,14 +83,15 @@ static int differs(int64_t steps, int64_t inputs, int64_t hidden, int bias) {
   kernel->step_pack(&step);
   const size_t state = (size_t)(BATCH * step.state_stride) * size;
   void *h = lines(state, 0), *c = lines(state, 0), *workspace = lines(kernel->step_workspace_bytes(&step), 0xff);
-  const rf_flush_mode mode = rf_flush_on();
+  rf_flush_mode mode;
+  rf_flush_on(&mode);
   for (int64_t t = 0; t < steps; t++) {
     void *to = t % 7 == 3 ? NULL : (void *)at(y_steps, t * BATCH * hidden);
     kernel->step(&step, BATCH, at(x, t * BATCH * inputs), to, h, c, t / 5, workspace);
     if (!to)
       memcpy((void *)at(y_steps, t * BATCH * hidden), at(y, t * BATCH * hidden), (size_t)(BATCH * hidden) * size);
   }
-  rf_flush_restore(mode);
+  rf_flush_restore(&mode);
   int found = memcmp(y, y_steps, (size_t)(steps * BATCH * hidden) * size) != 0;
   for (int64_t b = 0; b < BATCH; b++) {
     found |= memcmp(at(h_n, b * hidden), at(h, b * step.state_stride), (size_t)hidden * size) != 0;

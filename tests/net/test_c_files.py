@@ -88,11 +88,9 @@ def test_words_and_their_probabilities(tmp_path: Path) -> None:
 
 def test_states_that_were_learned(tmp_path: Path) -> None:
     net, arrays = rnnfast.LSTM(I, H, 2), normal(2, 2, H)
-    words = {
-        "parts": [{"name": "a.ü", "kind": "LSTM", "options": {"input_size": I, "hidden_size": H, "num_layers": 2}}]
-    }
-    state = {"a.ü.h0": arrays[0], "a.ü.c0": arrays[1][:, None]}
-    tensors = {f"a.ü.{name}": array for name, array in net.state_dict().items()} | state
+    words = {"parts": [{"name": "aü", "kind": "LSTM", "options": {"input_size": I, "hidden_size": H, "num_layers": 2}}]}
+    state = {"aü.h0": arrays[0], "aü.c0": arrays[1][:, None]}
+    tensors = {f"aü.{name}": array for name, array in net.state_dict().items()} | state
     data = file_of(tensors, {"rnnfast": json.dumps({"version": 1} | words)})
     x, (h, c0) = normal(T, B, I), (np.repeat(array[:, None], B, 1) for array in arrays)
     rows = Rows(loaded(data), B, "float32", steps=T)

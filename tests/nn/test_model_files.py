@@ -55,7 +55,7 @@ FAULTS: dict[str, tuple[dict[str, Array], str, dict[str, Any], str]] = {
         "num_layers is 1000000000, but there are only 4 arrays",
     ),
     "array": ({"a.weight": W}, "Linear", LINEAR | {"bias": True}, "missing bias"),
-    "no weights": ({"b.weight": W}, "Linear", LINEAR, "no weights: a.weight is missing"),
+    "no weights": ({"b.weight": W}, "Linear", LINEAR, "no weights: weight is missing"),
     "dtype": ({"a.weight": W.astype(np.float16)}, "Linear", LINEAR, "dtype is dtype.'float16'., expected 'float32'"),
     "two dtypes": (
         {"a.weight": W, "a.bias": np.ones(4)},
@@ -89,11 +89,17 @@ def test_learned_states_that_do_not_fit(state: dict[str, Array], words: str, tmp
         rnnfast.load_model(path)
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("", "net"), ("net", "")])
-def test_two_parts_of_one_name_are_refused(names: tuple[str, str], tmp_path: Path) -> None:
-    arrays = {"a.weight": W, "net.weight": W, "weight": W}
+def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, {"a.weight": W}, ("a", "Linear", LINEAR), ("a", "Linear", LINEAR))
+    with pytest.raises(ValueError, match=f"{path} has several parts called 'a', expected a name"):
+        rnnfast.load_model(path)
+
+
+@pytest.mark.parametrize("names", [("", "net"), ("net", "")])
+def test_only_a_part_alone_has_no_name(names: tuple[str, str], tmp_path: Path) -> None:
+    arrays = {"net.weight": W, "weight": W}
     path = written(tmp_path, arrays, *((name, "Linear", LINEAR) for name in names))
-    with pytest.raises(ValueError, match=f"{path} has several parts called '{names[0] or 'net'}', expected a name"):
+    with pytest.raises(ValueError, match=f"{path}: '' cannot be the name of a part"):
         rnnfast.load_model(path)
 
 
@@ -106,6 +112,25 @@ def test_names_and_chains_of_a_file(tmp_path: Path) -> None:
         rnnfast.load_model(path)
     path = written(tmp_path, {"self.weight": W}, ("self", "Linear", LINEAR))
     assert rnnfast.load_model(path)(np.ones((1, 2), np.float32))[0].tolist() == [[2.0] * 4]
+
+
+def test_options_do_not_hold_a_conversion_up(tmp_path: Path) -> None:
+    nn.Sequential(net=rnnfast.LSTM(2, 3), head=nn.Linear(3, 1)).save(tmp_path / "model.npz")
+    model = rnnfast.load_model(tmp_path / "model.npz", dtype="float64")
+    assert {array.dtype for array in model.parameters.values()} == {np.dtype("float64")}
+
+
+def test_more_parts_than_c_reads_are_not_saved(tmp_path: Path) -> None:
+    model = nn.Sequential(**{f"p{n}": "tanh" for n in range(saved.MOST_PARTS + 1)})
+    with pytest.raises(ValueError, match="1025 nets and layers are too many for a file, expected 1024 at most"):
+        model.save(tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_no_file_can_have_are_refused() -> None:
+    for name in ("", "a.b", "\ud800"):
+        with pytest.raises(ValueError, match="cannot be the name of a part"):
+            nn.Sequential(**{name: "tanh"})
 
 
 def test_another_backend_is_no_fault_of_the_file(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from rnnfast.problem import Problem
 
 
 class Handle:
-    """An rf_net and what it says of itself."""
+    """An rf_net and what it says of itself; `kept` is what it refers to."""
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, kept: Any = None) -> None:
         ffi, self.lib = library()
+        self.kept = kept
         self.net = ffi.gc(net, self.lib.rf_net_free)
         self.sizes = ffi.new("rf_net_sizes *", {"struct_size": ffi.sizeof("rf_net_sizes")})
         check(self.lib.rf_net_get_sizes(self.net, self.sizes))
@@ -39,14 +40,16 @@ class Handle:
 def handle_of(problem: Problem) -> Handle:
     """Return the handle of a frozen net for as many threads as calls may use now, made where the last had others.
 
-    That one stays with whoever uses it. Raises as `check`.
+    That one stays with whoever uses it. Its sequences read the weights that calls of the frozen net read, too: those
+    are packed once for all. Raises as `check`.
     """
     cache, threads = {} if problem.cache is None else problem.cache, get_num_threads()
     found: Handle | None = cache.get("handle")
     if found is None or found.sizes.num_threads != threads:
         template = Template(problem, Layout())
         template.record.num_threads = threads
+        packed = template.pack(problem) if problem.frozen else None
         net = template.ffi.new("rf_net **")
         check(template.lib.rf_net_create(template.record, template.ffi.NULL, 0, net), problem.variant)
-        cache["handle"] = found = Handle(net[0])
+        cache["handle"] = found = Handle(net[0], packed)
     return found

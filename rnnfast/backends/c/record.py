@@ -73,8 +73,8 @@ class Template:
             setattr(record, name, pointers + number * self.count)
         return addresses
 
-    def pack(self, problem: Problem) -> None:
-        """Point to weights rearranged once for all forms of a net that is frozen."""
+    def pack(self, problem: Problem) -> Block:
+        """Point to weights rearranged once for all forms of a net that is frozen, and return them."""
         cache = {} if problem.cache is None else problem.cache
         if "packed" not in cache:
             block = Block(self.size("packed"))
@@ -84,6 +84,7 @@ class Template:
         packed: Block = cache["packed"]
         self.kept.append(packed)
         self.record.packed, self.record.packed_bytes = packed.pointer, packed.size
+        return packed
 
     def copy(self) -> Any:
         """Return a record of its own for one call in progress."""

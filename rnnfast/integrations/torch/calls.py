@@ -124,10 +124,12 @@ class Runner(Forms):
         """
         engine, shape, dense = self.engine, x.shape, x.is_contiguous()
         prepared = engine.forms.get((how, shape)) or self.prepared(how, shape)
-        dtype, state_shape = engine.dtype, prepared.state_shape
+        dtype = engine.dtype
         array = at(x.data_ptr()) if dense else x.detach().numpy()
-        y, h = np.empty(prepared.y_shape, dtype), np.empty(state_shape, dtype)
-        final: tuple[Array, ...] = (h, np.empty(state_shape, dtype)) if self.two_states else (h,)
+        y, final = (
+            np.empty(prepared.y_shape, dtype),
+            [np.empty(of_state, dtype) for of_state in self.state_shapes(shape)],
+        )
         start = [at(part.data_ptr()) for part in state] if state else ()
         lengths, mask, resets = ragged
         if addresses is None and not self.is_frozen:
@@ -163,7 +165,8 @@ class Runner(Forms):
         before, addresses = addresses, self.addresses(parameters)
         if addresses != before and not self.fits(parameters):
             raise RuntimeError(self.misfits(parameters))
-        if reserve.numel() < prepared.bound.reserve_bytes() or not all(p.shape == prepared.state_shape for p in state):
+        of_states = self.state_shapes(shape)
+        if reserve.numel() < prepared.bound.reserve_bytes() or (state and not self.takes_state(state, shape)):
             raise RuntimeError("x or the state was given data of another shape since the forward: call forward again")
         if reserve.data_ptr() % ALIGNMENT:
             reserve = reserve.clone()
@@ -174,7 +177,7 @@ class Runner(Forms):
         start = [at(part.data_ptr()) for part in state]
         d_final = [None if part is None else at(part.data_ptr()) for part in d_state]
         dx = np.empty(shape, dtype) if wanted.x else None
-        d_start = [np.empty(prepared.state_shape, dtype) for _ in self.net.states] if wanted.state else []
+        d_start = [np.empty(of_state, dtype) for of_state in of_states] if wanted.state else []
         d_parameters = [np.empty(shape, dtype) for shape in self.shapes] if wanted.parameters else None
         lengths, mask, resets = ragged
         is_ragged = lengths is not None or mask is not None or resets is not None

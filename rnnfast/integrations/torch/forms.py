@@ -38,7 +38,7 @@ class Forms:
         several = net.dropout > 0 and net.num_layers > 1
         self.drops_out = several or net.input_dropout > 0 or net.recurrent_dropout > 0
         """Whether dropout does anything where a call asks for it."""
-        self._state_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._state_shapes: dict[tuple[int, ...], tuple[tuple[int, ...], ...]] = {}
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
         """Whether these are parameters of the net that lie dense in the CPU's memory."""
@@ -76,21 +76,22 @@ class Forms:
 
     def takes_state(self, state: Sequence[Tensor], x_shape: tuple[int, ...]) -> bool:
         """Whether these are all states of such a net that lie in the CPU's memory."""
-        if len(state) != len(self.net.states):
+        shapes, dtype = self.state_shapes(x_shape), self.dtype
+        if len(state) != len(shapes):
             return False
-        shape, dtype = self.state_shape(x_shape), self.dtype
-        for part in state:
+        for part, shape in zip(state, shapes, strict=True):
             if not (type(part) in PLAIN and part.dtype is dtype and part.is_cpu and part.shape == shape):
                 return False
         return True
 
-    def state_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a state that goes with x of this shape."""
+    def state_shapes(self, x_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Return the shapes of the states that go with x of this shape, of h and perhaps of c."""
         found = self._state_shapes.get(x_shape)
         if found is None:
             net, layout = self.net, self.layout(x_shape)
             _, batch = layout.sizes(x_shape)
-            found = layout.state_shape(net.num_layers * net.num_directions, batch, net.hidden_size)
+            count = net.num_layers * net.num_directions
+            found = tuple([layout.state_shape(count, batch, net.hidden_size) for _ in net.states])
             if len(self._state_shapes) >= FORMS_KEPT:
                 self._state_shapes.clear()
             self._state_shapes[x_shape] = found

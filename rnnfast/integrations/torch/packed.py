@@ -24,25 +24,31 @@ class Packing:
     def __init__(self, packed: PackedSequence) -> None:
         self._of, sizes, order = packed[1:], packed.batch_sizes.numpy(), packed.sorted_indices
         self.steps, self.batch = len(sizes), int(sizes[0])
-        live = np.arange(self.batch) < sizes[:, None]
-        lengths, rows = live.sum(axis=0), np.arange(self.batch)
+        self.lengths: Array | None = None
+        """(B,); None: every row has all steps."""
+        self.index: Tensor | None = None
+        """For each row of the packed data its place among T·B; None: they lie in that order."""
+        live, rows = np.arange(self.batch) < sizes[:, None], np.arange(self.batch)
         if order is not None:
             rows = order.numpy()
-        self.lengths: Array = np.empty(self.batch, np.int64)
-        """(B,)."""
-        self.lengths[rows] = lengths
-        steps, columns = np.nonzero(live)
-        self.index = torch.from_numpy(steps * self.batch + rows[columns])
-        """For each row of the packed data its place among T·B."""
+        if sizes[-1] < self.batch:
+            self.lengths = np.empty(self.batch, np.int64)
+            self.lengths[rows] = live.sum(axis=0)
+        if sizes[-1] < self.batch or (self.batch > 1 and order is not None):
+            steps, columns = np.nonzero(live)
+            self.index = torch.from_numpy(steps * self.batch + rows[columns])
 
     def laid_out(self, data: Tensor) -> Tensor:
         """Return packed rows (N, ·) as (T, B, ·)."""
-        room = torch.empty(self.steps * self.batch, data.shape[1], dtype=data.dtype)
-        return room.index_copy_(0, self.index, data).view(self.steps, self.batch, -1)
+        if self.index is not None:
+            room = torch.empty(self.steps * self.batch, data.shape[1], dtype=data.dtype)
+            data = room.index_copy_(0, self.index, data)
+        return data.reshape(self.steps, self.batch, -1)
 
     def packed(self, sequence: Tensor) -> Tensor:
         """Return (T, B, ·) as packed rows (N, ·)."""
-        return sequence.reshape(self.steps * self.batch, -1).index_select(0, self.index)
+        flat = sequence.view(self.steps * self.batch, -1)
+        return flat if self.index is None else flat.index_select(0, self.index)
 
     def sequence(self, data: Tensor) -> PackedSequence:
         """Return other data packed likewise."""
