@@ -107,20 +107,21 @@ def against_acceleration(module: nn.Module) -> str | None:
         return against(module)
     if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
         return f"its class, {type(module).__name__}, has a forward of its own"
-    if "forward" in vars(module) and not is_accelerated(module):
+    if type(vars(module).get("forward", None)) not in (type(None), Forward):
         return "a forward of its own is bound to it"
     return against(module)
 
 
 def is_accelerated(module: nn.Module) -> bool:
     """Whether this very module has our forward, bound to it or by its class."""
-    return type(vars(module).get("forward")) is Forward or isinstance(module, Extended)
+    bound = vars(module).get("forward")
+    return (type(bound) is Forward and bound.module() is module) or isinstance(module, Extended)
 
 
 def _restore(module: nn.Module) -> None:
     if isinstance(module, Extended):
         module._layer = Layer()
-    elif is_accelerated(module):
+    elif type(vars(module).get("forward")) is Forward:
         del module.__dict__["forward"], module.__dict__[HOOK_OF_SCRIPT]
 
 

@@ -16,7 +16,7 @@ _is_tracing = torch._C._get_tracing_state
 
 
 class Forward:
-    """The forward of one module, which it does not keep alive; a copy of the module has a copy of it.
+    """The forward of one module, which it does not keep alive; a deep copy of the module has a copy of it.
 
     >>> from rnnfast.integrations.torch import accelerate
     >>> gru = accelerate(torch.nn.GRU(3, 4))
@@ -25,21 +25,25 @@ class Forward:
     """
 
     def __init__(self, module: Module, layer: Layer | None = None) -> None:
-        self._module, self._layer = weakref.ref(module), layer or Layer()
+        self.module, self._layer = weakref.ref(module), layer or Layer()
 
     def __call__(self, input: Any, hx: Any = None) -> Any:
         """Run the module. Arguments, results and errors as those of its class."""
-        module: Any = self._module()
+        module: Any = self.module()
+        if module is None:
+            raise RuntimeError(
+                "this layer is a shallow copy of one that rnnfast ran and that is gone: accelerate the copy as well"
+            )
         if torch.compiler.is_compiling() or _is_tracing() is not None:
             return type(module).forward(module, input, hx)
         found = served(self._layer, module, input, hx)
         return type(module).forward(module, input, hx) if found is NotImplemented else found
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._module(), self._layer)
+        return type(self), (self.module(), self._layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Forward:
-        module = self._module()
+        module = self.module()
         return type(self)(memo.get(id(module), module), copy.deepcopy(self._layer, memo))
 
 

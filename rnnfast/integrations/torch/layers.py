@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from rnnfast.integrations.torch.forms import DTYPES, PLAIN
 from rnnfast.net.description import Net
 from rnnfast.net.options import gru_cell
 
-_address, _is_dense, _number = Tensor.data_ptr, Tensor.is_contiguous, Tensor.numel
 Module = Any
 """One of `KINDS`, or a module of a class made from one of them."""
 CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn_tanh", "RNN_RELU": "rnn_relu"}

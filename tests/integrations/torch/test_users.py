@@ -123,6 +123,16 @@ def test_parameters_that_were_replaced_are_not_kept_alive() -> None:
     assert gone() is None
 
 
+def test_a_shallow_copy_is_accelerated_by_itself() -> None:
+    module = rft.accelerate(nn.GRU(3, 4))
+    twin, x = copy.copy(module), normal(5, 2, 3)
+    assert rft.report(twin) == {"": "it was not accelerated"} and torch.equal(twin(x)[0], module(x)[0])
+    del module
+    with pytest.raises(RuntimeError, match="shallow copy of one that rnnfast ran and that is gone"):
+        twin(x)
+    assert rft.report(rft.accelerate(twin)) == {} and ran_here(twin(x))
+
+
 @EVERY_KIND
 def test_hooks_see_what_they_saw(kind: str) -> None:
     module, seen = rft.accelerate(SEQUENCES[kind](3, 4)), []
