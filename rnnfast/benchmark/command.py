@@ -31,7 +31,7 @@ def run(options: Options) -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     plan = make_plan(options)
     check_destinations(options)
-    shown = plan.peers if options.peers is not None else peers.REQUIRES
+    shown = peers.REQUIRES if options.peers is None and options.suite != "torch" else plan.peers
     setting = machine.describe([] if options.base else list(shown), plan.threads)
     print_setting(console, setting)
     found: list[Measurement] = []
