@@ -58,8 +58,8 @@ def _backends(options: Options) -> tuple[str, ...]:
     names = options.backends or (*peers.INSIDE, _able()[0])
     for name in names:
         if name in peers.INSIDE:
-            if missing := peers.reason(name):
-                raise UserError(f"{name}: {missing}: install it, or leave out this name and the suite 'torch'")
+            if reason := peers.reason(name) or rnnfast.backends()["c"]:
+                raise UserError(f"{name} cannot run, {reason}: leave out this name and the suite 'torch'")
             continue
         try:
             choose.select(name)

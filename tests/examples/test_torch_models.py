@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rnnfast
 from rnnfast.examples import torch_models
 from rnnfast.examples.errors import UserError
 from rnnfast.examples.torch_runs import LOSS_TOLERANCE, Comparison, Run, compare
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
+if why := rnnfast.backends()["c"]:
+    pytest.skip(why, allow_module_level=True)
 
 
 @pytest.fixture(autouse=True)
