@@ -18,13 +18,19 @@ Call = Literal[
     "frozen(x, state)",
     "module(x)",
     "cell(x, state)",
+    "cell(x, state), backward",
+    "record",
     "record, backward",
+    "linear, net, linear",
+    "linear, net, linear, backward",
 ]
+Part = Literal["", "grid", "large", "packed", "cells", "calls", "linear"]
 
 ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
+PARTS: tuple[str, ...] = get_args(Part)[1:]
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Case:
     `kind`: "ragged" has unsorted lengths, uniform in 1..T, "resets" cuts one step in eight, "subnormal" computes on
     numbers too small to be normal.
     `call`: the very call of a user whose whole time is wanted, down to the microsecond; "": the usual one of the work.
+    `part`: of a suite, cases whose means are taken by themselves.
     """
 
     cell: Cell
@@ -49,6 +56,7 @@ class Case:
     threads: int = 1
     kind: Kind = "dense"
     call: Call = ""
+    part: Part = ""
 
     def __post_init__(self) -> None:
         if self.inputs == 0:
@@ -58,6 +66,16 @@ class Case:
     def has_state(self) -> bool:
         """Whether a state is given; else it is zeros."""
         return self.call not in ("frozen(x)", "module(x)")
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the call is that of a step cell."""
+        return self.call.startswith("cell(")
+
+    @property
+    def is_between(self) -> bool:
+        """Whether a linear layer stands before the net and one behind it."""
+        return self.call.startswith("linear")
 
     @property
     def argument(self) -> str:
@@ -111,6 +129,7 @@ class Filter:
     steps: tuple[int, ...] | None = None
     batches: tuple[int, ...] | None = None
     hiddens: tuple[int, ...] | None = None
+    parts: tuple[str, ...] | None = None
     max_gflop: float = 30.0
     """Cases of more GFLOP forward are left out."""
 
@@ -122,6 +141,7 @@ class Filter:
             (case.steps, self.steps),
             (case.batch, self.batches),
             (case.hidden, self.hiddens),
+            (case.part, self.parts),
         ]
         return case.forward_flops <= self.max_gflop * 1e9 and all(
             allowed is None or value in allowed for value, allowed in wanted

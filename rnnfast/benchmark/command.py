@@ -31,7 +31,7 @@ def run(options: Options) -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     plan = make_plan(options)
     check_destinations(options)
-    shown = plan.peers if options.peers is not None else peers.REQUIRES
+    shown = peers.REQUIRES if options.peers is None and options.suite != "torch" else plan.peers
     setting = machine.describe([] if options.base else list(shown), plan.threads)
     print_setting(console, setting)
     found: list[Measurement] = []
@@ -54,7 +54,8 @@ def _report(console: Console, found: list[Measurement], backends: tuple[str, ...
         print_calls(console, calls, backends)
     if works := [measurement for measurement in found if not measurement.case.call]:
         print_tables(console, works, backends)
-        print_summary(console, works, backends)
+    if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
+        print_summary(console, means, backends)
     print_notes(console, found)
 
 

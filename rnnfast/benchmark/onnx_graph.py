@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
+from rnnfast.benchmark.peer import NO_LINEAR
 from rnnfast.integrations.onnx.weights import OPERATORS, arrays_of, attributes_of
 from rnnfast.problem import Array
 
@@ -20,7 +21,9 @@ def lacks(case: Case) -> str | None:
         return "runs no training"
     if case.kind == "resets":
         return "its nodes have no resets"
-    if case.call in ("module(x)", "cell(x, state)"):
+    if case.is_between:
+        return NO_LINEAR
+    if case.call in ("module(x)", "cell(x, state)", "record"):
         return "its weights are constants: nothing stands beside a call whose weights may have changed"
     return None if case.dtype == "float32" else f"runs no {case.dtype}"
 

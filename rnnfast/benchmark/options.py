@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnfast.benchmark.cases import CELLS, WORKS
+from rnnfast.benchmark.cases import CELLS, PARTS, WORKS
 from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
 
@@ -23,6 +23,7 @@ class Options:
     steps: tuple[int, ...] | None = None
     batch: tuple[int, ...] | None = None
     hidden: tuple[int, ...] | None = None
+    parts: tuple[str, ...] | None = None
     max_gflop: float = 30.0
     dtype: tuple[str, ...] = ("float32",)
     threads: tuple[int, ...] = (1,)
@@ -50,10 +51,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=counts, metavar="T,...", help="only so many time steps; of the grid any number")
     add("--batch", type=counts, metavar="B,...", help="only so many rows; of the grid any number")
     add("--hidden", type=counts, metavar="H,...", help="only so many hidden units; of the grid any number")
+    add("--parts", type=names_of(PARTS), metavar="NAME,...", help=f"of the suite torch only {', '.join(PARTS)}")
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
     add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")
-    add("--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2 (default: all but reference)")
+    add(
+        "--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2,accelerated (default: all but reference)"
+    )
     add("--peers", type=names_of(PEERS, none=True), metavar="NAME,...", help=f"{', '.join(PEERS)} (default), or none")
     add("--seconds", type=positive, metavar="S", help="time for each case, checks apart (default: 2; quick: 0.5)")
     add("--json", type=Path, metavar="FILE", help="write every sample to a file")

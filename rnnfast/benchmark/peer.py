@@ -11,6 +11,9 @@ from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
 from rnnfast.problem import Array
 
+NO_LINEAR = "runs the net alone, without linear layers around it"
+"""Said by those that lack a case whose net stands between linear layers."""
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
-from rnnfast.benchmark.peer import Prepared
+from rnnfast.benchmark.peer import NO_LINEAR, Prepared
 from rnnfast.problem import Array
 
 jax.config.update("jax_platforms", "cpu")
@@ -18,7 +18,11 @@ jax.config.update("jax_enable_x64", True)
 
 
 def lacks(case: Case) -> str | None:
-    """Say that it has no lengths: `lax.scan` runs every step of every row."""
+    """Say that it has no lengths, as `lax.scan` runs every step of every row, and compiles no forward of its own."""
+    if case.is_between:
+        return NO_LINEAR
+    if case.call == "record":
+        return "compiles forward and backward together"
     return "a scan has no lengths" if case.kind == "ragged" else None
 
 

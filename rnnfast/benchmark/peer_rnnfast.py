@@ -8,7 +8,7 @@ from typing import Any
 import rnnfast
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
-from rnnfast.benchmark.peer import Prepared
+from rnnfast.benchmark.peer import NO_LINEAR, Prepared
 from rnnfast.problem import Array
 
 
@@ -19,13 +19,13 @@ class Backend:
         self.name = name
 
     def lacks(self, case: Case) -> str | None:
-        """Return None: it can run every case."""
-        return None
+        """Say what it cannot run: what stands around a net."""
+        return NO_LINEAR if case.is_between else None
 
     def prepare(self, case: Case, data: Data) -> Prepared:
         """Make the case's call ready: of a frozen net, a stream, a step cell or the module itself."""
         state: Any = data.states if case.cell == "lstm" else data.states[0]
-        if case.call == "cell(x, state)":
+        if case.is_cell:
             return _cell_step(case, self.name, data)
         module = net(case, self.name)
         module.load_state_dict(data.weights)
@@ -33,21 +33,21 @@ class Backend:
             return _training(module, data, state)
         if case.work == "step":
             return _step(module, data, state, fresh=case.call == "stream.step(x)")
-        called = module if case.call == "module(x)" else module.freeze()
+        called = {"module(x)": module, "record": module.record}.get(case.call) or module.freeze()
         given = (data.x, state) if case.has_state else (data.x,)
         return Prepared(partial(called, *given, **_flags(data)), forward_arrays)
 
 
 def net(case: Case, backend: str) -> Any:
     """Return a module of this case's cell, sizes and dtype, for the call of a step cell such a cell."""
-    kind = {"lstm": "LSTM", "gru": "GRU"}.get(case.cell, "RNN") + ("Cell" if case.call == "cell(x, state)" else "")
+    kind = {"lstm": "LSTM", "gru": "GRU"}.get(case.cell, "RNN") + ("Cell" if case.is_cell else "")
     options = {} if case.cell in ("lstm", "gru") else {"nonlinearity": "relu" if case.cell == "rnn_relu" else "tanh"}
     return getattr(rnnfast, kind)(case.inputs, case.hidden, dtype=case.dtype, backend=backend, **options)
 
 
 def forward_arrays(result: Any) -> dict[str, Array]:
-    """Return y and the final state by name."""
-    y, state = result
+    """Return y and the final state by name, of what a call returned."""
+    y, state = result[:2]
     return {"y": y} | dict(zip(("h_n", "c_n"), _parts(state), strict=False))
 
 
@@ -81,12 +81,30 @@ def _cell_step(case: Case, backend: str, data: Data) -> Prepared:
     cell = net(case, backend)
     cell.load_state_dict({name.removesuffix("_l0"): array for name, array in data.weights.items()})
     state: Any = tuple(part[0] for part in data.states) if case.cell == "lstm" else data.states[0][0]
+    if case.work == "training":
+        return _cell_training(cell, data, state)
 
     def arrays(result: Any) -> dict[str, Array]:
         parts = [part[None] for part in _parts(result)]
         return {"y": parts[0]} | dict(zip(("h_n", "c_n"), parts, strict=False))
 
     return Prepared(partial(cell, data.x[0], state), arrays)
+
+
+def _cell_training(cell: Any, data: Data, state: Any) -> Prepared:
+    record, x, dy = cell.record, data.x[0], data.dy[0]
+
+    def work() -> Any:
+        after, tape = record(x, state)
+        return after, tape.backward(dy)
+
+    def arrays(result: Any) -> dict[str, Array]:
+        after, grads = result
+        states = zip(("h0", "c0"), (part[None] for part in _parts(grads.state)), strict=False)
+        params = {f"{name}_l0": array for name, array in grads.params.items()}
+        return {"y": _parts(after)[0][None], "x": grads.x[None], **dict(states), **params}
+
+    return Prepared(work, arrays)
 
 
 def _flags(data: Data) -> dict[str, Array]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,51 +21,75 @@ def lacks(case: Case) -> str | None:
     return "its nets have no resets" if case.kind == "resets" else None
 
 
-def prepare(case: Case, data: Data) -> Prepared:
-    """Make the module and its arguments, as tensors; packing and unpacking of ragged batches belong to the work."""
+def prepare(case: Case, data: Data, changed: Callable[[Any], Any] = lambda module: module) -> Prepared:
+    """Make the module and its arguments, as tensors; packing and unpacking of ragged batches belong to the work.
+
+    `changed` takes the whole module and returns the one that is run.
+    """
     torch.set_num_threads(case.threads)
-    x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
-    states = tuple(torch.from_numpy(array) for array in data.states)
-    if case.work == "step" or case.call == "cell(x, state)":
-        return _cell_step(case, data, x[0], tuple(state[0] for state in states))
-    module = _module(case, data)
+    is_cell = case.work == "step" or case.is_cell
+    arrays = {"x": data.x, **dict(zip(("h0", "c0"), data.states, strict=False)), "dy": data.dy}
+    tensors = {name: torch.from_numpy(array[0] if is_cell else array) for name, array in arrays.items()}
+    dy = tensors.pop("dy")
+    x, *states = tensors.values()
+    module = changed(_Between(case, data) if case.is_between else _module(case, data, "Cell" if is_cell else ""))
     given: tuple[Any, ...] = (x,)
     if case.has_state:
-        given = (x, states if case.cell == "lstm" else states[0])
+        given = (x, tuple(states) if case.cell == "lstm" else states[0])
     run = partial(module, *given)
     if data.lengths is not None:
         run = partial(_ragged, module, case.steps, torch.from_numpy(data.lengths), *given)
-    if case.work != "training":
-        return Prepared(run, _forward_arrays, torch.inference_mode)
-    for tensor in (x, *states):
+    if case.work == "training":
+        return _training(run, tensors, dict(module.named_parameters()), dy)
+    read = _cell_arrays if is_cell else _forward_arrays
+    return Prepared(run, read, nullcontext if case.call == "record" else torch.inference_mode)
+
+
+def _training(run: Callable[[], Any], tensors: dict[str, Any], parameters: dict[str, Any], dy: Any) -> Prepared:
+    """Make the work forward and backward of these inputs and parameters, by name; dy has the shape of the output."""
+    for tensor in tensors.values():
         tensor.requires_grad_()
-    named = {"x": x, **dict(zip(("h0", "c0"), states, strict=False)), **dict(module.named_parameters())}
-    wanted = tuple(named.values())
+    wanted = (*tensors.values(), *parameters.values())
 
     def train() -> Any:
-        y, _ = run()
+        y = run()
+        y = y[0] if isinstance(y, tuple) else y  # a net's output, or a cell's h
         return y, torch.autograd.grad(y, wanted, dy)
 
     def arrays(result: Any) -> dict[str, Array]:
         y, grads = result
-        return {"y": y.detach().numpy()} | {name: g.numpy() for name, g in zip(named, grads, strict=True)}
+        found = {"y": y.detach(), **dict(zip((*tensors, *parameters), grads, strict=True))}
+        if "weight_hh" in found:  # a cell's: one step
+            found = {name: a[None] if name in ("y", *tensors) else a for name, a in found.items()}
+            found = {f"{name}_l0" if name in parameters else name: a for name, a in found.items()}
+        return {name.removeprefix("net."): a.numpy() for name, a in found.items() if not name.startswith("linear")}
 
     return Prepared(train, arrays)
+
+
+class _Between(torch.nn.Module):
+    """The case's net between linear layers that change nothing, as their weight is the identity."""
+
+    def __init__(self, case: Case, data: Data) -> None:
+        super().__init__()
+        kind = getattr(torch, case.dtype)
+        self.linear_before, self.linear_behind = (
+            torch.nn.Linear(size, size, dtype=kind) for size in (case.inputs, case.hidden)
+        )
+        self.net = _module(case, data)
+        for linear in (self.linear_before, self.linear_behind):
+            torch.nn.init.eye_(linear.weight)
+            torch.nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Any, state: Any) -> Any:
+        """Return the net's output and final state."""
+        y, after = self.net(self.linear_before(x), state)
+        return self.linear_behind(y), after
 
 
 def _ragged(module: Any, steps: int, lengths: Any, x: Any, *state: Any) -> Any:
     packed, after = module(pack_padded_sequence(x, lengths, enforce_sorted=False), *state)
     return pad_packed_sequence(packed, total_length=steps)[0], after
-
-
-def _cell_step(case: Case, data: Data, x: Any, states: tuple[Any, ...]) -> Prepared:
-    module = _module(case, data, "Cell")
-
-    def arrays(result: Any) -> dict[str, Array]:
-        parts = [part[None] for part in _parts(result)]
-        return _forward_arrays((parts[0], tuple(parts)))
-
-    return Prepared(partial(module, x, states if case.cell == "lstm" else states[0]), arrays, torch.inference_mode)
 
 
 def _module(case: Case, data: Data, suffix: str = "") -> Any:
@@ -78,7 +104,13 @@ def _module(case: Case, data: Data, suffix: str = "") -> Any:
 
 def _forward_arrays(result: Any) -> dict[str, Array]:
     y, state = result
-    return {"y": y.numpy()} | {name: p.numpy() for name, p in zip(("h_n", "c_n"), _parts(state), strict=False)}
+    named = zip(("h_n", "c_n"), _parts(state), strict=False)
+    return {"y": y.detach().numpy()} | {name: part.detach().numpy() for name, part in named}
+
+
+def _cell_arrays(result: Any) -> dict[str, Array]:
+    parts = tuple(part[None] for part in _parts(result))
+    return _forward_arrays((parts[0], parts))
 
 
 def _parts(state: Any) -> tuple[Any, ...]:

@@ -17,17 +17,19 @@ REQUIRES = {
     "jax": ("jax",),
 }
 """Other libraries by name, and the packages they need. Each has a module here, peer_NAME.py, that is a `Peer`."""
+INSIDE = {"accelerated": ("torch",), "frozen": ("torch",)}
+"""rnnfast inside another library: modules of the same kind, which count among our backends."""
 
 
 def reason(name: str) -> str | None:
-    """Return None where this library can be imported, else what is missing."""
-    missing = [package for package in REQUIRES[name] if importlib.util.find_spec(package) is None]
+    """Return None where this candidate's packages can be imported, else what is missing."""
+    missing = [package for package in (REQUIRES | INSIDE)[name] if importlib.util.find_spec(package) is None]
     return f"{' and '.join(missing)} not installed" if missing else None
 
 
 def peer(name: str) -> Peer:
-    """Return the module of another library, or else the backend of rnnfast called so, e.g. "c" or "c:avx2"."""
-    if name in REQUIRES:
+    """Return the module of this name, or else the backend of rnnfast called so, e.g. "c" or "c:avx2"."""
+    if name in REQUIRES or name in INSIDE:
         return cast(Peer, importlib.import_module(f"rnnfast.benchmark.peer_{name}"))
     return Backend(name)
 

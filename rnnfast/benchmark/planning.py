@@ -18,7 +18,8 @@ from rnnfast.examples.errors import UserError
 def make_plan(options: Options) -> session.Plan:
     """Return what the options ask for. Raises UserError where that is nothing, or cannot be had here."""
     session.check_threads(options.threads)
-    wanted = Filter(options.cells, options.work, options.steps, options.batch, options.hidden, options.max_gflop)
+    sizes = options.steps, options.batch, options.hidden
+    wanted = Filter(options.cells, options.work, *sizes, options.parts, options.max_gflop)
     suite = list(_suite(options))
     cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case))
     plan = session.Plan(
@@ -48,24 +49,38 @@ def _described(cases: Iterable[Case]) -> str:
 
 
 def _backends(options: Options) -> tuple[str, ...]:
-    """Return the backends asked for, else all that run here but the reference; peers are held against the first."""
-    if options.backends is None:
-        able = [name for name, reason in rnnfast.backends().items() if reason is None and ":" not in name]
-        return tuple(name for name in able if name != "reference") or ("reference",)
-    for name in options.backends:
+    """Return the backends asked for, else all that run here but the reference; peers are held against the first.
+
+    The suite "torch" begins with what it is about, and has the default backend beside it.
+    """
+    if options.backends is None and options.suite != "torch":
+        return _able()
+    names = options.backends or (*peers.INSIDE, _able()[0])
+    for name in names:
+        if name in peers.INSIDE:
+            if reason := peers.reason(name) or rnnfast.backends()["c"]:
+                raise UserError(f"{name} cannot run, {reason}: leave out this name and the suite 'torch'")
+            continue
         try:
             choose.select(name)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"--backends {name}: {str(error).removeprefix('backend= ')}") from None
-    return options.backends
+    return names
+
+
+def _able() -> tuple[str, ...]:
+    """Return the backends that run here, the reference only where it is the only one."""
+    able = [name for name, reason in rnnfast.backends().items() if reason is None and ":" not in name]
+    return tuple(name for name in able if name != "reference") or ("reference",)
 
 
 def _peers(options: Options) -> tuple[str, ...]:
-    """Return the peers asked for, or all that are installed."""
+    """Return the peers asked for, or all that are installed; the suite "torch" is beside PyTorch alone."""
     missing = {name: reason for name in options.peers or () if (reason := peers.reason(name))}
     if missing:
         raise UserError(f"--peers: {', '.join(missing.values())}: install or leave out {', '.join(missing)}")
-    asked = peers.REQUIRES if options.peers is None else options.peers
+    usual = ("torch",) if options.suite == "torch" else tuple(peers.REQUIRES)
+    asked = usual if options.peers is None else options.peers
     return tuple(name for name in asked if peers.reason(name) is None)
 
 

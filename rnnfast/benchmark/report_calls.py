@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from rnnfast.benchmark import peers
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.report import new_table, ratio_text
 from rnnfast.benchmark.results import Measurement
@@ -19,10 +20,11 @@ LEGEND = (
 
 
 def print_calls(console: Console, found: Sequence[Measurement], backends: tuple[str, ...]) -> None:
-    """Print the table of these measurements, all of whose cases are calls, and what follows from it."""
-    console.print(table(found, backends), "")
+    """Print a table for each setting of these measurements, all of calls, and what follows from them."""
+    for setting in dict.fromkeys(row.case.setting for row in found):
+        console.print(table([row for row in found if row.case.setting == setting], backends), "")
     console.print(LEGEND.format(ours=found[0].ours), soft_wrap=True, highlight=False)
-    for line in (*bare(found), *added(found)):
+    for line in (*bare(found), *added(found), *above(found, backends)):
         console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -62,6 +64,21 @@ def added(found: Sequence[Measurement]) -> Iterator[str]:
         if texts:
             what = f"{row.case.argument} adds to {row.case.call} at T {row.case.steps}, B {row.case.batch}"
             yield f"{what}, fastest batches in turn: {', '.join(texts)}."
+
+
+def above(found: Sequence[Measurement], backends: tuple[str, ...]) -> Iterator[str]:
+    """Say what a call inside another library costs above rnnfast's own, of calls that stand by themselves."""
+    for row in found:
+        own = next((name for name in backends if name in row.samples and name not in peers.INSIDE), None)
+        if row.case.part not in ("", "calls") or own is None:
+            continue
+        beside = row.samples[own]
+        for name in set(peers.INSIDE).intersection(row.samples):
+            median, least = (1e6 * (of(row.samples[name]) - of(beside)) for of in (statistics.median, min))
+            yield (
+                f"{label(row.case)} costs {median:.1f} µs ({least:.1f}) more in {name} than by itself, "
+                f"at T {row.case.steps}, B {row.case.batch}, H {row.case.hidden}, {row.case.threads} thread(s)."
+            )
 
 
 def _times(row: Measurement, name: str) -> str:

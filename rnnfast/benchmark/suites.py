@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
-from rnnfast.benchmark.cases import Case, Cell, Kind, Work
+from rnnfast.benchmark.cases import Call, Case, Cell, Kind, Work
 from rnnfast.benchmark.deepbench import deepbench
 
 STEPS, BATCHES, HIDDENS = (1, 16, 128, 1024), (1, 8, 32, 64), (32, 128, 256, 512, 1024)
@@ -63,6 +63,27 @@ def overhead() -> Iterator[Case]:
     yield from (block, replace(block, kind="resets"))
 
 
+def torch() -> Iterator[Case]:
+    """PyTorch's modules, plain and accelerated, by parts; in `linear` a GRU stands between layers of PyTorch."""
+    for case in grid((1, 16, 128), (1, 8, 32), (32, 128, 256, 512)):
+        yield replace(case, part="grid")
+    for cell, work, sizes in product(THREE, BOTH, ((4, 1, 1024), (16, 8, 1024), (16, 128, 256), (4, 128, 1024))):
+        yield Case(cell, *sizes, work, part="large")
+    for cell, hidden in product(THREE, (128, 256)):
+        yield Case(cell, 200, 32, hidden, "training", kind="ragged", part="packed")
+    tiny = Case("lstm", 1, 1, 8, call="module(x)", part="calls")
+    yield from (tiny, replace(tiny, call="frozen(x)"), replace(tiny, call="record"))
+    yield replace(tiny, work="training", call="record, backward")
+    for cell, batch, hidden in product(THREE, (1, 8, 32), (32, 128, 512)):
+        yield Case(cell, 1, batch, hidden, "training", call="cell(x, state), backward", part="cells")
+    calls: tuple[tuple[Work, Call], ...] = (
+        ("forward", "linear, net, linear"),
+        ("training", "linear, net, linear, backward"),
+    )
+    for steps, batch, hidden, (work, call) in product((16, 128), (1, 8, 32), (64, 256), calls):
+        yield Case("gru", steps, batch, hidden, work, call=call, part="linear")
+
+
 def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
     for cell, work, hidden in product(THREE, BOTH, hiddens):
         dense = Case(cell, steps, 32, hidden, work)
@@ -77,4 +98,5 @@ SUITES: dict[str, Callable[[], Iterator[Case]]] = {
     "overhead": overhead,
     "ragged": ragged,
     "subnormal": subnormal,
+    "torch": torch,
 }

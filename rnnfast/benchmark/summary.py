@@ -70,10 +70,11 @@ def _costs(row: Measurement, twin: Measurement) -> Iterator[str]:
 
 
 def _groups(found: Sequence[Measurement]) -> Iterator[tuple[tuple[str, str, str], list[Measurement]]]:
-    """Group them by cell, work and threads."""
+    """Group them by cell, work, the suite's part, and threads."""
 
     def key(row: Measurement) -> tuple[str, str, str]:
-        return row.case.cell, row.case.work, str(row.case.threads)
+        part = f", {row.case.part}" if row.case.part else ""
+        return row.case.cell, row.case.work + part, str(row.case.threads)
 
     for names, rows in groupby(sorted(found, key=key), key=key):
         yield names, list(rows)

@@ -21,6 +21,7 @@ NAMES = (
     "forecast",
     "gradient_flow",
     "effect",
+    "torch_models",
 )
 """Examples that have a command line of their own."""
 

@@ -20,14 +20,16 @@ INTERRUPTED = 130
 
 
 def parser(
-    name: str, description: str | None, *, epochs: int | None = None, output: bool = False
+    name: str, description: str | None, *, epochs: int | None = None, output: bool = False, backend: bool = True
 ) -> argparse.ArgumentParser:
     """A parser for `python -m rnnfast.examples.NAME`, with the options that all examples have.
 
     epochs: the default of --epochs; without it there is no such option. output: with --output, a folder for pictures.
+    backend: with --backend.
     """
     made = argparse.ArgumentParser(prog=f"python -m rnnfast.examples.{name}", description=description)
-    made.add_argument("--backend", metavar="NAME", help="e.g. c, numba or reference (default: the best here)")
+    if backend:
+        made.add_argument("--backend", metavar="NAME", help="e.g. c, numba or reference (default: the best here)")
     made.add_argument("--seed", type=seed, default=0, metavar="N", help="of initial weights and data (default: 0)")
     if epochs is not None:
         made.add_argument("--epochs", type=count, default=epochs, metavar="N", help=f"of training (default: {epochs})")
@@ -48,7 +50,8 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, show: 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # there may be characters that this terminal cannot show
     try:
-        options["backend"] = backend_name(options["backend"])
+        if "backend" in options:
+            options["backend"] = backend_name(options["backend"])
         with one_blas_thread():
             show(**options)
     except UserError as error:

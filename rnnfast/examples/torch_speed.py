@@ -43,7 +43,7 @@ def compare_training(model: CharModel, codes: Array, seconds: float = SLICE_SECO
     """
     threads = rnnfast.get_num_threads()
     torch.set_num_threads(threads)
-    theirs, ours = TorchTrainer(model), Trainer(model)
+    theirs, ours = TorchTrainer.of(model), Trainer(model)
     our_batches, their_batches = (text_batches(codes, BATCH, STEPS) for _ in range(2))
     speeds: list[tuple[float, float]] = []
     for _ in range(SLICES):

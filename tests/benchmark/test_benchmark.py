@@ -88,6 +88,25 @@ def test_table_of_calls() -> None:
     assert "resets= adds to record, backward at T 16, B 8, fastest batches in turn: c +45.0 µs." in text
 
 
+def test_what_a_call_costs_inside_another_library() -> None:
+    plain = Case("lstm", 1, 1, 8, call="module(x)")
+    beside = Case("gru", 1, 8, 32, "training", call="cell(x, state), backward", part="cells")
+    rows = [made(case, 0.004) for case in (plain, beside)]
+    for row in rows:
+        row.samples["accelerated"] = [0.01e-3, 0.009e-3, 0.012e-3]
+    text = printed(report_calls.print_calls, rows, ("accelerated", "c"))
+    assert "LSTM whole calls, float32, 1 thread: µs" in text and "GRU whole calls" in text
+    assert text.count("more in accelerated") == 1
+    assert "module(x) costs 6.0 µs (5.0) more in accelerated than by itself, at T 1, B 1, H 8, 1 thread(s)." in text
+
+
+def test_parts_of_a_suite_have_means_of_their_own() -> None:
+    case = Case("gru", 16, 8, 256)
+    rows = [made(case, 2, 4), made(replace(case, hidden=1024, part="large"), 2, 3)]
+    totals = printed(summary.print_summary, rows, ("c",))
+    assert re.search(r"gru +forward +1 +1 +2\.00 .*gru +forward, large +1 +1 +1\.50", totals, re.DOTALL)
+
+
 def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     json_file = tmp_path / "run.json"
     few = ["--suite", "overhead", "--work", "forward", "--json", str(json_file)]
@@ -226,6 +245,18 @@ def test_a_peer_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "--peers: no_such_package not installed: install or leave out jax" in capsys.readouterr().err
     made = make_plan(Options(suite="quick"))
     assert "jax" not in made.peers
+
+
+@pytest.mark.skipif(OURS != "c", reason="inside PyTorch the C library runs")
+def test_the_suite_of_torch_is_beside_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "INSIDE", dict.fromkeys(peers.INSIDE, ("rnnfast",)))
+    monkeypatch.setattr(peers, "REQUIRES", dict.fromkeys(peers.REQUIRES, ("rnnfast",)))
+    made = make_plan(Options(suite="torch"))
+    assert made.peers == ("torch",)
+    assert made.backends == ("accelerated", "frozen", OURS)
+    monkeypatch.setattr(peers, "INSIDE", {"accelerated": ("no_such_package",)})
+    with pytest.raises(revision.UserError, match="accelerated cannot run, no_such_package not installed"):
+        make_plan(Options(suite="torch"))
 
 
 def test_the_grid_has_any_size() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import rnnfast
 from rnnfast.benchmark import check
-from rnnfast.benchmark.cases import Case, Filter
+from rnnfast.benchmark.cases import PARTS, Case, Filter
 from rnnfast.benchmark.data import make_data
 from rnnfast.benchmark.probes import BareCall, Probes
 from rnnfast.benchmark.roofline import Bytes, Rates, bytes_of, least_seconds
@@ -74,6 +74,19 @@ def test_grid() -> None:
     assert Case("lstm", 1024, 64, 1024) not in kept
     assert max(case.forward_flops for case in kept) <= 30e9
     assert set(SUITES["quick"]()) < set(cases) | {replace(case, hidden=32) for case in cases}
+
+
+def test_the_suite_of_torch_has_the_grid_and_parts_of_its_own() -> None:
+    cases = list(SUITES["torch"]())
+    assert len(cases) == len(set(cases))
+    assert sum(case.part == "grid" for case in cases) == 3 * 2 * 3 * 3 * 4
+    assert {case.hidden for case in cases if case.part == "grid"} == {32, 128, 256, 512}
+    assert max(case.hidden for case in cases) == 1024 and max(case.batch for case in cases) == 128
+    assert all(case.work == "training" and case.kind == "ragged" for case in cases if case.part == "packed")
+    assert all(filter(Filter(), cases)), "no case is left out for its size"
+    assert {case.part for case in cases} == set(PARTS)
+    cells = [case for case in cases if Filter(parts=("cells",))(case)]
+    assert len(cells) == 27 and {case.call for case in cells} == {"cell(x, state), backward"}
 
 
 def test_deepbench_has_all_its_shapes() -> None:

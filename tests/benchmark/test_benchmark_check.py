@@ -17,13 +17,15 @@ from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import make_data
 from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peer_rnnfast import Backend
-from rnnfast.benchmark.suites import overhead
+from rnnfast.benchmark.suites import overhead, torch
 from rnnfast.modules.cells import StepCell
 from rnnfast.modules.frozen import Frozen
 from rnnfast.modules.recurrent import Recurrent
 from rnnfast.modules.stream import Stream
 
 SMALL = Case("lstm", 3, 2, 5)
+NAMES = ["c", *peers.REQUIRES, *peers.INSIDE]
+CALLS = {(case.call, case.kind, case.work): case for case in reversed((*overhead(), *torch())) if case.call}
 
 
 @pytest.mark.parametrize("kind", ["dense", "ragged", "resets", "subnormal"])
@@ -41,15 +43,23 @@ def test_every_candidate_steps_right(name: str, cell: Any, kind: Any) -> None:
     right_or_lacking(name, Case(cell, 1, 3, 17, "step", inputs=5, kind=kind))
 
 
-@pytest.mark.parametrize("case", [case for case in overhead() if case.steps == 1 and case.hidden == 8], ids=str)
+@pytest.mark.parametrize("case", CALLS.values(), ids=str)
 @pytest.mark.parametrize("cell", ["rnn_relu", "lstm"])
-@pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_call_is_right(name: str, cell: Any, case: Case) -> None:
-    right_or_lacking(name, replace(case, cell=cell, batch=3, hidden=17))
+    right_or_lacking(name, replace(case, cell=cell, steps=min(case.steps, 3), batch=3, hidden=17))
+
+
+@pytest.mark.parametrize(("kind", "work"), [("dense", "forward"), ("ragged", "training"), ("resets", "training")])
+@pytest.mark.parametrize("cell", ["rnn_relu", "lstm", "gru"])
+@pytest.mark.parametrize("name", peers.INSIDE)
+def test_nets_inside_another_library_are_right(name: str, cell: Any, work: Any, kind: Any) -> None:
+    right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
 
 
 def right_or_lacking(name: str, case: Case) -> None:
-    if why := rnnfast.backends()["c"] if name == "c" else peers.reason(name):
+    in_c = name == "c" or name in peers.INSIDE
+    if why := (rnnfast.backends()["c"] if in_c else None) or (None if name == "c" else peers.reason(name)):
         pytest.skip(why)
     found = worker.measure(case, [name], name, 0, probe=False)
     assert not found.wrong

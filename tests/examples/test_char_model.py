@@ -67,7 +67,7 @@ def test_the_same_net_in_pytorch_learns_the_same(cell: str, text_file: Path) -> 
     text = read_text(text_file)
     model = CharModel(Alphabet.of(text), cell=cell, hidden=12, layers=2, embedding=6)
     codes = model.alphabet.encode(text)
-    theirs, ours = TorchTrainer(copy.deepcopy(model)), Trainer(model)
+    theirs, ours = TorchTrainer.of(copy.deepcopy(model)), Trainer(model)
     losses = [(ours.step(*pair), theirs.step(*pair)) for pair in itertools.islice(text_batches(codes, 8, 16), 5)]
     assert losses[0][0] > losses[-1][0]
     for our_loss, their_loss in losses:
