@@ -169,4 +169,4 @@ def plain(tensor: Tensor) -> Tensor:
 
 def drawn_seed() -> Tensor:
     """Return the seed of a call's dropout masks, () int64, from PyTorch's generator in a way that can be traced."""
-    return torch.randint(2**63 - 1, ())
+    return torch.randint(2**63 - 1, (), device="cpu")

@@ -102,9 +102,11 @@ def against(module: Module) -> str | None:
     if getattr(module, "proj_size", 0):
         return f"proj_size={module.proj_size}: projections are not served yet"
     try:
-        net_of(module, weights[0].dtype)
+        expected = [*net_of(module, weights[0].dtype).shapes.values()]
     except (TypeError, ValueError, KeyError) as error:
         return f"it has an option that is not served: {error}"
+    if (shapes := [tuple(weight.shape) for weight in weights]) != expected:
+        return f"its parameters have shapes {shapes}, for its options they would be {expected}"
     return None
 
 

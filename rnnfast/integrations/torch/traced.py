@@ -40,7 +40,7 @@ def served(module: Any, input: Any, hx: Any, ragged: Sequence[Any] = (None, None
         and _fit(module, options, input, state, **axes)
     ):
         return NotImplemented
-    tensors = [None if part is None else torch.as_tensor(part) for part in ragged]
+    tensors = [None if part is None else torch.as_tensor(part, device="cpu") for part in ragged]
     y, final = call(options, input, state, parameters, tensors, train=module.training, **axes)
     after = tuple(final) if two_states else final[0]
     return after if one_step else (y, after)

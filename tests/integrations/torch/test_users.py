@@ -179,6 +179,18 @@ def test_options_that_change_are_seen(kind: str) -> None:
 
 
 @EVERY_KIND
+@pytest.mark.parametrize("name, value", [("bias", False), ("num_layers", 1), ("bidirectional", True)])
+def test_options_that_do_not_go_with_the_parameters_are_pytorchs(kind: str, name: str, value: Any) -> None:
+    module = rft.accelerate(SEQUENCES[kind](4, 4, num_layers=2))
+    module(normal(5, 2, 4))
+    setattr(module, name, value)
+    assert rft.report(module)[""].startswith("its parameters have shapes [(")
+    if kind != "lstm":  # of which PyTorch runs some
+        with pytest.raises(RuntimeError, match=r"Expected more weights|invalid slice"):
+            module(normal(5, 2, 4))
+
+
+@EVERY_KIND
 def test_a_batch_of_none_and_no_steps(kind: str) -> None:
     module = SEQUENCES[kind](3, 4, num_layers=2)
     assert_same_call(module, normal(5, 0, 3))
