@@ -142,7 +142,7 @@ def _gradients(
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
     wanted = _new(Wanted, (for_x, for_h or for_c, True in for_parameters))
-    state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
+    state, (dy, *d_state) = _given(h, c), [None if g is None else dense(g) for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
     arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept(), addresses
@@ -165,6 +165,11 @@ def _given(h: Tensor | None, c: Tensor | None) -> tuple[Tensor, ...]:
 def plain(tensor: Tensor) -> Tensor:
     """Return a tensor as one that needs no gradient."""
     return tensor.detach() if tensor.requires_grad else tensor
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """Return a tensor whose memory holds its numbers without gaps, as they are and not to be negated by who reads."""
+    return tensor.resolve_neg().contiguous()
 
 
 def drawn_seed() -> Tensor:

@@ -324,9 +324,27 @@ def test_tensors_of_other_classes_run_pytorchs_own_code() -> None:
     assert type(y) is Named and not ran_here(y)
     assert_close(y.as_subclass(torch.Tensor), module(x)[0])
     assert ran_here(module(nn.Parameter(x)))
-    negative = torch.complex(x, x).conj().imag
-    assert negative.is_neg()
-    assert_close(module(negative), module(-x))
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("size", [1, 3])
+def test_numbers_that_pytorch_negates_when_they_are_read(kind: str, size: int) -> None:
+    module = SEQUENCES[kind](size, size)
+    x, state = normal(1, 1, size), state_of(module, 1)
+    negative, *parts = [torch.complex(one, one).conj().imag for one in (x, *flat(state))]
+    twin = rft.accelerate(copy.deepcopy(module))
+    for one in (negative, *parts):
+        assert one.is_neg() and one.is_contiguous() == (size == 1)
+    for given in ((negative,), (x, tuple(parts) if kind == "lstm" else parts[0]), (torch._neg_view(x),)):
+        results = [one(*given) for one in (module, twin)]
+        assert_close(*results)
+        losses = [torch.complex(y, y).conj().imag.square().sum() for y, _ in results]
+        both = zip(losses, (module, twin), strict=True)
+        assert_close(*[torch.autograd.grad(loss, [x, *one.parameters()], retain_graph=True) for loss, one in both])
+    for one in (module, twin):
+        one.weight_hh_l0 = nn.Parameter(torch._neg_view(one.weight_hh_l0.detach()))
+    assert twin.weight_hh_l0.is_neg()
+    assert_close(twin(x), module(x))
 
 
 def test_threads_are_pytorchs_and_change_no_bit() -> None:
