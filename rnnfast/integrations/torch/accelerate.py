@@ -30,7 +30,8 @@ def accelerate(model: ModelT) -> ModelT:
     Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
     operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
     PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
-    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded.
+    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded. What sees
+    every operator (a TorchDispatchMode: `make_fx`, fake tensors, counters) sees that one, too.
 
     Raises TypeError for what is no module.
 
@@ -49,6 +50,8 @@ def accelerate(model: ModelT) -> ModelT:
 
 def restore(model: ModelT) -> ModelT:
     """Undo `accelerate`: PyTorch's own code runs the model's layers again; the model itself.
+
+    Modules of this package's own classes, as `LSTM` here, stay run by rnnfast and are frozen no more.
 
     >>> import torch
     >>> model = restore(accelerate(torch.nn.GRU(3, 4)))
@@ -82,8 +85,9 @@ def report(model: nn.Module) -> dict[str, str]:
     """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
-    that is on another device, of another dtype or of a class of its own, while torch.jit traces, and all that PyTorch
-    refuses. Calls that have no operator under `torch.compile`, those of packed sequences, are served and not listed.
+    that is on another device, of another dtype or of a class of its own, of packed sequences under a TorchDispatchMode,
+    while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under `torch.compile`, those of
+    packed sequences, are served and not listed.
 
     >>> import torch
     >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))

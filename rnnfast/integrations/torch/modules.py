@@ -56,6 +56,9 @@ class Extended(nn.RNNBase):
             if found is NotImplemented:
                 found = traced.untraced(self._run, input, hx, lengths, mask, resets)
             return found  # type: ignore[no-any-return]
+        if traced.modes():
+            found = traced.served(self, input, hx, (lengths, mask, resets))
+            return self._as_pytorch(found, input, hx, any(part is not None for part in (lengths, mask, resets)))
         return self._run(input, hx, lengths, mask, resets)
 
     def _run(self, input: Any, hx: Any, *ragged: Any) -> tuple[Any, Any]:
@@ -64,6 +67,10 @@ class Extended(nn.RNNBase):
             raise ValueError("a PackedSequence says its lengths itself: pass lengths, mask or resets with a padded x")
         cut = None if self.memory == "full" and self.truncate is None else (self.memory, self.truncate)
         found = served(self._layer, self, input, hx, ragged if given else None, cut)
+        return self._as_pytorch(found, input, hx, given)
+
+    def _as_pytorch(self, found: Any, input: Any, hx: Any, given: bool) -> tuple[Any, Any]:
+        """Return what was found or, if that is NotImplemented, what PyTorch's own code does."""
         if found is not NotImplemented:
             return found  # type: ignore[no-any-return]
         self._refuse_what_only_rnnfast_has(given)
@@ -77,7 +84,8 @@ class Extended(nn.RNNBase):
         """Raise TypeError where PyTorch's own code, which is to run a call, would leave something of it out."""
         drops_out = self.training and (self.input_dropout > 0 or self.recurrent_dropout > 0)
         if given or drops_out or not getattr(self, "reset_after", True) or self.truncate is not None:
-            reason = against(self) or "its input is no float32 or float64 tensor on the CPU like its parameters"
+            otherwise = "its input is no float32 or float64 tensor on the CPU like its parameters"
+            reason = against(self) or ("a TorchDispatchMode is active" if traced.modes() else otherwise)
             raise TypeError(f"rnnfast cannot run this {type(self).__name__} with what PyTorch's lacks: {reason}")
 
 

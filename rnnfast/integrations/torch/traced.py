@@ -1,4 +1,4 @@
-"""A recurrent module's call as tracers see it, `torch.compile` and `torch.export`: plain code around one operator."""
+"""A recurrent module's call as tracers see it, `torch.compile`, `torch.export`, `make_fx`: plain code, one operator."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
 
+modes = torch._C._len_torch_dispatch_stack
+"""Number of the modes, TorchDispatchMode, that see every operator just now: they are shown ours or PyTorch's."""
 HALVES = torch.float16, torch.bfloat16
 """What autocast may have made of an input."""
 
