@@ -36,13 +36,13 @@ class FrozenLayer(Layer):
         return type(self), (self._net, self._arrays)
 
     def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
-        """Return what runs the module's calls on as many threads as PyTorch uses now, and its parameters."""
+        """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients."""
         threads = torch.get_num_threads()
         runner = self._runners.get(threads)
         if runner is None:
             runner = Runner(self._net, threads, Parameters(self._arrays, self._net))
             self._runners[threads] = runner
-        return runner, [*module.parameters(recurse=False)], None
+        return runner, [*module.parameters()] if torch.is_grad_enabled() else (), None
 
 
 def freeze(model: ModelT) -> ModelT:

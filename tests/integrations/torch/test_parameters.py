@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 from torch_layers import CELLS, SEQUENCES, assert_close, flat, normal, packed, state_of  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
@@ -161,3 +162,14 @@ def test_frozen_models_are_for_inference_alone() -> None:
     with pytest.raises(RuntimeError, match=r"restore\(model\)"):
         model(x)
     assert rft.restore(model)(x)[0].requires_grad
+
+
+def test_a_frozen_layer_whose_parametrizations_learn_is_for_inference_alone() -> None:
+    module, x = nn.RNN(4, 4), normal(5, 2, 4).detach()
+    for name, _ in [*module.named_parameters()]:
+        parametrize.register_parametrization(module, name, nn.Identity())
+    rft.freeze(module)
+    with pytest.raises(RuntimeError, match="one for inference"):
+        module(x)
+    with torch.no_grad():
+        assert_close(module(x), rft.restore(module)(x))
