@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnfast.checks.values import one_of, probability, truth
+from rnnfast.checks.values import one_of, probability, truth, whole
 from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.forward import refuse_script
 from rnnfast.integrations.torch.layers import against
 from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 from rnnfast.problem import MaskedOutput
+from rnnfast.segments.plan import allowed_bytes
 
 Memory = Literal["full", "checkpoint"] | int
 
@@ -39,7 +40,9 @@ class Extended(nn.RNNBase):
         self.input_dropout = probability("input_dropout", input_dropout)
         self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
         one_of("masked_output", masked_output, get_args(MaskedOutput))
-        self.masked_output, self.memory, self.truncate = masked_output, memory, truncate
+        allowed_bytes(memory)
+        self.masked_output, self.memory = masked_output, memory
+        self.truncate = None if truncate is None else whole("truncate", truncate)
         self._layer = Layer()
 
     def forward(

@@ -265,7 +265,9 @@ def test_torch_jit_traces_pytorchs_own_code_and_does_not_compile_ours() -> None:
     for model in (module, nn.Sequential(module), rft.GRU(3, 4), copy.deepcopy(module)):
         with pytest.raises(RuntimeError, match=r"torch\.jit\.script cannot compile: call .*restore\(model\)"):
             torch.jit.script(model)
-    assert isinstance(torch.jit.script(rft.restore(rft.accelerate(nn.GRU(3, 4)))), torch.jit.ScriptModule)
+    compiled = torch.jit.script(rft.restore(rft.accelerate(nn.Sequential(nn.GRU(3, 4)))))
+    assert isinstance(compiled, torch.jit.ScriptModule)
+    assert rft.report(rft.accelerate(compiled)) == {"0": "torch.jit compiled this GRU: accelerate the model instead"}
 
 
 class Own(nn.LSTM):
