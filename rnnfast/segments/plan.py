@@ -69,7 +69,7 @@ def choose(backend: Binder, problem: Problem, memory: Any, truncate: Any) -> Pla
 
     Raises TypeError and ValueError for other values, ValueError where so few bytes will not do.
     """
-    budget = _checked(memory)
+    budget = allowed_bytes(memory)
     steps = problem.steps
     chunk = steps if truncate is None else min(whole("truncate", truncate), steps)
     full = Plan(steps, steps, chunk)
@@ -87,8 +87,8 @@ def choose(backend: Binder, problem: Problem, memory: Any, truncate: Any) -> Pla
     return max((plan for plan, size in sizes.items() if size <= budget), key=lambda plan: plan.segment)
 
 
-def _checked(memory: Any) -> int | None:
-    """The bytes that the caller allows, None where it is a word."""
+def allowed_bytes(memory: Any) -> int | None:
+    """Return the bytes that a caller allows, None where it is a word. Raises TypeError and ValueError for others."""
     expected = "'full', 'checkpoint' or a number of bytes"
     if isinstance(memory, str):
         if memory not in ("full", "checkpoint"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
 from torch import nn
 
 from rnnfast.backends.c import backend as c
@@ -26,11 +27,13 @@ def accelerate(model: ModelT) -> ModelT:
     accelerated, too. Of what rnnfast does not serve PyTorch's own code runs as before: `report` says which and why.
     Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
+    Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.
 
     Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
     operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
     PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
-    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded.
+    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded. What sees
+    every operator (a TorchDispatchMode: `make_fx`, fake tensors, counters) sees that one, too.
 
     Raises TypeError for what is no module.
 
@@ -49,6 +52,8 @@ def accelerate(model: ModelT) -> ModelT:
 
 def restore(model: ModelT) -> ModelT:
     """Undo `accelerate`: PyTorch's own code runs the model's layers again; the model itself.
+
+    Modules of this package's own classes, as `LSTM` here, stay run by rnnfast and are frozen no more.
 
     >>> import torch
     >>> model = restore(accelerate(torch.nn.GRU(3, 4)))
@@ -82,8 +87,9 @@ def report(model: nn.Module) -> dict[str, str]:
     """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
-    that is on another device, of another dtype or of a class of its own, while torch.jit traces, and all that PyTorch
-    refuses. Calls that have no operator under `torch.compile`, those of packed sequences, are served and not listed.
+    that is on another device, of another dtype or of a class of its own, of packed sequences under a TorchDispatchMode,
+    while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under `torch.compile`, those of
+    packed sequences, are served and not listed.
 
     >>> import torch
     >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))
@@ -91,11 +97,10 @@ def report(model: nn.Module) -> dict[str, str]:
     """
     reasons = {}
     for name, module in model.named_modules():
-        if kind_of(module) is None:
-            if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-                reasons[name] = f"it is a {type(module).__name__}, which is none of {_served()}"
-            continue
-        reason = against_acceleration(module) or (None if is_accelerated(module) else "it was not accelerated")
+        if kind_of(module) is not None:
+            reason = against_acceleration(module) or (None if is_accelerated(module) else "it was not accelerated")
+        else:
+            reason = _why_none(module)
         if reason is not None:
             reasons[name] = reason
     return reasons
@@ -121,6 +126,15 @@ def is_accelerated(module: nn.Module) -> bool:
     """Whether this very module has our forward, bound to it or by its class."""
     bound = vars(module).get("forward")
     return (type(bound) is Forward and bound.module() is module) or isinstance(module, Extended)
+
+
+def _why_none(module: nn.Module) -> str | None:
+    """Return why a recurrent module of PyTorch's is none of those served; None: it is no recurrent module."""
+    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        return f"it is a {type(module).__name__}, which is none of {_served()}"
+    if isinstance(module, torch.jit.ScriptModule) and (hasattr(module, "weight_hh_l0") or hasattr(module, "weight_hh")):
+        return f"torch.jit compiled this {getattr(module, 'original_name', 'module')}: accelerate the model instead"
+    return None
 
 
 def _restore(module: nn.Module) -> None:

@@ -88,7 +88,7 @@ class Runner(Forms):
         """Return the prepared call for x of this shape. Raises ValueError for a wrong rank or number of features."""
         found = self.engine.forms.get((how, shape))
         if found is None:
-            found = self.engine.prepared(how, shape, self.layout(shape))
+            found = self.engine.prepared(how, tuple(shape), self.layout(shape))
         return found
 
     def reserve_bytes(self, how: int, shape: tuple[int, ...]) -> int:

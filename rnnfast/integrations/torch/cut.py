@@ -45,7 +45,7 @@ class CutCall:
         y, final, call = record(engine, inputs, how == TRAINING, seed, self._memory, self._truncate)
         self._recorded = [(engine, call)]
         states = final if isinstance(final, tuple) else (final,)
-        return Results(from_numpy(y), (*map(from_numpy, states),), torch.empty(0, dtype=torch.uint8))
+        return Results(from_numpy(y), (*map(from_numpy, states),), torch.empty(0, dtype=torch.uint8, device="cpu"))
 
     def backward(
         self,

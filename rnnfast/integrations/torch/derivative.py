@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from rnnfast.integrations.torch.function import NO_TRANSFORMS, Once
+from rnnfast.integrations.torch.function import NO_TRANSFORMS, Once, refuse_batches_of
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 BEFORE = len(Inputs._fields)
@@ -35,6 +35,7 @@ class Recorded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         """Return the gradients of what needs them; one parameter's need has those of all computed."""
+        refuse_batches_of(gradients)
         reserve, x, h0, c0, lengths, mask, resets, seed, *parameters = ctx.saved_tensors
         for_inputs, for_parameters = ctx.needs_input_grad[1:4], ctx.needs_input_grad[BEFORE:]
         inputs = x, parameters, h0, c0, lengths, mask, resets, seed

@@ -50,6 +50,7 @@ class Forms:
                 and parameter.dtype is dtype
                 and parameter.shape == shape
                 and parameter.is_contiguous()
+                and not parameter.is_neg()
             ):
                 return False
         return True

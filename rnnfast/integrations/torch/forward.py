@@ -38,6 +38,9 @@ class Forward:
         if torch.compiler.is_compiling():
             found = traced.served(module, input, hx)
             return traced.untraced(self._run, module, input, hx) if found is NotImplemented else found
+        if traced.modes():
+            found = traced.served(module, input, hx)
+            return type(module).forward(module, input, hx) if found is NotImplemented else found
         if _is_tracing() is not None:
             return type(module).forward(module, input, hx)
         return self._run(module, input, hx)

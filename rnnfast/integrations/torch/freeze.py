@@ -36,13 +36,13 @@ class FrozenLayer(Layer):
         return type(self), (self._net, self._arrays)
 
     def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
-        """Return what runs the module's calls on as many threads as PyTorch uses now, and its parameters."""
+        """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients."""
         threads = torch.get_num_threads()
         runner = self._runners.get(threads)
         if runner is None:
             runner = Runner(self._net, threads, Parameters(self._arrays, self._net))
             self._runners[threads] = runner
-        return runner, [*module.parameters(recurse=False)], None
+        return runner, [*module.parameters()] if torch.is_grad_enabled() else (), None
 
 
 def freeze(model: ModelT) -> ModelT:
@@ -58,13 +58,17 @@ def freeze(model: ModelT) -> ModelT:
     ...     y, h = model(torch.ones(5, 2, 3))
     """
     for module in accelerate(model).modules():
-        if is_accelerated(module) and against(module) is None:
-            weights = {name: getattr(module, name) for name in names_of(module)}
-            net = net_of(module, next(iter(weights.values())).dtype)
-            shapes = zip(net.shapes, weights.values(), strict=True)
-            layer = FrozenLayer(net, {name: np.array(weight.detach().numpy(), order="C") for name, weight in shapes})
+        if is_accelerated(module):
+            layer = _frozen(module) if against(module) is None else Layer()
             if isinstance(module, Extended):
                 module._layer = layer
             else:
                 module.__dict__["forward"] = Forward(module, layer)
     return model
+
+
+def _frozen(module: Module) -> FrozenLayer:
+    weights = [getattr(module, name).detach() for name in names_of(module)]
+    net = net_of(module, weights[0].dtype)
+    arrays = [np.array(weight.numpy(), order="C") for weight in weights]
+    return FrozenLayer(net, dict(zip(net.shapes, arrays, strict=True)))

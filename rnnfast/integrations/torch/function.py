@@ -15,10 +15,12 @@ from rnnfast.integrations.torch.packed import Packing
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 """Whether the backward in progress is one with retain_graph=True."""
+_is_mapped, _is_batched = torch._C._functorch.is_batchedtensor, torch._C._functorch.is_legacy_batchedtensor
 _new = tuple.__new__
 NO_TRANSFORMS = (
-    "rnnfast runs this layer, which torch.func's transforms (vmap, grad, jvp) and forward-mode differentiation cannot "
-    "see into: call rnnfast.integrations.torch.restore(model) before them"
+    "rnnfast runs this layer, which torch.func's transforms (vmap, grad, jvp), forward-mode differentiation and "
+    "batched gradients (is_grads_batched, vectorize) cannot see into: call "
+    "rnnfast.integrations.torch.restore(model) before them"
 )
 
 
@@ -142,7 +144,8 @@ def _gradients(
     x, h, c, *parameters = inputs
     _, for_x, for_h, for_c, *for_parameters = ctx.needs_input_grad
     wanted = _new(Wanted, (for_x, for_h or for_c, True in for_parameters))
-    state, (dy, *d_state) = _given(h, c), [None if g is None else g.contiguous() for g in gradients]
+    refuse_batches_of(gradients)
+    state, (dy, *d_state) = _given(h, c), [None if g is None else dense(g) for g in gradients]
     if packing is not None and dy is not None:
         dy = packing.laid_out(dy)
     arguments = x, state, parameters, dy, d_state, how, seed, ragged, wanted, _is_kept(), addresses
@@ -151,6 +154,13 @@ def _gradients(
         dx = packing.packed(dx)
     dh, dc = (*d_start, None, None)[:2]
     return None, dx, dh, dc, *(d_parameters or [None] * len(parameters))
+
+
+def refuse_batches_of(gradients: Sequence[Tensor | None]) -> None:
+    """Raise RuntimeError where vmap, or its predecessor that autograd still uses, calls for many gradients at once."""
+    for gradient in gradients:
+        if gradient is not None and (_is_mapped(gradient) or _is_batched(gradient)):
+            raise RuntimeError(NO_TRANSFORMS)
 
 
 def _need_gradients(tensors: Sequence[Tensor]) -> bool:
@@ -167,6 +177,11 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.detach() if tensor.requires_grad else tensor
 
 
+def dense(tensor: Tensor) -> Tensor:
+    """Return a tensor whose memory holds its numbers without gaps, as they are and not to be negated by who reads."""
+    return tensor.resolve_neg().contiguous()
+
+
 def drawn_seed() -> Tensor:
     """Return the seed of a call's dropout masks, () int64, from PyTorch's generator in a way that can be traced."""
-    return torch.randint(2**63 - 1, ())
+    return torch.randint(2**63 - 1, (), device="cpu")

@@ -100,9 +100,11 @@ def against(module: Module) -> str | None:
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
     try:
-        net_of(module, weights[0].dtype)
+        expected = [*net_of(module, weights[0].dtype).shapes.values()]
     except (TypeError, ValueError, KeyError) as error:
         return f"it has an option that is not served: {error}"
+    if (shapes := [tuple(weight.shape) for weight in weights]) != expected:
+        return f"its parameters have shapes {shapes}, for its options they would be {expected}"
     return None
 
 

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnfast.checks.values import one_of, probability, truth
+from rnnfast.checks.values import one_of, probability, truth, whole
 from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.forward import refuse_script
 from rnnfast.integrations.torch.layers import against
 from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.served import served
 from rnnfast.problem import MaskedOutput
+from rnnfast.segments.plan import allowed_bytes
 
 Memory = Literal["full", "checkpoint"] | int
 
@@ -39,7 +40,9 @@ class Extended(nn.RNNBase):
         self.input_dropout = probability("input_dropout", input_dropout)
         self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
         one_of("masked_output", masked_output, get_args(MaskedOutput))
-        self.masked_output, self.memory, self.truncate = masked_output, memory, truncate
+        allowed_bytes(memory)
+        self.masked_output, self.memory = masked_output, memory
+        self.truncate = None if truncate is None else whole("truncate", truncate)
         self._layer = Layer()
 
     def forward(
@@ -56,6 +59,9 @@ class Extended(nn.RNNBase):
             if found is NotImplemented:
                 found = traced.untraced(self._run, input, hx, lengths, mask, resets)
             return found  # type: ignore[no-any-return]
+        if traced.modes():
+            found = traced.served(self, input, hx, (lengths, mask, resets))
+            return self._as_pytorch(found, input, hx, any(part is not None for part in (lengths, mask, resets)))
         return self._run(input, hx, lengths, mask, resets)
 
     def _run(self, input: Any, hx: Any, *ragged: Any) -> tuple[Any, Any]:
@@ -64,6 +70,10 @@ class Extended(nn.RNNBase):
             raise ValueError("a PackedSequence says its lengths itself: pass lengths, mask or resets with a padded x")
         cut = None if self.memory == "full" and self.truncate is None else (self.memory, self.truncate)
         found = served(self._layer, self, input, hx, ragged if given else None, cut)
+        return self._as_pytorch(found, input, hx, given)
+
+    def _as_pytorch(self, found: Any, input: Any, hx: Any, given: bool) -> tuple[Any, Any]:
+        """Return what was found or, if that is NotImplemented, what PyTorch's own code does."""
         if found is not NotImplemented:
             return found  # type: ignore[no-any-return]
         self._refuse_what_only_rnnfast_has(given)
@@ -77,7 +87,8 @@ class Extended(nn.RNNBase):
         """Raise TypeError where PyTorch's own code, which is to run a call, would leave something of it out."""
         drops_out = self.training and (self.input_dropout > 0 or self.recurrent_dropout > 0)
         if given or drops_out or not getattr(self, "reset_after", True) or self.truncate is not None:
-            reason = against(self) or "its input is no float32 or float64 tensor on the CPU like its parameters"
+            otherwise = "its input is no float32 or float64 tensor on the CPU like its parameters"
+            reason = against(self) or ("a TorchDispatchMode is active" if traced.modes() else otherwise)
             raise TypeError(f"rnnfast cannot run this {type(self).__name__} with what PyTorch's lacks: {reason}")
 
 

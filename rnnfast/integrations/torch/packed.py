@@ -41,7 +41,7 @@ class Packing:
     def laid_out(self, data: Tensor) -> Tensor:
         """Return packed rows (N, ·) as (T, B, ·)."""
         if self.index is not None:
-            room = torch.empty(self.steps * self.batch, data.shape[1], dtype=data.dtype)
+            room = data.new_empty(self.steps * self.batch, data.shape[1])
             data = room.index_copy_(0, self.index, data)
         return data.reshape(self.steps, self.batch, -1)
 

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forms import PLAIN
-from rnnfast.integrations.torch.function import NO_TRANSFORMS, recur
+from rnnfast.integrations.torch.function import NO_TRANSFORMS, dense, recur
 from rnnfast.integrations.torch.layers import Module
 from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.packed import Packing
@@ -50,8 +50,8 @@ def served(
             return NotImplemented
     if _transforms_are_active() or (forward_ad._current_level >= 0 and _is_dual(x, *state, *parameters)):
         raise RuntimeError(NO_TRANSFORMS)
-    if x.stride(-1) != 1:
-        x = x.contiguous()
+    if x.stride(-1) != 1 or x.is_neg():
+        x = dense(x)
     drops_out = runner.drops_out and module.training
     results = recur(runner, x, state, parameters, addresses, drops_out, ragged, packing, cut)
     after = results[1:] if runner.engine.two_states else results[1]
@@ -101,7 +101,7 @@ def _state(runner: Runner, hx: Any, shape: tuple[int, ...]) -> Sequence[Tensor] 
         hx = [_cast(runner, part) for part in hx]
         if not runner.takes_state(hx, shape):
             return None
-    return [part.contiguous() for part in hx]
+    return [*map(dense, hx)]
 
 
 def _is_dual(*tensors: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""A recurrent module's call as tracers see it, `torch.compile` and `torch.export`: plain code around one operator."""
+"""A recurrent module's call as tracers see it, `torch.compile`, `torch.export`, `make_fx`: plain code, one operator."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.problem import CELLS
 
+modes = torch._C._len_torch_dispatch_stack
+"""Number of the modes, TorchDispatchMode, that see every operator just now: they are shown ours or PyTorch's."""
 HALVES = torch.float16, torch.bfloat16
 """What autocast may have made of an input."""
 
@@ -41,7 +43,7 @@ def served(module: Any, input: Any, hx: Any, ragged: Sequence[Any] = (None, None
         and _fit(module, options, input, state, **axes)
     ):
         return NotImplemented
-    tensors = [None if part is None else torch.as_tensor(part) for part in ragged]
+    tensors = [None if part is None else torch.as_tensor(part, device="cpu") for part in ragged]
     y, final = call(options, input, state, parameters, tensors, train=module.training, **axes)
     after = tuple(final) if two_states else final[0]
     return after if one_step else (y, after)

@@ -24,6 +24,8 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+from rnnfast.integrations.torch.operators import call as operator  # noqa: E402
+from rnnfast.integrations.torch.schemas import Options  # noqa: E402
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
@@ -194,6 +196,18 @@ def test_transforms_are_refused() -> None:
             with mode(), pytest.raises(RuntimeError, match="forward-mode"):
                 module.requires_grad_(mode is torch.enable_grad)(dual)
         assert module(x)[0].shape == (5, 2, 4)
+
+
+def test_batched_gradients_are_refused() -> None:
+    module, x = made("gru"), normal(5, 2, 3)
+    options = Options("gru", 4, 1, True, False, "zero", 0.0, 0.0, 0.0)
+    for y in (module(x)[0], operator(options, x, (), [*module.parameters()])[0]):
+        with pytest.raises(RuntimeError, match=r"is_grads_batched, vectorize.*restore\(model\)"):
+            torch.autograd.grad(y, x, torch.ones(3, *y.shape), is_grads_batched=True, retain_graph=True)
+        with pytest.raises(RuntimeError, match=r"torch\.func's transforms"):
+            torch.vmap(lambda dy, y=y: torch.autograd.grad(y, x, dy))(torch.ones(3, *y.shape))
+    with pytest.raises(RuntimeError, match="vectorize"):
+        torch.autograd.functional.jacobian(lambda x: module(x)[0].sum(0), x, vectorize=True)
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])

@@ -141,7 +141,7 @@ def test_refusals() -> None:
         module(x, lengths=[1, 9, 1])
     with pytest.raises(TypeError, match="mask has dtype float32, expected bool or uint8"):
         module(x, mask=torch.ones(T, B))
-    with pytest.raises(ValueError, match="resets"):
+    with pytest.raises(ValueError, match=rf"resets has shape \({T}, {B + 1}\), expected \({T}, {B}\)"):
         module(x, resets=torch.ones(T, B + 1, dtype=torch.bool))
     with pytest.raises(ValueError, match="a PackedSequence says its lengths itself"):
         module(packed(x, [1, 2, 3]), lengths=[1, 2, 3])
@@ -153,8 +153,11 @@ def test_refusals() -> None:
         half(x.bfloat16(), lengths=[1, 2, 3])
     with pytest.raises(ValueError, match="memory is 1 bytes"):
         rft.GRU(3, 4, memory=1)(x)
-    for options in ({"input_dropout": 1.0}, {"recurrent_dropout": -1}, {"masked_output": "last"}):
+    for options in ({"input_dropout": 1.0}, {"recurrent_dropout": -1}, {"masked_output": "last"}, {"memory": "half"}):
         with pytest.raises(ValueError, match=next(iter(options))):
-            rft.GRU(3, 4, **options)(x)
-    with pytest.raises(TypeError, match="reset_after"):
-        rft.GRU(3, 4, reset_after="no")
+            rft.GRU(3, 4, **options)
+    for options in ({"reset_after": "no"}, {"memory": 1.5}, {"truncate": True}):
+        with pytest.raises(TypeError, match=next(iter(options))):
+            rft.GRU(3, 4, **options)
+    with pytest.raises(ValueError, match="truncate is 0, expected at least 1"):
+        rft.GRU(3, 4, truncate=0)

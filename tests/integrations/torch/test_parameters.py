@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 from torch_layers import CELLS, SEQUENCES, assert_close, flat, normal, packed, state_of  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
@@ -138,6 +139,15 @@ def test_a_copy_of_a_frozen_model_is_as_it_was_frozen() -> None:
             assert not torch.equal(rft.restore(twin)(x)[0], before)
 
 
+def test_a_frozen_layer_that_is_not_served_any_more_is_pytorchs_when_it_is_frozen_again() -> None:
+    module, x = rft.freeze(nn.GRU(3, 4)).half(), normal(5, 2, 3).detach()
+    with torch.no_grad():
+        assert module(x)[0].dtype is torch.float32  # by the weights of then
+        with pytest.raises((RuntimeError, ValueError), match="dtype"):
+            rft.freeze(module)(x)
+        assert module(x.half())[0].dtype is torch.float16
+
+
 def test_frozen_models_are_for_inference_alone() -> None:
     model, x = rft.freeze(nn.Sequential(nn.GRU(3, 4, 2, dropout=0.5))), normal(5, 2, 3)
     with pytest.raises(RuntimeError, match="one for inference, without gradients and dropout"):
@@ -152,3 +162,14 @@ def test_frozen_models_are_for_inference_alone() -> None:
     with pytest.raises(RuntimeError, match=r"restore\(model\)"):
         model(x)
     assert rft.restore(model)(x)[0].requires_grad
+
+
+def test_a_frozen_layer_whose_parametrizations_learn_is_for_inference_alone() -> None:
+    module, x = nn.RNN(4, 4), normal(5, 2, 4).detach()
+    for name, _ in [*module.named_parameters()]:
+        parametrize.register_parametrization(module, name, nn.Identity())
+    rft.freeze(module)
+    with pytest.raises(RuntimeError, match="one for inference"):
+        module(x)
+    with torch.no_grad():
+        assert_close(module(x), rft.restore(module)(x))

@@ -179,6 +179,18 @@ def test_options_that_change_are_seen(kind: str) -> None:
 
 
 @EVERY_KIND
+@pytest.mark.parametrize("name, value", [("bias", False), ("num_layers", 1), ("bidirectional", True)])
+def test_options_that_do_not_go_with_the_parameters_are_pytorchs(kind: str, name: str, value: Any) -> None:
+    module = rft.accelerate(SEQUENCES[kind](4, 4, num_layers=2))
+    module(normal(5, 2, 4))
+    setattr(module, name, value)
+    assert rft.report(module)[""].startswith("its parameters have shapes [(")
+    if kind != "lstm":  # of which PyTorch runs some
+        with pytest.raises(RuntimeError, match=r"Expected more weights|invalid slice"):
+            module(normal(5, 2, 4))
+
+
+@EVERY_KIND
 def test_a_batch_of_none_and_no_steps(kind: str) -> None:
     module = SEQUENCES[kind](3, 4, num_layers=2)
     assert_same_call(module, normal(5, 0, 3))
@@ -253,7 +265,9 @@ def test_torch_jit_traces_pytorchs_own_code_and_does_not_compile_ours() -> None:
     for model in (module, nn.Sequential(module), rft.GRU(3, 4), copy.deepcopy(module)):
         with pytest.raises(RuntimeError, match=r"torch\.jit\.script cannot compile: call .*restore\(model\)"):
             torch.jit.script(model)
-    assert isinstance(torch.jit.script(rft.restore(rft.accelerate(nn.GRU(3, 4)))), torch.jit.ScriptModule)
+    compiled = torch.jit.script(rft.restore(rft.accelerate(nn.Sequential(nn.GRU(3, 4)))))
+    assert isinstance(compiled, torch.jit.ScriptModule)
+    assert rft.report(rft.accelerate(compiled)) == {"0": "torch.jit compiled this GRU: accelerate the model instead"}
 
 
 class Own(nn.LSTM):
@@ -312,9 +326,27 @@ def test_tensors_of_other_classes_run_pytorchs_own_code() -> None:
     assert type(y) is Named and not ran_here(y)
     assert_close(y.as_subclass(torch.Tensor), module(x)[0])
     assert ran_here(module(nn.Parameter(x)))
-    negative = torch.complex(x, x).conj().imag
-    assert negative.is_neg()
-    assert_close(module(negative), module(-x))
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("size", [1, 3])
+def test_numbers_that_pytorch_negates_when_they_are_read(kind: str, size: int) -> None:
+    module = SEQUENCES[kind](size, size)
+    x, state = normal(1, 1, size), state_of(module, 1)
+    negative, *parts = [torch.complex(one, one).conj().imag for one in (x, *flat(state))]
+    twin = rft.accelerate(copy.deepcopy(module))
+    for one in (negative, *parts):
+        assert one.is_neg() and one.is_contiguous() == (size == 1)
+    for given in ((negative,), (x, tuple(parts) if kind == "lstm" else parts[0]), (torch._neg_view(x),)):
+        results = [one(*given) for one in (module, twin)]
+        assert_close(*results)
+        losses = [torch.complex(y, y).conj().imag.square().sum() for y, _ in results]
+        both = zip(losses, (module, twin), strict=True)
+        assert_close(*[torch.autograd.grad(loss, [x, *one.parameters()], retain_graph=True) for loss, one in both])
+    for one in (module, twin):
+        one.weight_hh_l0 = nn.Parameter(torch._neg_view(one.weight_hh_l0.detach()))
+    assert twin.weight_hh_l0.is_neg()
+    assert_close(twin(x), module(x))
 
 
 def test_threads_are_pytorchs_and_change_no_bit() -> None:
