@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import rnnfast
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+"""PyTorch's threads, else, wait by spinning: for milliseconds where as many test processes run as there are processors."""
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
