@@ -24,8 +24,7 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
-from rnnfast.integrations.torch.operators import call as operator  # noqa: E402
-from rnnfast.integrations.torch.schemas import Options  # noqa: E402
+from rnnfast.integrations.torch import traced  # noqa: E402
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
@@ -200,8 +199,7 @@ def test_transforms_are_refused() -> None:
 
 def test_batched_gradients_are_refused() -> None:
     module, x = made("gru"), normal(5, 2, 3)
-    options = Options("gru", 4, 1, True, False, "zero", 0.0, 0.0, 0.0)
-    for y in (module(x)[0], operator(options, x, (), [*module.parameters()])[0]):
+    for y in (module(x)[0], traced.served(module, x, None)[0]):
         with pytest.raises(RuntimeError, match=r"is_grads_batched, vectorize.*restore\(model\)"):
             torch.autograd.grad(y, x, torch.ones(3, *y.shape), is_grads_batched=True, retain_graph=True)
         with pytest.raises(RuntimeError, match=r"torch\.func's transforms"):
