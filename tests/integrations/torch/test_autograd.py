@@ -160,6 +160,30 @@ def test_a_result_may_be_changed_in_place() -> None:
     assert_close(got, torch.autograd.grad(plain(x)[0].mul(2).sum(), x))
 
 
+@EVERY_KIND
+def test_parameters_and_modules_that_are_used_twice_gather_both_gradients(kind: str) -> None:
+    plain = SEQUENCES[kind](4, 4, num_layers=2)
+    plain.weight_hh_l1 = plain.weight_ih_l1 = plain.weight_hh_l0
+    module, x = accelerated_copy(plain), normal(5, 2, 4)
+    assert module.weight_hh_l1 is module.weight_hh_l0 and len([*module.parameters()]) == 6
+    results = [one(one(x)[0]) for one in (module, plain)]
+    assert_close(*results)
+    assert_close(*[gradients(y, [x, *one.parameters()]) for y, one in zip(results, (module, plain), strict=True)])
+    with torch.no_grad():
+        assert_close(rft.freeze(module)(x), plain(x))
+
+
+def test_a_reentrant_checkpoint_drops_out_the_same_units_again() -> None:
+    module, found = made("gru", num_layers=2, dropout=0.5), []
+    for call in (module, lambda x: checkpoint(module, x, use_reentrant=True)):
+        x = normal(5, 2, 3)
+        torch.manual_seed(0)
+        call(x)[0].square().sum().backward()
+        found.append([x.grad, *[parameter.grad for parameter in module.parameters()]])
+        module.zero_grad()
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 def test_checkpointing_and_saved_tensor_hooks() -> None:
     module, x = made("lstm", num_layers=2), normal(5, 2, 3)
     expected = torch.autograd.grad(module(x)[0].square().sum(), [x, *module.parameters()])
