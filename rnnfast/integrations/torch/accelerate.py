@@ -25,6 +25,9 @@ def accelerate(model: ModelT) -> ModelT:
 
     Classes, parameters, state dicts, hooks and results stay what they are, and copies and pickles of the model are
     accelerated, too. Of what rnnfast does not serve PyTorch's own code runs as before: `report` says which and why.
+    A layer that could not be served, as it was on another device, is accelerated when this is called again later; one
+    that was accelerated stays so wherever it goes.
+
     Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
     Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.

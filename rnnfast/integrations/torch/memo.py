@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import is_, itemgetter
+from operator import attrgetter, is_, itemgetter
 from typing import Any, NamedTuple
 
 from torch import Tensor, get_num_threads
@@ -11,7 +11,7 @@ from torch import Tensor, get_num_threads
 from rnnfast.integrations.torch.calls import Runner, runner_of
 from rnnfast.integrations.torch.layers import Module, against, attributes_of, net_of, parameters_of
 
-_address, _is_dense, _number = Tensor.data_ptr, Tensor.is_contiguous, Tensor.numel
+_address, _is_dense, _bytes = Tensor.data_ptr, Tensor.is_contiguous, attrgetter("nbytes")
 
 
 class Memo(NamedTuple):
@@ -25,7 +25,8 @@ class Memo(NamedTuple):
     known: Sequence[Any] = ()
     """Parameters that fit, where they are all that the module has and in that order."""
     addresses: Sequence[int] = ()
-    numbers: Sequence[int] = ()
+    sizes: Sequence[int] = ()
+    """In bytes."""
     ordered: Sequence[int] = ()
     """The addresses as backends want them."""
 
@@ -54,7 +55,7 @@ class Layer:
 
         None in place of the first: nothing here runs them.
         """
-        attributes, options, threads, runner, known, addresses, numbers, ordered = self._memo
+        attributes, options, threads, runner, known, addresses, sizes, ordered = self._memo
         values = module.__dict__
         if attributes(values) == options and threads == get_num_threads():
             parameters = [*values["_parameters"].values()]
@@ -64,7 +65,7 @@ class Layer:
                 and all(map(is_, parameters, known))
                 and [*map(_address, parameters)] == addresses
                 and all(map(_is_dense, parameters))
-                and [*map(_number, parameters)] == numbers
+                and [*map(_bytes, parameters)] == sizes
             ):
                 return runner, parameters, ordered
             if runner is not None:
@@ -79,8 +80,8 @@ class Layer:
         addresses, own = [*map(_address, parameters)], [*module._parameters.values()]
         ordered = runner.in_order(addresses)
         if len(own) == len(parameters) and all(map(is_, own, parameters)):
-            numbers = [*map(_number, parameters)]
-            self._memo = self._memo._replace(known=own, addresses=addresses, numbers=numbers, ordered=ordered)
+            sizes = [*map(_bytes, parameters)]
+            self._memo = self._memo._replace(known=own, addresses=addresses, sizes=sizes, ordered=ordered)
         return runner, parameters, ordered
 
     def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:

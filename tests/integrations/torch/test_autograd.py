@@ -24,8 +24,7 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
-from rnnfast.integrations.torch.operators import call as operator  # noqa: E402
-from rnnfast.integrations.torch.schemas import Options  # noqa: E402
+from rnnfast.integrations.torch import traced  # noqa: E402
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
@@ -161,6 +160,30 @@ def test_a_result_may_be_changed_in_place() -> None:
     assert_close(got, torch.autograd.grad(plain(x)[0].mul(2).sum(), x))
 
 
+@EVERY_KIND
+def test_parameters_and_modules_that_are_used_twice_gather_both_gradients(kind: str) -> None:
+    plain = SEQUENCES[kind](4, 4, num_layers=2)
+    plain.weight_hh_l1 = plain.weight_ih_l1 = plain.weight_hh_l0
+    module, x = accelerated_copy(plain), normal(5, 2, 4)
+    assert module.weight_hh_l1 is module.weight_hh_l0 and len([*module.parameters()]) == 6
+    results = [one(one(x)[0]) for one in (module, plain)]
+    assert_close(*results)
+    assert_close(*[gradients(y, [x, *one.parameters()]) for y, one in zip(results, (module, plain), strict=True)])
+    with torch.no_grad():
+        assert_close(rft.freeze(module)(x), plain(x))
+
+
+def test_a_reentrant_checkpoint_drops_out_the_same_units_again() -> None:
+    module, found = made("gru", num_layers=2, dropout=0.5), []
+    for call in (module, lambda x: checkpoint(module, x, use_reentrant=True)):
+        x = normal(5, 2, 3)
+        torch.manual_seed(0)
+        call(x)[0].square().sum().backward()
+        found.append([x.grad, *[parameter.grad for parameter in module.parameters()]])
+        module.zero_grad()
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 def test_checkpointing_and_saved_tensor_hooks() -> None:
     module, x = made("lstm", num_layers=2), normal(5, 2, 3)
     expected = torch.autograd.grad(module(x)[0].square().sum(), [x, *module.parameters()])
@@ -200,8 +223,7 @@ def test_transforms_are_refused() -> None:
 
 def test_batched_gradients_are_refused() -> None:
     module, x = made("gru"), normal(5, 2, 3)
-    options = Options("gru", 4, 1, True, False, "zero", 0.0, 0.0, 0.0)
-    for y in (module(x)[0], operator(options, x, (), [*module.parameters()])[0]):
+    for y in (module(x)[0], traced.served(module, x, None)[0]):
         with pytest.raises(RuntimeError, match=r"is_grads_batched, vectorize.*restore\(model\)"):
             torch.autograd.grad(y, x, torch.ones(3, *y.shape), is_grads_batched=True, retain_graph=True)
         with pytest.raises(RuntimeError, match=r"torch\.func's transforms"):

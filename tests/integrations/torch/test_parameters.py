@@ -91,6 +91,17 @@ def test_every_edit_is_seen_by_the_next_call(edit: Callable[[Any], None]) -> Non
     assert module(x)[0].grad_fn.name() == "RecurrenceBackward"
 
 
+def test_parameters_of_another_dtype_at_the_same_place_are_seen() -> None:
+    module, x = rft.accelerate(nn.RNN(4, 4)), normal(5, 2, 4).detach()
+    module(x)
+    for parameter in module.parameters():
+        halves = parameter.data.view(torch.float16).flatten()
+        parameter.data = halves[: parameter.numel()].view(parameter.shape)
+    with pytest.raises(ValueError, match="does not match weight dtype"):
+        module(x)
+    assert module(x.half())[0].dtype is torch.float16
+
+
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 def test_a_frozen_model_sees_edits_when_it_is_frozen_again(edit: Callable[[Any], None]) -> None:
     module, x = nn.RNN(4, 4), normal(5, 2, 4).detach()
