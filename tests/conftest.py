@@ -17,7 +17,7 @@ from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.problem import Array
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-"""PyTorch's threads, else, wait by spinning: for milliseconds where as many test processes run as there are processors."""
+"""PyTorch's threads, else, wait by spinning, for milliseconds where as many tests run as there are processors."""
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -66,7 +66,8 @@ def _part(name: str, kind: str, arrays: Mapping[str, Array], place: str) -> Part
             raise ValueError(f"{place}{needed} {came}, expected the two axes of a {kind}'s weight")
     if kind in CELL_OF:
         cell = "lstm_proj" if kind == "LSTM" and "weight_hr_l0" in arrays else CELL_OF[kind]
-        options = VARIANTS[cell] | _sizes(cell, arrays, place)
+        sizes = _sizes(cell, arrays, place)
+        options = sizes | VARIANTS[cell] | sizes  # a size that chooses the cell is no variant's own
         net_options = {key: value for key, value in options.items() if key not in VARIANTS[CELL_OF[kind]]}
         names = list(Net(kind, cell, **net_options).shapes)
         described: Part = {"name": name, "kind": kind.partition("_")[0], "options": options}
