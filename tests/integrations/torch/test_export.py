@@ -77,7 +77,7 @@ def test_a_saved_program_runs_in_another_process(tmp_path: Path) -> None:
     torch.export.save(program, tmp_path / "model.pt2")
     torch.save((x, model(x)[0].detach()), tmp_path / "numbers.pt")
     files = [str(tmp_path / name) for name in ("model.pt2", "numbers.pt")]
-    subprocess.run([sys.executable, "-c", RUN, *files], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", RUN, *files], cwd=tmp_path, check=True, timeout=300)
 
 
 def test_states_are_inputs_like_others() -> None:

@@ -89,7 +89,7 @@ model, x, y = torch.load(sys.argv[1], weights_only=False)
 found = model(x)[0]
 assert torch.equal(found, y) and found.grad_fn.name() == "RecurrenceBackward"
 """
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "model.pt")], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "model.pt")], cwd=tmp_path, check=True, timeout=120)
 
 
 def test_state_dicts_go_both_ways() -> None:
