@@ -127,6 +127,8 @@ class Problem:
     """Whatever the backend keeps between forward and backward; opaque to everyone else."""
     frozen: bool = False
     """The parameters never change again: the backend may rearrange them once, and keep that in `cache`."""
+    weights: Literal["bfloat16", "int8"] | None = None
+    """Type in which a frozen net's matrices, which were rounded to it, may be kept; None: as they are."""
     variant: str | None = None
     """One form of the backend, e.g. an instruction set; None: its best."""
     num_threads: int = 0

@@ -1,6 +1,7 @@
 /* check.c - every condition on a problem, each with its status. */
 #include "api/check.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,8 +23,10 @@ static bool fits(int64_t a, int64_t b, int64_t c, int64_t itemsize) {
 
 static int32_t check_kind(const rf_problem *p, int32_t cells) {
   if (p->cell < 0 || p->cell >= cells) return RF_ERROR_CELL;
-  if ((p->dtype != RF_F32 && p->dtype != RF_F64) || p->weight_dtype != p->dtype) return RF_ERROR_DTYPE;
-  return RF_OK;
+  if (p->dtype != RF_F32 && p->dtype != RF_F64) return RF_ERROR_DTYPE;
+  if (p->weight_dtype == p->dtype) return RF_OK;
+  const bool is_narrow = p->weight_dtype == RF_BF16 || p->weight_dtype == RF_I8;
+  return is_narrow && p->dtype == RF_F32 && p->reserve == NULL ? RF_OK : RF_ERROR_DTYPE;
 }
 
 /* Whether h has as many numbers as its cell can give it. */
@@ -127,6 +130,29 @@ static bool has_arrays(const rf_problem *p, enum rf_need need) {
   return false;
 }
 
+static bool are_finite(const void *matrix, int64_t numbers) {
+  const float *number = matrix;
+  for (int64_t i = 0; i < numbers; i++) {
+    if (!isfinite(number[i])) return false;
+  }
+  return true;
+}
+
+/* Whether weights that are about to be packed fit their type: there are whole numbers alone. */
+static bool fit_type(const rf_problem *p, enum rf_need need) {
+  const bool packs = need == RF_NEED_WEIGHTS || (need == RF_NEED_FORWARD && p->packed == NULL);
+  if (!packs || p->weight_dtype != RF_I8) return true;
+  const int64_t rows = rf_cell_gates(p->cell) * p->hidden_size, above = p->num_directions * p->state_size;
+  for (int32_t k = 0; k < p->num_layers * p->num_directions; k++) {
+    if (!are_finite(p->weight_ih[k], rows * (k < p->num_directions ? p->input_size : above)) ||
+        !are_finite(p->weight_hh[k], rows * p->state_size) ||
+        (rf_cell_projects(p->cell) && !are_finite(p->weight_hr[k], p->state_size * p->hidden_size))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* NULL is, too. */
 static bool is_aligned(const rf_problem *p) {
   const uintptr_t any = (uintptr_t)p->workspace | (uintptr_t)p->reserve | (uintptr_t)p->packed;
@@ -140,5 +166,6 @@ int32_t rf_check_problem(const rf_problem *p, int32_t cells, enum rf_need need) 
   if (status == RF_OK) status = check_part(p);
   if (status == RF_OK && !has_arrays(p, need)) status = RF_ERROR_NULL;
   if (status == RF_OK && need > RF_NEED_WEIGHTS && !is_aligned(p)) status = RF_ERROR_ALIGNMENT;
+  if (status == RF_OK && !fit_type(p, need)) status = RF_ERROR_RANGE;
   return status;
 }

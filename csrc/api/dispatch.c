@@ -14,7 +14,7 @@ static struct {
   const struct rf_kernel *kernel[CELLS][DTYPES][ISAS];
   const struct rf_math *math[DTYPES][ISAS];
   const struct rf_head *head[DTYPES][ISAS];
-  int projects[CELLS];
+  int projects[CELLS], gates[CELLS];
   char reason[ISAS][128]; /* "" where the instruction set runs here */
   int32_t default_isa, default_status;
 } chosen;
@@ -72,6 +72,7 @@ static void choose(void) {
     const struct rf_kernel *k = kernels[i];
     chosen.kernel[rf_cell_id(k->cell)][k->dtype][rf_isa_id(k->isa)] = k;
     chosen.projects[rf_cell_id(k->cell)] = k->shape.projects;
+    chosen.gates[rf_cell_id(k->cell)] = k->shape.gates;
   }
   for (int32_t i = 0; i < MATHS; i++) chosen.math[maths[i]->dtype][rf_isa_id(maths[i]->isa)] = maths[i];
   for (int32_t i = 0; i < HEADS; i++) chosen.head[heads[i]->dtype][rf_isa_id(heads[i]->isa)] = heads[i];
@@ -110,6 +111,11 @@ int32_t rf_isa_default(int32_t *isa) {
 int rf_cell_projects(int32_t cell) {
   choose_once();
   return chosen.projects[cell];
+}
+
+int32_t rf_cell_gates(int32_t cell) {
+  choose_once();
+  return chosen.gates[cell];
 }
 
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {

@@ -15,6 +15,9 @@ extern const int32_t rf_cells;
 /* Whether a cell projects its h, by what its kernels say. */
 int rf_cell_projects(int32_t cell);
 
+/* How many gates a cell has, by what they say, too. */
+int32_t rf_cell_gates(int32_t cell);
+
 /* RF_OK, or why there is none; the cell and the number type have been checked. */
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel);
 

@@ -28,7 +28,8 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_CELL] =
           "cell is not an id that rf_cell_id returns, or a file has one that the library was not built for",
       [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or one that the library was not built for, or "
-                         "weight_dtype or that of a part of a net differs from it",
+                         "that of a part of a net differs from it, or weight_dtype does and is neither RF_BF16 nor "
+                         "RF_I8, which inference with RF_F32 and no reserve alone has",
       [RF_ERROR_ISA] = "isa is neither RF_ISA_AUTO nor an id that rf_isa_id returns, or the environment variable "
                        "RNNFAST_ISA names no instruction set of this library",
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "
@@ -40,7 +41,8 @@ const char *rf_status_text(int32_t status) {
           "only_direction is set for more than one layer, or a net has activations alone, which have no size",
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
-          "masked_output, the kind of a part, an index, a row or the number of threads (environment variable "
+          "masked_output, the kind of a part, a weight that RF_I8 cannot hold because it is not finite, an index, a "
+          "row or the number of threads (environment variable "
           "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
           "than all steps",
       [RF_ERROR_NULL] = "an array that this call needs is NULL, or only one of the two biases is",

@@ -41,7 +41,11 @@ static int parameters(struct reading *r, int64_t gates, int64_t directions, cons
       char name[64];
       snprintf(name, sizeof name, "%s_l%lld%s", names[i], (long long)(k / directions),
                k % directions ? "_reverse" : "");
-      if (!rf_reading_numbers(r, name, shapes[i][0], shapes[i][1], &table[i * count + k])) return 0;
+      const int bias = i == 2 || i == 3;
+      if (!(bias ? rf_reading_numbers : rf_reading_matrix)(r, name, shapes[i][0], shapes[i][1],
+                                                           &table[i * count + k])) {
+        return 0;
+      }
     }
   }
   return 1;
@@ -60,7 +64,7 @@ int rf_reading_layers(struct reading *r) {
   rf_problem *p = &r->spec->problem;
   const int64_t directions = o->bidirectional ? 2 : 1, hidden = o->hidden_size, count = o->num_layers * directions;
   p->masked_output = masked_output(o->masked_output);
-  if (cell == NULL || p->masked_output < 0) return rf_reading_fail(r, RF_ERROR_FORMAT);
+  if (cell == NULL || p->masked_output < 0 || rf_reading_weights(o, 0) < 0) return rf_reading_fail(r, RF_ERROR_FORMAT);
   if (!rf_is_size(o->input_size, 1) || !rf_is_size(hidden, 1) || !rf_is_size(o->num_layers, 1) ||
       !rf_is_size(state_size(o), 1) || (o->proj_size && o->proj_size >= hidden)) {
     return rf_reading_fail(r, RF_ERROR_SHAPE);

@@ -57,7 +57,8 @@ static int32_t read_parts(struct reading *r, const struct parts *parts) {
     r->spec = &r->model->spec[n];
     if (!part(r)) return r->status;
     if (!is_of_type(r->options, r->model->dtype)) return RF_ERROR_DTYPE;
-    r->spec->problem.dtype = r->spec->problem.weight_dtype = r->model->dtype;
+    r->spec->problem.dtype = r->model->dtype;
+    r->spec->problem.weight_dtype = rf_reading_weights(r->options, r->model->dtype);
   }
   if (r->model->dtype == RF_TENSOR_OTHER) return RF_ERROR_SHAPE; /* activations alone, of whatever size */
   return rf_tensors_left(r->tensors, parts->name, count) ? RF_ERROR_FORMAT : RF_OK;

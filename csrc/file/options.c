@@ -37,6 +37,7 @@ static const struct {
     {"input_dropout", NETS, PROBABILITY, offsetof(struct options, input_dropout)},
     {"recurrent_dropout", NETS, PROBABILITY, offsetof(struct options, recurrent_dropout)},
     {"dtype", NETS | LINEAR | EMBEDDING, WORD, offsetof(struct options, dtype)},
+    {"weights", NETS, WORD, offsetof(struct options, weights)},
     {"nonlinearity", RNN, WORD, offsetof(struct options, nonlinearity)},
     {"proj_size", LSTM, WHOLE, offsetof(struct options, proj_size)},
     {"reset_after", GRU, TRUTH, offsetof(struct options, reset_after)},

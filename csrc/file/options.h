@@ -24,7 +24,7 @@ struct options {
   enum rf_file_kind kind;
   int64_t input_size, hidden_size, proj_size, num_layers, in_features, out_features, num_embeddings, embedding_dim;
   int bias, bidirectional, reset_after;
-  struct text masked_output, nonlinearity, function, dtype;
+  struct text masked_output, nonlinearity, function, dtype, weights;
   int batch_first; /* this and what follows matter in Python alone, but must be what Python takes */
   double dropout, input_dropout, recurrent_dropout;
 };

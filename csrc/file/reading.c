@@ -31,16 +31,28 @@ void rf_reading_forget(struct model *model) {
   }
 }
 
-int rf_reading_numbers(struct reading *r, const char *name, int64_t rows, int64_t columns, const void **to) {
+struct tensor *rf_reading_tensor(struct reading *r, const char *name, int64_t rows, int64_t columns) {
   struct tensor *t = rf_tensors_find(r->tensors, r->options->name, name);
   if (t == NULL || t->axes != (columns > 0 ? 2 : 1) || t->shape[0] != rows || (columns > 0 && t->shape[1] != columns)) {
-    return rf_reading_fail(r, RF_ERROR_FORMAT);
+    rf_reading_fail(r, RF_ERROR_FORMAT);
+    return NULL;
   }
-  if (r->model->dtype == RF_TENSOR_OTHER) r->model->dtype = t->dtype;
-  if (t->dtype == RF_TENSOR_OTHER || t->dtype != r->model->dtype) return rf_reading_fail(r, RF_ERROR_DTYPE);
+  t->taken = 1;
+  return t;
+}
+
+int rf_reading_type(struct reading *r, int32_t dtype) {
+  if (r->model->dtype == RF_TENSOR_OTHER) r->model->dtype = dtype;
+  return dtype == r->model->dtype ? 1 : rf_reading_fail(r, RF_ERROR_DTYPE);
+}
+
+int rf_reading_numbers(struct reading *r, const char *name, int64_t rows, int64_t columns, const void **to) {
+  const struct tensor *t = rf_reading_tensor(r, name, rows, columns);
+  if (t == NULL) return 0;
+  if (t->dtype != RF_F32 && t->dtype != RF_F64) return rf_reading_fail(r, RF_ERROR_DTYPE);
+  if (!rf_reading_type(r, t->dtype)) return 0;
   void *memory = rf_reading_piece(r, (size_t)t->bytes);
   if (memory == NULL) return 0;
-  t->taken = 1;
   const int32_t status = rf_source_read(r->source, t->from, (size_t)t->bytes, memory);
   *to = memory;
   return status == RF_OK ? 1 : rf_reading_fail(r, status);

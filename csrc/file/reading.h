@@ -29,6 +29,16 @@ void rf_reading_forget(struct model *model);
 /* The numbers of a tensor of this shape, in `to`; columns = 0: of one axis. */
 int rf_reading_numbers(struct reading *reading, const char *name, int64_t rows, int64_t columns, const void **to);
 
+/* The tensor of this shape, taken; and whether the model's numbers are of a type, which the first to ask decides. */
+struct tensor *rf_reading_tensor(struct reading *reading, const char *name, int64_t rows, int64_t columns);
+int rf_reading_type(struct reading *reading, int32_t dtype);
+
+/* A matrix of weights, as rf_reading_numbers or, of a part that keeps them in a narrow type, widened to float32. */
+int rf_reading_matrix(struct reading *reading, const char *name, int64_t rows, int64_t columns, const void **to);
+
+/* The type that the part's options name, RF_BF16 or RF_I8, `dtype` where they name none, -1 where there is none such. */
+int32_t rf_reading_weights(const struct options *options, int32_t dtype);
+
 /* Recurrent layers, with their initial states where the file has some. */
 int rf_reading_layers(struct reading *reading);
 

@@ -43,7 +43,11 @@ static int read_offsets(struct header *r, struct tensor *t) {
 }
 
 static int32_t dtype_of(struct text name) {
-  return rf_text_is(name, "F32") ? RF_F32 : rf_text_is(name, "F64") ? RF_F64 : RF_TENSOR_OTHER;
+  static const char *const names[] = {[RF_F32] = "F32", [RF_F64] = "F64", [RF_BF16] = "BF16", [RF_I8] = "I8"};
+  for (int32_t n = 0; n < 4; n++) {
+    if (rf_text_is(name, names[n])) return n;
+  }
+  return RF_TENSOR_OTHER;
 }
 
 /* {"dtype": .., "shape": [..], "data_offsets": [.., ..]}, whose bytes are those of its numbers where the type is known. */
@@ -68,7 +72,8 @@ static int read_tensor(struct header *r, struct tensor *t) {
   if (r->json.spent || !dtype.at || !has_shape || !has_offsets) return 0;
   t->dtype = dtype_of(dtype);
   if (t->dtype == RF_TENSOR_OTHER) return 1;
-  const uint64_t size = t->dtype == RF_F32 ? 4 : 8;
+  static const uint64_t sizes[] = {[RF_F32] = 4, [RF_F64] = 8, [RF_BF16] = 2, [RF_I8] = 1};
+  const uint64_t size = sizes[t->dtype];
   return t->bytes % size == 0 && t->bytes / size == numbers;
 }
 

@@ -14,7 +14,7 @@ enum { RF_TENSOR_AXES = 3, RF_TENSOR_OTHER = -1 };
 
 struct tensor {
   struct text name;
-  int32_t dtype; /* RF_F32, RF_F64 or RF_TENSOR_OTHER */
+  int32_t dtype; /* RF_F32, RF_F64, RF_BF16, RF_I8 or RF_TENSOR_OTHER */
   int32_t axes;  /* of which the first three are kept */
   int64_t shape[RF_TENSOR_AXES];
   uint64_t from, bytes; /* in the file */

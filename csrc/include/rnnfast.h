@@ -53,6 +53,7 @@ typedef enum rf_status {
 } rf_status;
 
 enum { RF_F32 = 0, RF_F64 = 1 }; /* dtype */
+enum { RF_BF16 = 2, RF_I8 = 3 }; /* weight_dtype, of RF_F32 */
 enum { RF_MASKED_ZERO = 0, RF_MASKED_HOLD = 1 }; /* masked_output: what y holds at a step that is not live */
 enum { RF_ISA_AUTO = -1 }; /* isa: RNNFAST_ISA if set, else the best that this processor runs */
 enum {
@@ -105,7 +106,7 @@ typedef struct rf_problem {
   size_t struct_size; /* sizeof(rf_problem) */
   int32_t cell; /* from rf_cell_id */
   int32_t dtype; /* RF_F32 or RF_F64 */
-  int32_t weight_dtype; /* the same as dtype */
+  int32_t weight_dtype; /* the same as dtype or, for inference, a narrower type that weights are kept in: see there */
   int32_t isa; /* RF_ISA_AUTO or from rf_isa_id */
   int32_t num_layers;
   int32_t num_directions; /* 1 or 2 */
@@ -133,7 +134,12 @@ typedef struct rf_problem {
   int64_t first_step;
   int32_t first_layer, only_direction;
 
-  /* Parameters. */
+  /* Parameters, numbers of `dtype` whatever weight_dtype is. With RF_BF16 and RF_I8, which dtype = RF_F32 may have,
+   * matrices are rounded when they are packed and so kept, a half or a quarter of the bytes to read: results are those of
+   * weights that were rounded before, in float32. RF_BF16 rounds to nearest even, and bits are the same, too. RF_I8 rounds
+   * every row of a matrix to whole numbers from -127 to 127 times a scale of its own, by which sums are multiplied; it
+   * refuses numbers that are not finite with RF_ERROR_RANGE. Biases stay as they are. reserve must be NULL, there is no
+   * backward: RF_ERROR_DTYPE. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*P) for layers above the first */
   const void *const *weight_hh; /* (G*H, P) */
   const void *const *bias_ih; /* (G*H,) or NULL; both biases or neither */

@@ -43,13 +43,13 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
     }
   }
   const struct weights weights = input_weights(l);
-  const struct step s = {
+  struct step s = {
       .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
-      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room},
+      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room, l->weights, f->packed.x_scale},
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
-  gates_run(&input_tile_family, l, &s);
+  gates_run(input_families, l, &s);
 }
 
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
@@ -105,7 +105,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t l
       .a = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0},
       .a_step = 1,
       .part = sum_part(l->hidden_size),
-      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
+      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room, l->weights, f->packed.r_scale},
       .c = f->h_next_row,
       .first = l->state_from / VEC_LANES,
       .columns = panels_of(l->state_to) * VEC_LANES,
@@ -121,9 +121,10 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
   for (int phase = 0; phase < CELL_PHASES && !l->left; phase++) {
     const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
     const struct weights weights = state_weights(l, phase);
-    const struct step s = {
+    struct step s = {
         .operand = {operand, live, 1, l->state_size, 0},
-        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room, l->weights,
+                   f->packed.h_scale[phase]},
         .keep = l->gates.base != NULL,
         .gates = gates,
         .h = f->h_row,
@@ -133,7 +134,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .c_next = f->c_next_row,
         .operand_next = f->operand_row,
     };
-    gates_run(phase_family[phase], l, &s);
+    gates_run(phase_families[phase], l, &s);
     rf_units_wait(l);
   }
   if (CELL_PROJECTS && !l->left) {

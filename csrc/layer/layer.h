@@ -11,6 +11,7 @@
 #include "system/arena.h"
 #include "system/cpu.h"
 #include "system/barrier.h"
+#include "vec/weight_types.h"
 
 /* What net/ needs to know of a cell; cell/cell.h explains slots. */
 struct rf_cell_shape {
@@ -73,6 +74,7 @@ struct rf_layer {
 
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh, *weight_hr;
   void *packed; /* written by pack, read by forward */
+  int32_t weights; /* the type that `packed` keeps them in, of vec/weight_types.h */
   int packs; /* this call rearranges the weights itself: those of a single product when that comes */
 
   struct rf_view x; /* rows of x_segments stretches of input_size / x_segments numbers */
@@ -134,12 +136,15 @@ static inline int64_t rf_blocks(int64_t units, size_t size) {
   return (units + block - 1) / block;
 }
 
-/* Numbers that pack writes for one layer: its matrices, every unit's column filled up to whole blocks, and biases. */
-static inline int64_t rf_packed_numbers(const struct rf_cell_shape *cell, int64_t input, int64_t hidden, int64_t state,
-                                        size_t size) {
+/* Numbers that pack writes for one layer: its matrices, every unit's column filled up to whole blocks and lines, their
+ * scales, and biases. Inputs come in `segments`, each of whole lines. */
+static inline int64_t rf_packed_numbers(const struct rf_cell_shape *cell, int64_t segments, int64_t input,
+                                        int64_t hidden, int64_t state, size_t size, int32_t weights) {
   const int64_t block = (int64_t)(RF_LINE / size), units = rf_blocks(hidden, size) * block;
-  const int64_t projection = cell->projects ? rf_blocks(state, size) * block * hidden : 0;
-  return units * (cell->gates * (input + state) + cell->slots) + projection;
+  const int64_t scale = weights == RF_WEIGHT_I8, of_h = rf_weight_lines(state, weights) + scale;
+  const int64_t of_x = segments * rf_weight_lines(input / segments, weights) + scale;
+  const int64_t of_r = cell->projects ? rf_blocks(state, size) * block * (rf_weight_lines(hidden, weights) + scale) : 0;
+  return units * (cell->gates * (of_x + of_h) + cell->slots) + of_r;
 }
 
 #endif

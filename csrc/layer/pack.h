@@ -6,17 +6,9 @@
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/layer.h"
+#include "layer/pack_narrow.h"
 #include "layer/rows.h"
 #include "system/compiler.h"
-
-/* Some gates of a matrix as PyTorch has it, (G * hidden, columns), in the order of their slots, the first of which is
- * `slot`. */
-struct weights {
-  const real *base;
-  int64_t hidden, columns;
-  const int *gate;
-  int slot, gates;
-};
 
 static struct weights input_weights(const struct rf_layer *l) {
   return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, 0, CELL_GATES};
@@ -43,7 +35,7 @@ static int64_t chunk_rows(const struct rf_layer *l) {
 }
 
 /* Whether panels may be packed as they are used: with rows shared out, each worker would pack them all. */
-static int packs_late(const struct rf_layer *l) { return l->packs && (l->workers == 1 || l->by_units); }
+static int packs_late(const struct rf_layer *l) { return l->packs && !l->weights && (l->workers == 1 || l->by_units); }
 
 /* Whether a call has a single product with W_hh and one with W_hr, forward a single one with W_ih, and packs the matrix then. */
 static int state_once(const struct rf_layer *l) { return packs_late(l) && l->plan.t1 - l->plan.t0 == 1; }
@@ -51,25 +43,33 @@ static int input_once(const struct rf_layer *l) {
   return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
 }
 
-/* Where the parts of a packed layer stand: W_ih, W_hh per phase, W_hr of a cell that projects, then the bias in the layout
- * of a row of gates. */
+/* Where the parts of a packed layer stand: W_ih, W_hh per phase, W_hr of a cell that projects, each with the scales of its
+ * rows behind it where weights have such, then the bias in the layout of a row of gates. */
 struct packed {
-  const real *x;
-  const real *h[CELL_PHASES];
-  const real *r;
+  const real *x, *x_scale;
+  const real *h[CELL_PHASES], *h_scale[CELL_PHASES];
+  const real *r, *r_scale;
   const real *bias;
 };
 
+/* Moves `base` on behind a matrix for so many units, each with `gates` rows of `segments` times `size` numbers. */
+static const real *matrix_part(const struct rf_layer *l, const real **base, int64_t units, int64_t gates,
+                               int64_t segments, int64_t size, const real **scale) {
+  const real *found = *base;
+  *base += units * gates * segments * rf_weight_lines(size, l->weights);
+  *scale = l->weights == RF_WEIGHT_I8 ? *base : NULL;
+  if (*scale) *base += units * gates;
+  return found;
+}
+
 static struct packed packed_parts(const struct rf_layer *l, const real *base) {
-  const int64_t units = hidden_panels(l) * VEC_LANES;
-  struct packed p = {.x = base};
-  base += units * CELL_GATES * l->input_size;
+  const int64_t units = hidden_panels(l) * VEC_LANES, outputs = panels_of(l->state_size) * VEC_LANES;
+  struct packed p = {0};
+  p.x = matrix_part(l, &base, units, CELL_GATES, l->x_segments, l->input_size / l->x_segments, &p.x_scale);
   for (int phase = 0; phase < CELL_PHASES; phase++) {
-    p.h[phase] = base;
-    base += units * CELL_PHASE[phase].gates * l->state_size;
+    p.h[phase] = matrix_part(l, &base, units, CELL_PHASE[phase].gates, 1, l->state_size, &p.h_scale[phase]);
   }
-  p.r = base;
-  if (CELL_PROJECTS) base += panels_of(l->state_size) * VEC_LANES * l->hidden_size;
+  if (CELL_PROJECTS) p.r = matrix_part(l, &base, outputs, 1, 1, l->hidden_size, &p.r_scale);
   p.bias = base;
   return p;
 }
@@ -121,6 +121,27 @@ static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
   }
 }
 
+/* The same in lines of a narrow type, and the scales of rows where that has some. Inputs come in `segments`. */
+static void pack_narrow(const struct rf_layer *l, struct weights w, int64_t segments, real *to, real *scale) {
+  const int64_t panels = panels_of(w.hidden), size = w.columns / segments, lines = rf_weight_lines(size, l->weights);
+  const int64_t panel_numbers = segments * lines * w.gates * VEC_LANES;
+  const int64_t end = rf_share(panels, l->worker + 1, l->workers);
+  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
+    for (int64_t i = 0; i < w.gates * VEC_LANES; i++) {
+      const int gate = (int)(i / VEC_LANES), lane = (int)(i % VEC_LANES);
+      const real *row = weights_row(&w, panel * VEC_LANES + lane, gate);
+      const float factor = row && scale ? row_scale(row, w.columns) : 0;
+      if (scale) scale[panel * w.gates * VEC_LANES + i] = factor;
+      for (int64_t s = 0; s < segments; s++) {
+        real *line = to + panel * panel_numbers + (s * lines * w.gates + gate) * VEC_LANES;
+        for (int64_t k = 0; k < size; k += rf_weight_group(l->weights), line += w.gates * VEC_LANES) {
+          narrow_lane(l->weights, row, s * size + k, size - k, factor, line, lane);
+        }
+      }
+    }
+  }
+}
+
 /* Both biases of a unit in a slot; either may be NULL. */
 static real unit_bias(const real *bias_x, const real *bias_h, int64_t hidden, int slot, int64_t unit) {
   real sum = 0;
@@ -141,6 +162,15 @@ static void pack_bias(const struct rf_layer *l, real *to) {
 
 static void layer_pack(const struct rf_layer *l) {
   const struct packed p = packed_parts(l, l->packed);
+  if (l->weights) {
+    pack_narrow(l, input_weights(l), l->x_segments, (real *)p.x, (real *)p.x_scale);
+    for (int phase = 0; phase < CELL_PHASES; phase++) {
+      pack_narrow(l, state_weights(l, phase), 1, (real *)p.h[phase], (real *)p.h_scale[phase]);
+    }
+    if (CELL_PROJECTS) pack_narrow(l, projection_weights(l), 1, (real *)p.r, (real *)p.r_scale);
+    if (l->worker == 0) pack_bias(l, (real *)p.bias);
+    return;
+  }
   if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
   for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
     pack_all(l, state_weights(l, phase), (real *)p.h[phase]);

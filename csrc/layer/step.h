@@ -15,6 +15,7 @@ struct rf_step {
   const void *weight_ih, *weight_hh, *bias_ih,
       *bias_hh; /* as PyTorch has them, biases may be NULL; read by pack alone */
   void *packed; /* step_bytes, at a multiple of RF_LINE: written by pack, read by run */
+  int32_t weights; /* the type that `packed` keeps them in, of vec/weight_types.h */
 };
 
 /* Numbers from one row of a state to the next. */

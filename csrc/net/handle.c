@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/chain.h"
+#include "net/net.h"
 #include "net/stack.h"
 
 static size_t number_size(int32_t dtype) { return dtype == RF_F32 ? sizeof(float) : sizeof(double); }
@@ -41,6 +42,7 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
         .weight_hh = p->weight_hh[l],
         .bias_ih = p->bias_ih ? p->bias_ih[l] : NULL,
         .bias_hh = p->bias_hh ? p->bias_hh[l] : NULL,
+        .weights = rf_net_weights(p),
     };
     const struct rf_kernel *kernel = rf_step_kernel(s->kernel, s->narrow, &step);
     step.packed = take(arena, (int64_t)kernel->step_bytes(&step), 1);
@@ -72,7 +74,7 @@ static int32_t place_layers(const struct rf_part_spec *s, int32_t num_threads, s
       .struct_size = sizeof p,
       .cell = p.cell,
       .dtype = p.dtype,
-      .weight_dtype = p.dtype,
+      .weight_dtype = p.weight_dtype,
       .isa = p.isa,
       .num_layers = p.num_layers,
       .num_directions = p.num_directions,

@@ -15,6 +15,10 @@ int64_t rf_net_layer_input(const rf_problem *p, int32_t layer) {
   return layer == 0 ? p->input_size : p->num_directions * p->state_size;
 }
 
+int64_t rf_net_segments(const rf_problem *p, int32_t layer) {
+  return p->first_layer + layer == 0 ? 1 : rf_net_directions(p);
+}
+
 /* Every later sum of sizes fits in 63 bits. */
 int rf_net_too_large(const struct rf_kernel *kernel, const rf_problem *p) {
   const double rows = (double)p->steps * (double)p->batch + (double)p->batch + 1024;
@@ -134,7 +138,8 @@ struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direc
       .bias_hh = p->bias_hh ? p->bias_hh[k] : NULL,
       .weight_hr = p->weight_hr ? p->weight_hr[k] : NULL,
       .x = {(void *)p->x, p->x_stride_t, p->x_stride_b},
-      .x_segments = number == 0 ? 1 : rf_net_directions(p),
+      .x_segments = rf_net_segments(p, layer),
+      .weights = rf_net_weights(p),
       .x_stride = layer > 0    ? net->state_row
                   : number > 0 ? p->state_size
                                : 0,

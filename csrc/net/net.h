@@ -45,8 +45,14 @@ static inline int32_t rf_net_direction(const rf_problem *p, int32_t direction) {
 /* The layer's record as every call has it, for a single worker. */
 struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direction);
 
-/* Numbers of a row of a layer's input. */
+/* Numbers of a row of a layer's input, and the segments that they come in. */
 int64_t rf_net_layer_input(const rf_problem *p, int32_t layer);
+int64_t rf_net_segments(const rf_problem *p, int32_t layer);
+
+/* The type that weights are kept in, of vec/weight_types.h. */
+static inline int32_t rf_net_weights(const rf_problem *p) {
+  return p->weight_dtype == RF_BF16 ? RF_WEIGHT_BF16 : p->weight_dtype == RF_I8 ? RF_WEIGHT_I8 : RF_WEIGHT_WHOLE;
+}
 
 /* Numbers further on; NULL stays NULL. */
 void *rf_net_offset(const struct net *net, const void *base, int64_t numbers);

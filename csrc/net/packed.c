@@ -6,12 +6,12 @@
 #include "net/stack.h"
 
 static const char MAGIC[8] = {'r', 'n', 'n', 'p', 'a', 'c', 'k', '\n'};
-enum { LAYOUT = 2 }; /* to be raised whenever panels come to lie otherwise */
+enum { LAYOUT = 3 }; /* to be raised whenever panels come to lie otherwise */
 
 /* What `packed` begins with: whom it was made for. The panels of layer after layer follow. */
 struct header {
   char magic[sizeof MAGIC];
-  int32_t layout, dtype;
+  int32_t layout, dtype, weights;
   char cell[16], isa[16];
   int32_t num_layers, num_directions;
   int64_t input_size, hidden_size, state_size;
@@ -20,7 +20,8 @@ struct header {
 
 static int64_t packed_numbers(const struct net *net, int32_t layer) {
   const rf_problem *p = net->p;
-  return rf_packed_numbers(&net->kernel->shape, rf_net_layer_input(p, layer), p->hidden_size, p->state_size, net->size);
+  return rf_packed_numbers(&net->kernel->shape, rf_net_segments(p, layer), rf_net_layer_input(p, layer), p->hidden_size,
+                           p->state_size, net->size, rf_net_weights(p));
 }
 
 void *rf_net_packed(const struct net *net, struct arena *arena, int32_t layer, int32_t direction) {
@@ -41,6 +42,7 @@ static struct header header_make(const struct net *net, size_t bytes) {
   memcpy(header.magic, MAGIC, sizeof header.magic);
   header.layout = LAYOUT;
   header.dtype = net->kernel->dtype;
+  header.weights = rf_net_weights(p);
   strncpy(header.cell, net->kernel->cell, sizeof header.cell - 1);
   strncpy(header.isa, net->kernel->isa, sizeof header.isa - 1);
   header.num_layers = p->num_layers;

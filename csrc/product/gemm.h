@@ -15,36 +15,40 @@
 typedef void tile_function(const void *job, const struct tile *at);
 
 /* A function for every R and V in use, both constants, since only then does a compiler keep a tile in registers; one
- * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. */
-#define TILE_USED(R, V, G)                                                                                             \
-  ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)))
-#define TILE_FUNCTION(name, G, R, V)                                                                                   \
+ * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. Of
+ * narrow types there are few rows alone: for more, panels are widened before. */
+#define NARROW_ROWS_MOST 2
+#define TILE_USED(R, V, G, type)                                                                                       \
+  ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)) &&             \
+   ((type) == RF_WEIGHT_WHOLE || (R) <= NARROW_ROWS_MOST))
+#define TILE_FUNCTION(name, G, type, R, V)                                                                             \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
-    if (TILE_USED(R, V, G)) {                                                                                          \
+    if (TILE_USED(R, V, G, type)) {                                                                                    \
       name(R, V, job, at);                                                                                             \
     } else {                                                                                                           \
       __builtin_trap();                                                                                                \
     }                                                                                                                  \
   }
-#define TILE_FUNCTIONS_OF(name, G, V)                                                                                  \
-  TILE_FUNCTION(name, G, 1, V)                                                                                         \
-  TILE_FUNCTION(name, G, 2, V)                                                                                         \
-  TILE_FUNCTION(name, G, 3, V)                                                                                         \
-  TILE_FUNCTION(name, G, 4, V)                                                                                         \
-  TILE_FUNCTION(name, G, 5, V)                                                                                         \
-  TILE_FUNCTION(name, G, 6, V)                                                                                         \
+#define TILE_FUNCTIONS_OF(name, G, type, V)                                                                            \
+  TILE_FUNCTION(name, G, type, 1, V)                                                                                   \
+  TILE_FUNCTION(name, G, type, 2, V)                                                                                   \
+  TILE_FUNCTION(name, G, type, 3, V)                                                                                   \
+  TILE_FUNCTION(name, G, type, 4, V)                                                                                   \
+  TILE_FUNCTION(name, G, type, 5, V)                                                                                   \
+  TILE_FUNCTION(name, G, type, 6, V)                                                                                   \
   static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V,                 \
                                                              name##_4x##V, name##_5x##V, name##_6x##V};
-#define TILE_FUNCTIONS(name, G)                                                                                        \
-  TILE_FUNCTIONS_OF(name, G, 1)                                                                                        \
-  TILE_FUNCTIONS_OF(name, G, 2)                                                                                        \
-  TILE_FUNCTIONS_OF(name, G, 4)                                                                                        \
-  TILE_FUNCTIONS_OF(name, G, 8)                                                                                        \
+#define TILE_FUNCTIONS_TYPED(name, G, type)                                                                            \
+  TILE_FUNCTIONS_OF(name, G, type, 1)                                                                                  \
+  TILE_FUNCTIONS_OF(name, G, type, 2)                                                                                  \
+  TILE_FUNCTIONS_OF(name, G, type, 4)                                                                                  \
+  TILE_FUNCTIONS_OF(name, G, type, 8)                                                                                  \
   static const struct tile_family name##_family = {                                                                    \
-      G, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
+      G, type, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
+#define TILE_FUNCTIONS(name, G) TILE_FUNCTIONS_TYPED(name, G, RF_WEIGHT_WHOLE)
 
 struct tile_family {
-  int gates;
+  int gates, type; /* of the lines that its panels are of */
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
@@ -55,9 +59,11 @@ static inline int64_t room_numbers(const struct rf_cache *cache) {
 }
 
 /* Points `at` to panels that were packed before. */
-INLINE void panels_at(const struct panels *b, const struct rows *a, const int G, struct tile *at) {
-  at->panel_size = rows_width(a) * G * VEC_LANES;
-  at->b = b->packed + at->panel * at->panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
+INLINE void panels_at(const struct panels *b, const struct rows *a, const struct tile_family *family, struct tile *at) {
+  const int64_t line = family->gates * VEC_LANES, lines = rf_weight_lines(a->size, family->type);
+  at->panel_size = a->segments * lines * line;
+  at->b =
+      b->packed + at->panel * at->panel_size + (at->segment * lines + rf_weight_lines(at->from, family->type)) * line;
 }
 
 /* Packs `width` panels for the block of k that `at` says, and points it to them. */
@@ -99,7 +105,7 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
                           const struct panels *b, struct tile *at, const void *job) {
   for (at->turn = 0; at->turn < d->tiles; at->turn++) {
     for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
-      panels_at(b, a, family->gates, at);
+      panels_at(b, a, family, at);
       tile_run(family, d, at, job);
     }
   }
@@ -112,7 +118,7 @@ INLINE void block_by_panels(const struct tile_family *family, const struct deal 
     if (b->pack) {
       panels_pack(b, a, family->gates, tile_width(d, at->panel), at);
     } else {
-      panels_at(b, a, family->gates, at);
+      panels_at(b, a, family, at);
     }
     for (at->turn = 0; at->turn < d->tiles; at->turn++) tile_run(family, d, at, job);
   }
@@ -123,7 +129,8 @@ INLINE void block_by_panels(const struct tile_family *family, const struct deal 
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
   const struct deal d = tiles_deal(a->count, first, end, family->gates);
-  const int64_t row_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
+  const int64_t line_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
+  const int64_t row_bytes = line_bytes >> family->type;
   const int64_t all = width * row_bytes * (end - first);
   const int by_rows = all <= cache->l2_share / 4 && !b->pack;  /* the rest is for A and C */
   const int whole = by_rows || (d.tiles == 1 && !b->pack);

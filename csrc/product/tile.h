@@ -8,6 +8,7 @@
 #include "product/blocks.h"
 #include "product/operands.h"
 #include "system/compiler.h"
+#include "vec/weights.h"
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -24,6 +25,7 @@ struct sums {
   real *const *to;
   int64_t offset[ACCUMULATORS];
   int64_t columns;
+  const real *scale; /* of a row's vectors, one after the other; NULL: none */
 };
 
 /* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
@@ -46,23 +48,23 @@ INLINE void sums_add(const int R, const int N, const struct sums *s, const real 
   }
 }
 
-/* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
- * while the other passes. */
-INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
-                      const real *b, ptrdiff_t panel_size) {
+/* acc[r][n] += row[r][k] * b[n], b in vectors, number j of lines of `type`, for one k. Whichever operand needs fewer
+ * registers stays in them while the other passes. */
+INLINE void tile_step(const int type, const int j, const int R, const int V, const int G, vec *acc,
+                      const real *const *row, ptrdiff_t k, const real *b, ptrdiff_t panel_size) {
   const int N = V * G;
   vec kept[ACCUMULATORS];
   if (N <= R) {
-    UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+    UNROLL for (int n = 0; n < N; n++) kept[n] = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
     UNROLL for (int r = 0; r < R; r++) {
-      vec left = v_set1(row[r][k]);
+      vec left = weight_left(type, row[r][k]);
       if (N > 1) v_keep(&left);
       UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
     }
   } else {
-    UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
+    UNROLL for (int r = 0; r < R; r++) kept[r] = weight_left(type, row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
-      vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
+      vec right = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
       if (R > 1) v_keep(&right);
       UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
     }
@@ -70,8 +72,9 @@ INLINE void tile_step(const int R, const int V, const int G, vec *acc, const rea
 }
 
 /* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
-INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
-                          const struct rows *a, ptrdiff_t a_step) {
+INLINE void tile_multiply(const int type, const int R, const int V, const int G, const struct sums *s,
+                          const struct tile *at, const struct rows *a, ptrdiff_t a_step) {
+  const int group = rf_weight_group(type);
   const real *row[TILE_ROWS_MOST];
   const real *b = at->b;
   const ptrdiff_t panel_size = at->panel_size;
@@ -89,7 +92,15 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
       UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
-        for (int64_t i = from; i < to; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
+        for (int64_t i = from; i < to; i += group, b += G * VEC_LANES) {
+          UNROLL for (int j = 0; j < group; j++) {
+            if (j > 0 && i + j >= to) break;
+            tile_step(type, j, R, V, G, acc, row, (i + j) * a_step, b, panel_size);
+          }
+        }
+      }
+      if (RF_REAL_BITS == 32 && s->scale) {
+        UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_mul(acc[n], v_load(s->scale + n % (V * G) * VEC_LANES));
       }
       sums_add(R, V * G, s, from_rows, acc);
       from_rows = (const real *const *)s->to;

@@ -14,6 +14,7 @@ from rnnfast.backends.contract import Binder, Bound
 from rnnfast.calls.given import GivenGradients
 from rnnfast.checks.arrays import check_steps
 from rnnfast.net.description import Net
+from rnnfast.net.narrow import Weights
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Problem
 
@@ -42,13 +43,20 @@ class Prepared:
 class Engine:
     """A net's weights, the backend that runs them, and the prepared calls of the forms seen so far.
 
-    `frozen`: the parameters never change again. `num_threads` as in `Problem`.
+    `frozen`: the parameters never change again. `num_threads` and, of frozen nets, `weights` as in `Problem`.
     """
 
     def __init__(
-        self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False, num_threads: int = 0
+        self,
+        net: Net,
+        parameters: Parameters,
+        choice: Choice,
+        *,
+        frozen: bool = False,
+        num_threads: int = 0,
+        weights: Weights | None = None,
     ) -> None:
-        self.num_threads = num_threads
+        self.num_threads, self.weights = num_threads, weights
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
@@ -117,6 +125,7 @@ class Engine:
             proj_size=net.proj_size,
             record=how != INFERENCE,
             frozen=self.frozen,
+            weights=self.weights,
             variant=self.choice.variant,
             num_threads=self.num_threads,
             cache=self.cache,

@@ -11,7 +11,7 @@ from rnnfast.commands.options import Options
 from rnnfast.examples.errors import UserError
 from rnnfast.integrations.content import Content
 from rnnfast.integrations.models import read
-from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.recurrent import NETS
 from rnnfast.nn import chain
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
@@ -56,7 +56,7 @@ def sizes_of(model: Sequential) -> Sizes:
     widths: list[int] = []
     dtypes = [np.dtype("float32")]
     for part in model.parts.values():
-        if isinstance(part, Recurrent):
+        if isinstance(part, NETS):
             widths += [part.net.input_size, part.net.output_size]
             dtypes.append(part.net.dtype)
         elif isinstance(part, Linear):
@@ -72,4 +72,4 @@ def sizes_of(model: Sequential) -> Sizes:
 
 def is_batch_first(model: Sequential) -> bool:
     """Return whether the model's sequences are (B, T, ·)."""
-    return any(isinstance(part, Recurrent) and part.net.batch_first for part in model.parts.values())
+    return any(isinstance(part, NETS) and part.net.batch_first for part in model.parts.values())

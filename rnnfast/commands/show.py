@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnfast.commands.model import is_batch_first, opened, sizes_of
 from rnnfast.commands.options import Options
-from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.recurrent import NETS
 from rnnfast.net.loading import LEARNED
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
@@ -61,7 +61,7 @@ def _rows(model: Sequential) -> list[list[str]]:
 
 def _print_run(model: Sequential, rate: float | None) -> None:
     """Print what a step costs among many at once, of a model that can be streamed."""
-    if any(isinstance(part, Recurrent) and part.net.bidirectional for part in model.parts.values()):
+    if any(isinstance(part, NETS) and part.net.bidirectional for part in model.parts.values()):
         return
     stream, sizes = model.stream(), sizes_of(model)
     shape = (1, RUN) if is_batch_first(model) else (RUN, 1)
@@ -80,14 +80,14 @@ def _print_table(rows: list[list[str]]) -> None:
 
 
 def _said(part: Any) -> str:
-    if isinstance(part, Recurrent):
+    if isinstance(part, NETS):
         return repr(part)
     return part.function if isinstance(part, Activation) else type(part).__name__
 
 
 def _sizes(part: Any, width: int) -> tuple[int, int]:
     """Return the features that a part takes, of an embedding the one index, and gives; others pass on what comes."""
-    if isinstance(part, Recurrent):
+    if isinstance(part, NETS):
         return part.net.input_size, part.net.output_size
     if isinstance(part, Linear):
         return part.in_features, part.out_features
@@ -96,7 +96,7 @@ def _sizes(part: Any, width: int) -> tuple[int, int]:
 
 def _products(part: Any) -> int:
     """Return the multiply-adds of one step of one row: each weight of a matrix once."""
-    if isinstance(part, (Recurrent, Linear)):
+    if isinstance(part, (*NETS, Linear)):
         return sum(array.size for array in part.parameters.values() if array.ndim == 2)
     return 0
 
@@ -106,8 +106,8 @@ def _step_of(part: Any, takes: int) -> Callable[[], Any] | None:
     if isinstance(part, Embedding):
         index = np.zeros(1, np.int64)
         return lambda: part(index)
-    x = np.zeros((1, takes), part.net.dtype if isinstance(part, Recurrent) else getattr(part, "dtype", np.float32))
-    if not isinstance(part, Recurrent):
+    x = np.zeros((1, takes), part.net.dtype if isinstance(part, NETS) else getattr(part, "dtype", np.float32))
+    if not isinstance(part, NETS):
         return lambda: part(x)
     if part.net.bidirectional:
         return None

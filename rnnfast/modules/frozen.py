@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -11,18 +12,24 @@ from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import Engine
 from rnnfast.modules.stream import Stream
+from rnnfast.net import files, saved
 from rnnfast.net.description import Net
+from rnnfast.net.narrow import Weights, check_weights, is_matrix, stored
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Frozen(Generic[StateT]):
-    """A net whose parameters are read-only copies and whose backend stays the one chosen when it was frozen."""
+    """A net whose parameters are read-only copies and whose backend stays the one chosen when it was frozen.
+
+    Matrices that were rounded to the type `weights` are among the parameters as the float32 numbers they stand for.
+    """
 
     net: Net
     parameters: Parameters = field(repr=False)
     _engine: Engine = field(repr=False)
+    weights: Weights | None = None
 
     def __call__(
         self,
@@ -39,18 +46,48 @@ class Frozen(Generic[StateT]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""
-        return _restored, (self.net, self.parameters, self._engine.choice.full_name)
+        return _restored, (self.net, self.parameters, self._engine.choice.full_name, self.weights)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return the parameters in host memory as a file keeps them: matrices of bfloat16 as its bits, of int8 as that
+        and as the scales of their rows, "weight_ih_l0_scale".
+        """
+        arrays = self.parameters.on_host()
+        if self.weights is None:
+            return arrays
+        kept: dict[str, Array] = {}
+        for name, array in arrays.items():
+            kept |= stored(name, array, self.weights) if is_matrix(name) else {name: array}
+        return kept
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the net to an .npz or, with safetensors installed, a .safetensors file, as `rnnfast.load_model` and C's
+        rf_net_load read it: matrices in the type that they were rounded to.
+
+        A file that was there is replaced whole or not at all. Raises OSError where it cannot be written.
+
+        >>> import rnnfast
+        >>> rnnfast.GRU(3, 4).freeze(weights="bfloat16").save("frozen.npz")
+        >>> rnnfast.load_model("frozen.npz").parts["net"].weights
+        'bfloat16'
+        """
+        files.save(path, self.state_dict(), saved.metadata_of([saved.part_of(self.net, weights=self.weights)]))
 
     def stream(self, batch: int = 1) -> Stream[StateT]:
         """A stream of single steps with its own state, zero at first. Raises ValueError for a bidirectional net."""
         return Stream(self._engine, batch)
 
 
-def freeze(net: Net, parameters: Parameters, choice: Choice) -> Frozen[Any]:
-    """A snapshot of these parameters for one backend."""
-    snapshot = parameters.copy(writeable=False)
-    return Frozen(net, snapshot, Engine(net, snapshot, choice, frozen=True))
+def freeze(net: Net, parameters: Parameters, choice: Choice, weights: Weights | None = None) -> Frozen[Any]:
+    """A snapshot of these parameters for one backend, matrices rounded to the type of `weights`."""
+    if check_weights(weights, net) is not None and parameters.device != "cpu":
+        raise TypeError(
+            f"weights is {weights!r}, and this {net.name}'s parameters are on the CUDA device, where nets compute with "
+            'float32 weights alone: move it with .to("cpu"), or leave weights out'
+        )
+    snapshot = parameters.copy(writeable=False) if weights is None else parameters.rounded(weights)
+    return Frozen(net, snapshot, Engine(net, snapshot, choice, frozen=True, weights=weights), weights)
 
 
-def _restored(net: Net, parameters: Parameters, backend: str) -> Frozen[Any]:
-    return freeze(net, parameters, choose.select(backend, parameters.device, net.cell))
+def _restored(net: Net, parameters: Parameters, backend: str, weights: Weights | None = None) -> Frozen[Any]:
+    return freeze(net, parameters, choose.select(backend, parameters.device, net.cell), weights)

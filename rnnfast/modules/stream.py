@@ -17,6 +17,7 @@ from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks.arrays import check_dtype, check_steps
 from rnnfast.checks.values import whole
 from rnnfast.net.description import Net
+from rnnfast.net.narrow import Weights
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
@@ -166,12 +167,16 @@ class Stream(Generic[StateT]):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles hold the parameters, the backend's name and the state; packing is done anew where they arrive."""
         engine = self._engine
-        return restored, (self._net, engine.parameters, engine.choice.full_name, self._batch, self.state)
+        kept = self._net, engine.parameters, engine.choice.full_name, self._batch, self.state, engine.weights
+        return restored, kept
 
 
-def restored(net: Net, parameters: Parameters, backend: str, batch: int, state: Any) -> Stream[Any]:
+def restored(
+    net: Net, parameters: Parameters, backend: str, batch: int, state: Any, weights: Weights | None = None
+) -> Stream[Any]:
     """Return the stream that a pickle holds."""
     choice = choose.select(backend, parameters.device, net.cell)
-    stream: Stream[Any] = Stream(Engine(net, parameters.copy(writeable=False), choice, frozen=True), batch)
+    engine = Engine(net, parameters.copy(writeable=False), choice, frozen=True, weights=weights)
+    stream: Stream[Any] = Stream(engine, batch)
     stream.state = state
     return stream

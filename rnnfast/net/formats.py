@@ -86,8 +86,20 @@ def _arrays_of(archive: Any) -> dict[str, Array]:
 
 def write_safetensors(file: IO[bytes], arrays: dict[str, Array], metadata: dict[str, str]) -> None:
     """Write a .safetensors file. Raises ImportError where the package is missing."""
+    safetensors = _safetensors()
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # the package reads them as that
-    file.write(_safetensors().numpy.save(dense, metadata or None))
+    if not any(array.dtype == BFLOAT16 for array in dense.values()):
+        file.write(safetensors.numpy.save(dense, metadata or None))
+        return
+    tensors = {
+        name: {
+            "dtype": "bfloat16" if array.dtype == BFLOAT16 else array.dtype.name,
+            "shape": array.shape,
+            "data": array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(),
+        }
+        for name, array in dense.items()
+    }
+    file.write(safetensors.serialize(tensors, metadata or None))
 
 
 def read_safetensors(path: str) -> Content:

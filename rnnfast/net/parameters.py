@@ -12,6 +12,7 @@ from rnnfast.checks.arrays import check_dtype, check_shape
 from rnnfast.checks.values import truth
 from rnnfast.net.description import Net
 from rnnfast.net.loading import IncompatibleKeys, matched
+from rnnfast.net.narrow import Weights, is_matrix, rounded
 from rnnfast.problem import Array
 
 
@@ -101,6 +102,12 @@ class Parameters(Mapping[str, Array]):
             if array.shape != shape or not array.flags.c_contiguous:
                 how = f"shape {array.shape} and strides {array.strides}"
                 raise ValueError(f"{name} has {how}, expected shape {shape}, C-contiguous: {advice}")
+
+    def rounded(self, weights: Weights) -> Parameters:
+        """Return read-only copies whose matrices are rounded to a narrower type."""
+        self.check()
+        arrays = {name: rounded(name, array, weights) if is_matrix(name) else array for name, array in self.items()}
+        return Parameters(arrays, self._net).copy(writeable=False)
 
     def copy(self, *, writeable: bool = True) -> Parameters:
         """Return parameters of the same values in arrays of their own."""

@@ -13,6 +13,7 @@ from rnnfast.checks.values import float_dtype, truth
 from rnnfast.net import files
 from rnnfast.net.description import Net
 from rnnfast.net.loading import converted
+from rnnfast.net.narrow import Weights
 from rnnfast.net.options import DEFAULTS, VARIANTS, options_of
 from rnnfast.problem import Array
 
@@ -31,13 +32,13 @@ class Part(TypedDict):
     options: dict[str, Any]
 
 
-def part_of(net: Net, name: str = "") -> Part:
-    """Return what a file says about a net.
+def part_of(net: Net, name: str = "", weights: Weights | None = None) -> Part:
+    """Return what a file says about a net, or about a frozen one that keeps its matrices in the type `weights`.
 
     >>> part_of(Net("GRU", "gru_before", 3, 4))["options"]["reset_after"]
     False
     """
-    return {"name": name, "kind": net.name, "options": options_of(net)}
+    return {"name": name, "kind": net.name, "options": options_of(net) | ({"weights": weights} if weights else {})}
 
 
 def metadata_of(parts: Iterable[Part]) -> dict[str, str]:
@@ -123,6 +124,11 @@ def check_part(net: Net, parts: Iterable[Part], prefix: str, strict: bool, path:
 def _check_kind(net: Net, part: Part, path: str) -> None:
     if part["kind"] != net.name:
         raise ValueError(f"{path} holds a net of kind {part['kind']}, this is a {net.name}: load it into the former")
+    if "weights" in part["options"]:
+        raise ValueError(
+            f"{path} holds a frozen {net.name} with weights in {part['options']['weights']}, which no net trains on: "
+            "rnnfast.load_model gives the frozen net"
+        )
 
 
 def _check_options(net: Net, options: Mapping[str, Any], strict: bool, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.recurrent import NETS
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 
@@ -32,7 +32,7 @@ def output_size(parts: Mapping[str, Any]) -> int | None:
 
 def _of(part: Any) -> tuple[int | None, int | None, Any]:
     """Return the features that a part takes and gives, and its dtype; None: an activation's, which takes any."""
-    if isinstance(part, Recurrent):
+    if isinstance(part, NETS):
         return part.net.input_size, part.net.output_size, part.net.dtype
     if isinstance(part, Linear):
         return part.in_features, part.out_features, part.dtype

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast.arrays.host import as_array
-from rnnfast.modules.recurrent import Recurrent
+from rnnfast.modules.frozen import Frozen
+from rnnfast.modules.recurrent import NETS, Recurrent
 from rnnfast.net import files, saved
 from rnnfast.net.loading import LEARNED
 from rnnfast.nn import chain, part_states
@@ -24,8 +25,9 @@ from rnnfast.problem import Array
 class Sequential:
     """Parts by name, each called on what the one before it gives: RNN, LSTM, GRU, Linear, Embedding, activations.
 
-    An activation may come as its name, as in `Activation`. Raises TypeError for a part of another kind or dtype,
-    ValueError where there is none, a name has a dot, or a part takes other features than the one before it gives.
+    A recurrent part may be a frozen one, such as `net.freeze(weights="int8")`, for inference. An activation may come
+    as its name, as in `Activation`. Raises TypeError for a part of another kind or dtype, ValueError where there is
+    none, a name has a dot, or a part takes other features than the one before it gives.
 
     >>> import numpy as np, rnnfast
     >>> from rnnfast import nn
@@ -44,8 +46,8 @@ class Sequential:
             if isinstance(part, LogSoftmax):
                 part = "log_softmax"
             self.parts[name] = part = Activation(part) if isinstance(part, str) else part
-            if not isinstance(part, (Recurrent, Linear, Embedding, Activation)):
-                kinds = "an RNN, LSTM or GRU, a Linear or Embedding, or an activation or its name"
+            if not isinstance(part, (*NETS, Linear, Embedding, Activation)):
+                kinds = "an RNN, LSTM or GRU, frozen or not, a Linear or Embedding, or an activation or its name"
                 raise TypeError(f"{name} is a {type(part).__name__}, expected {kinds}")
         chain.output_size(self.parts)
         self._initial: dict[str, part_states.Learned] = {}
@@ -68,7 +70,7 @@ class Sequential:
                 if nets:
                     x = readable(x, rows.get("lengths"), rows.get("mask"), batch_first=nets[0].net.batch_first)
                 x = part(x)
-            elif isinstance(part, Recurrent):
+            elif isinstance(part, NETS):
                 state = next(before)
                 x, state = part(x, self._begin(name, x) if state is None else state, **rows)
                 final.append(state)
@@ -76,14 +78,14 @@ class Sequential:
                 x = part(x)
         return x, final
 
-    def _recurrent(self) -> dict[str, Recurrent[Any]]:
-        return {name: part for name, part in self.parts.items() if isinstance(part, Recurrent)}
+    def _recurrent(self) -> dict[str, Recurrent[Any] | Frozen[Any]]:
+        return {name: part for name, part in self.parts.items() if isinstance(part, NETS)}
 
     def _begin(self, name: str, x: Any) -> Any:
         """Return the state that a part begins with on this x, None for zeros."""
         if name not in self._initial:
             return None
-        if (part := self._recurrent()[name]).device != "cpu":
+        if (part := self._recurrent()[name]).parameters.device != "cpu":
             raise TypeError(f'{name} is on the device, its learned states are not: pass states, or .to("cpu") it')
         net, x = part.net, as_array("x", x)
         layout = net.layout(x)
@@ -113,7 +115,8 @@ class Sequential:
 
     def stream(self, batch: int = 1) -> SequentialStream:
         """Return a stream of single steps, its states inside. Raises ValueError where a part is bidirectional."""
-        parts = {n: part.stream(batch) if isinstance(part, Recurrent) else part for n, part in self.parts.items()}
+        recurrent = self._recurrent()
+        parts = {n: part.stream(batch) if n in recurrent else part for n, part in self.parts.items()}
         return SequentialStream(parts, batch, chain.output_size(self.parts) or 0, self._initial)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -131,6 +134,8 @@ class Sequential:
         for name, part in self.parts.items():
             if isinstance(part, Recurrent):
                 described.append(saved.part_of(part.net, name))
+            elif isinstance(part, Frozen):
+                described.append(saved.part_of(part.net, name, part.weights))
             elif isinstance(part, Activation):
                 described.append({"name": name, "kind": "activation", "options": part.options})
             else:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import rnnfast.modules.sequences as nets
-from rnnfast.checks.values import float_dtype, truth, whole
+from rnnfast.checks.values import float_dtype, one_of, truth, whole
 from rnnfast.net.description import Net
 from rnnfast.net.loading import LEARNED
+from rnnfast.net.narrow import WEIGHTS, widened
 from rnnfast.net.options import OF_SEQUENCES, gru_cell, lstm_cell, rnn_cell
 from rnnfast.net.saved import Part
 from rnnfast.nn import part_states
@@ -37,7 +38,7 @@ NEEDED = {
 }
 """Options that a file must tell."""
 MAY_HAVE = {
-    **{kind: (*OF_SEQUENCES, *own, "dtype") for kind, own in RECURRENT.items()},
+    **{kind: (*OF_SEQUENCES, *own, "dtype", "weights") for kind, own in RECURRENT.items()},
     "Linear": ("bias", "dtype"),
     "Embedding": ("dtype",),
     "activation": (),
@@ -64,6 +65,10 @@ def made(part: Part, arrays: Mapping[str, Array], backend: str | None) -> tuple[
     if kind == "activation":
         _check_shapes(own, {})
         return Activation(**options), None
+    weights = None
+    if "weights" in options:
+        one_of("weights", weights := options.pop("weights"), WEIGHTS)
+        own = widened(own, weights)
     first = own.get("weight_ih_l0" if kind in RECURRENT else "weight")
     if first is None:
         raise ValueError(f"no weights: weight{'_ih_l0' * (kind in RECURRENT)} is missing")
@@ -88,7 +93,7 @@ def made(part: Part, arrays: Mapping[str, Array], backend: str | None) -> tuple[
     _check_shapes({name: array for name, array in own.items() if kind not in RECURRENT or name not in LEARNED}, shapes)
     found = KINDS[kind](**options)
     found.load_state_dict({name: own[name] for name in shapes})
-    return found, state
+    return found if weights is None else found.freeze(weights), state
 
 
 def _check_options(kind: str, options: Mapping[str, Any]) -> None:

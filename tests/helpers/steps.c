@@ -77,8 +77,8 @@ static int differs(int64_t steps, int64_t inputs, int64_t hidden, int bias) {
   p.workspace = lines(p.workspace_bytes, 0xff);
   if (rf_forward(&p) != RF_OK) return 1;
 
-  struct rf_step step = {inputs,     hidden,     inputs,     hidden,     rf_step_state(hidden, size),
-                         weights[0], weights[1], weights[2], weights[3], NULL};
+  struct rf_step step = {inputs,     hidden,     inputs, hidden, rf_step_state(hidden, size), weights[0], weights[1],
+                         weights[2], weights[3], NULL,   0};
   step.packed = lines(kernel->step_bytes(&step), 0xff);
   kernel->step_pack(&step);
   const size_t state = (size_t)(BATCH * step.state_stride) * size;

@@ -13,6 +13,7 @@ from rnnfast.problem import Array, Problem
 SIZES = ("num_layers", "num_directions", "steps", "batch", "input_size", "hidden_size")
 PART = ("first_row", "first_step", "first_layer", "only_direction")
 DROPOUT = ("dropout", "input_dropout", "recurrent_dropout")
+WEIGHT_TYPES = {"bfloat16": "RF_BF16", "int8": "RF_I8"}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
@@ -28,6 +29,8 @@ class Template:
         record.struct_size = self.ffi.sizeof("rf_problem")
         record.cell = self.lib.rf_cell_id(problem.cell.encode())
         record.dtype = record.weight_dtype = dtype_id(problem.dtype)
+        if problem.weights is not None:
+            record.weight_dtype = getattr(self.lib, WEIGHT_TYPES[problem.weights])
         record.isa = self.chosen_isa()
         record.state_size, record.t1 = problem.state_size, problem.steps
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO
