@@ -99,23 +99,25 @@ INLINE void gates_tile(const int phase, const int type, const int R, const int V
     gates_tile(phase, type, R, V, job, at);                                                                            \
   }                                                                                                                    \
   TILE_FUNCTIONS_TYPED(name, gates, type)
-#if RF_REAL_BITS == 32
-#define GATES_FAMILIES(name, phase, gates)                                                                             \
+#if RF_REAL_BITS == 32 && VEC_LANES > 1
+#define PHASE_TILES(name, phase, gates)                                                                                \
   GATES_TILES(name##_tile, phase, gates, RF_WEIGHT_WHOLE)                                                              \
   GATES_TILES(name##_bf16, phase, gates, RF_WEIGHT_BF16)                                                               \
   GATES_TILES(name##_i8, phase, gates, RF_WEIGHT_I8)                                                                   \
   static const struct tile_family *const name##_families[] = {&name##_tile_family, &name##_bf16_family,                \
                                                               &name##_i8_family};
 #else
-#define GATES_FAMILIES(name, phase, gates)                                                                             \
+#define PHASE_TILES(name, phase, gates)                                                                                \
   GATES_TILES(name##_tile, phase, gates, RF_WEIGHT_WHOLE)                                                              \
-  static const struct tile_family *const name##_families[] = {&name##_tile_family};
+  static const struct tile_family *const name##_families[RF_WEIGHT_TYPES] = {&name##_tile_family};
 #endif
 
-GATES_FAMILIES(input, INPUT_PRODUCT, CELL_GATES)
-GATES_FAMILIES(phase0, 0, CELL_PHASE0_GATES)
+/* Families by the type of weights; the input product has many rows at a time. */
+GATES_TILES(input_tile, INPUT_PRODUCT, CELL_GATES, RF_WEIGHT_WHOLE)
+static const struct tile_family *const input_families[RF_WEIGHT_TYPES] = {&input_tile_family};
+PHASE_TILES(phase0, 0, CELL_PHASE0_GATES)
 #if CELL_PHASES > 1
-GATES_FAMILIES(phase1, 1, CELL_PHASE1_GATES)
+PHASE_TILES(phase1, 1, CELL_PHASE1_GATES)
 static const struct tile_family *const *const phase_families[] = {phase0_families, phase1_families};
 #else
 static const struct tile_family *const *const phase_families[] = {phase0_families};

@@ -26,6 +26,11 @@
 #define STRIP_FEW_SUMS (VEC_REGISTERS == 32 ? 4 : 8)
 #define STRIP_FEW (STRIP_FEW_SUMS / CELL_GATES > 1 ? STRIP_FEW_SUMS / CELL_GATES : 1)
 
+/* Panels of a strip of narrow weights: registers are left to widen with, and code is small. */
+#define STRIP_NARROW_SUMS (VEC_LANES == 1 ? 1 : VEC_REGISTERS == 32 ? 6 : 8)
+#define STRIP_NARROW                                                                                                   \
+  (STRIP_NARROW_SUMS / CELL_GATES > 4 ? 4 : STRIP_NARROW_SUMS / CELL_GATES > 1 ? STRIP_NARROW_SUMS / CELL_GATES : 1)
+
 /* What stands before the weights: how panels are dealt to strips, evenly, and how rows of x and h are cut into parts. */
 struct step_plan {
   int64_t strips, panels, longer; /* of `panels` each, the first `longer` of one more */
@@ -40,7 +45,8 @@ static struct step_plan step_plan_make(const struct rf_step *s) {
   const int64_t scale = s->weights == RF_WEIGHT_I8, of_h = rf_weight_lines(s->hidden_size, s->weights) + scale;
   const int64_t of_x = rf_weight_lines(s->input_size, s->weights) + scale;
   const int64_t weights = CELL_GATES * panels * VEC_LANES * (of_x + of_h);
-  const int64_t most = weights * (int64_t)sizeof(real) > 2 * rf_cpu_cache(1) ? STRIP_FEW : STRIP_MOST;
+  const int64_t of_type = weights * (int64_t)sizeof(real) > 2 * rf_cpu_cache(1) ? STRIP_FEW : STRIP_MOST;
+  const int64_t most = s->weights ? STRIP_NARROW : of_type;
   const int64_t strips = (panels + most - 1) / most;
   struct step_plan plan = {.strips = strips, .panels = panels / strips, .longer = panels % strips};
   plan.part_x = sum_part(s->input_size);

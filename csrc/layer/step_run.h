@@ -8,6 +8,7 @@
 #include "layer/rows.h"
 #include "layer/step.h"
 #include "layer/step_pack.h"
+#include "product/tile.h"
 #include "system/compiler.h"
 #include "vec/weights.h"
 
@@ -37,11 +38,7 @@ INLINE const real *strip_multiply(const int type, const int V, const int G, cons
     vec acc[STRIP_MOST * CELL_GATES];
     UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_set1(0);
     for (end = k + part < width ? k + part : width; k < end; k += group, w += V * G * VEC_LANES) {
-      UNROLL for (int j = 0; j < group; j++) {
-        if (j > 0 && k + j >= end) break;
-        const vec left = weight_left(type, row[k + j]);
-        UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_fma(left, weight_load(type, w + n * VEC_LANES, j), acc[n]);
-      }
+      lines_multiply(type, V * G, V * G, row + k, end - k, w, 0, acc);
     }
     UNROLL for (int n = 0; n < V * G; n++) {
       vec *sum = sums + n / G * CELL_SLOTS + slot + n % G;
@@ -107,7 +104,7 @@ typedef void strip_function(STEP_ROW, int64_t panel);
 /* A function for every V, a constant, since only then does a compiler keep the sums in registers. */
 #define STRIP_FUNCTION(name, P, type, V)                                                                               \
   NOINLINE ALIGNED void name##_##V(STEP_ROW, int64_t panel) {                                                          \
-    if (V <= STRIP_MOST) {                                                                                             \
+    if (V <= ((type) == RF_WEIGHT_WHOLE ? STRIP_MOST : STRIP_NARROW)) {                                                \
       strip_run(P, type, V, STEP_ROW_PASSED, panel);                                                                   \
     } else {                                                                                                           \
       __builtin_trap();                                                                                                \

@@ -15,12 +15,11 @@
 typedef void tile_function(const void *job, const struct tile *at);
 
 /* A function for every R and V in use, both constants, since only then does a compiler keep a tile in registers; one
- * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. Of
- * narrow types there are few rows alone: for more, panels are widened before. */
-#define NARROW_ROWS_MOST 2
+ * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. */
 #define TILE_USED(R, V, G, type)                                                                                       \
-  ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)) &&             \
-   ((type) == RF_WEIGHT_WHOLE || (R) <= NARROW_ROWS_MOST))
+  ((type) == RF_WEIGHT_WHOLE                                                                                           \
+       ? (R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G))          \
+       : (R) <= NARROW_ROWS && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
 #define TILE_FUNCTION(name, G, type, R, V)                                                                             \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
     if (TILE_USED(R, V, G, type)) {                                                                                    \
@@ -51,6 +50,12 @@ struct tile_family {
   int gates, type; /* of the lines that its panels are of */
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
+
+/* Lines of narrow types are widened in the registers of a tile for that many rows at most: for more, panels are widened
+ * before. A tile has so many panels that registers are left to widen with. */
+#define NARROW_ROWS (VEC_LANES > 1 ? 4 : 0)
+#define NARROW_FITS(R, V, G) ((R) * (V) * (G) <= (VEC_REGISTERS == 32 ? 16 : 8))
+#define NARROW_PANELS(R, G) (NARROW_FITS(R, 8, G) ? 8 : NARROW_FITS(R, 4, G) ? 4 : NARROW_FITS(R, 2, G) ? 2 : 1)
 
 /* What tiles_run has packed at once: a tile's panels for one block of k, and that is a part at least. */
 static inline int64_t room_numbers(const struct rf_cache *cache) {
@@ -84,8 +89,9 @@ struct deal {
   int wide;
 };
 
-INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G) {
+INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G, const int type) {
   const int most = TILE_ROWS(G);
+  if (type != RF_WEIGHT_WHOLE) return (struct deal){1, count, 0, first, end, NARROW_PANELS(count, G)};
   const int64_t tiles = (count + most - 1) / most, some = tiles > 0 ? tiles : 1;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(count, G);
   return (struct deal){tiles, count / some, count % some, first, end, wide};
@@ -128,7 +134,7 @@ INLINE void block_by_panels(const struct tile_family *family, const struct deal 
  * blocks of k of which a tile's panels take about cache->l1_share. */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
-  const struct deal d = tiles_deal(a->count, first, end, family->gates);
+  const struct deal d = tiles_deal(a->count, first, end, family->gates, family->type);
   const int64_t line_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
   const int64_t row_bytes = line_bytes >> family->type;
   const int64_t all = width * row_bytes * (end - first);

@@ -42,12 +42,13 @@ static void widen_i8(const void *source, int64_t panel, int64_t from, int64_t to
   panel_widen(RF_WEIGHT_I8, source, panel, from, to, room);
 }
 
-/* As tiles_run, by the family for the type that the panels are of. `b`, which the job refers to, is changed. */
+/* As tiles_run. Panels of a narrow type are widened in registers by the family of that type, or before where there is none
+ * or there are many rows. `b`, which the job refers to, is changed. */
 INLINE void narrow_run(const struct tile_family *const *by_type, const struct rows *a, int64_t part, struct panels *b,
                        int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
-  const struct narrow narrow = {b->packed, a->segments, a->size, by_type[0]->gates};
+  const struct narrow narrow = {b->packed, a->segments, a->size, by_type[RF_WEIGHT_WHOLE]->gates};
   const struct tile_family *family = by_type[b->type];
-  if (b->type != RF_WEIGHT_WHOLE && a->count > NARROW_ROWS_MOST) {
+  if (b->type != RF_WEIGHT_WHOLE && (!family || a->count > NARROW_ROWS)) {
     b->pack = b->type == RF_WEIGHT_BF16 ? widen_bf16 : widen_i8;
     b->source = &narrow;
     family = by_type[RF_WEIGHT_WHOLE];

@@ -8,33 +8,19 @@
 #include "product/tile.h"
 #include "system/compiler.h"
 
-INLINE void typed_tile(const int type, const int R, const int V, const void *job, const struct tile *at) {
+INLINE void product_tile(const int R, const int V, const void *job, const struct tile *at) {
   const struct product *p = job;
   const int64_t column = at->panel * VEC_LANES;
   real *const *c = p->c + at->row;
   struct sums sums = {p->overwrite && at->first ? NULL : (const real *const *)c, c, .columns = p->columns - column};
   UNROLL for (int v = 0; v < V; v++) sums.offset[v] = column + v * VEC_LANES;
   if (p->b.scale) sums.scale = p->b.scale + column;
-  tile_multiply(type, R, V, 1, &sums, at, &p->a, p->a_step);
+  tile_multiply(RF_WEIGHT_WHOLE, R, V, 1, &sums, at, &p->a, p->a_step);
 }
 
-INLINE void product_tile(const int R, const int V, const void *job, const struct tile *at) {
-  typed_tile(RF_WEIGHT_WHOLE, R, V, job, at);
-}
 TILE_FUNCTIONS(product_tile, 1)
-#if RF_REAL_BITS == 32
-INLINE void bf16_tile(const int R, const int V, const void *job, const struct tile *at) {
-  typed_tile(RF_WEIGHT_BF16, R, V, job, at);
-}
-INLINE void i8_tile(const int R, const int V, const void *job, const struct tile *at) {
-  typed_tile(RF_WEIGHT_I8, R, V, job, at);
-}
-TILE_FUNCTIONS_TYPED(bf16_tile, 1, RF_WEIGHT_BF16)
-TILE_FUNCTIONS_TYPED(i8_tile, 1, RF_WEIGHT_I8)
-static const struct tile_family *const families[] = {&product_tile_family, &bf16_tile_family, &i8_tile_family};
-#else
-static const struct tile_family *const families[] = {&product_tile_family};
-#endif
+
+static const struct tile_family *const families[RF_WEIGHT_TYPES] = {&product_tile_family};
 
 void RF_PRODUCT_NAME(const struct product *p) {
   const int64_t end = (p->columns + VEC_LANES - 1) / VEC_LANES;

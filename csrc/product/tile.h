@@ -71,6 +71,24 @@ INLINE void tile_step(const int type, const int j, const int R, const int V, con
   }
 }
 
+/* acc[n] += row[k] * b[n] for the numbers of a line for each of N vectors, G of which follow one another in a panel: line
+ * after line, such that each is loaded once and stays in a register no longer than it must. Of a row's last line, which is
+ * filled up with zeros, `left` numbers are there. */
+INLINE void lines_multiply(const int type, const int N, const int G, const real *row, int64_t left, const real *b,
+                           ptrdiff_t panel_size, vec *acc) {
+  const int group = rf_weight_group(type);
+  vec a[4];
+  if (left >= group) {
+    UNROLL for (int j = 0; j < group; j++) a[j] = weight_left(type, row[j]);
+  } else {
+    UNROLL for (int j = 0; j < group; j++) a[j] = j < left ? weight_left(type, row[j]) : v_set1(0);
+  }
+  UNROLL for (int n = 0; n < N; n++) {
+    const real *line = b + n / G * panel_size + n % G * VEC_LANES;
+    UNROLL for (int j = 0; j < group; j++) acc[n] = v_fma(a[j], weight_load(type, line, j), acc[n]);
+  }
+}
+
 /* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
 INLINE void tile_multiply(const int type, const int R, const int V, const int G, const struct sums *s,
                           const struct tile *at, const struct rows *a, ptrdiff_t a_step) {
@@ -93,6 +111,10 @@ INLINE void tile_multiply(const int type, const int R, const int V, const int G,
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
         for (int64_t i = from; i < to; i += group, b += G * VEC_LANES) {
+          if (type != RF_WEIGHT_WHOLE && R == 1) {
+            lines_multiply(type, V * G, G, row[0] + i, to - i, b, panel_size, acc);
+            continue;
+          }
           UNROLL for (int j = 0; j < group; j++) {
             if (j > 0 && i + j >= to) break;
             tile_step(type, j, R, V, G, acc, row, (i + j) * a_step, b, panel_size);
