@@ -19,7 +19,7 @@ typedef void tile_function(const void *job, const struct tile *at);
 #define TILE_USED(R, V, G, type)                                                                                       \
   ((type) == RF_WEIGHT_WHOLE                                                                                           \
        ? (R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G))          \
-       : (R) <= NARROW_ROWS && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
+       : (R) <= NARROW_ROWS(G) && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
 #define TILE_FUNCTION(name, G, type, R, V)                                                                             \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
     if (TILE_USED(R, V, G, type)) {                                                                                    \
@@ -53,7 +53,7 @@ struct tile_family {
 
 /* Lines of narrow types are widened in the registers of a tile for that many rows at most: for more, panels are widened
  * before. A tile has so many panels that registers are left to widen with. */
-#define NARROW_ROWS (VEC_LANES > 1 ? 4 : 0)
+#define NARROW_ROWS(G) (VEC_LANES == 1 ? 0 : TILE_ROWS(G) < 4 ? TILE_ROWS(G) : 4)
 #define NARROW_FITS(R, V, G) ((R) * (V) * (G) <= (VEC_REGISTERS == 32 ? 16 : 8))
 #define NARROW_PANELS(R, G) (NARROW_FITS(R, 8, G) ? 8 : NARROW_FITS(R, 4, G) ? 4 : NARROW_FITS(R, 2, G) ? 2 : 1)
 
