@@ -91,15 +91,25 @@ def write_safetensors(file: IO[bytes], arrays: dict[str, Array], metadata: dict[
     if not any(array.dtype == BFLOAT16 for array in dense.values()):
         file.write(safetensors.numpy.save(dense, metadata or None))
         return
-    tensors = {
-        name: {
-            "dtype": "bfloat16" if array.dtype == BFLOAT16 else array.dtype.name,
-            "shape": array.shape,
-            "data": array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(),
-        }
-        for name, array in dense.items()
-    }
-    file.write(safetensors.serialize(tensors, metadata or None))
+    file.write(_with_bfloat16(dense, metadata))
+
+
+def _with_bfloat16(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
+    """Return the bytes of a .safetensors file, which the package writes for dtypes of NumPy's alone.
+
+    The length of the header, the header, padded to 8 bytes, and the numbers, those of more bytes first.
+    """
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    numbers, end = [], 0
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        offsets = [end, end := end + array.nbytes]
+        header[name] = {"dtype": names[little.dtype], "shape": array.shape, "data_offsets": offsets}
+        numbers.append(little.tobytes())
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *numbers])
 
 
 def read_safetensors(path: str) -> Content:
