@@ -89,6 +89,12 @@ RF_API int32_t rf_threads_warm_up(int32_t n);
 RF_API int32_t rf_threads_shut_down(void);
 RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
 
+/* Threads of another library for a call to work on in place of the pool: an OpenMP runtime's GOMP_parallel, or a function
+ * like it, which calls work(data) once on each of `threads` threads, or on fewer, the caller's among them, all at once, and
+ * returns when these have returned. Such a library's threads go on spinning for milliseconds after its own work; workers of
+ * the pool would find the processors taken. `flags` is 0. A forked child does without: the runtime's threads are not there. */
+typedef void (*rf_team)(void (*work)(void *data), void *data, unsigned threads, unsigned flags);
+
 /* ---- One call of a net, whose record and memory are the caller's: rf_problem ------------------------------------- */
 
 /* Sizes: T = steps, B = batch, I = input_size, H = hidden_size, L = num_layers, D = num_directions, G = gates.
@@ -178,6 +184,8 @@ typedef struct rf_problem {
   /* Of a cell that projects: h' = W_hr times what the cell computes, o tanh(c'). */
   const void *const *weight_hr; /* (P, H) */
   void *const *d_weight_hr; /* gradients, as those of the other parameters */
+
+  rf_team team; /* whose threads a call with num_threads > 1 works on; NULL: the pool's */
 } rf_problem;
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,

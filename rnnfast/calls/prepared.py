@@ -42,13 +42,20 @@ class Prepared:
 class Engine:
     """A net's weights, the backend that runs them, and the prepared calls of the forms seen so far.
 
-    `frozen`: the parameters never change again. `num_threads` as in `Problem`.
+    `frozen`: the parameters never change again. `num_threads`, `team` as in `Problem`.
     """
 
     def __init__(
-        self, net: Net, parameters: Parameters, choice: Choice, *, frozen: bool = False, num_threads: int = 0
+        self,
+        net: Net,
+        parameters: Parameters,
+        choice: Choice,
+        *,
+        frozen: bool = False,
+        num_threads: int = 0,
+        team: int = 0,
     ) -> None:
-        self.num_threads = num_threads
+        self.num_threads, self.team = num_threads, team
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
@@ -119,6 +126,7 @@ class Engine:
             frozen=self.frozen,
             variant=self.choice.variant,
             num_threads=self.num_threads,
+            team=self.team,
             cache=self.cache,
             **self.parameters.tables(),
         )

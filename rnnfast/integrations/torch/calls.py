@@ -18,6 +18,7 @@ from rnnfast.calls.arguments import read_flags, read_lengths
 from rnnfast.calls.prepared import INFERENCE, Engine, Prepared
 from rnnfast.integrations.torch.forms import DTYPES as DTYPES
 from rnnfast.integrations.torch.forms import Forms
+from rnnfast.integrations.torch.team import team
 from rnnfast.net.brought import Brought
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -82,7 +83,7 @@ class Runner(Forms):
         super().__init__(net)
         self.num_threads, self.is_frozen = num_threads, frozen is not None
         own = frozen or Brought(net)
-        self.engine = Engine(net, own, select("c"), frozen=self.is_frozen, num_threads=num_threads)
+        self.engine = Engine(net, own, select("c"), frozen=self.is_frozen, num_threads=num_threads, team=team())
 
     def prepared(self, how: int, shape: tuple[int, ...]) -> Prepared:
         """Return the prepared call for x of this shape. Raises ValueError for a wrong rank or number of features."""

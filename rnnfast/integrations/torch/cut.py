@@ -13,6 +13,7 @@ from rnnfast.calls.backward import backward
 from rnnfast.calls.forward import Call, record
 from rnnfast.calls.prepared import TRAINING, Engine
 from rnnfast.integrations.torch.calls import ALL, NOT_RAGGED, Ragged, Results, Runner, Wanted
+from rnnfast.integrations.torch.team import team
 from rnnfast.net.parameters import Parameters
 
 
@@ -40,7 +41,7 @@ class CutCall:
         """Run and record. Raises as `rnnfast.LSTM.record` where memory or truncate is out of range."""
         arrays = [parameter.detach().numpy() for parameter in parameters]
         named = Parameters(dict(zip(self.net.shapes, arrays, strict=True)), self.net)
-        engine = Engine(self.net, named, select("c"), num_threads=self._threads)
+        engine = Engine(self.net, named, select("c"), num_threads=self._threads, team=team())
         inputs = x.detach().numpy(), _joined([part.detach().numpy() for part in state]), *self._ragged
         y, final, call = record(engine, inputs, how == TRAINING, seed, self._memory, self._truncate)
         self._recorded = [(engine, call)]
