@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -22,6 +23,12 @@ EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "gre
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what collecting tests has made: every collection of garbage would go through thousands of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
