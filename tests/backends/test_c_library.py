@@ -44,7 +44,7 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve team"
     filled = {
         *others.split(),
         *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
