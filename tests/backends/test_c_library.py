@@ -44,11 +44,11 @@ def test_every_status_has_a_text_of_its_own() -> None:
 
 def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
-    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve team"
+    others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve"
     filled = {
         *others.split(),
         *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
-        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed",)),
+        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed", "team")),
         *(f"d_{name}" for name in record.WEIGHTS),
         *(f"{name}{field}" for name in c_records.SEQUENCES for field in ("", "_stride_t", "_stride_b")),
     }
