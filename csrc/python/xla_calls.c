@@ -1,8 +1,7 @@
 /* xla_calls.c - what XLA's runtime runs: a frame becomes a record, the library is called, a status becomes an error. */
 #include "python/xla_calls.h"
 
-#include <stdlib.h>
-
+#include "python/xla_memory.h"
 #include "python/xla_problem.h"
 
 static struct xla_error *error_of(const struct xla_frame *frame, int32_t code, const char *text) {
@@ -31,7 +30,7 @@ static void *run(const struct xla_frame *frame, int32_t (*library_call)(const rf
   struct xla_problem call = {.memory = NULL};
   int wrong = xla_problem_make(frame, &call);
   if (!wrong) wrong = xla_problem_status(&call, library_call(&call.problem));
-  free(call.memory);
+  xla_memory_give(call.memory);
   return wrong ? error_of(frame, call.code, call.message) : NULL;
 }
 

@@ -3,10 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "python/xla_arrays.h"
+#include "python/xla_memory.h"
 #include "python/xla_options.h"
 
 enum { LINE = 64 }; /* where the workspace begins */
@@ -103,7 +103,7 @@ static int get_memory(const struct xla_given *given, struct xla_problem *call) {
   p->reserve = given->of[XLA_reserve] ? p : NULL;
   const int32_t status = rf_workspace_bytes(p, &p->workspace_bytes);
   if (status != RF_OK) return xla_problem_status(call, status);
-  char *memory = call->memory = aligned_alloc(LINE, pointers + ends + rounded(p->workspace_bytes) + LINE);
+  char *memory = call->memory = xla_memory_take(pointers + ends + p->workspace_bytes);
   if (memory == NULL) return xla_problem_status(call, RF_ERROR_MEMORY);
   xla_arrays_point(given, layers, (void **)memory, p);
   p->workspace = memory + pointers + ends;

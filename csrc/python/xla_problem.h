@@ -10,7 +10,7 @@ enum { XLA_MESSAGE = 512 };
 /* A call whose arrays are XLA's, and the memory that it has itself. */
 struct xla_problem {
   rf_problem problem;
-  void *memory; /* pointers of tables, lengths, workspace: to be freed */
+  void *memory; /* pointers of tables, lengths, workspace: from xla_memory_take */
   int32_t code; /* of the error, if there was one */
   char message[XLA_MESSAGE];
 };

@@ -11,15 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c.library import library
 from rnnfast.backends.choose import select
 from rnnfast.calls.states import parts
-from rnnfast.checks.arrays import DTYPES, check_dtype, check_shape, check_steps, conversion
+from rnnfast.checks.arrays import check_shape, check_steps
 from rnnfast.checks.values import whole
 from rnnfast.integrations.jax import primitives
 from rnnfast.integrations.jax.call import Call
-from rnnfast.integrations.state_dicts import sizes
+from rnnfast.integrations.jax.parameters import check, net_of, number
 from rnnfast.net.description import Net
 
 FLAGS = (np.dtype(bool), np.dtype(np.uint8))
@@ -48,7 +47,7 @@ def recur(
     if unknown := [option for option in options if option not in OF_NETS]:
         known = "lengths, mask, resets, key, num_threads, backend, " + ", ".join(OF_NETS)
         raise TypeError(f"{name.lower()} has no option {unknown[0]}, expected some of {known}")
-    net = _net_of(name, cell, parameters, _number("x", x), options)
+    net = net_of(name, cell, parameters, number("x", x), options)
     layout = net.layout(x)
     steps, batch = layout.sizes(x.shape)
     check_steps(steps, batch)
@@ -76,53 +75,12 @@ def _layers(net: Net) -> int:
     return net.num_layers * net.num_directions
 
 
-def _number(label: str, value: Any) -> np.dtype[Any]:
-    """Return the dtype of an array of numbers that nets compute in. Raises TypeError for others."""
-    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-        raise TypeError(f"{label} is of type {type(value).__name__}, expected an array of JAX or NumPy")
-    if value.dtype not in DTYPES:
-        raise TypeError(f"{label} has dtype {value.dtype}, expected float32 or float64: {conversion(value, DTYPES[0])}")
-    if jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype:
-        raise TypeError(
-            f"{label} has dtype {value.dtype}, which JAX would cast: {conversion(value, DTYPES[0])}, or have it compute "
-            "in float64 by jax.config.update('jax_enable_x64', True)"
-        )
-    return np.dtype(value.dtype)
-
-
-def _net_of(
-    name: str, cell: str, parameters: Mapping[str, Any], dtype: np.dtype[Any], options: Mapping[str, Any]
-) -> Net:
-    """Return the net whose parameters these are. Raises ValueError and TypeError that name what does not fit."""
-    if not isinstance(parameters, Mapping):
-        kind = type(parameters).__name__
-        raise TypeError(f"parameters is of type {kind}, expected a dict of arrays such as {name}.state_dict() returns")
-    for needed in ("weight_ih_l0", "weight_hh_l0"):
-        if needed not in parameters or len(np.shape(parameters[needed])) != 2:
-            raise ValueError(
-                f"parameters[{needed!r}] is missing or has not two axes, expected PyTorch's names and shapes"
-            )
-    net = Net(name, cell, **sizes(cell, parameters, "parameters: "), **options, dtype=dtype)
-    if net.shapes.keys() != parameters.keys():
-        wrong = ", ".join(sorted(map(str, net.shapes.keys() ^ parameters.keys())))
-        raise ValueError(f"parameters are not those of one {name}, see {wrong}: expected {', '.join(net.shapes)}")
-    for label, shape in net.shapes.items():
-        _check(label, parameters[label], shape, net)
-    return net
-
-
-def _check(label: str, value: Any, shape: tuple[int, ...], net: Net) -> None:
-    _number(label, value)
-    check_dtype(label, value, net.dtype, f"{net.name} of x")
-    check_shape(label, value, shape)
-
-
 def _states(net: Net, state: Any, shapes: Iterable[tuple[int, ...]]) -> Iterable[tuple[str, Any]]:
     """Return the states before the first step by name; where there are none, they are zeros."""
     given = list(zip(net.states, parts("state", state, net), shapes, strict=True))
     for short, (label, value), shape in given:
         if value is not None:
-            _check(label, value, shape, net)
+            check(label, value, shape, net)
             yield f"{short}0", value
 
 

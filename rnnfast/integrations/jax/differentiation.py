@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import jax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -13,12 +12,12 @@ from rnnfast.integrations.jax import primitives
 from rnnfast.integrations.jax.call import Call
 
 FORWARD_MODE = (
-    "rnnfast.integrations.jax has gradients in reverse mode alone, by jax.grad, jax.vjp or jax.jacrev: forward mode, as of "
-    "jax.jvp, jax.jacfwd, jax.linearize and jax.hessian, takes a lax.scan in its place"
+    "rnnfast.integrations.jax has gradients in reverse mode alone, by jax.grad, jax.vjp or jax.jacrev: forward mode, "
+    "as of jax.jvp, jax.jacfwd, jax.linearize and jax.hessian, takes a lax.scan in its place"
 )
 TWICE = (
-    "the gradients of rnnfast.integrations.jax cannot be differentiated again: where second derivatives are needed, use a "
-    "lax.scan in its place"
+    "the gradients of rnnfast.integrations.jax cannot be differentiated again: where second derivatives are needed, "
+    "use a lax.scan in its place"
 )
 
 pullback = Primitive("rnnfast_pullback")

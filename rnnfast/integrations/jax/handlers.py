@@ -6,7 +6,6 @@ import ctypes
 from typing import Any
 
 import jax
-import jaxlib  # type: ignore[import-untyped]
 
 from rnnfast.backends.c.library import is_built, library
 
@@ -33,7 +32,7 @@ def register(name: str, address: int) -> None:
         jax.ffi.register_ffi_target(name, _capsule(address), platform=PLATFORM)
     except Exception as error:
         raise RuntimeError(
-            f"jaxlib {jaxlib.__version__} refuses rnnfast's handlers, which are written for version {INTERFACE} of "
+            f"JAX {jax.__version__} refuses rnnfast's handlers, which are written for version {INTERFACE} of "
             f"XLA's interface for foreign functions: use another version of jax, or of rnnfast ({error})"
         ) from error
 

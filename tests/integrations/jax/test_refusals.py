@@ -93,3 +93,19 @@ except Exception as error:
 def test_a_number_of_threads_that_is_none_is_an_error_when_it_runs() -> None:
     said = python(WITHOUT_THREADS, RNNFAST_NUM_THREADS="many")
     assert "RNNFAST_NUM_THREADS) is out of range" in said
+
+
+WITHOUT_THE_LIBRARY = """
+import sys
+sys.modules["rnnfast._rnnfast"] = None
+import numpy as np, rnnfast
+from rnnfast.integrations.jax import gru
+try:
+    gru(rnnfast.GRU(2, 3, backend="reference").state_dict(), np.ones((4, 5, 2), "f"))
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_without_the_c_library_a_call_says_so() -> None:
+    assert python(WITHOUT_THE_LIBRARY).startswith("the C library was not built: ")
