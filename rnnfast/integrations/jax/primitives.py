@@ -14,7 +14,6 @@ from jax.interpreters import mlir
 from rnnfast.integrations.jax.call import Call
 from rnnfast.integrations.jax.handlers import BACKWARD, FORWARD, PLATFORM
 
-Results = Callable[[Call, tuple[int, ...], Any], list[jax.core.ShapedArray]]
 Names = tuple[str, ...]
 
 
@@ -41,7 +40,11 @@ def _primitive(name: str, target: str, names_of: Callable[..., tuple[Names, Name
     primitive = Primitive(name)
     primitive.multiple_results = True
 
-    def shapes(x: Any, *_: Any, call: Call, **parameters: Any) -> list[Any]:
+    def shapes(x: Any, *others: Any, call: Call, **parameters: Any) -> list[Any]:
+        if any(map(_varies, (x, *others))):
+            raise NotImplementedError(
+                "rnnfast.integrations.jax in jax.shard_map takes check_vma=False: pass that to it"
+            )
         return arrays_of(call, names_of(call, **parameters)[1], x.shape)
 
     def lowered(context: Any, *operands: Any, call: Call, **parameters: Any) -> Any:
@@ -51,11 +54,21 @@ def _primitive(name: str, target: str, names_of: Callable[..., tuple[Names, Name
     def compiled(**parameters: Any) -> Any:
         return jax.jit(functools.partial(primitive.bind, **parameters))
 
+    def run(*operands: Any, **parameters: Any) -> Any:
+        with jax.disable_jit(False):  # a handler is called by compiled programs alone
+            return compiled(**parameters)(*operands)
+
     primitive.def_abstract_eval(shapes)
-    primitive.def_impl(lambda *operands, **parameters: compiled(**parameters)(*operands))
+    primitive.def_impl(run)
     mlir.register_lowering(primitive, lowered, platform=PLATFORM)
     mlir.register_lowering(primitive, _refused)
     return primitive
+
+
+def _varies(array: Any) -> bool:
+    """Whether JAX tracks which devices of a shard_map have an array of their own: it would miss a sum of gradients."""
+    tracked = getattr(array, "mat", None)
+    return bool(getattr(array, "vma", ()) if tracked is None else tracked.varying)
 
 
 def _refused(*_: Any, **__: Any) -> Any:

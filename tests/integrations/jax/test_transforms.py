@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not is_built(), reason="the C library was not bu
 
 import jax.numpy as jnp  # noqa: E402
 from jax_calls import net_of, random  # noqa: E402
+from programs import python  # noqa: E402
 
 from rnnfast.integrations.jax import gru, lstm  # noqa: E402
 
@@ -193,3 +194,53 @@ def test_forward_mode_and_second_derivatives_are_refused(what: str) -> None:
 def test_another_platform_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="runs on the CPU alone"):
         jax.export.export(jax.jit(lambda x: lstm(LSTM, x)), platforms=["cuda"])(X)
+
+
+def test_without_jit() -> None:
+    with jax.disable_jit():
+        assert np.array_equal(lstm(LSTM, X)[0], jax.jit(lstm)(LSTM, X)[0])
+
+
+def test_exported_programs_run_in_another_process() -> None:
+    """Whoever imports rnnfast.integrations.jax has what they call."""
+    allowed = [jax.export.DisabledSafetyCheck.custom_call("rnnfast_forward")]
+    exported = jax.export.export(jax.jit(lambda x: lstm(LSTM, x)[0]), disabled_checks=allowed)(X)
+    said = python(
+        "import jax, numpy as np, rnnfast.integrations.jax\n"
+        f"program = jax.export.deserialize({bytes(exported.serialize())!r})\n"
+        f"print(np.asarray(program.call(np.array({X.tolist()}, 'float32'))).tobytes().hex())"
+    )
+    assert said.strip() == np.asarray(lstm(LSTM, X)[0]).tobytes().hex()
+
+
+ON_TWO_DEVICES = """
+import jax, numpy as np, rnnfast
+from jax.sharding import PartitionSpec as P
+from rnnfast.integrations.jax import lstm
+
+jax.config.update("jax_num_cpu_devices", 2)
+parameters = rnnfast.LSTM(3, 4, seed=0, backend="c").state_dict()
+x = np.random.default_rng(0).standard_normal((5, 6, 3)).astype("float32")
+mesh = jax.make_mesh((2,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+
+def loss(call, parameters):
+    return (call(parameters, x) ** 2).sum()
+
+def of_shards(checked):
+    own = jax.shard_map(
+        lambda p, x: lstm(p, x)[0], mesh=mesh, in_specs=(P(), P(None, "rows")), out_specs=P(None, "rows"),
+        check_vma=checked)
+    return jax.jit(jax.grad(lambda p: loss(own, p)))(parameters)
+
+right = jax.grad(lambda p: loss(lambda p, x: lstm(p, x)[0], p))(parameters)
+for name, gradient in of_shards(False).items():
+    np.testing.assert_allclose(gradient, right[name], rtol=1e-5, atol=1e-5)
+try:
+    of_shards(True)
+except NotImplementedError as error:
+    print(error)
+"""
+
+
+def test_shards_of_a_batch_on_several_devices() -> None:
+    assert "takes check_vma=False" in python(ON_TWO_DEVICES)
