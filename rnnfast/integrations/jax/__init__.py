@@ -1,6 +1,6 @@
 """JAX: recurrent nets as functions that jit, grad, vmap and scan take, run on the CPU without copies.
 
-Parameters are a dict under PyTorch's names, as `state_dict()` of a net here or `convert.of_flax` gives them: which
+Parameters are a dict under PyTorch's names, as `state_dict()` of a net here or `of_flax` gives them: which
 layers and directions there are follows from it.
 
 >>> import jax, jax.numpy as jnp
@@ -20,9 +20,10 @@ except ImportError as error:
     raise ImportError("rnnfast.integrations.jax needs the package jax: pip install 'rnnfast[jax]'") from error
 
 from rnnfast.integrations.jax import batching, differentiation, handlers
+from rnnfast.integrations.jax.flax import of_flax
 from rnnfast.integrations.jax.functions import gru, lstm, rnn
 
-__all__ = ["gru", "lstm", "rnn"]
+__all__ = ["gru", "lstm", "of_flax", "rnn"]
 
 handlers.install()
 differentiation.install()
