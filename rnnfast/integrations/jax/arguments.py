@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -66,9 +65,11 @@ def recur(
     return (y, tuple(finals)) if layout.batch else (y[:, 0], tuple(final[:, 0] for final in finals))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _run(call: Call, *operands: Any) -> Any:
+def _bound(call: Call, *operands: Any) -> Any:
     return primitives.forward.bind(*operands, call=call)
+
+
+_run: Any = jax.jit(_bound, static_argnums=0)
 
 
 def _layers(net: Net) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive
 from jax.interpreters import batching
 
 from rnnfast.integrations.jax import primitives
@@ -67,7 +66,7 @@ def _unfolded(array: Any, place: int, size: int) -> Any:
 
 
 def _in_turn(
-    primitive: Primitive, operands: Sequence[Any], axes: Sequence[int | None], **parameters: Any
+    primitive: Any, operands: Sequence[Any], axes: Sequence[int | None], **parameters: Any
 ) -> tuple[list[Any], list[int]]:
     """Return the results of one call after the other, mapped along axis 0."""
     mapped = [jnp.moveaxis(array, axis, 0) for array, axis in zip(operands, axes, strict=True) if axis is not None]

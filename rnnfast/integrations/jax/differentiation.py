@@ -20,7 +20,7 @@ TWICE = (
     "use a lax.scan in its place"
 )
 
-pullback = Primitive("rnnfast_pullback")
+pullback: Any = Primitive("rnnfast_pullback")
 """moved tangents of a call's operands, then those operands and the reserve -> tangents of its results: a linear
 function that is never computed, as only its transpose, `primitives.backward`, is known. `moved`: which operands have a
 tangent."""
@@ -57,7 +57,7 @@ def _transposed(cotangents: Sequence[Any], *arrays: Any, call: Call, moved: tupl
     tangents, rest = arrays[: sum(moved)], arrays[sum(moved) :]
     names = call.expanded(call.operands)
     places = [place for place, moves in enumerate(moved) if moves]
-    linear = [place for place, tangent in zip(places, tangents, strict=True) if ad.is_undefined_primal(tangent)]
+    linear = [place for place, tangent in zip(places, tangents, strict=True) if isinstance(tangent, ad.UndefinedPrimal)]
     given = {
         f"d{name}": cotangent
         for name, cotangent in zip(primitives.results_of(call), cotangents, strict=True)

@@ -24,7 +24,8 @@ def number(label: str, value: Any) -> np.dtype[Any]:
             f"{label} has dtype {value.dtype}, which JAX would cast: {conversion(value, DTYPES[0])}, or have JAX take "
             "float64 by jax.config.update('jax_enable_x64', True)"
         )
-    return np.dtype(value.dtype)
+    dtype: np.dtype[Any] = np.dtype(value.dtype)
+    return dtype
 
 
 def net_of(

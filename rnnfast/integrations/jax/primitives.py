@@ -35,9 +35,9 @@ def arrays_of(call: Call, names: Sequence[str], x: tuple[int, ...]) -> list[Any]
     return found
 
 
-def _primitive(name: str, target: str, names_of: Callable[..., tuple[Names, Names]]) -> Primitive:
+def _primitive(name: str, target: str, names_of: Callable[..., tuple[Names, Names]]) -> Any:
     """Return a primitive whose operands and results are called what `names_of` says for its parameters."""
-    primitive = Primitive(name)
+    primitive: Any = Primitive(name)
     primitive.multiple_results = True
 
     def shapes(x: Any, *others: Any, call: Call, **parameters: Any) -> list[Any]:

@@ -68,7 +68,7 @@ def test_agrees_with_the_reference(case: str, dtype: str) -> None:
 
 
 @given(st.tuples(st.integers(1, 20), st.integers(1, 9), st.integers(1, 40), st.integers(1, 40)), st.data())
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_sizes_of_all_kinds(sizes: tuple[int, int, int, int], data: st.DataObject) -> None:
     steps, batch, inputs, hidden = sizes
     kind, both = data.draw(st.sampled_from(["RNN", "LSTM", "GRU"])), data.draw(st.booleans())
