@@ -54,8 +54,7 @@ class LSTMNet:
         self, how: int, params: Array, start: tuple[Array, Array], x: Array, size_at_t: Array
     ) -> tuple[Array, Recorded]:
         """Return y (N, D·H) of x (N, I), and the call. `start`: h and c (L, D, H). Raises ValueError as `Rows`."""
-        net, rows = self.net, Rows(size_at_t)
-        check_shape("X", x, (rows.count, net.input_size))
+        net, rows = self.net, Rows(size_at_t, len(x))
         laid_out = rows.laid_out(x)
         shape = laid_out.shape
         prepared = self.engine.forms.get((how, shape)) or self.engine.prepared(how, shape, net.layout(laid_out))

@@ -146,6 +146,11 @@ def test_arrays_with_gaps_and_other_integers() -> None:
     params, h, c, x, sizes = given = arguments("both directions")
     expected = RnnfastOps().lstm_forward_inference(*given)
     dx, d_params = gradients(given, expected)
+    bytes_between = np.empty(x.nbytes + 1, np.uint8)
+    bytes_between[1:] = x.view(np.uint8).ravel()
+    unaligned = bytes_between[1:].view(np.float32).reshape(x.shape)
+    assert not unaligned.flags.aligned
+    assert np.array_equal(RnnfastOps().lstm_forward_inference(params, h, c, unaligned, sizes), expected)
     gaps = [np.repeat(array, 2, axis=-1)[..., ::2] for array in (params, h, c, x, expected)]
     unusual: Any = (*gaps[:4], sizes.astype(np.uint8))
     assert np.array_equal(RnnfastOps().lstm_forward_inference(*unusual), expected)
@@ -179,7 +184,9 @@ def test_threads_at_the_same_time() -> None:
 
 
 WRONG = {
-    "X has shape": (ValueError, {"x": np.ones((12, 4), "f")}),
+    "X has 12 rows, expected 11": (ValueError, {"x": np.ones((12, 4), "f")}),
+    "X has 11 rows, expected 1099511627777": (ValueError, {"sizes": np.array([2**40, 1])}),
+    r"X \(11, 4, 1\), expected": (ValueError, {"x": np.ones((11, 4, 1), "f")}),
     "H0 has shape": (ValueError, {"h": np.ones((1, 5), "f")}),
     "C0 has shape": (ValueError, {"c": np.ones((1, 2, 5), "f")}),
     "params has shape": (ValueError, {"params": np.ones(221, "f")}),
