@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from rnnfast import cli
 pytest.importorskip("rich", reason="the benchmark needs rich")
 pytest.importorskip("matplotlib", reason="the benchmark needs matplotlib")
 
-from rich.console import Console
+from consoles import printed
 
 from rnnfast.benchmark import check, pairs, peers, report_pairs, session
 from rnnfast.benchmark.cases import Case
@@ -81,13 +80,6 @@ def test_results_that_a_call_does_not_give_are_not_asked_for() -> None:
     assert check.fault(case, {"y": y.astype("f")}) is None
     assert "y is off" in str(check.fault(case, {"y": -y.astype("f")}))
     assert "expected c_n, h_n, y" in str(check.fault(replace(case, part="onnx"), {"y": y}))
-
-
-def printed(show: Any, *arguments: Any) -> str:
-    console = Console(file=io.StringIO(), width=140)
-    show(console, *arguments)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 def test_tables() -> None:
