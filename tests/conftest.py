@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from skips import pytest_make_collect_report as pytest_make_collect_report
+from skips import pytest_runtest_makereport as pytest_runtest_makereport
 
 import rnnfast
 from rnnfast.backends.cuda import backend as numba_cuda

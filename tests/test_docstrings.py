@@ -19,6 +19,7 @@ NEED_THE_LIBRARY = (
     "rnnfast.backends.c.",
     "rnnfast.integrations.jax",
     "rnnfast.integrations.numba",
+    "rnnfast.integrations.thinc",
     "rnnfast.integrations.torch",
 )
 """Beginnings of names of modules that have no other backend than C."""

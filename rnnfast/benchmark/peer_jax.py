@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,13 +27,17 @@ def lacks(case: Case) -> str | None:
     return "a scan has no lengths" if case.kind == "ragged" else None
 
 
-def prepare(case: Case, data: Data) -> Prepared:
-    """Make the case ready, compiled at its first call. Threads: as many as JAX saw processors when it was imported."""
+def prepare(case: Case, data: Data, run: Callable[..., Any] | None = None) -> Prepared:
+    """Make the case ready, compiled at its first call. Threads: as many as JAX saw processors when it was imported.
+
+    `run`: what makes y (T, B, H) and the final states, each (B, H), of what `_forward` takes; None: that.
+    """
+    run = run or _forward
     weights, x, dy, resets = jax.device_put((data.weights, data.x, data.dy, data.resets))
     states = jax.device_put(data.states) if case.has_state else None
 
     def forward(weights: Any, x: Any, states: Any, resets: Any) -> Any:
-        return _forward(case, weights, x, states, resets)
+        return run(case, weights, x, states, resets)
 
     def train(weights: Any, x: Any, states: Any, resets: Any, dy: Any) -> Any:
         y, pullback = jax.vjp(lambda w, x, s: forward(w, x, s, resets)[0], weights, x, states)
