@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 import recorded
-from bits import RUNNABLE
+from bits import FUSED
 from programs import built
 
 from rnnfast.backends.c import backend as c
 
-FUSED = [name for name in RUNNABLE if name != "scalar"]
-"""Instruction sets with fused multiply-add, all of which give the same bits."""
 pytestmark = [
     pytest.mark.skipif(c.reason() is not None, reason=str(c.reason())),
     pytest.mark.skipif(not FUSED, reason="no instruction set with fused multiply-add can run here"),
