@@ -59,8 +59,8 @@ enum {
   RF_BLOCK_STEPS = 64
 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
 
-/* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
- * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
+/* Cells, number types and instruction sets, best first: avx512, avx2 and scalar on x86-64, neon and scalar on 64-bit Arm,
+ * scalar elsewhere. An id is negative where the name is unknown, a name NULL where the id is. rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
 RF_API const char *rf_version(void);
 RF_API const char *rf_compiler(void);
 RF_API const char *rf_status_text(int32_t status);

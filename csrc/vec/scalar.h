@@ -37,7 +37,7 @@ static inline vec v_mul(vec a, vec b) { return a * b; }
 static inline vec v_div(vec a, vec b) { return a / b; }
 
 /* a * b + c and c - a * b: rounded once where the processor does that, otherwise twice. */
-#if defined(__FP_FAST_FMAF) && defined(__FP_FAST_FMA)
+#if (defined(__FP_FAST_FMAF) && defined(__FP_FAST_FMA)) || defined(__aarch64__) /* of which clang 14 says nothing */
 static inline vec v_fma(vec a, vec b, vec c) { return RF_REAL_BITS == 32 ? (vec)fmaf(a, b, c) : (vec)fma(a, b, c); }
 static inline vec v_fnma(vec a, vec b, vec c) { return v_fma(-a, b, c); }
 #else
