@@ -1,4 +1,4 @@
-"""A layer's steps on Keras's PyTorch backend: one call of the operator that PyTorch's own layers are served by."""
+"""A layer's steps on Keras's PyTorch backend: one call, as PyTorch's own layers are served by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnfast.integrations.torch import operators
+from rnnfast.integrations.torch import operators, traced
+from rnnfast.integrations.torch.calls import runner_of
 from rnnfast.integrations.torch.forms import DTYPES
+from rnnfast.integrations.torch.function import dense, recur
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.net.description import Net
 
@@ -40,15 +42,21 @@ class Run:
         weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if net.bias else ())]
         parameters = _parameters(net.cell, [variable.value for variable in weights])
         flags = None if mask is None else mask.to(torch.bool)
-        y, final = operators.call(
-            Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0),
-            x,
-            [part.unsqueeze(0) for part in states],
-            parameters,
-            (None, flags, None),
-            batch_first=True,
-        )
+        state = [part.unsqueeze(0) for part in states]
+        y, *final = _call(net, x, state, parameters, flags)
         return y[:, -1], y, [part.squeeze(0) for part in final]
+
+
+def _call(
+    net: Net, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], mask: Tensor | None
+) -> Sequence[Tensor]:
+    """Return y and the final states, by the operator where a compiler or a mode is to see it, else by a shorter way."""
+    if torch.compiler.is_compiling() or traced.modes():
+        options = Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0)
+        y, final = operators.call(options, x, state, parameters, (None, mask, None), batch_first=True)
+        return [y, *final]
+    runner, ragged = runner_of(net, torch.get_num_threads()), None if mask is None else (None, mask, None)
+    return recur(runner, dense(x), [dense(part) for part in state], parameters, ragged=ragged)
 
 
 def _parameters(cell: str, weights: Sequence[Tensor]) -> list[Tensor]:
