@@ -51,9 +51,15 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
         L.Bidirectional(L.LSTM(4, return_sequences=True)), L.Bidirectional(L.GRU(3, reset_after=False))
     ),
     "activations": lambda: numbers(
-        L.Dense(9, "tanh"), L.Activation("relu"), L.LSTM(4), L.Dense(3, "sigmoid", use_bias=False), L.Dense(2, "softmax")
+        L.Dense(9, "tanh"),
+        L.Activation("relu"),
+        L.LSTM(4),
+        L.Dense(3, "sigmoid", use_bias=False),
+        L.Dense(2, "softmax"),
     ),
-    "inert": lambda: numbers(L.Dropout(0.5), L.LSTM(4, dropout=0.5, recurrent_dropout=0.5, unroll=False), L.Dropout(0.2)),
+    "inert": lambda: numbers(
+        L.Dropout(0.5), L.LSTM(4, dropout=0.5, recurrent_dropout=0.5, unroll=False), L.Dropout(0.2)
+    ),
     "masking": lambda: numbers(L.Masking(), L.LSTM(4, return_sequences=True), L.Dense(3), L.GRU(2)),
     "masking of 3": lambda: numbers(L.Masking(3.0), L.LSTM(4, return_sequences=True)),
     "masking, all steps": lambda: numbers(L.Masking(), L.SimpleRNN(4, return_sequences=True), L.Activation("tanh")),
@@ -64,7 +70,7 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
     "masking, backwards": lambda: numbers(L.Masking(), L.GRU(4, go_backwards=True), L.Dense(1)),
     "words": lambda: words(L.LSTM(5), L.Dense(1, "sigmoid")),
     "masked words": lambda: words(L.Bidirectional(L.GRU(5, return_sequences=True)), L.LSTM(3), mask_zero=True),
-}  # fmt: skip
+}
 
 
 def saved(layers: list[Any], path: Path, functional: bool = False) -> Any:
@@ -156,18 +162,36 @@ def of(*layers: Any) -> Callable[[], Any]:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "hard sigmoid": (of(L.LSTM(3, recurrent_activation="hard_sigmoid", name="net")), "layer net.recurrent_activation is 'hard_sigmoid', which is not supported, expected one of 'sigmoid'"),
+    "hard sigmoid": (
+        of(L.LSTM(3, recurrent_activation="hard_sigmoid", name="net")),
+        "layer net.recurrent_activation is 'hard_sigmoid', which is not supported, expected one of 'sigmoid'",
+    ),
     "relu": (of(L.GRU(3, activation="relu", name="net")), "layer net.activation is 'relu', which is not supported"),
     "elu": (of(L.SimpleRNN(3, activation="elu", name="net")), "layer net.activation is 'elu'"),
     "gelu": (of(L.Dense(3, "gelu", name="head")), "layer head.activation is 'gelu'"),
-    "stateful": (lambda: keras.Sequential([L.Input(batch_shape=(2, 4, FEATURES)), L.LSTM(3, stateful=True, name="net")]), "layer net.stateful is true, which is not supported"),
+    "stateful": (
+        lambda: keras.Sequential([L.Input(batch_shape=(2, 4, FEATURES)), L.LSTM(3, stateful=True, name="net")]),
+        "layer net.stateful is true, which is not supported",
+    ),
     "sum": (of(L.Bidirectional(L.LSTM(3), merge_mode="sum", name="net")), "layer net.merge_mode is 'sum'"),
-    "directions": (of(L.Bidirectional(L.LSTM(3), backward_layer=L.LSTM(4, go_backwards=True), name="net")), "layer net has two directions that differ"),
-    "forward first": (of(L.Bidirectional(L.LSTM(3, go_backwards=True), backward_layer=L.LSTM(3), name="net")), r"layer net.layer.go_backwards is True, which is not supported"),
-    "convolution": (of(L.Conv1D(3, 2, name="wave")), "layer wave is of class 'Conv1D', which is not supported, expected InputLayer"),
+    "directions": (
+        of(L.Bidirectional(L.LSTM(3), backward_layer=L.LSTM(4, go_backwards=True), name="net")),
+        "layer net has two directions that differ",
+    ),
+    "forward first": (
+        of(L.Bidirectional(L.LSTM(3, go_backwards=True), backward_layer=L.LSTM(3), name="net")),
+        r"layer net.layer.go_backwards is True, which is not supported",
+    ),
+    "convolution": (
+        of(L.Conv1D(3, 2, name="wave")),
+        "layer wave is of class 'Conv1D', which is not supported, expected InputLayer",
+    ),
     "stacked": (of(L.RNN([L.LSTMCell(3)], name="net")), "layer net is of class 'RNN', which is not supported"),
     "half": (of(L.Dense(3, dtype="mixed_float16", name="head")), "layer head.dtype.config.name is 'mixed_float16'"),
-    "order": (of(L.Masking(), L.GRU(3, go_backwards=True, return_sequences=True), L.LSTM(2, name="net")), "layer net gets masked steps from a layer of go_backwards"),
+    "order": (
+        of(L.Masking(), L.GRU(3, go_backwards=True, return_sequences=True), L.LSTM(2, name="net")),
+        "layer net gets masked steps from a layer of go_backwards",
+    ),
     "nested": (of(keras.Sequential([L.Dense(2)], name="inner")), "layer inner is of class 'Sequential'"),
     "branching": (branching, "takes other than one tensor: expected a plain chain"),
     "shared": (shared, "names other than one tensor"),
@@ -176,7 +200,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "initial state": (with_state, "names other than one tensor"),
     "a mask": (own_mask, "layer net is given a mask of its own"),
     "nothing": (of(L.Dropout(0.5)), "the model has no layer that computes anything"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", REFUSED)
@@ -253,20 +277,44 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "bomb": (lambda m: m.update({"config.json": b" " * 2**24}), "config.json is damaged: would unpack"),
     "a dataset less": (of_weights(swap(f"{VARS}/2", None)), f"{VARS} has 2 arrays, expected 3"),
     "a group less": (of_weights(swap("layers/lstm", None)), f"{VARS}: expected a group"),
-    "another shape": (of_weights(swap(f"{VARS}/1", np.ones((4, 12), "f4"))), rf"{VARS}/1 has shape \(4, 12\), expected \(3, 12\)"),
+    "another shape": (
+        of_weights(swap(f"{VARS}/1", np.ones((4, 12), "f4"))),
+        rf"{VARS}/1 has shape \(4, 12\), expected \(3, 12\)",
+    ),
     "whole numbers": (of_weights(swap(f"{VARS}/1", np.ones((3, 12), "i4"))), f"{VARS}/1: dtype int32"),
-    "a group for an array": (of_weights(lambda f: [swap(f"{VARS}/1", None)(f), f.create_group(f"{VARS}/1")][:0].clear()), f"{VARS}/1: expected an array"),
+    "a group for an array": (
+        of_weights(lambda f: [swap(f"{VARS}/1", None)(f), f.create_group(f"{VARS}/1")][:0].clear()),
+        f"{VARS}/1: expected an array",
+    ),
     "unwritten": (of_weights(unwritten), f"{VARS}/0: would unpack to 50331648 bytes"),
     "elsewhere": (of_weights(elsewhere), f"{VARS}/0: its numbers are in other files"),
-    "external link": (of_weights(swap(f"{VARS}/0", h5py.ExternalLink("/etc/hostname", "/"))), f"{VARS}/0: '?0'? is a link to elsewhere"),
-    "soft link": (of_weights(swap(f"{VARS}/0", h5py.SoftLink(f"/{VARS}/1"))), f"{VARS}/0: '?0'? is a link to elsewhere"),
-    "huge": (of_config(lambda c: c["config"]["layers"][1]["config"].update(units=10**9)), r"expected \(any, 4000000000\)"),
+    "external link": (
+        of_weights(swap(f"{VARS}/0", h5py.ExternalLink("/etc/hostname", "/"))),
+        f"{VARS}/0: '?0'? is a link to elsewhere",
+    ),
+    "soft link": (
+        of_weights(swap(f"{VARS}/0", h5py.SoftLink(f"/{VARS}/1"))),
+        f"{VARS}/0: '?0'? is a link to elsewhere",
+    ),
+    "huge": (
+        of_config(lambda c: c["config"]["layers"][1]["config"].update(units=10**9)),
+        r"expected \(any, 4000000000\)",
+    ),
     "no units": (of_config(lambda c: c["config"]["layers"][1]["config"].pop("units")), "layer lstm.units is missing"),
-    "truth": (of_config(lambda c: c["config"]["layers"][1]["config"].update(use_bias=1)), "layer lstm.use_bias is 1, expected true or false"),
-    "unknown": (of_config(lambda c: c["config"]["layers"][1]["config"].update(peepholes=True)), "layer lstm.peepholes is not known"),
+    "truth": (
+        of_config(lambda c: c["config"]["layers"][1]["config"].update(use_bias=1)),
+        "layer lstm.use_bias is 1, expected true or false",
+    ),
+    "unknown": (
+        of_config(lambda c: c["config"]["layers"][1]["config"].update(peepholes=True)),
+        "layer lstm.peepholes is not known",
+    ),
     "another model": (of_config(lambda c: c.update(class_name="Own")), "class_name is 'Own', which is not supported"),
-    "names": (of_config(lambda c: c["config"]["layers"][0]["config"].update(name="lstm")), "is called lstm, as another layer"),
-}  # fmt: skip
+    "names": (
+        of_config(lambda c: c["config"]["layers"][0]["config"].update(name="lstm")),
+        "is called lstm, as another layer",
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", HOSTILE)

@@ -58,7 +58,7 @@ def model(seed: int, dropout: float) -> Any:
         [
             L.Input((None, 5)),
             L.Masking(),
-            L.Bidirectional(L.LSTM(8, return_sequences=True, dropout=dropout)),
+            L.Bidirectional(L.LSTM(8, return_sequences=True, dropout=dropout, seed=5)),
             L.GRU(7, return_sequences=True),
             L.SimpleRNN(6),
             L.Dense(1),
