@@ -18,8 +18,8 @@ from rnnfast.problem import Array
 
 KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
 """Recurrent layers by their number of gates."""
-MOST_DEEP = 8
-"""Groups within groups that are looked into."""
+MOST_DEEP, MOST_GROUPS = 8, 4096
+"""Groups within groups that are looked into, and groups at all: in a hostile file they go round in circles."""
 
 
 def content(path: str) -> Content:
@@ -46,22 +46,24 @@ def weights_content(path: str, parts: Mapping[str, str] | None, prefix: str = ""
         if "model_weights" in weights.names():
             raise ValueError("is of Keras's format before .keras: load it in Keras and save it as .keras")
         groups: dict[str, str] = {}
-        _collect(weights, "", 0, groups)
+        _collect(weights, "", groups, [])
         arrays, before = dict[str, Array](), set[str]()
         for name, group in groups.items():
             kind = None if parts is None else parts.get(name.removeprefix(prefix))
             arrays |= {f"{name}.{key}": array for key, array in _layer(weights, name, group, kind, before).items()}
     found = state_dicts.content(arrays, parts, prefix)
+    single = {name.removeprefix(prefix).replace(".", "_") for name in before}
     for part in found.parts:
         if part["kind"] == "GRU":
-            part["options"]["reset_after"] = prefix + part["name"] not in before
+            part["options"]["reset_after"] = part["name"] not in single
     return Content("Keras", found.parts, found.arrays)
 
 
-def _collect(weights: Weights, group: str, depth: int, found: dict[str, str]) -> None:
+def _collect(weights: Weights, group: str, found: dict[str, str], seen: list[str]) -> None:
     """Add the groups of the layers that have arrays, by the layers' names."""
-    if depth > MOST_DEEP:
-        raise ValueError(f"{group} lies in more than {MOST_DEEP} groups")
+    seen.append(group)
+    if group.count("/") > MOST_DEEP or len(seen) > MOST_GROUPS:
+        raise ValueError(f"{shown(group)} is one group too many: {MOST_GROUPS} are read, {MOST_DEEP} in each other")
     inside = [f"{group}/{name}" if group else name for name in weights.names(group)]
     groups = [place for place in inside if weights.is_group(place)]
     own = f"{group}/vars"
@@ -74,7 +76,7 @@ def _collect(weights: Weights, group: str, depth: int, found: dict[str, str]) ->
         return
     for place in groups:
         if place != own:
-            _collect(weights, place, depth + 1, found)
+            _collect(weights, place, found, seen)
 
 
 def _layer(weights: Weights, name: str, group: str, kind: str | None, before: set[str]) -> dict[str, Array]:

@@ -16,7 +16,6 @@ from rnnfast.problem import Array
 
 MOST_AXES, MOST_BYTES = 2, 8
 """Axes of an array, and bytes of its numbers."""
-NUMBERS = "0123456789"
 
 
 class Weights:

@@ -384,3 +384,12 @@ def test_without_h5py_the_error_says_what_to_install(tmp_path: Path, monkeypatch
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(ImportError, match=r"need the package h5py: pip install 'rnnfast\[keras\]'"):
         rnnfast.load_model(tmp_path / "model.keras")
+
+
+def test_groups_in_circles(tmp_path: Path) -> None:
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(path, "w") as file:
+        for n in range(20):
+            file[f"layers/{n}"] = file["/"]
+    with pytest.raises(ValueError, match=f"^{path}: .* is one group too many"):
+        rnnfast.load_model(path)
