@@ -105,8 +105,6 @@ class Last(Steps):
         """Return the last outputs of y, of a reverse direction those of the first step. Raises ValueError for none."""
         if not len(y):
             raise ValueError("x has no step, expected at least one, whose output is the last")
-        if not bidirectional:
-            return y[-1]
-        half = y.shape[-1] // 2
-        both: Array = np.concatenate((y[-1, ..., :half], y[0, ..., half:]), axis=-1)
-        return both
+        half = y.shape[-1] // 2 if bidirectional else y.shape[-1]
+        last: Array = np.concatenate((y[-1, ..., :half], y[0, ..., half:]), axis=-1)
+        return last
