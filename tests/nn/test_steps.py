@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from handles import Rows, loaded
 from nets import BACKEND
 
 import rnnfast
 from rnnfast import nn
+from rnnfast.backends.c import backend as c
 from rnnfast.problem import Array
 
 T, B, I, H = 7, 3, 2, 4  # noqa: E741 (the size of the input)
@@ -114,6 +116,16 @@ def test_files(suffix: str, tmp_path: Path, x: Array) -> None:
     model = rnnfast.load_model(path, backend=BACKEND)
     assert list(model.parts) == ["net", "last", "out"]
     assert model(x)[0].shape == (B, H)
+
+
+@pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
+def test_c_gives_the_outputs_of_all_steps(tmp_path: Path, x: Array) -> None:
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    model = nn.Sequential(net=net(), last=nn.Last(), out="tanh")
+    model.save(tmp_path / "model.safetensors")
+    rows = Rows(loaded((tmp_path / "model.safetensors").read_bytes()), B, np.float64)
+    steps = [rows.step(step) for step in x]
+    np.testing.assert_allclose(steps[-1], model(x)[0], rtol=1e-12)
 
 
 def test_what_c_cannot_run_is_kept_for_python_alone(tmp_path: Path, x: Array) -> None:
