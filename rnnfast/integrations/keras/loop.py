@@ -39,7 +39,7 @@ class Loop:
         """Return the last output (B, H), all outputs (B, T, H) and the list of states, each (B, H)."""
         layer = self.layer()
         if layer is None:
-            raise RuntimeError("this layer is a shallow copy of one that rnnfast ran and that is gone: clone it")
+            raise RuntimeError("the layer that this loop was made for is gone")
         flags = tree.flatten(mask)[0] if mask is not None else None
         states = tree.flatten(initial_state)
         ours = None if against(layer) or (training and _is_dropped_here(layer.cell)) else cells.cell_of(layer.cell)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -149,11 +151,12 @@ def test_models_and_their_copies(tmp_path: Any) -> None:
     net.save(tmp_path / "net.keras")
     clone = keras.models.clone_model(net)
     clone.set_weights(net.get_weights())
-    for copy in (keras.models.load_model(tmp_path / "net.keras"), clone):
-        assert [*report(copy).values()] == ["it was not accelerated"] * 3
-        np.testing.assert_allclose(copy.predict(index, verbose=0), expected, atol=2e-6)
+    copies = copy.deepcopy(net), pickle.loads(pickle.dumps(net)), keras.models.load_model(tmp_path / "net.keras"), clone
+    for twin in copies:
+        assert [*report(twin).values()] == ["it was not accelerated"] * 3
+        np.testing.assert_allclose(twin.predict(index, verbose=0), expected, atol=2e-6)
         with nothing_by_keras():
-            np.testing.assert_allclose(accelerate(copy).predict(index, verbose=0), expected, atol=2e-6)
+            np.testing.assert_allclose(accelerate(twin).predict(index, verbose=0), expected, atol=2e-6)
     assert restore(net) is net
     with pytest.raises(AssertionError, match="Keras's own loop ran"), nothing_by_keras():
         net(index)
