@@ -42,7 +42,7 @@ class Loop:
             raise RuntimeError("the layer that this loop was made for is gone")
         flags = tree.flatten(mask)[0] if mask is not None else None
         states = tree.flatten(initial_state)
-        ours = None if against(layer) or (training and _is_dropped_here(layer.cell)) else cells.cell_of(layer.cell)
+        ours = None if _against_now(layer) or (training and _is_dropped_here(layer.cell)) else cells.cell_of(layer.cell)
         if ours is None or (layer.unroll and flags is not None) or not self._run.takes(sequences, states, flags):
             return type(layer).inner_loop(layer, sequences, initial_state, mask=mask, training=training)
         if training and layer.cell.dropout > 0:
@@ -59,8 +59,11 @@ def against(layer: Layer) -> str | None:
     """
     if (name := keras.backend.backend()) not in BACKENDS:
         return f"Keras runs on its {name} backend, on {' and '.join(BACKENDS)} layers are served"
-    if (reason := c.reason()) is not None:
-        return reason
+    return c.reason() or _against_now(layer)
+
+
+def _against_now(layer: Layer) -> str | None:
+    """Return what speaks against a layer that may have changed since it was accelerated; compilers look into it."""
     if type(layer).inner_loop not in LOOPS:
         return f"its class, {type(layer).__name__}, has an inner_loop of its own"
     if getattr(layer, "use_cudnn", "auto") is True:
