@@ -21,6 +21,8 @@ from rnnfast.problem import Array
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 """PyTorch's threads, else, wait by spinning, for milliseconds where as many tests run as there are processors."""
+os.environ.setdefault("KERAS_BACKEND", "torch" if importlib.util.find_spec("torch") else "numpy")
+"""Keras reads this when it is imported, and would ask for TensorFlow."""
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
