@@ -14,7 +14,8 @@ from rnnfast.integrations.torch.memory import reserve_of, tensor_of
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 """Whether the backward in progress is one with retain_graph=True."""
-_hooks = torch._C._autograd._top_saved_tensors_default_hooks
+_hooks: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: True)
+"""Who asks for saved tensors, None for nobody; PyTorch before 2.8 does not tell, so that somebody might."""
 
 
 class Recurrence(torch.autograd.Function):

@@ -27,6 +27,7 @@ from torch_layers import (  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+from rnnfast.integrations.torch import function  # noqa: E402
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
@@ -124,6 +125,18 @@ def test_modes_and_hooks_see_calls_after_others_too() -> None:
     for keep in (True, False):
         got = torch.autograd.grad(y.square().sum(), [x, *module.parameters()], retain_graph=keep)
         assert all(torch.equal(one, other) for one, other in zip(got, expected, strict=True))
+
+
+@EVERY_KIND
+def test_a_pytorch_that_does_not_tell_of_hooks_is_given_all_that_is_saved(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function, "_hooks", lambda _: True)
+    module = SEQUENCES[kind](3, 4)
+    twin = accelerated_copy(module)
+    for _ in range(2):
+        assert_same_call(module, normal(5, 2, 3), state_of(module, 2), twin)
+    assert twin(normal(5, 2, 3))[0].grad_fn.saved_tensors[-1].dtype is torch.uint8
 
 
 def test_halves_of_autocast_after_others() -> None:
