@@ -55,7 +55,9 @@ class FrozenLayer(Layer):
         runner, _ = self._runners[threads]
         if not is_grad_enabled():
             return runner, ()
-        return runner, [*(module.parameters() if module._modules else module._parameters.values())]
+        if module._modules:  # parametrizations, which may learn
+            return runner, [*module.parameters()]
+        return runner, [parameter for parameter in module._parameters.values() if parameter is not None]
 
 
 def freeze(model: ModelT) -> ModelT:

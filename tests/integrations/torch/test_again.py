@@ -216,6 +216,16 @@ def test_frozen_layers_see_what_differs() -> None:
         module.eval()
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_without_biases(kind: str) -> None:
+    module = CELLS[kind](3, 4, bias=False)
+    twin, x = accelerated_copy(module), normal(2, 3)
+    frozen = rft.freeze(accelerated_copy(module)).requires_grad_(False)
+    for _ in range(2):
+        assert_same_call(module, x, state_of(module, 2), twin)
+        assert_close(frozen(x.detach()), module(x.detach()))
+
+
 def test_nothing_of_a_call_is_kept() -> None:
     module, x = rft.accelerate(nn.LSTM(3, 4)), normal(5, 2, 3)
     y, state = module(x)
