@@ -8,6 +8,7 @@
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
+#include "layer/forward_few.h"
 #include "layer/forward_memory.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
@@ -49,7 +50,11 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
-  gates_run(&input_tile_family, l, &s);
+  if (rows_few(input_once(l), n)) {
+    gates_few(INPUT_PRODUCT, l, &s, &weights);
+  } else {
+    gates_run(&input_tile_family, l, &s);
+  }
 }
 
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
@@ -101,8 +106,13 @@ static void step_output(const struct rf_layer *l, const struct forward *f, int64
 /* h' = W_hr times what the cell left, this worker's numbers of it. */
 static void project(const struct rf_layer *l, const struct forward *f, int64_t live) {
   const struct weights weights = projection_weights(l);
+  const struct rows operand = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0};
+  if (rows_few(state_once(l), live)) {
+    project_few(l, operand, &weights, f->h_next_row);
+    return;
+  }
   const struct product p = {
-      .a = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0},
+      .a = operand,
       .a_step = 1,
       .part = sum_part(l->hidden_size),
       .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
@@ -133,7 +143,11 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .c_next = f->c_next_row,
         .operand_next = f->operand_row,
     };
-    gates_run(phase_family[phase], l, &s);
+    if (rows_few(state_once(l), live)) {
+      gates_few(phase, l, &s, &weights);
+    } else {
+      gates_run(phase_family[phase], l, &s);
+    }
     rf_units_wait(l);
   }
   if (CELL_PROJECTS && !l->left) {
