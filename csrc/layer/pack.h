@@ -7,6 +7,7 @@
 #include RF_CELL_H
 #include "layer/layer.h"
 #include "layer/rows.h"
+#include "product/product.h"
 #include "product/transposed.h"
 #include "system/compiler.h"
 
@@ -52,6 +53,13 @@ static int input_once(const struct rf_layer *l) {
   return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
 }
 
+/* Whether the first of several steps has so few rows that its products with W_hh and W_hr pack these on their way. */
+static int state_first(const struct rf_layer *l) {
+  if (!packs_late(l) || l->plan.t1 - l->plan.t0 < 2) return 0;
+  const int64_t rows = live_rows(&l->plan, 0);
+  return rows > 0 && rows <= FEW_ROWS;
+}
+
 /* Where the parts of a packed layer stand: W_ih, W_hh per phase, W_hr of a cell that projects, then the bias in the layout
  * of a row of gates. */
 struct packed {
@@ -90,14 +98,8 @@ static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t 
       for (int64_t k = first; k < stop; k += VEC_LANES) {
         vec column[VEC_LANES];
         load_transposed(rows + k, w->columns, w->hidden - unit, w->columns - k, column);
-        real *next = room + ((k - from) * w->gates + g) * VEC_LANES;
-        if (stop - k >= VEC_LANES) {
-          UNROLL for (int i = 0; i < VEC_LANES; i++) v_store(next + i * w->gates * VEC_LANES, column[i]);
-        } else {
-          UNROLL for (int i = 0; i < VEC_LANES; i++) {
-            if (i < stop - k) v_store(next + i * w->gates * VEC_LANES, column[i]);
-          }
-        }
+        const int64_t step = w->gates * VEC_LANES;
+        store_columns(column, stop - k, room + (k - from) * step + g * VEC_LANES, step);
       }
     }
   }
@@ -132,10 +134,11 @@ static void pack_bias(const struct rf_layer *l, real *to) {
 static void layer_pack(const struct rf_layer *l) {
   const struct packed p = packed_parts(l, l->packed);
   if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
-  for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
+  const int state_later = state_once(l) || state_first(l);
+  for (int phase = 0; phase < CELL_PHASES && !state_later; phase++) {
     pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
   }
-  if (CELL_PROJECTS && !state_once(l)) pack_all(l, projection_weights(l), (real *)p.r);
+  if (CELL_PROJECTS && !state_later) pack_all(l, projection_weights(l), (real *)p.r);
   if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }
 

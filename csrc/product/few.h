@@ -1,5 +1,6 @@
 /* few.h - a few rows of A times rows of W as they lie in memory, squares of which are turned over in registers on their way
- * into the multiply-adds: what a single product uses is read once and written nowhere. */
+ * into the multiply-adds: what a single product uses is read once and written nowhere, and what others use after it
+ * becomes panels on the way. */
 #ifndef RF_FEW_H
 #define RF_FEW_H
 
@@ -11,12 +12,13 @@
 #include "product/transposed.h"
 #include "system/compiler.h"
 
-/* acc[r] += row[r] times `count` numbers of W's rows, k ascending. */
-INLINE void few_stretch(const int R, const struct product_few *p, const real *w, const real *const *row, int64_t count,
+/* acc[r] += row[r] times `count` numbers of W's rows from `first` on, k ascending. */
+INLINE void few_stretch(const int R, const struct product_few *p, int64_t first, const real *const *row, int64_t count,
                         vec *acc) {
   vec column[VEC_LANES];
   for (int64_t i = 0; i < count; i += VEC_LANES) {
-    load_transposed(w + i, p->w_stride, p->w_rows, count - i, column);
+    load_transposed(p->w + first + i, p->w_stride, p->w_rows, count - i, column);
+    if (p->keep) store_columns(column, count - i, p->keep + (first + i) * p->keep_step, p->keep_step);
     if (count - i >= VEC_LANES) {
       UNROLL for (int k = 0; k < VEC_LANES; k++) {
         UNROLL for (int r = 0; r < R; r++) acc[r] = v_fma(v_set1(row[r][i + k]), column[k], acc[r]);
@@ -47,7 +49,7 @@ INLINE void few_multiply(const int R, const struct product_few *p) {
       UNROLL for (int r = 0; r < R; r++) acc[r] = v_set1(0);
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[r] + k * a->stride + from;
-        few_stretch(R, p, p->w + k * a->size + from, row, to - from, acc);
+        few_stretch(R, p, k * a->size + from, row, to - from, acc);
       }
       UNROLL for (int r = 0; r < R; r++) sum[r] = added ? v_add(sum[r], acc[r]) : acc[r];
       added = 1;

@@ -37,6 +37,8 @@ struct product_few {
   const real *const *from;
   real *const *to;
   int64_t offset;
+  real *keep; /* where columns of W go on the way, for later products; NULL: nowhere */
+  int64_t keep_step; /* numbers from one to the next */
 };
 
 #define FEW_NAME_OF(name) name##_few

@@ -17,4 +17,15 @@ INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int6
   v_transpose(m);
 }
 
+/* The first `count` of these columns, `step` numbers from one to the next. */
+INLINE void store_columns(const vec *m, int64_t count, real *to, int64_t step) {
+  if (count >= VEC_LANES) {
+    UNROLL for (int i = 0; i < VEC_LANES; i++) v_store(to + i * step, m[i]);
+  } else {
+    UNROLL for (int i = 0; i < VEC_LANES; i++) {
+      if (i < count) v_store(to + i * step, m[i]);
+    }
+  }
+}
+
 #endif
