@@ -1,6 +1,7 @@
 /* product.c - C += A B; compiled per number type and instruction set. */
 #include RF_VEC_H
 
+#include "product/few.h"
 #include "product/gemm.h"
 #include "product/operands.h"
 #include "product/product.h"
@@ -22,3 +23,5 @@ void RF_PRODUCT_NAME(const struct product *p) {
   const int64_t end = (p->columns + VEC_LANES - 1) / VEC_LANES;
   tiles_run(&product_tile_family, &p->a, p->part, &p->b, p->first, end, p->cache, p);
 }
+
+void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p) { few_functions[p->a.count - 1](p); }

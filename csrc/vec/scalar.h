@@ -61,11 +61,8 @@ static inline vec v_to_exponent(vec a) {
   return a;
 }
 
-/* The lanes of both in turn: a0 b0 a1 b1 .. goes to *a, the upper half of them to *b. */
-static inline void v_interleave(vec *a, vec *b) {
-  (void)a;
-  (void)b;
-}
+/* Turns a square of numbers over: of VEC_LANES vectors, lane j of vector i becomes lane i of vector j. */
+static inline void v_transpose(vec *m) { (void)m; }
 
 /* x > y ? a : b */
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) { return x > y ? a : b; }
