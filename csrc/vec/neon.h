@@ -4,6 +4,7 @@
 
 #include <arm_neon.h>
 #include <stdint.h>
+#include "system/compiler.h"
 
 #define VEC_REGISTERS 32
 
@@ -47,10 +48,14 @@ static inline vec v_abs(vec a) { return vabsq_f32(a); }
 static inline vec v_copysign(vec a, vec s) { return vbslq_f32(vdupq_n_u32(UINT32_C(1) << 31), s, a); }
 static inline vec v_to_exponent(vec a) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a), 23)); }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const vec first = *a;
-  *a = vzip1q_f32(first, *b);
-  *b = vzip2q_f32(first, *b);
+INLINE void v_transpose(vec *m) {
+  const vec even = vtrn1q_f32(m[0], m[1]), odd = vtrn2q_f32(m[0], m[1]);
+  const float64x2_t even_after = vreinterpretq_f64_f32(vtrn1q_f32(m[2], m[3]));
+  const float64x2_t odd_after = vreinterpretq_f64_f32(vtrn2q_f32(m[2], m[3]));
+  m[0] = vreinterpretq_f32_f64(vzip1q_f64(vreinterpretq_f64_f32(even), even_after));
+  m[1] = vreinterpretq_f32_f64(vzip1q_f64(vreinterpretq_f64_f32(odd), odd_after));
+  m[2] = vreinterpretq_f32_f64(vzip2q_f64(vreinterpretq_f64_f32(even), even_after));
+  m[3] = vreinterpretq_f32_f64(vzip2q_f64(vreinterpretq_f64_f32(odd), odd_after));
 }
 
 #else
@@ -88,10 +93,10 @@ static inline vec v_abs(vec a) { return vabsq_f64(a); }
 static inline vec v_copysign(vec a, vec s) { return vbslq_f64(vdupq_n_u64(UINT64_C(1) << 63), s, a); }
 static inline vec v_to_exponent(vec a) { return vreinterpretq_f64_u64(vshlq_n_u64(vreinterpretq_u64_f64(a), 52)); }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const vec first = *a;
-  *a = vzip1q_f64(first, *b);
-  *b = vzip2q_f64(first, *b);
+INLINE void v_transpose(vec *m) {
+  const vec first = m[0];
+  m[0] = vzip1q_f64(first, m[1]);
+  m[1] = vzip2q_f64(first, m[1]);
 }
 
 #endif
