@@ -8,10 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnfast.calls.prepared import INFERENCE, RECORDED
 from rnnfast.integrations.torch import operators, traced
+from rnnfast.integrations.torch.call import Call, dense
 from rnnfast.integrations.torch.calls import runner_of
 from rnnfast.integrations.torch.forms import DTYPES
-from rnnfast.integrations.torch.function import dense, recur
+from rnnfast.integrations.torch.function import recurrence
+from rnnfast.integrations.torch.records import NOT_RAGGED
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.net.description import Net
 
@@ -55,8 +58,15 @@ def _call(
         options = Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0)
         y, final = operators.call(options, x, state, parameters, (None, mask, None), batch_first=True)
         return [y, *final]
-    runner, ragged = runner_of(net, torch.get_num_threads()), None if mask is None else (None, mask, None)
-    return recur(runner, dense(x), [dense(part) for part in state], parameters, ragged=ragged)
+    x, tensors = dense(x), [*map(dense, state), *parameters]
+    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
+    form = runner_of(net, torch.get_num_threads()).form(RECORDED if recorded else INFERENCE, x.shape)
+    ragged = NOT_RAGGED if mask is None else form.ragged(None, mask, None)
+    call = Call(form, recorded, len(state), ragged)
+    if recorded:
+        return recurrence(call, x, *tensors)
+    y, states, _ = call.run(x, tensors)
+    return [y, *states]
 
 
 def _parameters(cell: str, weights: Sequence[Tensor]) -> list[Tensor]:
