@@ -9,7 +9,7 @@ layers and directions there are follows from it.
 >>> def loss(parameters, x):
 ...     y, (h, c) = lstm(parameters, x)
 ...     return (y**2).mean()
->>> value, gradients = jax.jit(jax.value_and_grad(loss))(parameters, jnp.ones((5, 2, 3)))
+>>> value, gradients = jax.jit(jax.value_and_grad(loss))(parameters, jnp.ones((5, 2, 3), "float32"))
 >>> gradients["weight_hh_l1"].shape
 (16, 4)
 """

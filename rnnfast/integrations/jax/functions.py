@@ -60,7 +60,7 @@ def rnn(
 
     >>> import jax.numpy as jnp
     >>> from rnnfast.integrations.jax import rnn
-    >>> y, h = rnn(rnnfast.RNN(3, 4, seed=0).state_dict(), jnp.ones((5, 2, 3)), lengths=jnp.array([5, 2]))
+    >>> y, h = rnn(rnnfast.RNN(3, 4, seed=0).state_dict(), jnp.ones((5, 2, 3), "float32"), lengths=jnp.array([5, 2]))
     >>> bool((y[2:, 1] == 0).all() and (h[0, 1] == y[1, 1]).all())
     True
     """
@@ -77,7 +77,7 @@ def lstm(
 
     >>> import jax, jax.numpy as jnp
     >>> from rnnfast.integrations.jax import lstm
-    >>> y, (h, c) = jax.jit(lstm)(rnnfast.LSTM(3, 4, seed=0).state_dict(), jnp.ones((5, 2, 3)))
+    >>> y, (h, c) = jax.jit(lstm)(rnnfast.LSTM(3, 4, seed=0).state_dict(), jnp.ones((5, 2, 3), "float32"))
     >>> y.shape, c.shape
     ((5, 2, 4), (1, 2, 4))
     """
@@ -101,7 +101,7 @@ def gru(
     >>> import jax, jax.numpy as jnp
     >>> from rnnfast.integrations.jax import gru
     >>> parameters = rnnfast.GRU(3, 4, bidirectional=True, seed=0).state_dict()
-    >>> sequences = jnp.ones((7, 5, 3))  # of a batch axis that vmap adds, (T, I) each
+    >>> sequences = jnp.ones((7, 5, 3), "float32")  # of a batch axis that vmap adds, (T, I) each
     >>> jax.vmap(lambda x: gru(parameters, x)[0])(sequences).shape
     (7, 5, 8)
     """
