@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import Any
@@ -95,17 +96,10 @@ def test_tables() -> None:
     assert re.search(r"T 16 B 1 H 64 +1 +WRONG +100 \(100\) *\n", text)
 
 
-def environment(name: str) -> str | None:
-    """A variable as a worker process sees it."""
-    import os
-
-    return os.environ.get(name)
-
-
 def test_a_worker_has_the_variables_of_its_pair() -> None:
     pair = pairs.PAIRS["keras-torch"]
     with session.started(1, variables=dict(pair.environment)) as submit:
-        assert submit(environment, "KERAS_BACKEND") == "torch"
+        assert submit(os.getenv, "KERAS_BACKEND") == "torch"
 
 
 @HAS_C
