@@ -133,6 +133,9 @@ class Problem:
     """One form of the backend, e.g. an instruction set; None: its best."""
     num_threads: int = 0
     """Threads that a call may use, the caller's among them; 0: as many as are set for all. Only C heeds another."""
+    team: int = 0
+    """Address of a function, `rf_team` in C, that lends a call another library's threads; 0: the backend's own. Only C
+    heeds it."""
     cache: dict[str, Any] | None = None
     """Where the backend may keep things from call to call of this net with these very arrays of parameters."""
 

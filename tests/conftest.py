@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from skips import pytest_make_collect_report as pytest_make_collect_report
+from skips import pytest_runtest_makereport as pytest_runtest_makereport
 
 import rnnfast
 from rnnfast.backends.cuda import backend as numba_cuda
@@ -18,10 +21,18 @@ from rnnfast.problem import Array
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 """PyTorch's threads, else, wait by spinning, for milliseconds where as many tests run as there are processors."""
+os.environ.setdefault("KERAS_BACKEND", "torch" if importlib.util.find_spec("torch") else "numpy")
+"""Keras reads this when it is imported, and would ask for TensorFlow."""
 EMULATOR_CAN_RUN = all(importlib.util.find_spec(name) for name in ("numba", "greenlet"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what collecting tests has made: every collection of garbage would go through thousands of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -15,7 +15,13 @@ import rnnfast
 from rnnfast.backends.c import backend as c
 
 PARSER = doctest.DocTestParser()
-NEED_THE_LIBRARY = "rnnfast.backends.c.", "rnnfast.integrations.numba", "rnnfast.integrations.torch"
+NEED_THE_LIBRARY = (
+    "rnnfast.backends.c.",
+    "rnnfast.integrations.jax",
+    "rnnfast.integrations.numba",
+    "rnnfast.integrations.thinc",
+    "rnnfast.integrations.torch",
+)
 """Beginnings of names of modules that have no other backend than C."""
 
 

@@ -127,7 +127,7 @@ int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {
 const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide) {
   for (int32_t isa = 0; isa < ISAS; isa++) {
     const struct rf_kernel *k = chosen.kernel[rf_cell_id(wide->cell)][wide->dtype][isa];
-    if (k && !*chosen.reason[isa] && k->lanes * 2 == wide->lanes) return k;
+    if (k && !*chosen.reason[isa] && k->lanes > 1 && k->lanes * 2 == wide->lanes) return k;
   }
   return NULL;
 }

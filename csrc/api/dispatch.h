@@ -21,7 +21,8 @@ int32_t rf_cell_gates(int32_t cell);
 /* RF_OK, or why there is none; the cell and the number type have been checked. */
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel);
 
-/* The same cell and number type on vectors half as wide, where this processor runs such a kernel; else NULL. */
+/* The same cell and number type on vectors half as wide, and still several numbers, where this processor runs such a
+ * kernel; else NULL. */
 const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide);
 
 int32_t rf_choose_math(int32_t isa, int32_t dtype, const struct rf_math **math);

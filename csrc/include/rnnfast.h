@@ -60,8 +60,8 @@ enum {
   RF_BLOCK_STEPS = 64
 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
 
-/* Cells, number types and instruction sets. An id is negative where the name is unknown, a name NULL where the id is.
- * rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
+/* Cells, number types and instruction sets, best first: avx512, avx2 and scalar on x86-64, neon and scalar on 64-bit Arm,
+ * scalar elsewhere. An id is negative where the name is unknown, a name NULL where the id is. rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
 RF_API const char *rf_version(void);
 RF_API const char *rf_compiler(void);
 RF_API const char *rf_status_text(int32_t status);
@@ -89,6 +89,12 @@ RF_API int32_t rf_get_num_threads(void);
 RF_API int32_t rf_threads_warm_up(int32_t n);
 RF_API int32_t rf_threads_shut_down(void);
 RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
+
+/* Threads of another library for a call to work on in place of the pool: an OpenMP runtime's GOMP_parallel, or a function
+ * like it, which calls work(data) once on each of `threads` threads, or on fewer, the caller's among them, all at once, and
+ * returns when these have returned. Such a library's threads go on spinning for milliseconds after its own work; workers of
+ * the pool would find the processors taken. `flags` is 0. A forked child does without: the runtime's threads are not there. */
+typedef void (*rf_team)(void (*work)(void *data), void *data, unsigned threads, unsigned flags);
 
 /* ---- One call of a net, whose record and memory are the caller's: rf_problem ------------------------------------- */
 
@@ -184,6 +190,8 @@ typedef struct rf_problem {
   /* Of a cell that projects: h' = W_hr times what the cell computes, o tanh(c'). */
   const void *const *weight_hr; /* (P, H) */
   void *const *d_weight_hr; /* gradients, as those of the other parameters */
+
+  rf_team team; /* whose threads a call with num_threads > 1 works on; NULL: the pool's */
 } rf_problem;
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,

@@ -3,11 +3,13 @@
 #ifndef RF_FORWARD_H
 #define RF_FORWARD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
+#include "layer/forward_few.h"
 #include "layer/forward_memory.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
@@ -49,7 +51,11 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
-  gates_run(input_families, l, &s);
+  if (rows_few(input_once(l), n)) {
+    gates_few(INPUT_PRODUCT, l, &s, &weights, NULL);
+  } else {
+    gates_run(input_families, l, &s);
+  }
 }
 
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
@@ -99,10 +105,16 @@ static void step_output(const struct rf_layer *l, const struct forward *f, int64
 }
 
 /* h' = W_hr times what the cell left, this worker's numbers of it. */
-static void project(const struct rf_layer *l, const struct forward *f, int64_t live) {
+static void project(const struct rf_layer *l, const struct forward *f, int64_t visit) {
+  const int64_t live = live_rows(&l->plan, visit);
   const struct weights weights = projection_weights(l);
+  const struct rows operand = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0};
+  if (step_few(l, visit)) {
+    project_few(l, operand, &weights, f->h_next_row, state_first(l) ? (real *)f->packed.r : NULL);
+    return;
+  }
   const struct product p = {
-      .a = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0},
+      .a = operand,
       .a_step = 1,
       .part = sum_part(l->hidden_size),
       .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room, l->weights, f->packed.r_scale},
@@ -134,11 +146,15 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .c_next = f->c_next_row,
         .operand_next = f->operand_row,
     };
-    gates_run(phase_families[phase], l, &s);
+    if (step_few(l, visit)) {
+      gates_few(phase, l, &s, &weights, state_first(l) ? (real *)f->packed.h[phase] : NULL);
+    } else {
+      gates_run(phase_families[phase], l, &s);
+    }
     rf_units_wait(l);
   }
   if (CELL_PROJECTS && !l->left) {
-    project(l, f, live);
+    project(l, f, visit);
     rf_units_wait(l);
   }
   if (l->y.base && !l->left) step_output(l, f, visit);

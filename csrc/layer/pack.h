@@ -8,6 +8,8 @@
 #include "layer/layer.h"
 #include "layer/pack_narrow.h"
 #include "layer/rows.h"
+#include "product/product.h"
+#include "product/transposed.h"
 #include "system/compiler.h"
 
 static struct weights input_weights(const struct rf_layer *l) {
@@ -43,6 +45,13 @@ static int input_once(const struct rf_layer *l) {
   return packs_late(l) && l->plan.start[l->plan.t1 - l->plan.t0] <= chunk_rows(l);
 }
 
+/* Whether the first of several steps has so few rows that its products with W_hh and W_hr pack these on their way. */
+static int state_first(const struct rf_layer *l) {
+  if (!packs_late(l) || l->plan.t1 - l->plan.t0 < 2) return 0;
+  const int64_t rows = live_rows(&l->plan, 0);
+  return rows > 0 && rows <= FEW_ROWS;
+}
+
 /* Where the parts of a packed layer stand: W_ih, W_hh per phase, W_hr of a cell that projects, each with the scales of its
  * rows behind it where weights have such, then the bias in the layout of a row of gates. */
 struct packed {
@@ -74,25 +83,9 @@ static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   return p;
 }
 
-/* Columns [column, column + left) of as many rows as a vector has lanes, `stride` apart, of which `rows` are there; the
- * others are zeros. Leaves column after column, VEC_LANES of them, in m: log2 rounds of interleaving turn a square over. */
-INLINE void load_transposed(const real *from, int64_t stride, int64_t rows, int64_t left, vec *m) {
-  vec next[VEC_LANES];
-  UNROLL for (int r = 0; r < VEC_LANES; r++) {
-    m[r] = r >= rows ? v_set1(0) : left >= VEC_LANES ? v_load(from + r * stride) : v_load_n(from + r * stride, left);
-  }
-  for (int round = 1; round < VEC_LANES; round *= 2) {
-    UNROLL for (int r = 0; r < VEC_LANES / 2; r++) {
-      next[2 * r] = m[r];
-      next[2 * r + 1] = m[r + VEC_LANES / 2];
-      v_interleave(&next[2 * r], &next[2 * r + 1]);
-    }
-    UNROLL for (int r = 0; r < VEC_LANES; r++) m[r] = next[r];
-  }
-}
-
-/* Columns of W that are packed for all gates before the next ones: what is read and written meanwhile stays in L1. */
-#define PACK_COLUMNS 64
+/* Columns of W that are packed for all gates before the next ones. Of one gate as many as may be at a time, because a
+ * processor fetches few rows ahead; what is written meanwhile, its lines in turn with those of other gates, stays in L2. */
+#define PACK_COLUMNS 512
 
 /* Numbers [from, to) of a panel of units: the gates of W in slots, each a product with that many numbers of a row. */
 static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
@@ -105,9 +98,8 @@ static void pack_gates(const void *source, int64_t panel, int64_t from, int64_t 
       for (int64_t k = first; k < stop; k += VEC_LANES) {
         vec column[VEC_LANES];
         load_transposed(rows + k, w->columns, w->hidden - unit, w->columns - k, column);
-        real *next = room + ((k - from) * w->gates + g) * VEC_LANES;
-        const int64_t count = stop - k < VEC_LANES ? stop - k : VEC_LANES;
-        for (int i = 0; i < count; i++) v_store(next + i * w->gates * VEC_LANES, column[i]);
+        const int64_t step = w->gates * VEC_LANES;
+        store_columns(column, stop - k, room + (k - from) * step + g * VEC_LANES, step);
       }
     }
   }
@@ -172,10 +164,11 @@ static void layer_pack(const struct rf_layer *l) {
     return;
   }
   if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
-  for (int phase = 0; phase < CELL_PHASES && !state_once(l); phase++) {
+  const int state_later = state_once(l) || state_first(l);
+  for (int phase = 0; phase < CELL_PHASES && !state_later; phase++) {
     pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
   }
-  if (CELL_PROJECTS && !state_once(l)) pack_all(l, projection_weights(l), (real *)p.r);
+  if (CELL_PROJECTS && !state_later) pack_all(l, projection_weights(l), (real *)p.r);
   if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }
 

@@ -62,5 +62,6 @@ void rf_call_run(struct call *call, rf_task task) {
       .grace = (int64_t)(patience / 4),
       .barrier = call->w.barrier,
       .tight = call->net.by_units,
+      .host = call->net.p->team,
   });
 }

@@ -1,6 +1,7 @@
 /* product.c - C += A B; compiled per number type and instruction set. */
 #include RF_VEC_H
 
+#include "product/few.h"
 #include "product/gemm.h"
 #include "product/narrow.h"
 #include "product/operands.h"
@@ -27,3 +28,5 @@ void RF_PRODUCT_NAME(const struct product *p) {
   struct product own = *p;
   narrow_run(families, &own.a, own.part, &own.b, own.first, end, own.cache, &own);
 }
+
+void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p) { few_functions[p->a.count - 1](p); }

@@ -1,4 +1,4 @@
-/* product.h - C += A B, compiled once for each number type and instruction set: all cells share it. */
+/* product.h - C += A B, and for a few rows without packing B, compiled once for each number type and instruction set: all cells share it. */
 #ifndef RF_PRODUCT_H
 #define RF_PRODUCT_H
 
@@ -23,5 +23,28 @@ struct product {
 void RF_PRODUCT_NAME(const struct product *p);
 
 static inline void product(const struct product *p) { RF_PRODUCT_NAME(p); }
+
+/* Rows from which on packing W pays, even for a single product: fewer leave the ports of its shuffles idle. */
+#define FEW_ROWS 8
+
+/* to[r] = from[r] + A W^T, or without what stands in `from` where that is NULL, for as many rows of W as a vector has lanes:
+ * numbers [offset, offset + VEC_LANES) of a row. Of W `w_rows` rows are there; the results of others are those of zeros. */
+struct product_few {
+  struct rows a; /* 1 to FEW_ROWS */
+  int64_t part; /* numbers that one chain sums */
+  const real *w;
+  int64_t w_rows, w_stride; /* numbers from one to the next */
+  const real *const *from;
+  real *const *to;
+  int64_t offset;
+  real *keep; /* where columns of W go on the way, for later products; NULL: nowhere */
+  int64_t keep_step; /* numbers from one to the next */
+};
+
+#define FEW_NAME_OF(name) name##_few
+#define FEW_NAME(name) FEW_NAME_OF(name)
+void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p);
+
+static inline void product_few(const struct product_few *p) { FEW_NAME(RF_PRODUCT_NAME)(p); }
 
 #endif

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "system/caches.h"
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
@@ -59,14 +61,29 @@ const char *rf_cpu_feature_name(uint32_t flag) {
   return NULL;
 }
 
-static long asked(int level) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
-  return sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
-#else
-  (void)level;
-  return 0;
-#endif
+static int64_t asked(int level) {
+  const long bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : rf_cache_of_system("", level); /* glibc knows x86's alone */
 }
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static int64_t known_to_kernel(const char *name) {
+  int64_t value = 0; /* little-endian, so that a number of 32 bits fits as well */
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, NULL, 0) == 0 ? value : 0;
+}
+
+static int64_t asked(int level) {
+  const int64_t sharing = level == 1 ? 1 : known_to_kernel("hw.perflevel0.cpusperl2");
+  int64_t bytes = known_to_kernel(level == 1 ? "hw.perflevel0.l1dcachesize" : "hw.perflevel0.l2cachesize");
+  if (bytes == 0) bytes = known_to_kernel(level == 1 ? "hw.l1dcachesize" : "hw.l2cachesize");
+  return sharing > 1 ? bytes / sharing : bytes;
+}
+#else
+static int64_t asked(int level) { return rf_cache_of_system("", level); }
+#endif
 
 int64_t rf_cpu_cache(int level) {
   static _Atomic int64_t known[2]; /* some ask the processor, which is slow under a hypervisor */

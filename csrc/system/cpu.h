@@ -13,14 +13,15 @@ enum {
   RF_CPU_AVX512BW = 1 << 5,
 };
 
-/* The flags above that both the processor and the operating system support; 0 on other architectures. Not cached, and
- * slow under a hypervisor. */
+/* The flags above that both the processor and the operating system support; 0 on other architectures: NEON needs none, as
+ * no 64-bit Arm processor is without it. Not cached, and slow under a hypervisor. */
 uint32_t rf_cpu_features(void);
 
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */
 const char *rf_cpu_feature_name(uint32_t flag);
 
-/* Bytes of a core's data cache of level 1 or 2, asked for once; a usual size where the system does not say. */
+/* Bytes of a core's data cache of level 1 or 2, its part where several share one as on Arm; asked for once, a usual size
+ * where the system does not say. */
 int64_t rf_cpu_cache(int level);
 
 /* Bytes of the processor's caches to reckon with: in L1 for packed weights that rows pass by, in L2 for the gates between
@@ -46,7 +47,8 @@ static inline void rf_flush_read(rf_flush_mode *mode) { __asm__ volatile("mrs %0
 static inline void rf_flush_write(const rf_flush_mode *mode) {
   __asm__ volatile("msr fpcr, %0" : : "r"(*mode) : "memory");
 }
-static inline void rf_cpu_pause(void) { __asm__ volatile("yield"); }
+/* Most of these processors take `yield` for nothing; to empty the pipeline is what costs about as long as x86's pause. */
+static inline void rf_cpu_pause(void) { __asm__ volatile("isb" : : : "memory"); }
 #else
 typedef uint32_t rf_flush_mode;
 #define RF_FLUSH_MODE 0u

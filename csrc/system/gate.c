@@ -19,9 +19,8 @@ int64_t rf_nanoseconds(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int closed(struct rf_gate *gate, uint32_t old) {
-  return atomic_load_explicit(&gate->word, memory_order_acquire) == old;
-}
+/* In the one order of all such accesses: whoever has counted himself among the sleepers must not see an older word. */
+static int closed(struct rf_gate *gate, uint32_t old) { return atomic_load(&gate->word) == old; }
 
 #ifdef __linux__
 #include <linux/futex.h>

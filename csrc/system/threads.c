@@ -1,7 +1,8 @@
 /* threads.c - the pool: threads made when first wanted, each with a mailbox; a forked child starts with none.
  *
  * A region is open to its workers for as long as its caller is patient; then it begins with those who came. Who comes late,
- * because something else had the processor, finds it closed and waits for the next. */
+ * because something else had the processor, finds it closed and waits for the next.
+ * Another library's threads, where they are to do the work, come to a region by being sent there in place of a mailbox. */
 #define _GNU_SOURCE /* sched_yield */
 #include "system/threads.h"
 
@@ -35,6 +36,7 @@ static int32_t roll_came(uint64_t roll) { return (int32_t)(roll & 0xffff); }
  * midst. */
 static struct {
   atomic_bool busy;
+  atomic_bool forked; /* this process has none of the threads that libraries had started in its parent */
   _Atomic int32_t threads; /* started, worker w at mailbox[w], w = 1..threads */
   _Atomic(rf_task) task;
   _Atomic(void *) context;
@@ -87,6 +89,7 @@ static void forget_threads(void) {
   pool.roll = ROLL_CLOSED;
   pool.restraint[0] = pool.restraint[1] = (struct rf_restraint){0};
   pool.threads = 0;
+  pool.forked = true;
   pool.busy = false;
 }
 
@@ -108,11 +111,8 @@ static void wait_for_all(int32_t wanted, int64_t until) {
   }
 }
 
-/* Calls for workers and begins with those who come. Returns how many take part, the caller among them. */
+/* Begins the region, which is open, with those who come. Returns how many take part, the caller among them. */
 static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now) {
-  const uint32_t number = pool.begun.word + 1;
-  pool.roll = roll_make(number, wanted);
-  for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], COME);
   wait_for_all(wanted, now + region->patience);
   const int32_t came = roll_came(atomic_fetch_or(&pool.roll, ROLL_CLOSED));
   pool.task = region->task;
@@ -120,7 +120,7 @@ static int32_t begin(const struct rf_region *region, int32_t wanted, int64_t now
   pool.workers = came + 1;
   pool.pending.word = (uint32_t)came;
   region->barrier->began = rf_nanoseconds();
-  rf_gate_open(&pool.begun, number);
+  rf_gate_open(&pool.begun, pool.begun.word + 1);
   return came + 1;
 }
 
@@ -145,6 +145,45 @@ static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) 
   /* One alone takes as long as all together work, and each works as long as the caller. */
   if (region->barrier->parted || waited > (crowded ? all / 2 : all - all / workers)) lost += waited;
   return lost;
+}
+
+static void open_region(int32_t wanted) { pool.roll = roll_make(pool.begun.word + 1, wanted); }
+
+static int64_t run_on_pool(const struct rf_region *region, int32_t wanted, int64_t now) {
+  open_region(wanted);
+  for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], COME);
+  return run(region, wanted, now);
+}
+
+/* A region as the threads of another library see it. */
+struct hosted {
+  const struct rf_region *region;
+  pthread_t caller;
+  _Atomic int32_t came;
+  int32_t wanted;
+  int64_t now, lost;
+  bool ran;
+};
+
+static void work_hosted(void *argument) {
+  struct hosted *hosted = argument;
+  if (pthread_equal(pthread_self(), hosted->caller)) {
+    hosted->lost = run(hosted->region, hosted->wanted, hosted->now);
+    hosted->ran = true;
+    return;
+  }
+  rf_flush_mode old;
+  rf_flush_on(&old);
+  take_part(atomic_fetch_add(&hosted->came, 1) + 1);
+  rf_flush_restore(&old);
+}
+
+static int64_t run_hosted(const struct rf_region *region, int32_t wanted, int64_t now) {
+  struct hosted hosted = {.region = region, .caller = pthread_self(), .wanted = wanted, .now = now};
+  open_region(wanted);
+  region->host(work_hosted, &hosted, (unsigned)wanted, 0);
+  if (!hosted.ran) work_hosted(&hosted); /* whatever the host made of it */
+  return hosted.lost;
 }
 
 /* Whether the pool is the caller's now. */
@@ -196,11 +235,12 @@ void rf_parallel(const struct rf_region *region) {
   const int64_t now = region->barrier->began;
   struct rf_restraint *restraint = &pool.restraint[region->tight];
   workers = rf_restraint_apply(restraint, workers, now);
+  const bool hosted = region->host && !pool.forked;
   const int32_t before = pool.threads;
-  have_threads(workers - 1);
-  if (workers > pool.threads + 1) workers = pool.threads + 1;
+  if (!hosted) have_threads(workers - 1);
+  if (!hosted && workers > pool.threads + 1) workers = pool.threads + 1;
   if (workers > 1) {
-    const int64_t lost = run(region, workers, now);
+    const int64_t lost = (hosted ? run_hosted : run_on_pool)(region, workers, now);
     if (pool.threads == before) rf_restraint_learn(restraint, workers, lost, rf_nanoseconds()); /* else they began */
     pool_give_back();
   } else {

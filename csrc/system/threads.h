@@ -8,6 +8,7 @@
 
 enum { RF_MAX_THREADS = 256 };
 
+typedef void (*rf_host)(void (*work)(void *data), void *data, unsigned threads, unsigned flags); /* rf_team */
 typedef void (*rf_task)(void *context, int32_t worker, int32_t workers);
 
 /* A region to be shared out. `barrier` is for its workers to use and cleared before they begin. */
@@ -19,6 +20,7 @@ struct rf_region {
   int64_t grace;    /* nanoseconds that they may wait for each other before they part */
   struct rf_barrier *barrier;
   int tight; /* 1: workers wait for each other all the time, 0: hardly ever, so that neighbours do less harm */
+  rf_host host; /* whose threads to work on; NULL: the pool's */
 };
 
 /* Calls task(context, w, n) for every w in 0..n-1 at once, w = 0 on the caller's thread, and returns when all are done: n

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include "system/compiler.h"
 
 #define VEC_REGISTERS 16
 
@@ -38,10 +39,23 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_GT_OQ));
 }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const vec low = _mm256_unpacklo_ps(*a, *b), high = _mm256_unpackhi_ps(*a, *b);
-  *a = _mm256_permute2f128_ps(low, high, 0x20);
-  *b = _mm256_permute2f128_ps(low, high, 0x31);
+INLINE void v_transpose(vec *m) {
+  vec two[VEC_LANES], four[VEC_LANES]; /* numbers of so many vectors side by side, in each half */
+  UNROLL for (int i = 0; i < VEC_LANES; i += 2) {
+    two[i] = _mm256_unpacklo_ps(m[i], m[i + 1]);
+    two[i + 1] = _mm256_unpackhi_ps(m[i], m[i + 1]);
+  }
+  UNROLL for (int i = 0; i < VEC_LANES; i += 4) {
+    UNROLL for (int j = 0; j < 2; j++) {
+      const __m256d low = _mm256_castps_pd(two[i + j]), high = _mm256_castps_pd(two[i + j + 2]);
+      four[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+      four[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+    }
+  }
+  UNROLL for (int i = 0; i < 4; i++) {
+    m[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+    m[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+  }
 }
 
 #else
@@ -74,10 +88,16 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, y, _CMP_GT_OQ));
 }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const vec low = _mm256_unpacklo_pd(*a, *b), high = _mm256_unpackhi_pd(*a, *b);
-  *a = _mm256_permute2f128_pd(low, high, 0x20);
-  *b = _mm256_permute2f128_pd(low, high, 0x31);
+INLINE void v_transpose(vec *m) {
+  vec two[VEC_LANES];
+  UNROLL for (int i = 0; i < VEC_LANES; i += 2) {
+    two[i] = _mm256_unpacklo_pd(m[i], m[i + 1]);
+    two[i + 1] = _mm256_unpackhi_pd(m[i], m[i + 1]);
+  }
+  UNROLL for (int i = 0; i < 2; i++) {
+    m[i] = _mm256_permute2f128_pd(two[i], two[i + 2], 0x20);
+    m[i + 2] = _mm256_permute2f128_pd(two[i], two[i + 2], 0x31);
+  }
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #endif
 #include <stdint.h>
+#include "system/compiler.h"
 
 #define VEC_REGISTERS 32
 
@@ -39,12 +40,29 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ), b, a);
 }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-  const vec first = *a;
-  *a = _mm512_permutex2var_ps(first, low, *b);
-  *b = _mm512_permutex2var_ps(first, high, *b);
+INLINE void v_transpose(vec *m) {
+  vec two[VEC_LANES], four[VEC_LANES]; /* numbers of so many vectors side by side, in each quarter */
+  UNROLL for (int i = 0; i < VEC_LANES; i += 2) {
+    two[i] = _mm512_unpacklo_ps(m[i], m[i + 1]);
+    two[i + 1] = _mm512_unpackhi_ps(m[i], m[i + 1]);
+  }
+  UNROLL for (int i = 0; i < VEC_LANES; i += 4) {
+    UNROLL for (int j = 0; j < 2; j++) {
+      const __m512d low = _mm512_castps_pd(two[i + j]), high = _mm512_castps_pd(two[i + j + 2]);
+      four[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      four[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  }
+  UNROLL for (int i = 0; i < 4; i++) { /* quarters of four vectors, themselves a square */
+    const vec even = _mm512_shuffle_f32x4(four[i], four[i + 4], 0x88);
+    const vec odd = _mm512_shuffle_f32x4(four[i], four[i + 4], 0xdd);
+    const vec even_after = _mm512_shuffle_f32x4(four[i + 8], four[i + 12], 0x88);
+    const vec odd_after = _mm512_shuffle_f32x4(four[i + 8], four[i + 12], 0xdd);
+    m[i] = _mm512_shuffle_f32x4(even, even_after, 0x88);
+    m[i + 4] = _mm512_shuffle_f32x4(odd, odd_after, 0x88);
+    m[i + 8] = _mm512_shuffle_f32x4(even, even_after, 0xdd);
+    m[i + 12] = _mm512_shuffle_f32x4(odd, odd_after, 0xdd);
+  }
 }
 
 #else
@@ -75,12 +93,22 @@ static inline vec v_if_greater(vec x, vec y, vec a, vec b) {
   return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, y, _CMP_GT_OQ), b, a);
 }
 
-static inline void v_interleave(vec *a, vec *b) {
-  const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
-  const __m512i high = _mm512_add_epi64(low, _mm512_set1_epi64(4));
-  const vec first = *a;
-  *a = _mm512_permutex2var_pd(first, low, *b);
-  *b = _mm512_permutex2var_pd(first, high, *b);
+INLINE void v_transpose(vec *m) {
+  vec two[VEC_LANES];
+  UNROLL for (int i = 0; i < VEC_LANES; i += 2) {
+    two[i] = _mm512_unpacklo_pd(m[i], m[i + 1]);
+    two[i + 1] = _mm512_unpackhi_pd(m[i], m[i + 1]);
+  }
+  UNROLL for (int i = 0; i < 2; i++) {
+    const vec even = _mm512_shuffle_f64x2(two[i], two[i + 2], 0x88);
+    const vec odd = _mm512_shuffle_f64x2(two[i], two[i + 2], 0xdd);
+    const vec even_after = _mm512_shuffle_f64x2(two[i + 4], two[i + 6], 0x88);
+    const vec odd_after = _mm512_shuffle_f64x2(two[i + 4], two[i + 6], 0xdd);
+    m[i] = _mm512_shuffle_f64x2(even, even_after, 0x88);
+    m[i + 2] = _mm512_shuffle_f64x2(odd, odd_after, 0x88);
+    m[i + 4] = _mm512_shuffle_f64x2(even, even_after, 0xdd);
+    m[i + 6] = _mm512_shuffle_f64x2(odd, odd_after, 0xdd);
+  }
 }
 
 #endif

@@ -37,7 +37,7 @@ static inline vec v_mul(vec a, vec b) { return a * b; }
 static inline vec v_div(vec a, vec b) { return a / b; }
 
 /* a * b + c and c - a * b: rounded once where the processor does that, otherwise twice. */
-#if defined(__FP_FAST_FMAF) && defined(__FP_FAST_FMA)
+#if (defined(__FP_FAST_FMAF) && defined(__FP_FAST_FMA)) || defined(__aarch64__) /* of which clang 14 says nothing */
 static inline vec v_fma(vec a, vec b, vec c) { return RF_REAL_BITS == 32 ? (vec)fmaf(a, b, c) : (vec)fma(a, b, c); }
 static inline vec v_fnma(vec a, vec b, vec c) { return v_fma(-a, b, c); }
 #else
@@ -61,11 +61,8 @@ static inline vec v_to_exponent(vec a) {
   return a;
 }
 
-/* The lanes of both in turn: a0 b0 a1 b1 .. goes to *a, the upper half of them to *b. */
-static inline void v_interleave(vec *a, vec *b) {
-  (void)a;
-  (void)b;
-}
+/* Turns a square of numbers over: of VEC_LANES vectors, lane j of vector i becomes lane i of vector j. */
+static inline void v_transpose(vec *m) { (void)m; }
 
 /* x > y ? a : b */
 static inline vec v_if_greater(vec x, vec y, vec a, vec b) { return x > y ? a : b; }

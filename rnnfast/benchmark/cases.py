@@ -24,13 +24,18 @@ Call = Literal[
     "linear, net, linear",
     "linear, net, linear, backward",
 ]
-Part = Literal["", "grid", "large", "packed", "cells", "calls", "linear"]
+OfTorch = Literal["", "grid", "large", "packed", "cells", "calls", "linear"]
+OfPairs = Literal["onnx", "pytorch", "keras-numpy", "keras-torch", "jax", "thinc"]
+Part = OfTorch | OfPairs
 
 ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
-PARTS: tuple[str, ...] = get_args(Part)[1:]
+PARTS: tuple[str, ...] = (*get_args(OfTorch)[1:], *get_args(OfPairs))
+STATES = frozenset(("h0", "c0", "h_n", "c_n"))
+STATELESS = "keras-numpy", "keras-torch", "thinc"
+"""Parts whose calls neither take a state nor give one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,12 @@ class Case:
     @property
     def has_state(self) -> bool:
         """Whether a state is given; else it is zeros."""
-        return self.call not in ("frozen(x)", "module(x)")
+        return self.call not in ("frozen(x)", "module(x)") and self.part not in STATELESS
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Names of results that the call does not give."""
+        return STATES if self.part in STATELESS else frozenset()
 
     @property
     def is_cell(self) -> bool:

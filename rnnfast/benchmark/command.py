@@ -14,10 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rnnfast.benchmark import machine, peers, revision, session
 from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.planning import check_destinations, make_plan
 from rnnfast.benchmark.plots import save_plots
 from rnnfast.benchmark.report import print_notes, print_setting, print_tables
 from rnnfast.benchmark.report_calls import print_calls
+from rnnfast.benchmark.report_pairs import print_absent, print_pairs
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.summary import print_summary
 from rnnfast.examples.errors import UserError
@@ -31,7 +33,8 @@ def run(options: Options) -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     plan = make_plan(options)
     check_destinations(options)
-    shown = peers.REQUIRES if options.peers is None and options.suite != "torch" else plan.peers
+    usual = options.peers is None and options.suite not in ("torch", "integrations")
+    shown = peers.REQUIRES if usual else plan.peers
     setting = machine.describe([] if options.base else list(shown), plan.threads)
     print_setting(console, setting)
     found: list[Measurement] = []
@@ -41,6 +44,7 @@ def run(options: Options) -> int:
                 found.append(measurement)
     finally:  # what was measured until Ctrl-C, or until a library crashed, is worth having too
         _report(console, found, plan.backends)
+        print_absent(console, plan.absent)
         _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
     wrong = sum(len(measurement.wrong) for measurement in found)
     if wrong:
@@ -50,9 +54,10 @@ def run(options: Options) -> int:
 
 def _report(console: Console, found: list[Measurement], backends: tuple[str, ...]) -> None:
     """Print the tables, and why there are gaps in them."""
+    print_pairs(console, [measurement for measurement in found if measurement.case.part in PAIRS], backends)
     if calls := [measurement for measurement in found if measurement.case.call]:
         print_calls(console, calls, backends)
-    if works := [measurement for measurement in found if not measurement.case.call]:
+    if works := [row for row in found if not row.case.call and row.case.part not in PAIRS]:
         print_tables(console, works, backends)
     if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
         print_summary(console, means, backends)

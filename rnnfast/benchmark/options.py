@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=counts, metavar="T,...", help="only so many time steps; of the grid any number")
     add("--batch", type=counts, metavar="B,...", help="only so many rows; of the grid any number")
     add("--hidden", type=counts, metavar="H,...", help="only so many hidden units; of the grid any number")
-    add("--parts", type=names_of(PARTS), metavar="NAME,...", help=f"of the suite torch only {', '.join(PARTS)}")
+    add("--parts", type=names_of(PARTS), metavar="NAME,...", help=f"of a suite that has parts {', '.join(PARTS)}")
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
     add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")

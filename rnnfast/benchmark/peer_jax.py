@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +15,6 @@ from rnnfast.benchmark.peer import NO_LINEAR, Prepared
 from rnnfast.problem import Array
 
 jax.config.update("jax_platforms", "cpu")
-jax.config.update("jax_enable_x64", True)
 
 
 def lacks(case: Case) -> str | None:
@@ -26,13 +26,16 @@ def lacks(case: Case) -> str | None:
     return "a scan has no lengths" if case.kind == "ragged" else None
 
 
-def prepare(case: Case, data: Data) -> Prepared:
-    """Make the case ready, compiled at its first call. Threads: as many as JAX saw processors when it was imported."""
-    weights, x, dy, resets = jax.device_put((data.weights, data.x, data.dy, data.resets))
-    states = jax.device_put(data.states) if case.has_state else None
+def prepare(case: Case, data: Data, run: Callable[..., Any] | None = None) -> Prepared:
+    """Make the case ready, compiled at its first call. Threads: as many as JAX saw processors when it was imported.
+
+    `run`: what makes y (T, B, H) and the final states, each (B, H), of what `_forward` takes; None: that.
+    """
+    run = run or _forward
+    states = data.states if case.has_state else None
 
     def forward(weights: Any, x: Any, states: Any, resets: Any) -> Any:
-        return _forward(case, weights, x, states, resets)
+        return run(case, weights, x, states, resets)
 
     def train(weights: Any, x: Any, states: Any, resets: Any, dy: Any) -> Any:
         y, pullback = jax.vjp(lambda w, x, s: forward(w, x, s, resets)[0], weights, x, states)
@@ -40,8 +43,26 @@ def prepare(case: Case, data: Data) -> Prepared:
 
     training = case.work == "training"
     compiled = jax.jit(train if training else forward)
-    given = (weights, x, states, resets, *([dy] if training else []))
-    return Prepared(lambda: jax.block_until_ready(compiled(*given)), _training_arrays if training else _forward_arrays)
+    arrays = (data.weights, data.x, states, data.resets, *([data.dy] if training else []))
+    work = _in_float64 if case.dtype == "float64" else _as_set
+    return Prepared(work(compiled, arrays), _training_arrays if training else _forward_arrays)
+
+
+def _as_set(compiled: Callable[..., Any], arrays: Any) -> Callable[[], Any]:
+    given = jax.device_put(arrays)
+    return lambda: jax.block_until_ready(compiled(*given))
+
+
+def _in_float64(compiled: Callable[..., Any], arrays: Any) -> Callable[[], Any]:
+    """Return a call with JAX's 64-bit numbers, on for that call alone: its setting is the whole process's."""
+    with jax.enable_x64(True):
+        given = jax.device_put(arrays)
+
+    def work() -> Any:
+        with jax.enable_x64(True):
+            return jax.block_until_ready(compiled(*given))
+
+    return work
 
 
 def _forward(case: Case, weights: Any, x: Any, states: Any, resets: Any) -> Any:

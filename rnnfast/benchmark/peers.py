@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterable
 from typing import cast
 
+from rnnfast.benchmark.pairs import NEEDS
 from rnnfast.benchmark.peer import Peer
 from rnnfast.benchmark.peer_rnnfast import Backend
 
@@ -23,13 +25,18 @@ INSIDE = {"accelerated": ("torch",), "frozen": ("torch",)}
 
 def reason(name: str) -> str | None:
     """Return None where this candidate's packages can be imported, else what is missing."""
-    missing = [package for package in (REQUIRES | INSIDE)[name] if importlib.util.find_spec(package) is None]
+    return missing((REQUIRES | INSIDE | NEEDS)[name])
+
+
+def missing(packages: Iterable[str]) -> str | None:
+    """Return None where all of these can be imported, else which cannot."""
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
     return f"{' and '.join(missing)} not installed" if missing else None
 
 
 def peer(name: str) -> Peer:
     """Return the module of this name, or else the backend of rnnfast called so, e.g. "c" or "c:avx2"."""
-    if name in REQUIRES or name in INSIDE:
+    if name in REQUIRES | INSIDE | NEEDS:
         return cast(Peer, importlib.import_module(f"rnnfast.benchmark.peer_{name}"))
     return Backend(name)
 

@@ -11,6 +11,7 @@ from rnnfast.backends import choose
 from rnnfast.benchmark import peers, session
 from rnnfast.benchmark.cases import Case, Filter
 from rnnfast.benchmark.options import Options
+from rnnfast.benchmark.pairs import PAIRS, Pair
 from rnnfast.benchmark.suites import BATCHES, HIDDENS, STEPS, SUITES, grid
 from rnnfast.examples.errors import UserError
 
@@ -21,20 +22,41 @@ def make_plan(options: Options) -> session.Plan:
     sizes = options.steps, options.batch, options.hidden
     wanted = Filter(options.cells, options.work, *sizes, options.parts, options.max_gflop)
     suite = list(_suite(options))
-    cases = (replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case))
+    chosen = [replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case)]
+    parts = dict.fromkeys(case.part for case in chosen)
+    of_pairs: dict[str, Pair] = {part: PAIRS[part] for part in parts if part in PAIRS}
+    absent = _absent(options, of_pairs)
+    pairs = [pair for part, pair in of_pairs.items() if part not in absent]
     plan = session.Plan(
-        cases=tuple(cases),
+        cases=tuple(case for case in chosen if case.part not in absent),
         threads=options.threads,
-        backends=_backends(options),
-        peers=_peers(options),
+        backends=tuple(dict.fromkeys(pair.ours for pair in pairs)) or _backends(options),
+        peers=tuple(dict.fromkeys(pair.theirs for pair in pairs)) or _peers(options),
         seconds=options.seconds or (0.5 if options.suite == "quick" else 2.0),
+        absent=absent,
     )
+    if absent and not plan.cases:
+        raise UserError("; ".join(f"{part} cannot be timed, {reason}" for part, reason in absent.items()))
     if not plan.cases:
         raise UserError(
             f"no case of the suite {options.suite!r} passes these filters, it has {_described(suite)}: "
             "leave some filters out, or take the suite 'grid', which takes any --steps, --batch and --hidden"
         )
     return plan
+
+
+def _absent(options: Options, of_pairs: dict[str, Pair]) -> dict[str, str]:
+    """Return the parts that cannot be timed here, with why. Raises UserError for options of which pairs have no use."""
+    if of_pairs and any(option is not None for option in (options.backends, options.peers, options.base)):
+        said = f"the suite {options.suite!r} has pairs of its own"
+        raise UserError(f"{said}: leave out --backends, --peers and --base, and choose among them by --parts")
+    reasons = {part: _against(pair) for part, pair in of_pairs.items()}
+    return {part: reason for part, reason in reasons.items() if reason is not None}
+
+
+def _against(pair: Pair) -> str | None:
+    of_pair = peers.reason(pair.ours) or peers.reason(pair.theirs) or peers.missing(pair.needs)
+    return of_pair or rnnfast.backends()["c"]
 
 
 def _suite(options: Options) -> Iterable[Case]:

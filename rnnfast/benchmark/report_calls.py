@@ -37,7 +37,7 @@ def table(rows: Sequence[Measurement], backends: tuple[str, ...]) -> Table:
     for row in rows:
         sizes = f"T {row.case.steps} B {row.case.batch} H {row.case.hidden}"
         ratios = [ratio_text(row.ratio(backends))] if peers else []
-        made.add_row(label(row.case), sizes, *(_times(row, name) for name in names), *ratios)
+        made.add_row(label(row.case), sizes, *(times_text(row, name) for name in names), *ratios)
     return made
 
 
@@ -81,7 +81,8 @@ def above(found: Sequence[Measurement], backends: tuple[str, ...]) -> Iterator[s
             )
 
 
-def _times(row: Measurement, name: str) -> str:
+def times_text(row: Measurement, name: str) -> str:
+    """Return the median and the least of a candidate's samples, "" where it has none."""
     if name in row.wrong:
         return "WRONG"
     median, least = row.seconds(name), row.minimum(name)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rnnfast.benchmark import worker
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.machine import usable_processors
+from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.results import Measurement
 from rnnfast.examples.errors import UserError
 
@@ -27,7 +29,8 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNIN
 class Plan:
     """Which cases are timed, on how many threads, with which backends of rnnfast and which peers.
 
-    `seconds` is the time for each of them, checks and compilation apart.
+    `seconds` is the time for each of them, checks and compilation apart. A case of a part that is one of pairs is timed
+    with its pair alone; `absent` are such parts that cannot be timed here, with why.
     """
 
     cases: tuple[Case, ...]
@@ -35,24 +38,40 @@ class Plan:
     backends: tuple[str, ...]
     peers: tuple[str, ...]
     seconds: float
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def candidates(self, case: Case) -> list[str]:
+        """Return who runs a case, the one first that the others are held against."""
+        pair = PAIRS.get(case.part)
+        return [pair.ours, pair.theirs] if pair else [*self.backends, *self.peers]
 
 
 def run(plan: Plan) -> Iterator[Measurement]:
     """Measure all cases, one after another."""
     for threads in plan.threads:
-        with started(threads) as submit:
-            for case in plan.cases:
-                case = replace(case, threads=threads)
-                yield submit(worker.measure, case, [*plan.backends, *plan.peers], plan.backends[0], plan.seconds)
+        for variables, cases in groupby(plan.cases, key=_variables):
+            with started(threads, variables=dict(variables)) as submit:
+                for case in cases:
+                    names, probe = plan.candidates(case), case.part not in PAIRS
+                    case = replace(case, threads=threads)
+                    yield submit(worker.measure, case, names, names[0], plan.seconds, probe=probe)
+
+
+def _variables(case: Case) -> tuple[tuple[str, str], ...]:
+    pair = PAIRS.get(case.part)
+    return pair.environment if pair else ()
 
 
 @contextmanager
-def started(threads: int, folder: Path | None = None) -> Iterator[Callable[..., Any]]:
+def started(
+    threads: int, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Callable[..., Any]]:
     """A worker process with so many threads: what is given takes a function and its arguments and returns its result.
 
-    `folder` holds another rnnfast for it to import. Raises UserError where the process dies, naming the case it was at.
+    `folder` holds another rnnfast for it to import, `variables` belong to its environment. Raises UserError where the
+    process dies, naming the case it was at.
     """
-    with _environment(QUIET), _importing_from(folder):
+    with _environment(QUIET | dict(variables or {})), _importing_from(folder):
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(1, context, initializer=worker.start, initargs=(threads,))
         ready = pool.submit(int)  # starts the process, which takes environment and sys.path with it

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
-from rnnfast.benchmark.cases import Call, Case, Cell, Kind, Work
+from rnnfast.benchmark.cases import Call, Case, Cell, Kind, Part, Work
 from rnnfast.benchmark.deepbench import deepbench
 
 STEPS, BATCHES, HIDDENS = (1, 16, 128, 1024), (1, 8, 32, 64), (32, 128, 256, 512, 1024)
@@ -84,6 +84,21 @@ def torch() -> Iterator[Case]:
         yield Case("gru", steps, batch, hidden, work, call=call, part="linear")
 
 
+def integrations() -> Iterator[Case]:
+    """Each integration beside what it replaces, by parts: those of `pairs.PAIRS`; of ONNX single steps as well.
+
+    Those of RTNeural and NAM read files of programs that have no Python interface to be timed.
+    """
+    for cell, hidden in product(THREE, (8, 32, 64)):
+        yield Case(cell, 1, 1, hidden, part="onnx")
+    works: dict[Part, tuple[Work, ...]] = {"onnx": ("forward",), "pytorch": BOTH, "keras-numpy": ("forward",)}
+    works |= {"keras-torch": ("training",), "jax": BOTH, "thinc": ("forward",)}
+    for part, of_part in works.items():
+        cells: tuple[Cell, ...] = ("lstm",) if part == "thinc" else THREE
+        for cell, work, steps, (batch, hidden) in product(cells, of_part, (16, 128), ((1, 64), (1, 128), (8, 128))):
+            yield Case(cell, steps, batch, hidden, work, part=part)
+
+
 def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
     for cell, work, hidden in product(THREE, BOTH, hiddens):
         dense = Case(cell, steps, 32, hidden, work)
@@ -99,4 +114,5 @@ SUITES: dict[str, Callable[[], Iterator[Case]]] = {
     "ragged": ragged,
     "subnormal": subnormal,
     "torch": torch,
+    "integrations": integrations,
 }

@@ -14,6 +14,7 @@ import rnnfast
 from rnnfast.benchmark import check
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
+from rnnfast.benchmark.pairs import OTHERS, PAIRS
 from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peers import REQUIRES, peer
 from rnnfast.benchmark.results import Measurement
@@ -41,14 +42,14 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
     `ours` is the one that others are held against; `probe` also measures the processor's rates or, beside a call whose
     own cost is wanted, a bare call. A call with lengths or resets is timed without them, too.
     """
-    data, pace = make_data(case), SHORT if case.call else USUAL
+    data, pace = make_data(case), SHORT if case.call or case.part in PAIRS else USUAL
     found = Measurement(case, ours, data.fill)
     samplers = {}
     for name in names:
         try:
             prepared = _checked(name, case, data, found)
         except Exception as error:  # of any kind: the others go on. Another library may refuse a case, ours may not.
-            noted = found.skipped if name in REQUIRES else found.wrong
+            noted = found.skipped if name in OTHERS.union(REQUIRES) else found.wrong
             noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
         if prepared is not None:

@@ -43,7 +43,7 @@ class Prepared:
 class Engine:
     """A net's weights, the backend that runs them, and the prepared calls of the forms seen so far.
 
-    `frozen`: the parameters never change again. `num_threads` and, of frozen nets, `weights` as in `Problem`.
+    `frozen`: the parameters never change again. `num_threads`, `team` and, of frozen nets, `weights` as in `Problem`.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class Engine:
         *,
         frozen: bool = False,
         num_threads: int = 0,
+        team: int = 0,
         weights: Weights | None = None,
     ) -> None:
-        self.num_threads, self.weights = num_threads, weights
+        self.num_threads, self.team, self.weights = num_threads, team, weights
         self.net, self.parameters, self.choice, self.frozen = net, parameters, choice, frozen
         self.backend, self.dtype, self.on_host = choice.backend, net.dtype, parameters.device == "cpu"
         self.two_states = len(net.states) > 1
@@ -128,6 +129,7 @@ class Engine:
             weights=self.weights,
             variant=self.choice.variant,
             num_threads=self.num_threads,
+            team=self.team,
             cache=self.cache,
             **self.parameters.tables(),
         )

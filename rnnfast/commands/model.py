@@ -65,7 +65,7 @@ def sizes_of(model: Sequential) -> Sizes:
         elif isinstance(part, Embedding):
             widths += [1, part.embedding_dim]
             dtypes.append(part.dtype)
-    indices = isinstance(next(iter(model.parts.values())), Embedding)
+    indices = any(isinstance(part, Embedding) for part in model.parts.values())
     inputs = widths[0] if widths else None
     return Sizes(inputs, chain.output_size(model.parts), max(widths, default=1), dtypes[-1], indices)
 

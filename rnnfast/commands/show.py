@@ -16,6 +16,7 @@ from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
 from rnnfast.nn.sequential import Sequential
+from rnnfast.nn.steps import Last, Steps
 
 ROUNDS, SECONDS, RUN = 20, 0.002, 256
 """Of every part so many rounds are timed, each so long; the fastest counts. The last: steps that are run at once."""
@@ -61,9 +62,10 @@ def _rows(model: Sequential) -> list[list[str]]:
 
 def _print_run(model: Sequential, rate: float | None) -> None:
     """Print what a step costs among many at once, of a model that can be streamed."""
-    if any(isinstance(part, NETS) and part.net.bidirectional for part in model.parts.values()):
+    try:
+        stream, sizes = model.stream(), sizes_of(model)
+    except ValueError:  # it must see a whole sequence
         return
-    stream, sizes = model.stream(), sizes_of(model)
     shape = (1, RUN) if is_batch_first(model) else (RUN, 1)
     x = np.zeros(shape, np.int64) if sizes.takes_indices else np.zeros((*shape, sizes.inputs or 1), sizes.dtype)
     cost = _microseconds(lambda: stream.run(x)) / RUN
@@ -107,10 +109,12 @@ def _step_of(part: Any, takes: int) -> Callable[[], Any] | None:
         index = np.zeros(1, np.int64)
         return lambda: part(index)
     x = np.zeros((1, takes), part.net.dtype if isinstance(part, NETS) else getattr(part, "dtype", np.float32))
+    if isinstance(part, Last):
+        return lambda: x
+    if isinstance(part, Steps) or (isinstance(part, NETS) and part.net.bidirectional):
+        return None
     if not isinstance(part, NETS):
         return lambda: part(x)
-    if part.net.bidirectional:
-        return None
     stream = part.stream()
     return lambda: stream.step(x)
 

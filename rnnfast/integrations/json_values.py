@@ -20,7 +20,15 @@ MOST_AXES = 4
 def load(path: str) -> Value:
     """Return the whole of a JSON file. Raises ValueError for what is none; OSError where it cannot be read."""
     with open(path, "rb") as file:
-        data = file.read()
+        return parsed(file.read())
+
+
+def parsed(data: bytes) -> Value:
+    """Return the whole of a JSON text. Raises ValueError for what is none.
+
+    >>> parsed(b'{"sizes": [3]}')["sizes"][0].size()
+    3
+    """
     try:
         return Value(json.loads(data.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_once))
     except RecursionError:

@@ -15,15 +15,21 @@ from rnnfast.checks.arrays import DTYPES
 from rnnfast.checks.values import float_dtype
 from rnnfast.integrations import json_values, nam, rtneural, state_dicts, torch_files
 from rnnfast.integrations.content import Content, of_dtype
+from rnnfast.integrations.keras import archive, files
 from rnnfast.net import formats, saved
 from rnnfast.nn.model_file import made_of
 from rnnfast.nn.sequential import Sequential
 from rnnfast.nn.stored_parts import naming
 from rnnfast.problem import Array
 
-KNOWN = ".safetensors or .npz, JSON of RTNeural, .nam of Neural Amp Modeler, .onnx, or what torch.save wrote"
+KNOWN = (
+    ".safetensors or .npz, JSON of RTNeural, .nam of Neural Amp Modeler, .onnx, .keras or .weights.h5 of Keras 3, or "
+    "what torch.save wrote"
+)
 ONNX = b"\x08"
 """How such files begin: the version of the format, a small number, is the first field of a model."""
+HDF5 = b"\x89HDF\r\n\x1a\n"
+"""How such files begin."""
 NEXT = {number << 3 | 2 for number in range(2, 26)}
 """Then comes another field, a text or a part."""
 
@@ -41,7 +47,11 @@ def load_model(
     Files of `Sequential.save` and of a net's own `save`; RTNeural's JSON; Neural Amp Modeler's .nam, LSTM, with the
     states it begins with; where onnx is installed, ONNX graphs that are a plain chain of such parts, others run by
     `rnnfast.integrations.onnx.prepare`; state dicts of PyTorch in .safetensors, .npz, JSON or, where torch is
-    installed, .pt.
+    installed, .pt; where h5py is installed, .keras and .weights.h5 of Keras 3, for which Keras need not be.
+
+    Of Keras's models every layer that computes is a part, called as there, `Masking`, `Reverse` and `Last` where its
+    options ask for them: without return_sequences, y is the last output alone, (B, ·). A .weights.h5 tells no more than
+    a state dict: `parts` names its layers, each of which then gives the outputs of all steps.
 
     Models of other libraries take sequences (T, B, ·), whatever theirs were. What `save` writes of one, C reads.
 
@@ -87,6 +97,12 @@ def read(
         with naming(file):
             _refuse_words("ONNX", parts, prefix)
             found = _of_onnx(file)
+            return replace(found, arrays=of_dtype(found.arrays, number))
+    if kind in ("keras", "hdf5"):
+        with naming(file):
+            if kind == "keras":
+                _refuse_words("Keras", parts, prefix)
+            found = files.content(file) if kind == "keras" else files.weights_content(file, parts, prefix)
             return replace(found, arrays=of_dtype(found.arrays, number))
     arrays, metadata = _arrays(kind, file)
     described = saved.parts_in(metadata, file)
@@ -146,23 +162,28 @@ def _refuse_words(library: str, parts: Mapping[str, str] | None, prefix: str) ->
 
 
 def _kind(file: str) -> str:
-    """Return what a file is: "json", "npz", "onnx", "safetensors" or "torch". Raises ValueError for others."""
+    """Return what a file is, such as "json" or "safetensors", by how it begins. Raises ValueError for others."""
     with open(file, "rb") as opened:
         head, size = opened.read(512), os.fstat(opened.fileno()).st_size
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:  # first: it may look like others
         return "safetensors"
     if head.startswith(b"PK"):
         try:
-            with zipfile.ZipFile(file) as archive:
-                names = archive.namelist()
+            with zipfile.ZipFile(file) as zipped:
+                names = zipped.namelist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ValueError(f"{file} is damaged: {error}") from error
+        if archive.is_keras(names):
+            return "keras"
         return "torch" if any(name.endswith("data.pkl") for name in names) else "npz"
+    if head.startswith(HDF5):
+        return "hdf5"
     if head.startswith(torch_files.PICKLES):
         return "torch"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return "json"
-    ends = {".safetensors": "safetensors", ".npz": "npz", ".onnx": "onnx"}  # whose readers say what is wrong
+    # Of these the readers say what is wrong.
+    ends = {".safetensors": "safetensors", ".npz": "npz", ".onnx": "onnx", ".h5": "hdf5"}
     if found := ends.get(os.path.splitext(file)[1]):
         return found
     if head[:1] == ONNX and len(head) > 2 and 0 < head[1] < 128 and head[2] in NEXT:

@@ -66,8 +66,8 @@ def _part(name: str, kind: str, arrays: Mapping[str, Array], place: str) -> Part
             raise ValueError(f"{place}{needed} {came}, expected the two axes of a {kind}'s weight")
     if kind in CELL_OF:
         cell = "lstm_proj" if kind == "LSTM" and "weight_hr_l0" in arrays else CELL_OF[kind]
-        sizes = _sizes(cell, arrays, place)
-        options = sizes | VARIANTS[cell] | sizes  # a size that chooses the cell is no variant's own
+        found = sizes(cell, arrays, place)
+        options = found | VARIANTS[cell] | found  # a size that chooses the cell is no variant's own
         net_options = {key: value for key, value in options.items() if key not in VARIANTS[CELL_OF[kind]]}
         names = list(Net(kind, cell, **net_options).shapes)
         described: Part = {"name": name, "kind": kind.partition("_")[0], "options": options}
@@ -82,7 +82,12 @@ def _part(name: str, kind: str, arrays: Mapping[str, Array], place: str) -> Part
     return described
 
 
-def _sizes(cell: str, arrays: Mapping[str, Array], place: str) -> dict[str, Any]:
+def sizes(cell: str, arrays: Mapping[str, Array], place: str) -> dict[str, Any]:
+    """Return the sizes and options that one net's parameters tell. Raises ValueError where weight_hh_l0 fits no H.
+
+    >>> sizes("gru", rnnfast.GRU(2, 3).state_dict(), "")["hidden_size"]
+    3
+    """
     rows, columns = arrays["weight_hh_l0"].shape
     gates, projects = len(CELLS[cell].gates), CELLS[cell].projects
     hidden = rows // gates if projects else columns

@@ -24,7 +24,12 @@ MOST_PARTS = 1024
 """More of them the C library would not read."""
 
 
-class Part(TypedDict):
+class _Last(TypedDict, total=False):
+    last: str
+    """Of a recurrent part whose last output alone counts: what the part is called that takes it. C passes over it."""
+
+
+class Part(_Last):
     """One part of a model: its arrays are called name.PARAMETER, those of a net alone, whose name is "", PARAMETER."""
 
     name: str

@@ -31,6 +31,7 @@ from rnnfast.nn.schedules import CosineLR, PlateauLR, Schedule, StepLR
 from rnnfast.nn.sequential import Sequential
 from rnnfast.nn.sgd import SGD
 from rnnfast.nn.softmax import LogSoftmax
+from rnnfast.nn.steps import Last, Masking, Reverse
 from rnnfast.nn.stopping import EarlyStopping
 
 __all__ = [
@@ -44,12 +45,15 @@ __all__ = [
     "Embedding",
     "Gradients",
     "History",
+    "Last",
     "Linear",
     "Loader",
     "LogSoftmax",
+    "Masking",
     "Optimizer",
     "Padded",
     "PlateauLR",
+    "Reverse",
     "SGD",
     "Schedule",
     "Sequential",

@@ -25,6 +25,7 @@ def made_of(parts: Sequence[Part], arrays: Mapping[str, Array], file: str, backe
     """
     if backend is not None:
         choose.select(backend)  # so that it is no fault of the file
+    parts = _with_last(parts)
     names = [part["name"] for part in parts]
     if names == [""]:
         names = ["net"]
@@ -43,3 +44,13 @@ def made_of(parts: Sequence[Part], arrays: Mapping[str, Array], file: str, backe
         if state is not None:
             model.set_initial_state(name, state)
     return model
+
+
+def _with_last(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts with one of its own for each of which a file says that its last output counts."""
+    found: list[Part] = []
+    for part in parts:
+        found.append(part)
+        if isinstance(last := part.get("last"), str):
+            found.append({"name": last, "kind": "Last", "options": {}})
+    return found

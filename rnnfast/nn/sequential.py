@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rnnfast.arrays.host import as_array
@@ -19,6 +19,7 @@ from rnnfast.nn.live_indices import readable
 from rnnfast.nn.names import check_part_name
 from rnnfast.nn.sequential_stream import SequentialStream
 from rnnfast.nn.softmax import LogSoftmax
+from rnnfast.nn.steps import Last, Steps
 from rnnfast.problem import Array
 
 
@@ -26,8 +27,9 @@ class Sequential:
     """Parts by name, each called on what the one before it gives: RNN, LSTM, GRU, Linear, Embedding, activations.
 
     A recurrent part may be a frozen one, such as `net.freeze(weights="int8")`, for inference. An activation may come
-    as its name, as in `Activation`. Raises TypeError for a part of another kind or dtype, ValueError where there is
-    none, a name has a dot, or a part takes other features than the one before it gives.
+    as its name, as in `Activation`; `Masking`, `Reverse` and `Last` say which steps count. Raises TypeError for a part
+    of another kind or dtype, ValueError where there is none, a name has a dot, or a part takes other features than the
+    one before it gives, or cannot stand where it does.
 
     >>> import numpy as np, rnnfast
     >>> from rnnfast import nn
@@ -46,8 +48,11 @@ class Sequential:
             if isinstance(part, LogSoftmax):
                 part = "log_softmax"
             self.parts[name] = part = Activation(part) if isinstance(part, str) else part
-            if not isinstance(part, (*NETS, Linear, Embedding, Activation)):
-                kinds = "an RNN, LSTM or GRU, frozen or not, a Linear or Embedding, or an activation or its name"
+            if not isinstance(part, (*NETS, Linear, Embedding, Activation, Steps)):
+                kinds = (
+                    "an RNN, LSTM or GRU, frozen or not, a Linear or Embedding, an activation or its name, Masking, "
+                    "Reverse or Last"
+                )
                 raise TypeError(f"{name} is a {type(part).__name__}, expected {kinds}")
         chain.output_size(self.parts)
         self._initial: dict[str, part_states.Learned] = {}
@@ -64,8 +69,13 @@ class Sequential:
         recurrent parts take them. What stands above these sees the outputs that they give at steps that are not live.
         """
         final, before = [], iter(part_states.listed(states, self._recurrent()))
+        bidirectional = False  # of the recurrent part before
         for name, part in self.parts.items():
-            if isinstance(part, Embedding):  # the first one
+            if isinstance(part, Last):
+                x = part.of(x, bidirectional)
+            elif isinstance(part, Steps):
+                x, rows = part(x, rows)
+            elif isinstance(part, Embedding):  # the first one
                 nets = [*self._recurrent().values()]
                 if nets:
                     x = readable(x, rows.get("lengths"), rows.get("mask"), batch_first=nets[0].net.batch_first)
@@ -74,6 +84,7 @@ class Sequential:
                 state = next(before)
                 x, state = part(x, self._begin(name, x) if state is None else state, **rows)
                 final.append(state)
+                bidirectional = part.net.bidirectional
             else:
                 x = part(x)
         return x, final
@@ -114,42 +125,60 @@ class Sequential:
             self._initial[part] = found
 
     def stream(self, batch: int = 1) -> SequentialStream:
-        """Return a stream of single steps, its states inside. Raises ValueError where a part is bidirectional."""
-        recurrent = self._recurrent()
-        parts = {n: part.stream(batch) if n in recurrent else part for n, part in self.parts.items()}
+        """Return a stream of single steps, its states inside. It gives the output of every step, whatever is the last.
+
+        Raises ValueError where a part is bidirectional, or needs to see other steps.
+        """
+        steps = {name: part for name, part in self.parts.items() if not isinstance(part, Last)}
+        self._check_steps(steps, "a stream", "make the model without it")
+        parts = {n: part.stream(batch) if isinstance(part, NETS) else part for n, part in steps.items()}
         return SequentialStream(parts, batch, chain.output_size(self.parts) or 0, self._initial)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all parts to a .safetensors file, which `rf_net_load` reads from C, or to an .npz.
 
         A file that was there is replaced whole or not at all. Raises OSError where it cannot be written, ValueError for
-        more than 1,024 parts, and for a .safetensors of activations alone: from C no width can be told.
+        more than 1,024 parts, and for a .safetensors of what C cannot run: activations alone, whose width cannot be
+        told, Masking, Reverse, and Last behind a bidirectional part. Behind others C gives the outputs of all steps.
         """
         if str(path).endswith(".safetensors") and chain.output_size(self.parts) is None:
             raise ValueError(
                 f"{path} would hold activations alone, of which C cannot tell how many features they take: add the "
                 "part that they follow, or save an .npz"
             )
-        described = []
+        if str(path).endswith(".safetensors"):
+            self._check_steps(self.parts, "C", "save an .npz, or the model without it")
+        described: list[saved.Part] = []
         for name, part in self.parts.items():
             if isinstance(part, Recurrent):
                 described.append(saved.part_of(part.net, name))
             elif isinstance(part, Frozen):
                 described.append(saved.part_of(part.net, name, part.weights))
-            elif isinstance(part, Activation):
-                described.append({"name": name, "kind": "activation", "options": part.options})
+            elif isinstance(part, Last):
+                described[-1]["last"] = name
+            elif isinstance(part, (Activation, Steps)):
+                kind = "activation" if isinstance(part, Activation) else type(part).__name__
+                described.append({"name": name, "kind": kind, "options": part.options})
             else:
                 described.append(part.described(name))
         arrays = {
             f"{name}.{key}": array
             for name, part in self.parts.items()
-            if not isinstance(part, Activation)
+            if not isinstance(part, (Activation, Steps))
             for key, array in part.state_dict().items()
         }
         for name, state in self._initial.items():
             of_file = zip(LEARNED, state, strict=False)
             arrays |= {f"{name}.{key}": array for key, array in of_file if array is not None}
         files.save(path, arrays, saved.metadata_of(described))
+
+    def _check_steps(self, parts: Mapping[str, Any], who: str, advice: str) -> None:
+        """Raise ValueError for a part that says which steps count and that nobody can run who sees one at a time."""
+        nets = [part.net for part in self._recurrent().values()]
+        for name, part in parts.items():
+            if isinstance(part, Steps) and not (isinstance(part, Last) and not nets[-1].bidirectional):
+                what = "the last of a bidirectional part" if isinstance(part, Last) else f"a {type(part).__name__}"
+                raise ValueError(f"{name} is {what}, {who} sees a step at a time: {advice}")
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"

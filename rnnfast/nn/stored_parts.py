@@ -17,6 +17,7 @@ from rnnfast.nn import part_states
 from rnnfast.nn.activation import Activation
 from rnnfast.nn.embedding import Embedding
 from rnnfast.nn.linear import Linear
+from rnnfast.nn.steps import Last, Masking, Reverse
 from rnnfast.problem import Array
 
 KINDS: dict[str, Callable[..., Any]] = {
@@ -26,6 +27,9 @@ KINDS: dict[str, Callable[..., Any]] = {
     "Linear": Linear,
     "Embedding": Embedding,
     "activation": Activation,
+    "Masking": Masking,
+    "Reverse": Reverse,
+    "Last": Last,
 }
 """What a file calls the parts."""
 RECURRENT = {"RNN": ("nonlinearity",), "LSTM": ("proj_size",), "GRU": ("reset_after",)}
@@ -35,6 +39,9 @@ NEEDED = {
     "Linear": ("in_features", "out_features"),
     "Embedding": ("num_embeddings", "embedding_dim"),
     "activation": ("function",),
+    "Masking": ("value",),
+    "Reverse": (),
+    "Last": (),
 }
 """Options that a file must tell."""
 MAY_HAVE = {
@@ -42,8 +49,13 @@ MAY_HAVE = {
     "Linear": ("bias", "dtype"),
     "Embedding": ("dtype",),
     "activation": (),
+    "Masking": (),
+    "Reverse": (),
+    "Last": (),
 }
 """Those that it may; the arrays say which dtype there is."""
+BARE = ("activation", "Masking", "Reverse", "Last")
+"""Kinds that have no arrays."""
 
 
 @contextmanager
@@ -62,9 +74,9 @@ def made(part: Part, arrays: Mapping[str, Array], backend: str | None) -> tuple[
     """
     kind, options, own = part["kind"], dict(part["options"]), _own(part["name"], arrays)
     _check_options(kind, options)
-    if kind == "activation":
+    if kind in BARE:
         _check_shapes(own, {})
-        return Activation(**options), None
+        return KINDS[kind](**options), None
     weights = None
     if "weights" in options:
         one_of("weights", weights := options.pop("weights"), WEIGHTS)

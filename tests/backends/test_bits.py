@@ -12,6 +12,7 @@ from bits import (
     DROPOUT,
     EVERY_NET,
     EVERY_VARIANT,
+    FUSED,
     NETS,
     PROMISED,
     RUNNABLE,
@@ -37,8 +38,6 @@ pytestmark = [
     pytest.mark.usefixtures("number_of_threads_restored"),
 ]
 
-FUSED = [name for name in RUNNABLE if name != "scalar"]
-"""Instruction sets with fused multiply-add, all of which give the same bits."""
 # Every cell has work and rows enough for the most threads that are tried, but where the batch is small.
 THREADED: dict[str, dict[str, Any]] = {
     "rows": {"steps": 5, "batch": 70, "input_size": 40, "hidden_size": 64, "layers": 2, **RAGGED},

@@ -48,7 +48,7 @@ def test_every_field_of_the_record_is_filled() -> None:
     filled = {
         *others.split(),
         *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
-        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed",)),
+        *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed", "team")),
         *(f"d_{name}" for name in record.WEIGHTS),
         *(f"{name}{field}" for name in c_records.SEQUENCES for field in ("", "_stride_t", "_stride_b")),
     }

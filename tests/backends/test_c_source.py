@@ -18,6 +18,7 @@ NOT_ALONE = {
     Path("vec/avx2.h"): "only for its instruction set",
     Path("vec/avx512.h"): "only for its instruction set",
     Path("vec/avx512_emulated.h"): "needs SIMDe",
+    Path("vec/neon.h"): "only for its instruction set",
     Path("python/arrays.h"): "needs Python's headers",
     Path("cell/rnn.h"): "says what whoever includes it has defined",
 }

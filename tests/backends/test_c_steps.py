@@ -16,9 +16,10 @@ CSRC = CLONE / "csrc"
 FLAGS = {
     "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma"),
     "avx2": ("-mavx2", "-mfma"),
+    "neon": (),
 }
 """What the compiler is told, as in csrc/CMakeLists.txt."""
-FUSED = [name for name in c.variants() if name in ("avx512", "avx2") and c.reason(name) is None]
+FUSED = [name for name in c.variants() if name in FLAGS and c.reason(name) is None]
 CASES = [("lstm", 32, name) for name in FUSED]
 CASES += [(cell, bits, FUSED[0]) for cell, bits in (("gru", 64), ("gru_before", 32), ("rnn_tanh", 64)) if FUSED]
 
@@ -37,7 +38,7 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
         "RF_TESTED": "a_kernel",
         "RF_PRODUCT_NAME": "a_product",
     }
-    systems = ("barrier", "cgroup", "cpu", "gate", "processors", "restraint", "spawn", "threads")
+    systems = ("barrier", "caches", "cgroup", "cpu", "gate", "processors", "restraint", "spawn", "threads")
     sources = [CSRC / "kernel.c", CSRC / "product" / "product.c", *(CSRC / "system" / f"{name}.c" for name in systems)]
     flags = ("-std=c11", "-O1", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import run, tool
+from programs import built, run
 
 import rnnfast
 from rnnfast import nn
@@ -19,20 +19,8 @@ from rnnfast.backends.c import backend as c
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 
 CLONE = Path(__file__).parents[2]
-HELPERS = CLONE / "tests" / "helpers"
 HEADER = CLONE / "csrc" / "include" / "rnnfast.h"
 RECURRENT, DTYPES = (rnnfast.RNN, rnnfast.LSTM, rnnfast.GRU), ("float32", "float64")
-STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1")
-
-
-def built(source: str, folder: Path, compiler: str, *flags: str) -> Path:
-    """A program linked to the library under test."""
-    libraries = rnnfast.get_library_dir()
-    run(
-        *(tool(compiler), *STRICT, *flags, f"-I{rnnfast.get_include()}", HELPERS / source, "-o", folder / "program"),
-        *(f"-L{libraries}", "-lrnnfast", f"-Wl,-rpath,{libraries}", "-pthread"),
-    )
-    return folder / "program"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import re
 import shutil
@@ -23,7 +22,7 @@ from rnnfast import cli
 pytest.importorskip("rich", reason="the benchmark needs rich")
 pytest.importorskip("matplotlib", reason="the benchmark needs matplotlib")
 
-from rich.console import Console
+from consoles import printed
 
 from rnnfast.benchmark import command, peers, plots, report, report_calls, revision, session, summary
 from rnnfast.benchmark.cases import Case
@@ -41,13 +40,6 @@ def made(case: Case, *times: float, **more: Any) -> Measurement:
     """A measurement of ours, torch and jax, milliseconds."""
     samples = {name: [ms / 1e3] * 3 for name, ms in zip(("c", "torch", "jax"), times, strict=False)}
     return Measurement(case, "c", samples=samples, rates=Rates(100e9, 50e9, 20e9), **more)
-
-
-def printed(show: Any, *arguments: Any) -> str:
-    console = Console(file=io.StringIO(), width=140)
-    show(console, *arguments)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 def test_tables() -> None:

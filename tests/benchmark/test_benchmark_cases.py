@@ -12,6 +12,7 @@ import rnnfast
 from rnnfast.benchmark import check
 from rnnfast.benchmark.cases import PARTS, Case, Filter
 from rnnfast.benchmark.data import make_data
+from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.probes import BareCall, Probes
 from rnnfast.benchmark.roofline import Bytes, Rates, bytes_of, least_seconds
 from rnnfast.benchmark.suites import SUITES
@@ -84,7 +85,7 @@ def test_the_suite_of_torch_has_the_grid_and_parts_of_its_own() -> None:
     assert max(case.hidden for case in cases) == 1024 and max(case.batch for case in cases) == 128
     assert all(case.work == "training" and case.kind == "ragged" for case in cases if case.part == "packed")
     assert all(filter(Filter(), cases)), "no case is left out for its size"
-    assert {case.part for case in cases} == set(PARTS)
+    assert {case.part for case in cases} == set(PARTS) - PAIRS.keys()
     cells = [case for case in cases if Filter(parts=("cells",))(case)]
     assert len(cells) == 27 and {case.call for case in cells} == {"cell(x, state), backward"}
 
@@ -101,7 +102,7 @@ def test_deepbench_has_all_its_shapes() -> None:
 def test_filters(suite: str) -> None:
     cases = [case for case in SUITES[suite]() if Filter(cells=("lstm",), works=("training",), batches=(32,))(case)]
     assert all((case.cell, case.work, case.batch) == ("lstm", "training", 32) for case in cases)
-    assert bool(cases) == (suite not in ("step", "overhead"))
+    assert bool(cases) == (suite not in ("step", "overhead", "integrations"))
 
 
 def test_ragged_lengths_are_unsorted_and_within_bounds() -> None:

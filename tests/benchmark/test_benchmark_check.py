@@ -57,6 +57,16 @@ def test_nets_inside_another_library_are_right(name: str, cell: Any, work: Any, 
     right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
 
 
+def test_float64_in_jax_leaves_its_setting_to_the_process() -> None:
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    case = Case("lstm", 6, 3, 17, "training", inputs=5, dtype="float64")
+    with jax.enable_x64(False):
+        right_or_lacking("jax", case)
+        assert not jax.config.jax_enable_x64
+        results = peers.peer("jax").prepare(case, make_data(case)).results()
+    assert {array.dtype.name for array in results.values()} == {"float64"}
+
+
 def right_or_lacking(name: str, case: Case) -> None:
     in_c = name == "c" or name in peers.INSIDE
     if why := (rnnfast.backends()["c"] if in_c else None) or (None if name == "c" else peers.reason(name)):

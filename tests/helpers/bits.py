@@ -18,6 +18,8 @@ from rnnfast.backends.common import whole
 from rnnfast.problem import Array, Problem
 
 RUNNABLE = [name for name in c.variants() if c.reason(name) is None]
+FUSED = [name for name in RUNNABLE if name != "scalar"]
+"""Instruction sets with fused multiply-add, all of which give the same bits."""
 EVERY_VARIANT = pytest.mark.parametrize("variant", RUNNABLE)
 PROMISED = (*OUTPUTS, *GRADIENTS)
 """What is promised to the bit: by row of the batch the outputs, by call the parameters' gradients too."""

@@ -1,4 +1,4 @@
-/* pool.c - the library's pool of threads by itself: who takes part, who parts, what its threads inherit, and forks. */
+/* pool.c - the library's pool of threads by itself: who takes part, who parts, what its threads inherit, forks, and other libraries' threads. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -28,10 +28,11 @@ static void stand_still(long nanoseconds) { nanosleep(&(struct timespec){0, nano
 
 static struct rf_barrier barrier;
 
+static rf_host host;
 static int64_t patience = 200000000; /* so that they come even where the machine is busy */
 
 static void in_parallel(rf_task task, void *context, int32_t workers) {
-  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0});
+  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0, host});
 }
 
 /* Every worker of a region, once; and after each barrier what all wrote before it. */
@@ -181,7 +182,7 @@ static void *call(void *nothing) {
   struct rf_barrier own;
   for (int i = 0; i < 200; i++) {
     _Atomic int32_t workers = 0;
-    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1});
+    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1, NULL});
     expect(workers >= 1 && workers <= 3, "a second caller's work is not done");
   }
   return nothing;
@@ -203,6 +204,63 @@ static void restraint_is_for_a_while(void) {
   expect(r.until - 1000 == first, "success counts for nothing");
 }
 
+/* Other libraries: one that lends as many threads as it is asked for, some of them late, and those that lend none, or not
+ * even the caller's. */
+static _Atomic int32_t lent, asked;
+
+struct errand {
+  void (*work)(void *);
+  void *data;
+};
+
+static void *run_errand(void *argument) {
+  const struct errand *errand = argument;
+  if (++lent % 8 == 0) stand_still(3000000);
+  errand->work(errand->data);
+  return NULL;
+}
+
+static void lend(void (*work)(void *), void *data, unsigned threads, unsigned flags) {
+  pthread_t thread[MOST];
+  struct errand errand = {work, data};
+  expect(flags == 0 && threads <= MOST, "a library is asked for what it does not know");
+  for (unsigned i = 1; i < threads; i++)
+    expect(pthread_create(&thread[i], NULL, run_errand, &errand) == 0, "no thread");
+  work(data);
+  for (unsigned i = 1; i < threads; i++) pthread_join(thread[i], NULL);
+}
+
+static void lend_none(void (*work)(void *), void *data, unsigned threads, unsigned flags) {
+  (void)flags;
+  asked += threads > 1;
+  work(data);
+}
+
+static void forget(void (*work)(void *), void *data, unsigned threads, unsigned flags) {
+  (void)work, (void)data, (void)flags;
+  asked += threads > 1;
+}
+
+static void another_librarys_threads_do_the_work(void) {
+  static const rf_host others[] = {lend_none, forget};
+  host = lend;
+  for (int32_t i = 0; i < 50 || lent < 16; i++) every_share_once(i % MOST + 1); /* restraint is for a while */
+  for (int32_t n = 2; n <= 5; n++) workers_part_together(n);
+  for (int i = 0; i < 2; i++) {
+    host = others[i];
+    for (asked = 0; asked < 3;) every_share_once(3);
+  }
+  host = NULL;
+}
+
+/* Its threads are the parent's. */
+static void a_child_does_without_another_library(int32_t workers) {
+  lent = 0;
+  host = lend;
+  every_share_once(workers);
+  expect(lent == 0, "a child asks for threads that its parent has");
+}
+
 int main(void) {
   alarm(120);
   expect(rf_processors() >= 1 && rf_processors_now() >= 1, "no processor");
@@ -215,6 +273,8 @@ int main(void) {
   for (int32_t i = 0; i < 300; i++) every_share_once(i % MOST + 1);
   for (int32_t i = 0; i < 10; i++) in_a_child(every_share_once, 3);
   in_a_child(nothing_of_the_parents_is_ended, 3);
+  another_librarys_threads_do_the_work();
+  in_a_child(a_child_does_without_another_library, 3);
   pthread_t other;
   expect(pthread_create(&other, NULL, call, NULL) == 0, "no thread");
   for (int i = 0; i < 100; i++) every_share_once(i % 3 + 1);

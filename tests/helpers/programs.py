@@ -6,9 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import rnnfast
+
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1")
 
 
 def tool(name: str) -> str:
@@ -34,3 +39,13 @@ def run(*command: Any, **environment: str) -> str:
 def python(code: str, **environment: str) -> str:
     """What this code printed in a fresh interpreter."""
     return run(sys.executable, "-c", code, **environment)
+
+
+def built(source: str, folder: Path, compiler: str, *flags: str) -> Path:
+    """A program of the helpers, linked to the library under test."""
+    libraries, path = rnnfast.get_library_dir(), Path(__file__).parent / source
+    run(
+        *(tool(compiler), *STRICT, *flags, f"-I{rnnfast.get_include()}", path, "-o", folder / "program"),
+        *(f"-L{libraries}", "-lrnnfast", f"-Wl,-rpath,{libraries}", "-pthread"),
+    )
+    return folder / "program"

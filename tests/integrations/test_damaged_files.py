@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import rnnfast
 from rnnfast.net import files
 
-KINDS = ("rtneural", "nam", "json", "npz", "safetensors", "pt", "onnx")
+KINDS = ("rtneural", "nam", "json", "npz", "safetensors", "pt", "onnx", "keras", "h5")
+FILES = Path(__file__).parent / "files"
 
 
 @cache
@@ -41,6 +42,9 @@ def whole(kind: str, folder: Path) -> bytes:
         model.set_initial_state("net", (np.ones((1, 2), np.float32), None))
         onnx.export(model, folder / "good.onnx")
         return (folder / "good.onnx").read_bytes()
+    if kind in ("keras", "h5"):
+        pytest.importorskip("h5py", reason="h5py is not installed")
+        return (FILES / ("small.keras" if kind == "keras" else "small.weights.h5")).read_bytes()
     if kind == "safetensors":
         pytest.importorskip("safetensors", reason="safetensors is not installed")
     files.save(folder / f"good.{kind}", state)

@@ -16,6 +16,7 @@ from rnnfast.problem import CELLS, Array, Problem
 
 NONE = id(None)
 """What the library is told where there is no array."""
+BYTES = np.dtype(np.uint8)
 NOWHERE = None, None
 SHRINKS_FROM = 1 << 16
 """Bytes of a reserve from which on memory is worth the time of a copy, where three quarters or more would lie idle."""
@@ -56,8 +57,8 @@ class Bound:
             slot = None
         if slot is None or slot.threads != self.rf_get_num_threads():
             slot = self.slot(backward=False)
-        if parameters is not None:
-            slot.addresses[0 : len(parameters)] = parameters
+        if parameters is not None and parameters != slot.given:
+            slot.addresses[0 : len(parameters)] = slot.given = parameters
         if not dense and not (dense := are_dense(x, y)):
             slot.set_strides(self.template, x=x, y=y)
         h0 = c0 = c_n = ragged = reserve = buffer = None
@@ -73,7 +74,7 @@ class Bound:
             ragged = lengths, mask, resets
             self.array_ragged(slot.record, id(lengths), id(mask), id(resets))
         if self.recorded:
-            buffer = np.empty(self.reserve_room, np.uint8)
+            buffer = np.empty(self.reserve_room, BYTES)
             reserve = Reserve(buffer, self.reserve_size, dropout_seed, ragged)
         scratch = slot.scratch or workspace(slot.size)
         status = self.array_forward(
@@ -109,8 +110,8 @@ class Bound:
             slot = None
         if slot is None or slot.threads != self.rf_get_num_threads():
             slot = self.slot(backward=True, keep=keep)
-        if parameters is not None:
-            slot.addresses[0 : len(parameters)] = parameters
+        if parameters is not None and parameters != slot.given:
+            slot.addresses[0 : len(parameters)] = slot.given = parameters
         if not dense and not (dense := are_dense(x, dy, dx)):
             slot.set_strides(self.template, x=x, dy=dy, dx=dx)
         if self.shrinks:

@@ -36,6 +36,7 @@ class Template:
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO
         for name in (*SIZES, *PART, *DROPOUT):
             setattr(record, name, getattr(problem, name))
+        record.team = self.ffi.cast("rf_team", problem.team)
         self.set_strides(layout, problem)
         self.brings = not problem.weight_ih
         self.tables = tuple(name for name in WEIGHTS if getattr(problem, name) is not None)

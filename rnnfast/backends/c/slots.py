@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rnnfast.backends.c.memory import ALIGNMENT, Block
@@ -15,13 +16,15 @@ SMALL = 1 << 18
 class Slot:
     """A record sized for a number of threads."""
 
-    __slots__ = ("addresses", "ids", "record", "scratch", "size", "tables", "threads")
+    __slots__ = ("addresses", "given", "ids", "record", "scratch", "size", "tables", "threads")
 
     def __init__(
         self, template: Template, reserve_size: int, threads: int, *, backward: bool, keep: bool = False
     ) -> None:
         ffi, self.record = template.ffi, template.copy()
         self.addresses: Any = template.own_tables(self.record) if template.brings else None
+        self.given: Sequence[int] = ()
+        """The addresses that were written last."""
         self.record.num_threads = self.threads = threads
         self.record.reserve_bytes, some = reserve_size, ffi.cast("void *", ALIGNMENT)
         if backward:

@@ -24,17 +24,28 @@ def of_flax(kind: str, params: Mapping[str, Any], **which: Any) -> dict[str, Arr
     >>> of_flax("RNN", cell)["bias_hh_l0"]
     array([0., 0., 0., 0.])
     """
-    one_of("kind", kind, tuple(GATES))
-    given = {"if" if name == "if_" else name: params[name] for name in params}
-    sides = [[f"dense_{side}"] for side in "ih"]
-    if "dense_i" not in given:
-        sides = [[side if kind == "RNN" else side + gate for gate in GATES[kind]] for side in "ih"]
-    if set(given) != {name for side in sides for name in side}:
-        expected = ", ".join(name for side in sides for name in side)
-        raise ValueError(f"params has {', '.join(map(str, params))}, expected those of an {kind}: {expected}")
-    arrays = [_beside([given[name] for name in side], side) for side in sides]
+    arrays = [_beside(gates, names) for names, gates in sides(kind, params)]
     (weight_ih, bias_ih), (weight_hh, bias_hh) = arrays
     return parameters(kind, weight_ih, weight_hh, bias_ih, bias_hh, transposed=True, **which)
+
+
+def sides(kind: str, params: Mapping[str, Any]) -> list[tuple[list[str], list[Mapping[str, Any]]]]:
+    """Return what holds the arrays for the input, and for the state, of a cell: names and gates, in our order of these.
+
+    Raises ValueError where they are not those of one cell.
+
+    >>> [names for names, _ in sides("LSTM", {"dense_i": {"kernel": 1}, "dense_h": {"kernel": 2}})]
+    [['dense_i'], ['dense_h']]
+    """
+    one_of("kind", kind, tuple(GATES))
+    given = {"if" if name == "if_" else name: params[name] for name in params}
+    names = [[f"dense_{side}"] for side in "ih"]
+    if "dense_i" not in given:
+        names = [[side if kind == "RNN" else side + gate for gate in GATES[kind]] for side in "ih"]
+    if set(given) != {name for side in names for name in side}:
+        expected = ", ".join(name for side in names for name in side)
+        raise ValueError(f"params has {', '.join(map(str, params))}, expected those of an {kind}: {expected}")
+    return [(side, [given[name] for name in side]) for side in names]
 
 
 def _beside(gates: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[Array, Array | None]:

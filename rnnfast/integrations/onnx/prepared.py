@@ -12,7 +12,7 @@ from rnnfast.integrations.json_values import shown
 from rnnfast.integrations.onnx.folding import folded
 from rnnfast.integrations.onnx.graph import Declared, Graph, Node, named
 from rnnfast.integrations.onnx.operators import VIEWS, maker
-from rnnfast.integrations.onnx.steps import Step, Values, of_result, of_results
+from rnnfast.integrations.onnx.steps import Step, Values, of_result, of_results, taking
 from rnnfast.problem import Array
 
 ABSENT, UNUSED = 0, 1
@@ -49,6 +49,7 @@ class Prepared:
                 self._add(node, backend, constants)
         self._results = [self._places[name] for name in self.outputs]
         self._add_copies(nodes, constants)
+        self._taken = taking(self._results)
 
     def _add(self, node: Node, backend: str | None, constants: Mapping[str, Array]) -> None:
         """Add the call of a node."""
@@ -98,7 +99,7 @@ class Prepared:
                 step(values)
         except (TypeError, ValueError, IndexError, MemoryError) as error:
             raise named(error, self._nodes[number].place) from error
-        return tuple([values[place] for place in self._results])
+        return self._taken(values)
 
     def _listed(self, inputs: Any) -> Sequence[Any]:
         """Return inputs in the graph's order, from a mapping by name or a sequence."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 Values = list[Any]
@@ -26,17 +27,38 @@ def of_result(call: Callable[..., Any], sources: Sequence[int], target: int) -> 
 
         return of_two
 
+    taken = taking(sources)
+
     def of_all(values: Values) -> None:
-        values[target] = call(*[values[source] for source in sources])
+        values[target] = call(*taken(values))
 
     return of_all
 
 
 def of_results(call: Callable[..., Any], sources: Sequence[int], targets: Sequence[int]) -> Step:
-    """Return what puts the results of a call, one or more, in their places."""
+    """Return what puts the results of a call, some of which have no place, in their places."""
+    taken, count = taking(sources), len(targets)
+    if targets and [*targets] == [*range(targets[0], targets[0] + count)]:
+        places = slice(targets[0], targets[0] + count)
 
-    def step(values: Values) -> None:
-        for target, result in zip(targets, call(*[values[source] for source in sources]), strict=False):
+        def side_by_side(values: Values) -> None:
+            values[places] = call(*taken(values))[:count]
+
+        return side_by_side
+
+    def apart(values: Values) -> None:
+        for target, result in zip(targets, call(*taken(values)), strict=False):
             values[target] = result
 
-    return step
+    return apart
+
+
+def taking(places: Sequence[int]) -> Callable[[Values], tuple[Any, ...]]:
+    """Return what takes the values of these places out of a list.
+
+    >>> taking([2, 0])("abc"), taking([1])("abc"), taking([])("abc")
+    (('c', 'a'), ('b',), ())
+    """
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple([values[place] for place in places])

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from rnnfast.integrations.torch.function import NO_TRANSFORMS, Once, refuse_batches_of
+from rnnfast.integrations.torch.call import NO_TRANSFORMS, refuse_batches_of
+from rnnfast.integrations.torch.function import Once
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 BEFORE = len(Inputs._fields)
@@ -35,7 +36,8 @@ class Recorded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         """Return the gradients of what needs them; one parameter's need has those of all computed."""
-        refuse_batches_of(gradients)
+        for gradient in gradients:
+            refuse_batches_of(gradient)
         reserve, x, h0, c0, lengths, mask, resets, seed, *parameters = ctx.saved_tensors
         for_inputs, for_parameters = ctx.needs_input_grad[1:4], ctx.needs_input_grad[BEFORE:]
         inputs = x, parameters, h0, c0, lengths, mask, resets, seed

@@ -31,14 +31,7 @@ def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return *forward(*arguments), inputs.x.new_empty(size, dtype=torch.uint8)
 
 
-def backward(
-    dy: Tensor | None,
-    dh_n: Tensor | None,
-    dc_n: Tensor | None,
-    reserve: Tensor,
-    needed: list[bool],
-    *arguments: Any,
-) -> list[Tensor]:
+def backward(dy: Any, dh_n: Any, dc_n: Any, reserve: Tensor, needed: list[bool], *arguments: Any) -> list[Tensor]:
     """Return tensors shaped like x, h0, c0 and all parameters, in so far as these are `needed`."""
     inputs, options = taken_apart(arguments)
     net = check(inputs, options)

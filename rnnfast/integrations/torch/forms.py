@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.calls.prepared import FORMS_KEPT
 from rnnfast.net.description import Net
 
 DTYPES: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
@@ -29,7 +28,8 @@ class Forms:
     """
 
     def __init__(self, net: Net) -> None:
-        self.net, self.dtype, self.two_states = net, TORCH_DTYPES[net.dtype], len(net.states) > 1
+        self.net, self.dtype = net, TORCH_DTYPES[net.dtype]
+        self.two_states, self.one_step = len(net.states) > 1, net.one_step
         self.shapes = [*net.shapes.values()]
         """Of the parameters."""
         tables, count = len(net.layer_shapes(0)), len(self.shapes)
@@ -38,7 +38,6 @@ class Forms:
         several = net.dropout > 0 and net.num_layers > 1
         self.drops_out = several or net.input_dropout > 0 or net.recurrent_dropout > 0
         """Whether dropout does anything where a call asks for it."""
-        self._state_shapes: dict[tuple[int, ...], tuple[tuple[int, ...], ...]] = {}
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
         """Whether these are parameters of the net that lie dense in the CPU's memory."""
@@ -75,9 +74,9 @@ class Forms:
             and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] > 0)
         )
 
-    def takes_state(self, state: Sequence[Tensor], x_shape: tuple[int, ...]) -> bool:
-        """Whether these are all states of such a net that lie in the CPU's memory."""
-        shapes, dtype = self.state_shapes(x_shape), self.dtype
+    def takes_state(self, state: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> bool:
+        """Whether these are all states of such a net, of these shapes, that lie in the CPU's memory."""
+        dtype = self.dtype
         if len(state) != len(shapes):
             return False
         for part, shape in zip(state, shapes, strict=True):
@@ -85,27 +84,11 @@ class Forms:
                 return False
         return True
 
-    def state_shapes(self, x_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-        """Return the shapes of the states that go with x of this shape, of h and perhaps of c."""
-        found = self._state_shapes.get(x_shape)
-        if found is None:
-            net, layout = self.net, self.layout(x_shape)
-            _, batch = layout.sizes(x_shape)
-            count = net.num_layers * net.num_directions
-            found = layout.state_shapes(count, batch, net.state_sizes)
-            if len(self._state_shapes) >= FORMS_KEPT:
-                self._state_shapes.clear()
-            self._state_shapes[x_shape] = found
-        return found
-
     def layout(self, x_shape: tuple[int, ...]) -> Layout:
         """Return how the axes of x are arranged. Raises ValueError for a wrong rank or number of features."""
         return self.net.layout(np.broadcast_to(np.zeros((), self.net.dtype), x_shape))
 
     def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int]:
         """Return where parameters that fit lie, in the order that backends want."""
-        return self.in_order([*map(_address, parameters)])
-
-    def in_order(self, addresses: Sequence[int]) -> Sequence[int]:
-        """Return addresses of parameters in the order that backends want."""
+        addresses = [*map(_address, parameters)]
         return addresses if self._order is None else [addresses[n] for n in self._order]

@@ -41,6 +41,8 @@ class Forward:
         if traced.modes():
             found = traced.served(module, input, hx)
             return type(module).forward(module, input, hx) if found is NotImplemented else found
+        if (found := self._layer.again(module, input, hx)) is not None:
+            return found
         if _is_tracing() is not None:
             return type(module).forward(module, input, hx)
         return self._run(module, input, hx)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch import nn
+from torch import Tensor, get_num_threads, is_grad_enabled, nn
 
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
+from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forward import Forward
 from rnnfast.integrations.torch.layers import Module, against, names_of, net_of
-from rnnfast.integrations.torch.memo import Layer
+from rnnfast.integrations.torch.memo import Calls, Layer, note, repeated
 from rnnfast.integrations.torch.modules import Extended
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -30,19 +30,34 @@ class FrozenLayer(Layer):
     def __init__(self, net: Net, arrays: dict[str, Array]) -> None:
         super().__init__()
         self._net, self._arrays = net, arrays
-        self._runners: dict[int, Runner] = {}
+        self._runners: dict[int, tuple[Runner, Calls]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._net, self._arrays)
 
-    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
+    def again(self, module: Module, x: Any, hx: Any) -> Any:
+        """Return as that of every layer, where no gradients can be asked for."""
+        found = self._runners.get(get_num_threads())
+        if found is None or is_grad_enabled():
+            return None
+        return repeated(found[1], found[0], x, hx, module.training, ())
+
+    def remember(self, module: Module, x: Tensor, hx: Any, tensors: Sequence[Tensor], call: Call) -> None:
+        """Have `again` make calls like this one."""
+        if not is_grad_enabled():
+            note(self._runners[get_num_threads()][1], x, hx, module.training, tensors, call)
+
+    def read(self, module: Module) -> tuple[Runner, Sequence[Any]]:
         """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients."""
-        threads = torch.get_num_threads()
-        runner = self._runners.get(threads)
-        if runner is None:
-            runner = Runner(self._net, threads, Parameters(self._arrays, self._net))
-            self._runners[threads] = runner
-        return runner, [*module.parameters()] if torch.is_grad_enabled() else (), None
+        threads = get_num_threads()
+        if threads not in self._runners:
+            self._runners[threads] = Runner(self._net, threads, Parameters(self._arrays, self._net)), {}
+        runner, _ = self._runners[threads]
+        if not is_grad_enabled():
+            return runner, ()
+        if module._modules:  # parametrizations, which may learn
+            return runner, [*module.parameters()]
+        return runner, [parameter for parameter in module._parameters.values() if parameter is not None]
 
 
 def freeze(model: ModelT) -> ModelT:

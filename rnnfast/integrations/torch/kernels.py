@@ -9,21 +9,23 @@ import torch
 from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
-from rnnfast.integrations.torch.calls import NOT_RAGGED, Ragged, Results, Runner, Wanted, runner_of
+from rnnfast.integrations.torch.calls import Runner, runner_of
 from rnnfast.integrations.torch.checked import check, check_gradients, net_of, state_shapes
+from rnnfast.integrations.torch.form import Form
+from rnnfast.integrations.torch.memory import reserve_of, tensor_of
+from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Return y, h_n and c_n, (0,) where the cell has no c. Raises ValueError and TypeError as `check`."""
-    return _results(_run(INFERENCE, arguments))
+    return _run(INFERENCE, arguments)[0]
 
 
 def record(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what `forward` gives, and the reserve. Raises as `forward`."""
-    results = _run(RECORDED, arguments)
-    assert results.reserve is not None
-    return *_results(results), results.reserve
+    results, reserve = _run(RECORDED, arguments)
+    return *results, tensor_of(reserve)
 
 
 def backward(
@@ -36,27 +38,26 @@ def backward(
 ) -> list[Tensor]:
     """Return the gradients of x, h0, c0 and all parameters, in so far as these are `needed`. Raises as `forward`."""
     runner, inputs, state = _read(arguments)
-    how, seed, ragged = _kind(RECORDED, runner, inputs)
+    form, seed, ragged = _form(RECORDED, runner, inputs)
     check_gradients(runner.net, inputs.x, dy, dh_n, dc_n)
     need_x, need_h, need_c, need_parameters = needed
     d_state = [None if part is None else part.contiguous() for part in (dh_n, dc_n)][: len(runner.net.states)]
-    wanted = Wanted(need_x, need_h or need_c, need_parameters)
-    dy = None if dy is None else _dense(dy)
-    call = inputs.x, state, inputs.parameters, dy, d_state, how, seed, ragged, wanted
-    dx, d_start, d_parameters = runner.backward(reserve.contiguous(), *call, keep=True)
+    wanted, dy = (need_x, need_h or need_c, need_parameters), None if dy is None else _dense(dy)
+    kept, _owner = reserve_of(reserve.contiguous(), seed, ragged)
+    read = inputs.x, state, inputs.parameters
+    if (misfit := form.misfit(kept, *read)) is not None:
+        raise RuntimeError(misfit)
+    dx, d_start, d_parameters = form.backward(kept, *read, (dy, *d_state), wanted, keep=True)
     made: Any = dx, *d_start
     return [gradient for gradient, need in zip(made, needed, strict=False) if need] + (d_parameters or [])
 
 
-def _run(how: int, arguments: tuple[Any, ...]) -> Results:
+def _run(how: int, arguments: tuple[Any, ...]) -> tuple[tuple[Tensor, Tensor, Tensor], Any]:
+    """Return y, h_n and c_n, and the reserve, None in inference."""
     runner, inputs, state = _read(arguments)
-    how, seed, ragged = _kind(how, runner, inputs)
-    return runner.forward(inputs.x, state, inputs.parameters, how, seed, ragged)
-
-
-def _results(results: Results) -> tuple[Tensor, Tensor, Tensor]:
-    h_n, *rest = results.state
-    return results.y, h_n, rest[0] if rest else h_n.new_empty(0)
+    form, seed, ragged = _form(how, runner, inputs)
+    y, (h_n, *rest), reserve = form.forward(inputs.x, state, inputs.parameters, seed, ragged)
+    return (y, h_n, rest[0] if rest else h_n.new_empty(0)), reserve
 
 
 def _read(arguments: tuple[Any, ...]) -> tuple[Runner, Inputs, list[Tensor]]:
@@ -87,14 +88,15 @@ def _dense(tensor: Tensor) -> Tensor:
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def _kind(how: int, runner: Runner, inputs: Inputs) -> tuple[int, int, Ragged]:
+def _form(how: int, runner: Runner, inputs: Inputs) -> tuple[Form, int, Ragged]:
     """Return how the call runs, its dropout seed, and which of its steps are live."""
     seed = 0
     if inputs.seed is not None:
         how, seed = TRAINING, int(inputs.seed)
+    form = runner.form(how, inputs.x.shape)
     if inputs.lengths is None and inputs.mask is None and inputs.resets is None:
-        return how, seed, NOT_RAGGED
-    return how, seed, runner.ragged(how, inputs.x.shape, inputs.lengths, inputs.mask, inputs.resets)
+        return form, seed, NOT_RAGGED
+    return form, seed, form.ragged(inputs.lengths, inputs.mask, inputs.resets)
 
 
 for name, kernel in {"forward": forward, "infer": forward, "record": record, "backward": backward}.items():

@@ -1,17 +1,34 @@
-"""What is known of one of PyTorch's modules from its last call, so that the next has little to look at."""
+"""What is known of one of PyTorch's modules from its last calls, so that the next has little to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter, is_, itemgetter
+from collections.abc import Callable, Iterable, Sequence
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
-from torch import Tensor, get_num_threads
+from torch import Tensor, get_num_threads, is_grad_enabled
+from torch.autograd import forward_ad
 
+from rnnfast.calls.prepared import FORMS_KEPT, TRAINING
+from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner, runner_of
-from rnnfast.integrations.torch.layers import Module, against, attributes_of, net_of, parameters_of
+from rnnfast.integrations.torch.forms import PLAIN
+from rnnfast.integrations.torch.function import recurrence
+from rnnfast.integrations.torch.layers import Module, against, attributes_of, names_of, net_of, parameters_of
+from rnnfast.integrations.torch.memory import sameness
 
-_address, _is_dense, _bytes = Tensor.data_ptr, Tensor.is_contiguous, attrgetter("nbytes")
+
+class Seen(NamedTuple):
+    """A call that was made, for the next on tensors that are the same but for their numbers."""
+
+    tensors: int
+    """How many there are beside x."""
+    same: Callable[..., bool]
+    call: Call
+
+
+Calls = dict[tuple[Any, ...], Seen]
+"""By the shape of x and what else a call may differ in while its tensors are the same."""
 
 
 class Memo(NamedTuple):
@@ -22,21 +39,17 @@ class Memo(NamedTuple):
     options: Any = None
     threads: int = 0
     runner: Runner | None = None
-    known: Sequence[Any] = ()
-    """Parameters that fit, where they are all that the module has and in that order."""
-    addresses: Sequence[int] = ()
-    sizes: Sequence[int] = ()
-    """In bytes."""
-    ordered: Sequence[int] = ()
-    """The addresses as backends want them."""
+    names: Sequence[str] = ()
+    """Of its parameters."""
+    calls: Calls = {}
 
 
 class Layer:
-    """What is known of one module, learnt again where its options, parameters or number of threads are others.
+    """What is known of one module, learnt again where its options or number of threads are others.
 
     >>> import torch
     >>> gru = torch.nn.GRU(3, 4)
-    >>> runner, parameters, _ = Layer().read(gru)
+    >>> runner, parameters = Layer().read(gru)
     >>> runner.net.cell, runner.fits(parameters)
     ('gru', True)
     """
@@ -50,47 +63,71 @@ class Layer:
         """A copy has all to learn."""
         return type(self), ()
 
-    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int] | None]:
-        """Return what runs the module's calls, its parameters of now, without gaps, and their addresses.
-
-        None in place of the first: nothing here runs them.
-        """
-        attributes, options, threads, runner, known, addresses, sizes, ordered = self._memo
+    def again(self, module: Module, x: Any, hx: Any) -> Any:
+        """Return what the module's class would, where a call like this one was made before; else None."""
+        attributes, options, threads, runner, names, calls = self._memo
         values = module.__dict__
-        if attributes(values) == options and threads == get_num_threads():
-            parameters = [*values["_parameters"].values()]
-            # The very same objects; even so, assigning to their `data` can have changed all that there is to them.
-            if (
-                len(parameters) == len(known)
-                and all(map(is_, parameters, known))
-                and [*map(_address, parameters)] == addresses
-                and all(map(_is_dense, parameters))
-                and [*map(_bytes, parameters)] == sizes
-            ):
-                return runner, parameters, ordered
-            if runner is not None:
-                parameters = parameters_of(module)
-                if runner.fits(parameters):
-                    return self._known(module, parameters)
+        named = values["_parameters"]
+        if attributes(values) == options and threads == get_num_threads() and [*named] == names:
+            return repeated(calls, runner, x, hx, values["training"], named.values())
+        return None
+
+    def remember(self, module: Module, x: Tensor, hx: Any, tensors: Sequence[Tensor], call: Call) -> None:
+        """Have `again` make calls like this one if its tensors, x first, are the module's and its caller's own."""
+        memo, own = self._memo, [*module._parameters.values()]
+        if [*module._parameters] == memo.names and all(map(is_, own, tensors[len(tensors) - len(own) :])):
+            note(memo.calls, x, hx, module.training, tensors, call)
+
+    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any]]:
+        """Return what runs the module's calls, None if nothing here does, and its parameters of now, without gaps."""
+        attributes, options, threads, runner, *_ = self._memo
+        if runner is not None and attributes(module.__dict__) == options and threads == get_num_threads():
+            parameters = parameters_of(module)
+            if runner.fits(parameters):
+                return runner, parameters
         return self._learnt(module)
 
-    def _known(self, module: Module, parameters: list[Any]) -> tuple[Runner, Sequence[Any], Sequence[int]]:
-        """Return as `read`, and remember parameters that fit if they are all that the module has."""
-        runner: Any = self._memo.runner
-        addresses, own = [*map(_address, parameters)], [*module._parameters.values()]
-        ordered = runner.in_order(addresses)
-        if len(own) == len(parameters) and all(map(is_, own, parameters)):
-            sizes = [*map(_bytes, parameters)]
-            self._memo = self._memo._replace(known=own, addresses=addresses, sizes=sizes, ordered=ordered)
-        return runner, parameters, ordered
-
-    def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any], Sequence[int]]:
+    def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any]]:
         """Return as `read` what a module is that changed."""
         threads, runner, attributes = get_num_threads(), None, itemgetter(*attributes_of(module))
         if against(module) is None:
             runner = runner_of(net_of(module, parameters_of(module)[0].dtype), threads)
-        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner)
+        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner, [*names_of(module)], {})
         if runner is None:
-            return None, (), ()
+            return None, ()
         parameters = [parameter.contiguous() for parameter in parameters_of(module)]
-        return self._known(module, parameters) if runner.fits(parameters) else (None, (), ())
+        return (runner, parameters) if runner.fits(parameters) else (None, ())
+
+
+def repeated(calls: Calls, runner: Any, x: Any, hx: Any, training: bool, parameters: Iterable[Tensor]) -> Any:
+    """Return what a module's class would, where these calls have one that is the same; else None."""
+    if type(x) not in PLAIN or forward_ad._current_level >= 0:
+        return None
+    seen = calls.get((x.shape, x.requires_grad, hx is None, is_grad_enabled(), training))
+    if seen is None:
+        return None
+    count, same, call = seen
+    if hx is None:
+        tensors = (*parameters,)
+    elif not runner.two_states:
+        tensors = hx, *parameters
+    elif type(hx) is tuple or type(hx) is list:
+        tensors = *hx, *parameters
+    else:
+        return None
+    if len(tensors) != count or not same(x, *tensors):
+        return None
+    if call.form.how == TRAINING:
+        call = call.renewed()
+    if call.recorded:
+        return runner.as_given(recurrence(call, x, *tensors))
+    y, final, _ = call.run(x, tensors)
+    return runner.as_given((y, *final))
+
+
+def note(calls: Calls, x: Tensor, hx: Any, training: bool, tensors: Sequence[Tensor], call: Call) -> None:
+    """Keep a call on these tensors, x first, for `repeated`."""
+    if len(calls) >= FORMS_KEPT:
+        calls.clear()
+    key = tuple(x.shape), x.requires_grad, hx is None, is_grad_enabled(), training
+    calls[key] = Seen(len(tensors) - 1, sameness(tensors), call)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnfast.integrations.torch import derivative, fake, kernels  # noqa: F401  (what the operators are)
-from rnnfast.integrations.torch.function import drawn_seed
+from rnnfast.integrations.torch.call import drawn_seed
 from rnnfast.integrations.torch.schemas import Options
 
 

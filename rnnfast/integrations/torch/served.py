@@ -10,15 +10,23 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
+from rnnfast.integrations.torch.call import NO_TRANSFORMS, Call, dense, plain
 from rnnfast.integrations.torch.calls import Runner
+from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.forms import PLAIN
-from rnnfast.integrations.torch.function import NO_TRANSFORMS, dense, recur
+from rnnfast.integrations.torch.function import recurrence
 from rnnfast.integrations.torch.layers import Module
 from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.packed import Packing
+from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged
 
 _transforms_are_active = torch._C._are_functorch_transforms_active
 _unpacked: Any = forward_ad.unpack_dual
+FROZEN = (
+    "rnnfast.integrations.torch.freeze made this layer one for inference, without gradients and dropout: call it under "
+    "torch.inference_mode() and after model.eval(), or undo it by restore(model)"
+)
 _HALVES = torch.bfloat16, torch.float16
 
 
@@ -35,7 +43,10 @@ def served(
     `ragged`: lengths, mask and resets, None where there is none of them; `cut`: memory and truncate where steps are
     cut. Raises RuntimeError under torch.func's transforms and in forward-mode differentiation.
     """
-    runner, parameters, addresses = layer.read(module)
+    alone = ragged is None and cut is None
+    if alone and (found := layer.again(module, input, hx)) is not None:
+        return found
+    runner, parameters = layer.read(module)
     if runner is None:
         return NotImplemented
     x, packing = input, None
@@ -52,12 +63,33 @@ def served(
         raise RuntimeError(NO_TRANSFORMS)
     if x.stride(-1) != 1 or x.is_neg():
         x = dense(x)
-    drops_out = runner.drops_out and module.training
-    results = recur(runner, x, state, parameters, addresses, drops_out, ragged, packing, cut)
-    after = results[1:] if runner.engine.two_states else results[1]
-    if runner.net.one_step:
-        return after
-    return (results[0] if packing is None else packing.sequence(results[0])), after
+    tensors = *state, *parameters
+    recorded = torch.is_grad_enabled() and (x.requires_grad or any(tensor.requires_grad for tensor in tensors))
+    how = TRAINING if runner.drops_out and module.training else RECORDED if recorded else INFERENCE
+    if how != INFERENCE and runner.is_frozen:
+        raise RuntimeError(FROZEN)
+    call = _call(runner, how, recorded, x, len(state), ragged, packing, cut)
+    if recorded:
+        y, *final = recurrence(call, x, *tensors)
+    else:
+        y, final, _ = call.run(x if packing is None else packing.laid_out(plain(x)), tensors)
+    if alone and packing is None and x is input:
+        layer.remember(module, x, hx, (x, *tensors), call)
+    return runner.as_given((y if packing is None else packing.sequence(y), *final))
+
+
+def _call(
+    runner: Runner, how: int, recorded: bool, x: Tensor, states: int, ragged: Any, packing: Packing | None, cut: Any
+) -> Call:
+    """Return how tensors that were looked at are run."""
+    shape = x.shape if packing is None else torch.Size((packing.steps, packing.batch, x.shape[-1]))
+    form = runner.form(how, shape)
+    given = NOT_RAGGED if ragged is None else form.ragged(*ragged)
+    if packing is not None:
+        given = Ragged(packing.lengths, None, None)
+    if recorded and cut is not None:
+        return Call(CutCall(runner, how, cut, ragged if packing is None else given), True, states, given, packing)
+    return Call(form, recorded, states, given, packing)
 
 
 def _second_look(runner: Runner, x: Any) -> tuple[Runner, Packing | None, Any]:
@@ -93,13 +125,14 @@ def _packing(runner: Runner, packed: PackedSequence) -> Packing | None:
 
 def _state(runner: Runner, hx: Any, shape: tuple[int, ...]) -> Sequence[Tensor] | None:
     """Return the states of a caller, dense, for x of this shape; None where they are none for this net."""
-    if not runner.engine.two_states:
+    if not runner.two_states:
         hx = (hx,)
     elif type(hx) is not tuple and type(hx) is not list:
         return None
-    if not runner.takes_state(hx, shape):
+    shapes = runner.form(INFERENCE, torch.Size(shape)).prepared.state_shapes
+    if not runner.takes_state(hx, shapes):
         hx = [_cast(runner, part) for part in hx]
-        if not runner.takes_state(hx, shape):
+        if not runner.takes_state(hx, shapes):
             return None
     return [*map(dense, hx)]
 

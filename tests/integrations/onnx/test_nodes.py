@@ -173,6 +173,18 @@ def test_refused_by_name_and_node(kind: str, more: dict[str, Any], said: str, rn
         ours.prepare(graph)
 
 
+@pytest.mark.parametrize(("kind", "most"), [("LSTM", 3), ("GRU", 2), ("RNN", 2)])
+def test_no_more_outputs_than_there_are(kind: str, most: int, rng: np.random.Generator) -> None:
+    given = [np.ones((T, B, INPUTS), np.float32), *weights(rng, kind, INPUTS, H, 1).values()]
+    names = ["Y", "Y_h", "Y_c", "more"]
+    for used in (names[:most], ["", *names[1:most]], names[:1]):
+        made = node(kind, ["X", "W", "R", "B"], used, hidden_size=H)
+        assert len(ours.run_node(made, given)) == len([*filter(None, used)])
+    made = node(kind, ["X", "W", "R", "B"], names[: most + 1], hidden_size=H)
+    with pytest.raises(ValueError, match=rf"node Y \({kind}\): has {most + 1} outputs, expected {most} at the most"):
+        ours.run_node(made, given)
+
+
 @pytest.mark.parametrize(("kind", "directions"), list(itertools.product(("LSTM", "GRU"), (1, 2))))
 def test_activations_that_say_what_is_so_anyway(kind: str, directions: int, rng: np.random.Generator) -> None:
     names = ["Sigmoid", "Tanh", "Tanh"][: 2 + (kind == "LSTM")] * directions

@@ -15,7 +15,7 @@ from torch_layers import SEQUENCES, assert_close, assert_same_call, flat, gradie
 
 import rnnfast  # noqa: E402
 import rnnfast.integrations.torch as rft  # noqa: E402
-from rnnfast.integrations.torch.function import drawn_seed  # noqa: E402
+from rnnfast.integrations.torch.call import drawn_seed  # noqa: E402
 
 OURS = {"lstm": rft.LSTM, "gru": rft.GRU, "rnn": rft.RNN}
 OWN = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn": rnnfast.RNN}

@@ -81,7 +81,7 @@ def test_the_size_of_a_reserve_is_foreseen(cell: str, dtype: torch.dtype) -> Non
         )
         net = net_of(options, 5, dtype)
         for steps, batch in ((1, 1), (7, 3)):
-            said = runner_of(net, 1).reserve_bytes(RECORDED, (steps, batch, 5))
+            said = runner_of(net, 1).form(RECORDED, (steps, batch, 5)).reserve_bytes
             assert fake.reserve_of(net, steps, batch) == said, (hidden, masked_output, layers)
 
 

@@ -1,0 +1,28 @@
+"""What calls on tensors are told and what they give."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from rnnfast.problem import Array
+
+
+class Ragged(NamedTuple):
+    """What says which steps are live and where states are cut, as backends take it; None: nothing."""
+
+    lengths: Array | None
+    """(B,) int64."""
+    mask: Array | None
+    """(T, B) uint8, C-contiguous, as `resets`."""
+    resets: Array | None
+
+
+NOT_RAGGED = Ragged(None, None, None)
+Results = tuple[Tensor, list[Tensor], Any]
+"""y, the final states, [h] or [h, c], and what backward needs, None where nothing was recorded."""
+Wanted = tuple[bool, bool, bool]
+"""Whether a backward makes gradients of x, of the state and of the parameters."""
+Made = tuple[Tensor | None, list[Tensor], list[Tensor] | None]
+"""Gradients of x, of the state and of the parameters; None, [] and None where not wanted."""
