@@ -26,10 +26,12 @@
 #define STRIP_FEW_SUMS (VEC_REGISTERS == 32 ? 4 : 8)
 #define STRIP_FEW (STRIP_FEW_SUMS / CELL_GATES > 1 ? STRIP_FEW_SUMS / CELL_GATES : 1)
 
-/* Panels of a strip of narrow weights: registers are left to widen with, and code is small. */
-#define STRIP_NARROW_SUMS (VEC_LANES == 1 ? 1 : VEC_REGISTERS == 32 ? 6 : 8)
+/* Panels of a strip of narrow weights: so many that what they share, numbers of x and of h, is ready for little beside the
+ * products, and that registers are left to widen with. */
+#define STRIP_NARROW_SUMS (VEC_LANES == 1 ? 1 : VEC_REGISTERS == 32 ? 16 : 8)
 #define STRIP_NARROW                                                                                                   \
-  (STRIP_NARROW_SUMS / CELL_GATES > 4 ? 4 : STRIP_NARROW_SUMS / CELL_GATES > 1 ? STRIP_NARROW_SUMS / CELL_GATES : 1)
+  (STRIP_NARROW_SUMS / CELL_GATES > 8 ? 8 : STRIP_NARROW_SUMS / CELL_GATES > 1 ? STRIP_NARROW_SUMS / CELL_GATES : 1)
+#define STRIP_LARGEST (STRIP_NARROW > STRIP_MOST ? STRIP_NARROW : STRIP_MOST)
 
 /* What stands before the weights: how panels are dealt to strips, evenly, and how rows of x and h are cut into parts. */
 struct step_plan {

@@ -35,7 +35,7 @@ INLINE const real *strip_multiply(const int type, const int V, const int G, cons
   const real *scale = w;
   if (type == RF_WEIGHT_I8) w += V * G * VEC_LANES;
   for (int64_t k = 0, end; k < width;) {
-    vec acc[STRIP_MOST * CELL_GATES];
+    vec acc[STRIP_LARGEST * CELL_GATES];
     UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_set1(0);
     for (end = k + part < width ? k + part : width; k < end; k += group, w += V * G * VEC_LANES) {
       lines_multiply(type, V * G, V * G, row + k, end - k, w, 0, acc);
@@ -53,8 +53,8 @@ INLINE const real *strip_multiply(const int type, const int V, const int G, cons
 INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *y, real *h, real *c, real *scratch,
                        int64_t unit, vec *sums) {
   real *next_h = step_in_place(s->packed) ? h : scratch;
-  struct past past[STRIP_MOST];
-  struct next next[STRIP_MOST];
+  struct past past[STRIP_LARGEST];
+  struct next next[STRIP_LARGEST];
   UNROLL for (int v = 0; v < V; v++) {
     past[v].h = past[v].h_dropped = v_load(h + unit + v * VEC_LANES);
     if (CELL_STATES > 1) past[v].c = v_load(c + unit + v * VEC_LANES);
@@ -86,7 +86,7 @@ INLINE void strip_run(const int phase, const int type, const int V, STEP_ROW, in
   const real *w = (const real *)s->packed + plan->before[phase] + plan->width[phase] * unit;
   const real *operand = phase == 0 ? h : scratch_operand(s, scratch);
   real *kept = scratch_gates(s, scratch) + unit * CELL_SLOTS;
-  vec sums[STRIP_MOST * CELL_SLOTS];
+  vec sums[STRIP_LARGEST * CELL_SLOTS];
   UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : kept) + n * VEC_LANES);
   if (phase == 0) {
     w += V * CELL_SLOTS * VEC_LANES;

@@ -19,7 +19,7 @@ typedef void tile_function(const void *job, const struct tile *at);
 #define TILE_USED(R, V, G, type)                                                                                       \
   ((type) == RF_WEIGHT_WHOLE                                                                                           \
        ? (R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G))          \
-       : (R) <= NARROW_ROWS(G) && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
+       : (R) <= NARROW_ROWS(G, type) && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
 #define TILE_FUNCTION(name, G, type, R, V)                                                                             \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
     if (TILE_USED(R, V, G, type)) {                                                                                    \
@@ -51,9 +51,10 @@ struct tile_family {
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
 
-/* Lines of narrow types are widened in the registers of a tile for that many rows at most: for more, panels are widened
- * before. A tile has so many panels that registers are left to widen with. */
-#define NARROW_ROWS(G) (VEC_LANES == 1 ? 0 : TILE_ROWS(G) < 4 ? TILE_ROWS(G) : 4)
+/* Lines of narrow types are widened in the registers of a tile for that many rows at most, of whole numbers fewer where
+ * registers are: for more, panels are widened before. A tile has so many panels that registers are left to widen with. */
+#define NARROW_ROWS_MOST(type) (VEC_LANES == 1 ? 0 : VEC_REGISTERS < 32 && (type) == RF_WEIGHT_I8 ? 2 : 4)
+#define NARROW_ROWS(G, type) (TILE_ROWS(G) < NARROW_ROWS_MOST(type) ? TILE_ROWS(G) : NARROW_ROWS_MOST(type))
 #define NARROW_FITS(R, V, G) ((R) * (V) * (G) <= (VEC_REGISTERS == 32 ? 16 : 8))
 #define NARROW_PANELS(R, G) (NARROW_FITS(R, 8, G) ? 8 : NARROW_FITS(R, 4, G) ? 4 : NARROW_FITS(R, 2, G) ? 2 : 1)
 
@@ -91,7 +92,7 @@ struct deal {
 
 INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G, const int type) {
   const int most = TILE_ROWS(G);
-  if (type != RF_WEIGHT_WHOLE) return (struct deal){1, count, 0, first, end, NARROW_PANELS(count, G)};
+  if (type != RF_WEIGHT_WHOLE) return (struct deal){count > 0, count, 0, first, end, NARROW_PANELS(count, G)};
   const int64_t tiles = (count + most - 1) / most, some = tiles > 0 ? tiles : 1;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(count, G);
   return (struct deal){tiles, count / some, count % some, first, end, wide};

@@ -48,7 +48,7 @@ INLINE void narrow_run(const struct tile_family *const *by_type, const struct ro
                        int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
   const struct narrow narrow = {b->packed, a->segments, a->size, by_type[RF_WEIGHT_WHOLE]->gates};
   const struct tile_family *family = by_type[b->type];
-  if (b->type != RF_WEIGHT_WHOLE && (!family || a->count > NARROW_ROWS(narrow.gates))) {
+  if (b->type != RF_WEIGHT_WHOLE && (!family || a->count > NARROW_ROWS(narrow.gates, b->type))) {
     b->pack = b->type == RF_WEIGHT_BF16 ? widen_bf16 : widen_i8;
     b->source = &narrow;
     family = by_type[RF_WEIGHT_WHOLE];

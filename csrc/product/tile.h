@@ -7,6 +7,7 @@
 #include RF_VEC_H
 #include "product/blocks.h"
 #include "product/operands.h"
+#include "product/summation.h"
 #include "system/compiler.h"
 #include "vec/weights.h"
 
@@ -57,12 +58,12 @@ INLINE void tile_step(const int type, const int j, const int R, const int V, con
   if (N <= R) {
     UNROLL for (int n = 0; n < N; n++) kept[n] = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
     UNROLL for (int r = 0; r < R; r++) {
-      vec left = weight_left(type, row[r][k]);
+      vec left = v_set1(row[r][k]);
       if (N > 1) v_keep(&left);
       UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
     }
   } else {
-    UNROLL for (int r = 0; r < R; r++) kept[r] = weight_left(type, row[r][k]);
+    UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
       vec right = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
       if (R > 1) v_keep(&right);
@@ -70,6 +71,9 @@ INLINE void tile_step(const int type, const int j, const int R, const int V, con
     }
   }
 }
+
+/* Lines that are widened beside one another, so that multiply-adds of one need not wait for those before. */
+#define LINES_AT_ONCE (VEC_REGISTERS == 32 ? 4 : 1)
 
 /* acc[n] += row[k] * b[n] for the numbers of a line for each of N vectors, G of which follow one another in a panel: line
  * after line, such that each is loaded once and stays in a register no longer than it must. Of a row's last line, which is
@@ -83,9 +87,24 @@ INLINE void lines_multiply(const int type, const int N, const int G, const real 
   } else {
     UNROLL for (int j = 0; j < group; j++) a[j] = j < left ? weight_left(type, row[j]) : v_set1(0);
   }
-  UNROLL for (int n = 0; n < N; n++) {
-    const real *line = b + n / G * panel_size + n % G * VEC_LANES;
-    UNROLL for (int j = 0; j < group; j++) acc[n] = v_fma(a[j], weight_load(type, line, j), acc[n]);
+  UNROLL for (int n = 0; n < N; n += LINES_AT_ONCE) {
+    UNROLL for (int j = 0; j < group; j++) {
+      UNROLL for (int m = n; m < n + LINES_AT_ONCE; m++) {
+        if (m < N) acc[m] = v_fma(a[j], weight_load(type, b + m / G * panel_size + m % G * VEC_LANES, j), acc[m]);
+      }
+    }
+  }
+}
+
+/* Points rows to copies of their numbers [from, to), as weights of `type` are multiplied by them, made once for all vectors
+ * of a tile. */
+INLINE void rows_left(const int type, const int R, int64_t from, int64_t to, const real **row,
+                      real (*copy)[SUM_PART_MOST]) {
+  UNROLL for (int r = 0; r < R; r++) {
+    for (int64_t i = from; i < to; i += VEC_LANES) {
+      v_store(copy[r] + (i - from), v_mul(v_load_n(row[r] + i, to - i), weight_left(type, 1)));
+    }
+    row[r] = copy[r];
   }
 }
 
@@ -110,6 +129,10 @@ INLINE void tile_multiply(const int type, const int R, const int V, const int G,
       UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
+        real copy[TILE_ROWS_MOST][SUM_PART_MOST];
+        const int copies = type == RF_WEIGHT_I8 && R > 1;
+        const int64_t zero = copies ? from : 0; /* where row[r] begins */
+        if (copies) rows_left(type, R, from, to, row, copy);
         for (int64_t i = from; i < to; i += group, b += G * VEC_LANES) {
           if (type != RF_WEIGHT_WHOLE && R == 1) {
             lines_multiply(type, V * G, G, row[0] + i, to - i, b, panel_size, acc);
@@ -117,7 +140,7 @@ INLINE void tile_multiply(const int type, const int R, const int V, const int G,
           }
           UNROLL for (int j = 0; j < group; j++) {
             if (j > 0 && i + j >= to) break;
-            tile_step(type, j, R, V, G, acc, row, (i + j) * a_step, b, panel_size);
+            tile_step(type, j, R, V, G, acc, row, (i + j - zero) * a_step, b, panel_size);
           }
         }
       }

@@ -98,6 +98,21 @@ def test_both_directions_of_several_layers(kind: str, weights: str) -> None:
 
 @EVERY_KIND
 @TYPES
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_steps_without_a_live_row(kind: str, weights: str, variant: str) -> None:
+    frozen, x = net(kind, backend=variant).freeze(weights=weights), normal(6, 3, I)
+    mask = np.ones((6, 3), bool)
+    mask[[0, 3, 5]] = False
+    expected, last = frozen(x[mask[:, 0]])
+    found, final = frozen(x, mask=mask)
+    np.testing.assert_array_equal(found[mask[:, 0]], expected)
+    assert not found[~mask].any()
+    for got, state in zip(parts(final), parts(last), strict=True):
+        np.testing.assert_array_equal(got, state)
+
+
+@EVERY_KIND
+@TYPES
 @pytest.mark.parametrize("sizes", [(3, 5), (1, 16), (40, 40), (17, 130), (300, 64)])
 def test_bits_are_the_same_however_a_sequence_is_cut(kind: str, weights: str, sizes: tuple[int, int]) -> None:
     if kind == "projected" and sizes[1] < 20:

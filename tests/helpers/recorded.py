@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from handles import Rows, handle
-from support import OUTPUTS, PARAMETERS, Spec, make_problem, run
+from support import GRADIENTS, OUTPUTS, PARAMETERS, Results, Spec, make_problem, outputs_of, run
 
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.common import whole
 from rnnfast.problem import CELLS, Array, Problem
 
 LINE = 64
-HEADER = "<64s32s10qQq3d"
+HEADER = "<64s32s11qQq3d"
 INPUTS = ("x", "h0", "c0", "dy", "dh_n", "dc_n", "lengths", "mask", "resets")
 FUNCTIONS = ("exp", "tanh", "logistic")
 RAGGED: dict[str, Any] = {"lengths": True, "mask": True, "resets": True}
@@ -38,6 +39,9 @@ LARGE: dict[str, dict[str, Any]] = {
     "units shared out": {"steps": 3, "batch": 6, "input_size": 130, "hidden_size": 265, **RAGGED},
     "long rows": {"steps": 2, "batch": 2, "input_size": 300, "hidden_size": 137},
 }
+NARROW = ("plain", "one row, layers", "all options", "units shared out", "long rows")
+"""Nets whose weights are kept in each of these types, too, by what rnnfast.h calls it."""
+WEIGHT_TYPES: dict[Any, int] = {"bfloat16": 2, "int8": 3}
 HEAD = 21
 """Outputs of the linear layer above a net."""
 ENDS = {"infinite": np.inf, "not a number": np.nan, "subnormal": 1e-39, "tiny": 1e-37}
@@ -69,13 +73,23 @@ def _head(problem: Problem, isa: str) -> list[Array | None]:
     return [weight, bias, Rows(made, problem.batch, problem.dtype, problem.steps).forward(problem.x, **ragged)]
 
 
+def _inference(problem: Problem, isa: str) -> Results:
+    """Results of weights of a narrow type, which no gradients go with."""
+    problem = replace(problem, variant=isa, record=False, frozen=True, cache={}, dx=None, dh0=None, dc0=None)
+    for name in GRADIENTS:
+        setattr(problem, name, None)
+    whole.forward(c, problem)
+    return outputs_of(problem)
+
+
 def net(name: str, problem: Problem, isa: str) -> bytes:
     """A problem and its results, all but norms: what an instruction set of the C library makes of it."""
-    results = run(c, replace(problem, variant=isa))
+    results = _inference(problem, isa) if problem.weights else run(c, replace(problem, variant=isa))
     p, count = problem, problem.num_layers * problem.num_directions
     sizes = (p.num_layers, p.num_directions, p.steps, p.batch, p.input_size, p.hidden_size, p.state_size)
+    kinds = (p.dtype == "float64", WEIGHT_TYPES.get(p.weights, p.dtype == "float64"))
     dropout = (p.dropout_seed, p.first_row, p.dropout, p.input_dropout, p.recurrent_dropout)
-    head = _header(name, p.cell, -1, p.dtype == "float64", *sizes, p.masked_output == "hold", *dropout)
+    head = _header(name, p.cell, -1, *kinds, *sizes, p.masked_output == "hold", *dropout)
     tables = [getattr(p, table) or [None] * count for table in PARAMETERS]
     weight, bias, head_y = _head(problem, isa)
     arrays = [a for table in tables for a in table] + [getattr(p, name) for name in INPUTS] + [weight, bias]
@@ -97,7 +111,7 @@ def functions(dtype: str, isa: str) -> Iterator[bytes]:
     """Each element-wise function of numbers of all sizes."""
     for n, name in enumerate(FUNCTIONS):
         x = _drawn(np.dtype(dtype), n)
-        head = _header(f"{name}, {dtype}", name, n, dtype == "float64", *[0] * 13)
+        head = _header(f"{name}, {dtype}", name, n, dtype == "float64", *[0] * 14)
         yield head + _array(x) + _array(c.elementwise(name, x, isa))
 
 
@@ -111,6 +125,10 @@ def problems(cell: str, dtype: str, nets: dict[str, dict[str, Any]]) -> Iterator
     for row, end in enumerate(ENDS.values()):
         problem.x[:, row] = end * small if np.isfinite(end) else end
     yield f"{cell}, {dtype}, no ordinary numbers", problem
+    for weights in WEIGHT_TYPES if dtype == "float32" else ():
+        for name in (name for name in NARROW if name in nets):
+            narrow = make_problem(Spec(cell, **nets[name]), dtype)
+            yield f"{cell}, {weights}, {name}", replace(narrow, weights=weights)
 
 
 def write(path: Path, isa: str, nets: dict[str, dict[str, Any]], cells: Any = tuple(CELLS)) -> None:

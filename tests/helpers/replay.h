@@ -12,7 +12,7 @@
 struct header {
   char name[64], cell[32]; /* of a cell, or of an element-wise function */
   int64_t function; /* -1: a net */
-  int64_t dtype, layers, directions, steps, batch, inputs, hidden, state, hold;
+  int64_t dtype, weights, layers, directions, steps, batch, inputs, hidden, state, hold;
   uint64_t dropout_seed;
   int64_t first_row;
   double dropout, input_dropout, recurrent_dropout;
