@@ -64,7 +64,7 @@ def python(code: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("-fsanitize=thread", "-g")], ids=["plain", "thread sanitizer"])
 def test_the_pool_by_itself(options: tuple[str, ...], tmp_path: Path) -> None:
-    names = ("barrier", "cgroup", "gate", "processors", "restraint", "spawn", "threads")
+    names = ("barrier", "cgroup", "forks", "gate", "processors", "restraint", "spawn", "threads")
     sources = [CLONE / "csrc" / "system" / f"{name}.c" for name in names]
     flags = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{CLONE / 'csrc'}")
     run(tool("cc"), *flags, *options, HELPERS / "pool.c", *sources, "-o", tmp_path / "pool")
