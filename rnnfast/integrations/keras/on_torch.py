@@ -25,14 +25,23 @@ Results = tuple[Tensor, Tensor, list[Tensor]]
 class Run:
     """Calls of one layer. Gradients flow to x, the states and Keras's weights.
 
-    >>> x = torch.ones(2, 5, 3)
-    >>> Run().takes(x, [torch.zeros(2, 4)], None), Run().takes(x.half(), [torch.zeros(2, 4)], None)
+    >>> import keras
+    >>> x, cell = torch.ones(2, 5, 3), keras.layers.GRUCell(4)
+    >>> cell.build((2, 3))
+    >>> Run().takes(cell, x, [torch.zeros(2, 4)], None), Run().takes(cell, x.half(), [torch.zeros(2, 4)], None)
     (True, False)
     """
 
-    def takes(self, x: Any, states: Sequence[Any], mask: Any) -> bool:
-        """Whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T)."""
-        if not all(isinstance(part, Tensor) and part.is_cpu and part.dtype == x.dtype for part in (x, *states)):
+    def takes(self, cell: Any, x: Any, states: Sequence[Any], mask: Any) -> bool:
+        """Whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T).
+
+        Weights, too: methods of PyTorch's modules, which Keras's layers are, change them behind Keras's back.
+        """
+        variables = _variables(cell)
+        tensors = x, *states, *[variable.value for variable in variables]
+        if not all(isinstance(part, Tensor) and part.is_cpu and part.dtype == x.dtype for part in tensors):
+            return False
+        if any(variable.value.shape != variable.shape for variable in variables):
             return False
         if mask is not None and not (isinstance(mask, Tensor) and mask.is_cpu and mask.shape == x.shape[:2]):
             return False
@@ -42,12 +51,16 @@ class Run:
         """Run all steps of x (B, T, I); `backwards`: the last first, outputs in the order in which they are made."""
         if backwards:
             x, mask = x.flip(1), None if mask is None else mask.flip(1)
-        weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if net.bias else ())]
-        parameters = _parameters(net.cell, [variable.value for variable in weights])
+        parameters = _parameters(net.cell, [variable.value for variable in _variables(cell)])
         flags = None if mask is None else mask.to(torch.bool)
         state = [part.unsqueeze(0) for part in states]
         y, *final = _call(net, x, state, parameters, flags)
         return y[:, -1], y, [part.squeeze(0) for part in final]
+
+
+def _variables(cell: Any) -> list[Any]:
+    """Return Keras's kernel, recurrent kernel and, if there is one, bias."""
+    return [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else ())]
 
 
 def _call(

@@ -99,3 +99,21 @@ def test_compiled_by_torch() -> None:
     with nothing_by_keras():
         compiled(x).sum().backward()
     torch.testing.assert_close(compiled(x).detach(), expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("change", ["double", "half"])
+def test_weights_of_another_dtype_are_kerass(kind: str, change: str) -> None:
+    """Keras's layers are PyTorch's modules, whose methods change weights unseen by Keras, which casts them."""
+    layer, x = built(LAYERS[kind](6, return_sequences=True), 3, 9, 4), torch.randn(3, 9, 4)
+    getattr(layer, change)()
+    expected = layer(x)
+    assert torch.equal(accelerate(layer)(x), expected)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_weights_of_another_shape_are_refused_by_keras(kind: str) -> None:
+    layer, x = accelerate(built(LAYERS[kind](6), 3, 9, 4)), torch.randn(3, 9, 4)
+    layer.cell.recurrent_kernel.value.data = torch.ones(2, 2)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        layer(x)
