@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.integrations.content import SMALL, SWOLLEN
 from rnnfast.integrations.json_values import shown
-from rnnfast.integrations.keras.archive import SMALL, SWOLLEN
 from rnnfast.problem import Array
 
 MOST_AXES, MOST_BYTES = 2, 8
