@@ -15,6 +15,8 @@ from rnnfast.problem import Array
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How files of PyTorch before 1.6 begin; later ones are archives."""
 
+OBJECTS = "Weights only load failed"
+"""How torch.load begins to say that a file holds more than tensors; it goes on with ways to run that code."""
 MOST_DEEP = 32
 """Dicts within dicts that are looked into."""
 
@@ -38,6 +40,8 @@ def arrays_of(path: str) -> dict[str, Array]:
         raise
     except Exception as error:  # a damaged pickle may raise any
         said = str(error).strip().partition("\n")[0] or type(error).__name__
+        if said.startswith(OBJECTS):
+            said = "it holds a whole model or other objects that only code makes, save model.state_dict()"
         raise ValueError(f"no file of tensors alone that torch.load reads: {said}") from error
     if not isinstance(saved, Mapping):
         raise ValueError(f"holds a {type(saved).__name__}, expected a state dict: save model.state_dict()")

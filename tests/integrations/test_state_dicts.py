@@ -89,7 +89,9 @@ def test_other_numbers_are_converted_where_asked(dtype: str, kind: str, tmp_path
 def test_objects_that_code_makes_are_never_read(tmp_path: Path) -> None:
     torch, theirs = module()
     torch.save(torch.nn.Linear(2, 3), tmp_path / "module.pt")
-    with pytest.raises(ValueError, match=rf"^{tmp_path / 'module.pt'}: no file of tensors alone"):
+    with pytest.raises(
+        ValueError, match=rf"^{tmp_path / 'module.pt'}: no file of tensors alone .*save model.state_dict"
+    ):
         rnnfast.load_model(tmp_path / "module.pt")
     torch.save(torch.ones(2), tmp_path / "tensor.pt")
     with pytest.raises(ValueError, match="holds a Tensor, expected a state dict"):
