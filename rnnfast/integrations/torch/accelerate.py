@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from rnnfast.backends.c import backend as c
+from rnnfast.integrations.torch.building import route
 from rnnfast.integrations.torch.forward import Forward, refuse_script
 from rnnfast.integrations.torch.layers import KINDS, against, kind_of
 from rnnfast.integrations.torch.memo import Layer
@@ -86,8 +87,22 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
                 _restore(module)
 
 
-def report(model: nn.Module) -> dict[str, str]:
+class Report(dict[str, str]):
+    """Names of layers and why, and a sentence, `route`, about the others, which printing adds."""
+
+    def __init__(self, reasons: dict[str, str], route: str) -> None:
+        super().__init__(reasons)
+        self.route = route
+
+    def __str__(self) -> str:
+        return f"{dict(self)}, {self.route}"
+
+
+def report(model: nn.Module) -> Report:
     """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
+
+    Its `route`, which `print` shows, says whether the compiled bridge or Python runs the others' calls, and what would
+    change that: see `build`.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
     that is on another device, of another dtype or of a class of its own, of packed sequences under a TorchDispatchMode,
@@ -106,7 +121,7 @@ def report(model: nn.Module) -> dict[str, str]:
             reason = _why_none(module)
         if reason is not None:
             reasons[name] = reason
-    return reasons
+    return Report(reasons, route())
 
 
 def against_acceleration(module: nn.Module) -> str | None:
