@@ -99,8 +99,9 @@ def _path() -> Path | None:
 
 def _module(path: Path) -> Any:
     """Return what a file holds. Raises ImportError."""
-    loader = ExtensionFileLoader(NAME, str(path))
-    spec = importlib.util.spec_from_file_location(NAME, path, loader=loader)
+    name = f"rnnfast_torch_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.{NAME}"  # each file is loaded once
+    loader = ExtensionFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
