@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import shlex
@@ -92,7 +91,7 @@ def _path() -> Path | None:
     Which compiler made it does not count: a file for each would not be found by a process without compiler.
     """
     folder, suffix = cache_folder(), sysconfig.get_config_var("EXT_SUFFIX")
-    made_of = SOURCE.read_bytes(), importlib.metadata.version("rnnfast"), torch.__version__, torch.version.git_version
+    made_of = SOURCE.read_bytes(), c.describe()["version"], torch.__version__, torch.version.git_version
     digest = hashlib.sha256(repr((*made_of, torch.__file__, sys.version, FLAGS)).encode()).hexdigest()[:16]
     return None if folder is None else folder / f"torch-{digest}" / f"{NAME}{suffix}"
 
