@@ -51,7 +51,7 @@ constexpr size_t ALIGNMENT = 64, KEPT_SCRATCH = 64 << 20, HUGE_FROM = 4 << 20;
 struct Library {
   int32_t (*forward)(const void *) = nullptr, (*backward)(const void *) = nullptr;
   size_t offsets[field::COUNT] = {};
-  std::string no_transforms, once;
+  std::string no_transforms, not_twice, not_compiled;
 } library;
 
 // An rf_problem for one call, and the tables that it points to.
@@ -231,6 +231,9 @@ struct Recurrence : autograd::Node {
   Recurrence(autograd::edge_list &&edges, std::shared_ptr<const Plan> plan, Tensor reserve, uint64_t seed)
       : Node(std::move(edges)), plan(std::move(plan)), reserve(std::move(reserve)), seed(seed) {}
   std::string name() const override { return "RecurrenceBackward"; }
+  void compiled_args(torch::dynamo::autograd::CompiledNodeArgs &) const override {
+    throw std::runtime_error(library.not_compiled);
+  }
   void release_variables() override;
   autograd::variable_list apply(autograd::variable_list &&given) override;
   autograd::variable_list gradients(const Tensors &inputs, const autograd::variable_list &given, bool keep);
@@ -278,7 +281,7 @@ autograd::variable_list Recurrence::apply(autograd::variable_list &&given) {
     }
   }
   if (edges.empty()) return found;
-  auto error = c10::make_intrusive<autograd::Error>(library.once, std::move(edges));
+  auto error = c10::make_intrusive<autograd::Error>(library.not_twice, std::move(edges));
   autograd::set_history(found, error);
   return found;
 }
@@ -374,14 +377,16 @@ py::capsule plan(const py::dict &given) {
   return py::capsule(new Shared(std::make_shared<Plan>(given)), CAPSULE, forget);
 }
 
-// connect(forward, backward, record_bytes, offsets, no_transforms, once): has calls reach the library.
+// connect(...): has calls reach the library, and refusals say what they say in Python.
 void connect(uintptr_t forward, uintptr_t backward, size_t record_bytes, const py::dict &offsets,
-             std::string no_transforms, std::string once) {
+             std::string no_transforms, std::string not_twice, std::string not_compiled) {
   if (record_bytes > sizeof Record::bytes) throw std::length_error("rf_problem is longer than the bridge has room for");
   library.forward = reinterpret_cast<int32_t (*)(const void *)>(forward);
   library.backward = reinterpret_cast<int32_t (*)(const void *)>(backward);
   for (int n = 0; n < field::COUNT; n++) library.offsets[n] = offsets[NAMES[n]].cast<size_t>();
-  library.no_transforms = std::move(no_transforms), library.once = std::move(once);
+  library.no_transforms = std::move(no_transforms);
+  library.not_twice = std::move(not_twice);
+  library.not_compiled = std::move(not_compiled);
 }
 
 } // namespace

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.torch_version import TorchVersion
 
 from rnnfast.backends.c import backend as c
 from rnnfast.backends.cuda.driver.kept import UNFINISHED, cache_folder
 from rnnfast.integrations.torch import bridge
 
 SOURCE = Path(__file__).with_name("bridge.cpp")
-SWITCH = "RNNFAST_TORCH_BRIDGE"
-"""Environment variable that, set to 0, leaves all calls to Python."""
+OLDEST = 2, 13
+"""Version of PyTorch: what its nodes are was another thing before."""
 COMPILERS = "c++", "g++", "clang++"
 NAME = "_bridge"
 FLAGS = "-std=c++20", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-w"
@@ -37,7 +38,8 @@ def build() -> Path:
     between, with the same bits: it takes a good half off what PyTorch and Python cost around a call, and a quarter of
     a minute to compile. It is kept in the user's cache, RNNFAST_CACHE_DIR where that is set, and used from then on by
     every process with these versions of Python, PyTorch and rnnfast; `report` says whether it is.
-    RNNFAST_TORCH_BRIDGE=0 in the environment turns it off.
+    RNNFAST_TORCH_BRIDGE=0 in the environment turns it off, as PyTorch's compiled autograd needs; calls under
+    saved-tensor hooks, of packed sequences, with lengths, masks or resets, and cut ones stay Python's.
 
     Raises RuntimeError where a compiler or headers are missing, or do not do.
     """
@@ -78,10 +80,12 @@ def route() -> str:
 
 def _against() -> str | None:
     """Return why there can be no bridge, None where there can."""
-    if os.environ.get(SWITCH) == "0":
-        return f"{SWITCH} is 0 in the environment, which turns the compiled bridge off"
+    if os.environ.get(bridge.SWITCH) == "0":
+        return f"{bridge.SWITCH} is 0 in the environment, which turns the compiled bridge off"
     if sys.platform == "win32" or sys.implementation.name != "cpython":
         return "the bridge is for CPython on Linux and macOS"
+    if TorchVersion(torch.__version__) < OLDEST:
+        return f"the bridge is for PyTorch {'.'.join(map(str, OLDEST))} and later, this is {torch.__version__}"
     return c.reason()
 
 

@@ -54,12 +54,17 @@ def _compiled(folder: Path) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def route(request: pytest.FixtureRequest) -> Iterator[str]:
-    """What runs calls, "python" unless a test asks for "bridge", whatever the user's cache holds."""
+def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What runs calls, "python" unless a test asks for "bridge", whatever the user's cache holds; in children, too."""
     if not importlib.util.find_spec("torch"):
         yield "python"
         return
-    which, before = getattr(request, "param", "python"), bridge.loaded
-    bridge.use(request.getfixturevalue("compiled_bridge") if which == "bridge" else None)
+    which, before, module = getattr(request, "param", "python"), bridge.loaded, None
+    if which == "bridge":
+        module = request.getfixturevalue("compiled_bridge")
+        monkeypatch.setenv("RNNFAST_CACHE_DIR", str(Path(module.__file__).parents[1]))
+    else:
+        monkeypatch.setenv(bridge.SWITCH, "0")
+    bridge.use(module)
     yield which
     bridge.use(before)

@@ -33,7 +33,7 @@ print("called", file=open({calls!r}, "a"))
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
     monkeypatch.setenv("RNNFAST_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv(building.SWITCH, raising=False)
+    monkeypatch.delenv(bridge.SWITCH, raising=False)
     return tmp_path / "cache"
 
 
@@ -94,7 +94,7 @@ def test_what_was_built_of_others_is_not_used(
     elif what == "FLAGS":
         monkeypatch.setattr(building, "FLAGS", (*building.FLAGS, "-g"))
     else:
-        monkeypatch.setattr(what, "another")
+        monkeypatch.setattr(what, "99.0")
     assert not building.load() and bridge.loaded is None
     rft.build()
     assert calls.read_text() == "called\n" * 2 and len([*cache.iterdir()]) == 2
@@ -110,12 +110,21 @@ def test_a_damaged_file_is_made_anew(cache: Path, calls: Path) -> None:
 
 def test_it_can_be_turned_off(cache: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rft.build()
-    monkeypatch.setenv(building.SWITCH, "0")
+    monkeypatch.setenv(bridge.SWITCH, "0")
     said, errors = python(tmp_path, "-c", TELL).communicate(timeout=120)
-    assert f"Python runs calls: {building.SWITCH} is 0 in the environment" in said, errors
+    assert f"Python runs calls: {bridge.SWITCH} is 0 in the environment" in said, errors
     bridge.use(None)
-    with pytest.raises(RuntimeError, match=rf"rft\.build\(\) cannot be of use: {building.SWITCH} is 0"):
+    with pytest.raises(RuntimeError, match=rf"rft\.build\(\) cannot be of use: {bridge.SWITCH} is 0"):
         rft.build()
+
+
+def test_an_older_pytorch_is_left_to_python(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.__version__", "2.12.1+cpu")
+    with pytest.raises(
+        RuntimeError, match=r"cannot be of use: the bridge is for PyTorch 2\.13 and later, this is 2\.12\.1"
+    ):
+        rft.build()
+    assert "Python runs calls: the bridge is for PyTorch 2.13" in str(rft.report(torch.nn.GRU(3, 4)))
 
 
 def test_a_missing_compiler_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +159,9 @@ def test_what_the_compiler_says_is_passed_on(cache: Path, tmp_path: Path, monkey
     assert [*cache.rglob("*.*")] == [] and bridge.loaded is None
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to_is_named(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tmp_path.joinpath("file").touch()
     monkeypatch.setenv("RNNFAST_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(RuntimeError, match=r"rft\.build\(\) cannot write to .*file.*: Not a directory"):
