@@ -29,7 +29,8 @@ def accelerate(model: ModelT) -> ModelT:
     A layer that could not be served, as it was on another device, is accelerated when this is called again later; one
     that was accelerated stays so wherever it goes.
 
-    Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
+    Every call reads the parameters as they are. What is between a user's call and rnnfast's own is least once `build`
+    compiled a bridge for this machine. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
     Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.
 

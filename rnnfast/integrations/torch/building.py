@@ -20,6 +20,7 @@ import torch
 from torch.torch_version import TorchVersion
 
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.c.library import library
 from rnnfast.backends.cuda.driver.kept import UNFINISHED, cache_folder
 from rnnfast.integrations.torch import bridge
 
@@ -56,12 +57,12 @@ def build() -> Path:
 
 def load() -> bool:
     """Have a bridge that was built before run the calls of now on; whether there is one."""
-    path = _path() if _against() is None else None
-    if path is not None and bridge.loaded is not None and bridge.loaded.__file__ == str(path):
-        return True
-    if path is not None and path.exists():
-        with suppress(ImportError):  # a damaged file: `build` makes it anew
-            bridge.use(_module(path))
+    # A damaged file is made anew by `build`; an RNNFAST_ISA that means nothing is refused by the calls that heed it.
+    with suppress(ImportError, ValueError):
+        path = _path() if _against() is None else None
+        if path is not None and path.exists():
+            if bridge.loaded is None or bridge.loaded.__file__ != str(path):
+                bridge.use(_module(path))
             return True
     return False
 
@@ -95,7 +96,8 @@ def _path() -> Path | None:
     Which compiler made it does not count: a file for each would not be found by a process without compiler.
     """
     folder, suffix = cache_folder(), sysconfig.get_config_var("EXT_SUFFIX")
-    made_of = SOURCE.read_bytes(), c.describe()["version"], torch.__version__, torch.version.git_version
+    ffi, lib = library()
+    made_of = SOURCE.read_bytes(), ffi.string(lib.rf_version()), torch.__version__, torch.version.git_version
     digest = hashlib.sha256(repr((*made_of, torch.__file__, sys.version, FLAGS)).encode()).hexdigest()[:16]
     return None if folder is None else folder / f"torch-{digest}" / f"{NAME}{suffix}"
 

@@ -118,6 +118,16 @@ def test_it_can_be_turned_off(cache: Path, calls: Path, tmp_path: Path, monkeypa
         rft.build()
 
 
+def test_an_instruction_set_that_does_not_exist_is_refused_by_calls_alone(
+    cache: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rft.build()
+    monkeypatch.setenv("RNNFAST_ISA", "none")
+    child = python(tmp_path, "-c", "import rnnfast.integrations.torch as rft; print('here'); rft.build()")
+    said, errors = child.communicate(timeout=120)
+    assert said == "here\n" and "ValueError: RNNFAST_ISA='none' is no instruction set" in errors
+
+
 def test_an_older_pytorch_is_left_to_python(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.__version__", "2.12.1+cpu")
     with pytest.raises(
