@@ -89,7 +89,11 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
 
 
 class Report(dict[str, str]):
-    """Names of layers and why, and a sentence, `route`, about the others, which printing adds."""
+    """Names of layers and why, and a sentence, `route`, about the others, which printing adds.
+
+    >>> print(Report({}, "Python runs calls"))
+    {}, Python runs calls
+    """
 
     def __init__(self, reasons: dict[str, str], route: str) -> None:
         super().__init__(reasons)
