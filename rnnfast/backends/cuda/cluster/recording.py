@@ -24,6 +24,9 @@ class ClusterRecording:
         self._arranged = arranged
         """Places of backward calls in which all rows were live, by what is wanted."""
 
+    constants = None
+    """What holds the arrays on the device that are no call's own: none are read."""
+
     def __deepcopy__(self, memo: dict[int, Any]) -> ClusterRecording:
         return copy.copy(self)
 
