@@ -26,6 +26,7 @@ from rnnfast.backends.cuda.cluster.cells import CELLS
 from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.gemm import multiply
+from rnnfast.backends.reference import backend as reference
 from rnnfast.problem import Array, Problem
 
 ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
@@ -86,6 +87,31 @@ def test_what_is_not_live_is_not_read() -> None:
     problem.x[~live] = np.nan
     again = run(numba_cuda, problem)
     assert all(np.array_equal(again[name], value) for name, value in results.items())
+
+
+@pytest.mark.parametrize(
+    ("cell", "where", "value"),
+    [
+        ("rnn_relu", "x", np.nan),
+        ("rnn_relu", "weight_hh", np.nan),
+        ("gru", "h0", 3e38),
+        ("gru", "h0", np.nan),
+        ("lstm", "weight_hh", 3e38),
+        ("lstm", "weight_ih", np.inf),
+    ],
+)
+def test_huge_numbers_and_nan(cell: str, where: str, value: float) -> None:
+    """NaN where the reference has one, in rows of its own; elsewhere its numbers."""
+    problem = make_problem(Spec(cell, **SMALL), "float32")
+    given = getattr(problem, where)
+    given = given[0] if where.startswith("weight") else given
+    given[(0,) * (given.ndim - 2) + (1, 2)] = value
+    with np.errstate(all="ignore"):
+        right = run(reference, copy_of(problem))
+    found = run(numba_cuda, problem)
+    for name, each in right.items():
+        most = np.abs(each[np.isfinite(each)]).max(initial=1)
+        np.testing.assert_allclose(found[name], each, rtol=1e-4, atol=1e-4 * most, err_msg=name)
 
 
 def test_without_a_record_results_have_the_same_bits() -> None:

@@ -190,8 +190,9 @@ def forward_kernel(
                 s0, s1, s2, s3 = gather(part_from, slot)
                 if scaled:
                     r = load_shared4(inverses)
-                    s0, s1, s2 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2]
-                    s3 = s3 * inverse * r[3] if gates > 3 else r[3]
+                    # scales first: sums times one of them alone may be beyond float32
+                    s0, s1, s2 = s0 * (inverse * r[0]), s1 * (inverse * r[1]), s2 * (inverse * r[2])
+                    s3 = s3 * (inverse * r[3]) if gates > 3 else r[3]
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)
