@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.driver.declarations import (
+    DEVICE_ORDINAL,
     ERROR_LOG,
     ERROR_LOG_BYTES,
+    IS_MANAGED,
     PTX,
     SEEN_BY_DEVICES,
     ffi,
@@ -147,6 +149,14 @@ class Driver:
         code = self.library.cuOccupancyMaxActiveClusters(count, function, config)
         self._check("tell how many clusters run at once", code)
         return int(count[0])
+
+    def number_of(self, address: int) -> int | None:
+        """Return the device that memory is on; None where the driver does not know it, or where all can reach it."""
+        number, managed = ffi.new("int *", -1), ffi.new("int *")
+        ask = self.library.cuPointerGetAttribute
+        if ask(managed, IS_MANAGED, address) or managed[0] or ask(number, DEVICE_ORDINAL, address):
+            return None
+        return int(number[0]) if number[0] >= 0 else None
 
     def clear(self, address: int, count: int, stream: int) -> None:
         """Make so many bytes zero."""
