@@ -32,7 +32,7 @@ TOOLKITS = "CUDA_HOME", "CUDA_PATH"
 
 @functools.cache
 def versions() -> tuple[str, ...]:
-    """Return versions of what compiles: Python, packages of pip and conda, toolkits without one, files of this folder."""
+    """Return versions of what compiles: Python, pip's and conda's packages, other toolkits, this folder's files."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     toolkits = [os.environ.get(name, "") for name in TOOLKITS] + ["/usr/local/cuda"]
