@@ -14,7 +14,7 @@ LIVE, CUT = 1, 2
 
 
 class RaggedTables(NamedTuple):
-    """Arrays for the kernels' arguments of these names; forward.py describes them."""
+    """Arrays for the kernels' arguments of these names; arguments.py describes them."""
 
     order: Array
     """(B,) int32."""
