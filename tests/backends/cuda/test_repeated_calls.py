@@ -109,6 +109,20 @@ def test_a_script_writes_the_bits_of_a_first_call(
     assert len(scripts(net)) == 2
 
 
+def test_rows_that_differ_from_call_to_call(device: PtxDevice) -> None:
+    """What is kept of calls with as many live steps serves others of them alone."""
+    device.limits = LIMITS["D"]
+    net = made("RNN")
+    for seed, lengths in enumerate(([3, 1], [1, 3], [2, 3], [0, 1])):
+        results = []
+        for each in (net, made("RNN")):
+            rng = np.random.default_rng(seed)
+            x, dy = there(rng, STEPS, BATCH, INPUTS), there(rng, STEPS, BATCH, SIZE)
+            y, last, tape = each.record(x, lengths=lengths)
+            results.append(numbers([y, last, *tape.backward(dy).arrays]))
+        assert_same(*results)
+
+
 def test_every_way_of_calling(device: PtxDevice) -> None:
     """Each is a form of its own, or a way round the scripts of others."""
     device.limits = LIMITS["A"]
