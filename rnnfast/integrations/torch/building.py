@@ -25,7 +25,7 @@ from rnnfast.backends.cuda.driver.kept import UNFINISHED, cache_folder
 from rnnfast.integrations.torch import bridge
 
 SOURCE = Path(__file__).with_name("bridge.cpp")
-OLDEST = 2, 13
+OLDEST = "2.13"
 """Version of PyTorch: what its nodes are was another thing before."""
 COMPILERS = "c++", "g++", "clang++"
 NAME = "_bridge"
@@ -86,7 +86,7 @@ def _against() -> str | None:
     if sys.platform == "win32" or sys.implementation.name != "cpython":
         return "the bridge is for CPython on Linux and macOS"
     if TorchVersion(torch.__version__) < OLDEST:
-        return f"the bridge is for PyTorch {'.'.join(map(str, OLDEST))} and later, this is {torch.__version__}"
+        return f"the bridge is for PyTorch {OLDEST} and later, this is {torch.__version__}"
     return c.reason()
 
 
