@@ -12,9 +12,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnfast.integrations.keras.acceleration import accelerate, report, restore
+    from rnnfast.integrations.keras.acceleration import accelerate, accelerated, report, restore
 
-__all__ = ["accelerate", "report", "restore"]
+__all__ = ["accelerate", "accelerated", "report", "restore"]
 
 
 def __getattr__(name: str) -> Any:

@@ -41,7 +41,7 @@ class Loop:
         if layer is None:
             raise RuntimeError("the layer that this loop was made for is gone")
         flags = tree.flatten(mask)[0] if mask is not None else None
-        states = tree.flatten(initial_state)
+        states = initial_state if type(initial_state) in (list, tuple) else tree.flatten(initial_state)
         ours = None if _against_now(layer) or (training and _is_dropped_here(layer.cell)) else cells.cell_of(layer.cell)
         run = self._run
         if ours is None or (layer.unroll and flags is not None) or not run.takes(layer.cell, sequences, states, flags):

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED
+from rnnfast.integrations.keras.recurrence import parameters, recurrence
 from rnnfast.integrations.torch import operators, traced
 from rnnfast.integrations.torch.call import Call, dense
 from rnnfast.integrations.torch.calls import runner_of
 from rnnfast.integrations.torch.forms import DTYPES
-from rnnfast.integrations.torch.function import recurrence
 from rnnfast.integrations.torch.records import NOT_RAGGED
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.net.description import Net
@@ -51,11 +51,13 @@ class Run:
         """Run all steps of x (B, T, I); `backwards`: the last first, outputs in the order in which they are made."""
         if backwards:
             x, mask = x.flip(1), None if mask is None else mask.flip(1)
-        parameters = _parameters(net.cell, [variable.value for variable in _variables(cell)])
         flags = None if mask is None else mask.to(torch.bool)
         state = [part.unsqueeze(0) for part in states]
-        y, *final = _call(net, x, state, parameters, flags)
-        return y[:, -1], y, [part.squeeze(0) for part in final]
+        weights = [variable.value for variable in _variables(cell)]
+        y, *final = _call(net, x, state, weights, flags)
+        after = [part.squeeze(0) for part in final]
+        # Without a mask the last output is h, whose gradient needs no zeros for all other steps.
+        return after[0] if flags is None else y[:, -1], y, after
 
 
 def _variables(cell: Any) -> list[Any]:
@@ -64,37 +66,20 @@ def _variables(cell: Any) -> list[Any]:
 
 
 def _call(
-    net: Net, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], mask: Tensor | None
+    net: Net, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], mask: Tensor | None
 ) -> Sequence[Tensor]:
     """Return y and the final states, by the operator where a compiler or a mode is to see it, else by a shorter way."""
     if torch.compiler.is_compiling() or traced.modes():
         options = Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0)
-        y, final = operators.call(options, x, state, parameters, (None, mask, None), batch_first=True)
+        made = parameters(net.cell, weights)
+        y, final = operators.call(options, x, state, made, (None, mask, None), batch_first=True)
         return [y, *final]
-    x, tensors = dense(x), [*map(dense, state), *parameters]
-    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
+    x, tensors = dense(x), [*map(dense, state)]
+    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors, *weights))
     form = runner_of(net, torch.get_num_threads()).form(RECORDED if recorded else INFERENCE, x.shape)
     ragged = NOT_RAGGED if mask is None else form.ragged(None, mask, None)
     call = Call(form, recorded, len(state), ragged)
     if recorded:
-        return recurrence(call, x, *tensors)
-    y, states, _ = call.run(x, tensors)
+        return recurrence((call, net.cell), x, *tensors, *weights)
+    y, states, _ = call.run(x, [*tensors, *parameters(net.cell, weights)])
     return [y, *states]
-
-
-def _parameters(cell: str, weights: Sequence[Tensor]) -> list[Tensor]:
-    """Return the parameters of a net of ours, made of Keras's kernel, recurrent kernel and, if there is one, bias."""
-    kernel, recurrent, *biases = weights
-    made = [_rows(cell, kernel.t()), _rows(cell, recurrent.t())]
-    for bias in biases:
-        parts = bias if bias.dim() == 2 else (bias, torch.zeros_like(bias))
-        made += [_rows(cell, part) for part in parts]
-    return made
-
-
-def _rows(cell: str, array: Tensor) -> Tensor:
-    """Return an array (G·H, ...) dense and by gates in our order: Keras's GRU has z r h."""
-    if not cell.startswith("gru"):
-        return array.contiguous()
-    z, r, h = array.chunk(3)
-    return torch.cat((r, z, h))

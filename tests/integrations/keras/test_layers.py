@@ -15,7 +15,7 @@ from foreign_models import keras_gru, keras_lstm  # noqa: E402
 from keras_layers import LAYERS, L, arrays, both, built, compare, nothing_by_keras  # noqa: E402
 
 from rnnfast.backends.c import backend as c  # noqa: E402
-from rnnfast.integrations.keras import accelerate, report, restore  # noqa: E402
+from rnnfast.integrations.keras import accelerate, accelerated, report, restore  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(c.reason() is not None, reason=str(c.reason())),
@@ -160,6 +160,17 @@ def test_models_and_their_copies(tmp_path: Any) -> None:
     assert restore(net) is net
     with pytest.raises(AssertionError, match="Keras's own loop ran"), nothing_by_keras():
         net(index)
+
+
+def test_accelerated_within_a_block_alone() -> None:
+    net = model()
+    accelerate(net.get_layer("last"))
+    with pytest.raises(KeyError), accelerated(net) as found:
+        assert found is net and report(net) == {}
+        raise KeyError
+    assert [*report(net).values()] == ["it was not accelerated"] * 2 and report(net.get_layer("last")) == {}
+    with pytest.raises(TypeError, match="expected a model or layer of Keras"), accelerated(3):
+        pass
 
 
 def test_weights_and_options_changed_between_calls_are_seen() -> None:
