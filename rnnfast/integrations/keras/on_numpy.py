@@ -55,7 +55,7 @@ class Run:
 
     def _frozen(self, net: Net, cell: Any) -> Frozen[Any]:
         weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if net.bias else ())]
-        arrays = [np.ascontiguousarray(variable.value) for variable in weights]
+        arrays = [_widened(np.ascontiguousarray(variable.value), net.dtype) for variable in weights]
         if self._known is not None:
             before, copies, frozen = self._known
             if before == net and all(map(_is_same, arrays, copies)):
@@ -64,6 +64,11 @@ class Run:
         frozen = freeze(net, Parameters(named, net), choose.select(None, "cpu", net.cell))
         self._known = net, [array.copy() for array in arrays], frozen
         return frozen
+
+
+def _widened(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array in the dtype that its variable says, where that has all its numbers: initial ones are float32."""
+    return array.astype(dtype, copy=False) if np.can_cast(array.dtype, dtype) else array
 
 
 def _is_same(one: Array, other: Array) -> bool:

@@ -44,9 +44,10 @@ def names_of(call: Call, target: str) -> tuple[list[str], list[str]]:
     return [*call.operands, "reserve", *given], ["dx", *states, *(f"d_{table}" for table in call.tables)]
 
 
-def arrays_of(call: Call, names: list[str]) -> list[jax.ShapeDtypeStruct]:
+def arrays_of(call: Call, names: list[str]) -> list[Any]:
     """Of each name the shapes and dtypes that the handler expects."""
-    x, found = (STEPS, BATCH, call.net.input_size), []
+    found: list[Any] = []
+    x = STEPS, BATCH, call.net.input_size
     for name in names:
         if name in SHAPES:
             found.append(jax.ShapeDtypeStruct(SHAPES[name], TYPES[name]))

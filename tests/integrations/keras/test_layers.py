@@ -50,6 +50,16 @@ def test_double_precision(kind: str) -> None:
     np.testing.assert_allclose(found[0], truth, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_initial_weights_in_double_precision(kind: str, use_bias: bool) -> None:
+    """Keras's NumPy backend has them in float32 until others are set."""
+    layer, x = LAYERS[kind](6, use_bias=use_bias, dtype="float64"), x_of(2, 7, 3, dtype="float64")
+    layer(x)
+    expected, found = both(layer, x)
+    compare(expected, found, tolerance=2e-6)
+
+
 def masks(rows: int, steps: int) -> dict[str, Any]:
     rng = np.random.default_rng(5)
     lengths = rng.integers(1, steps + 1, rows)[:, None]
