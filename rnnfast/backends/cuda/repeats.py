@@ -36,7 +36,8 @@ class Repeats:
 
     def forward(self, call: DeviceCall, arrays: ForwardArrays) -> Any:
         """Write y and the final states; return what backward needs, None where it is not wanted and a script ran."""
-        key = arrays.x.strides, arrays.y.strides, *[a is None for a in arrays.start]
+        missing = [a is None for a in (*arrays.start, *arrays.final)]
+        key = type(call.library), arrays.x.strides, arrays.y.strides, *missing
         given = given_to_forward(arrays)
         script = self._scripts.get(key)
         if script is not None:
