@@ -100,7 +100,7 @@ FORMS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, int]]] = {
     "both directions": ({"bidirectional": True}, {}, (3, 9)),
     "two layers": ({"num_layers": 2}, {}, (4, 10)),
     "two layers, both directions": ({"num_layers": 2, "bidirectional": True}, {}, (6, 18)),
-    "lengths": ({}, {"lengths": [3, 2, 3, 1, 3, 3, 2, 3]}, (2, 5)),
+    "lengths": ({}, {"lengths": np.array([3, 2, 3, 1, 3, 3, 2, 3])}, (2, 5)),
     "resets": ({}, {"resets": np.eye(STEPS, 8, dtype=bool)}, (2, 5)),
 }
 """Options, inputs, launches forward and backward: forward a loop a layer and a product a direction; backward a loop a
