@@ -46,6 +46,8 @@ class Repeats:
         if key in self._scripts:
             return self.run(call, arrays)
         if key not in self._seen:
+            if len(self._seen) >= SCRIPTS_KEPT:
+                self._seen.clear()
             self._seen.add(key)
             return self.run(call, arrays)
         noting = Noting(call, given)
@@ -75,7 +77,6 @@ class Repeats:
     def _keep(self, key: Key, script: Script | None) -> None:
         if len(self._scripts) >= SCRIPTS_KEPT:
             self._scripts.clear()
-            self._seen.clear()
         self._scripts[key] = script
 
 
