@@ -99,7 +99,7 @@ class Bound:
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
         if keep:
-            reserve = copy.deepcopy(reserve.recording() if isinstance(reserve, Repeated) else reserve)
+            reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
             reserve.call.check()
             call = reserve.call.again()
@@ -135,8 +135,16 @@ class Bound:
         if not isinstance(reserve, Repeated):
             return self._tiers(reserve)
         if self._ran is None:
-            self._ran = self._tiers(reserve.recording())
+            self._ran = self._tiers(self._whole(reserve))
         return self._ran
+
+    def _whole(self, reserve: Reserve) -> Recording | ClusterRecording:
+        """Return the recording of a call that a script ran, another as it is."""
+        if not isinstance(reserve, Repeated):
+            return reserve
+        with self.device.current(), self._turn:  # launches are looked at
+            found: Recording | ClusterRecording = reserve.recording()
+        return found
 
     def _tiers(self, reserve: Recording | ClusterRecording) -> str:
         if isinstance(reserve, ClusterRecording):

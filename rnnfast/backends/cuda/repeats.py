@@ -36,7 +36,8 @@ class Repeats:
 
     def forward(self, call: DeviceCall, arrays: ForwardArrays) -> Any:
         """Write y and the final states; return what backward needs, None where it is not wanted and a script ran."""
-        key = arrays.x.strides, arrays.y.strides, *[a is None for a in arrays.start]
+        missing = [a is None for a in (*arrays.start, *arrays.final)]
+        key = type(call.library), arrays.x.strides, arrays.y.strides, *missing
         given = given_to_forward(arrays)
         script = self._scripts.get(key)
         if script is not None:
@@ -45,6 +46,8 @@ class Repeats:
         if key in self._scripts:
             return self.run(call, arrays)
         if key not in self._seen:
+            if len(self._seen) >= SCRIPTS_KEPT:
+                self._seen.clear()
             self._seen.add(key)
             return self.run(call, arrays)
         noting = Noting(call, given)
@@ -74,7 +77,6 @@ class Repeats:
     def _keep(self, key: Key, script: Script | None) -> None:
         if len(self._scripts) >= SCRIPTS_KEPT:
             self._scripts.clear()
-            self._seen.clear()
         self._scripts[key] = script
 
 

@@ -17,7 +17,7 @@ from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
 import rnnfast
-from rnnfast.backends.cuda import libraries, repeats
+from rnnfast.backends.cuda import access, libraries, repeats
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.script import Script
 from rnnfast.backends.cuda.tiers import Limits
@@ -181,6 +181,19 @@ def test_what_cannot_be_repeated(device: PtxDevice, monkeypatch: pytest.MonkeyPa
     for seed in range(4):
         round_of(net, seed)
     assert not scripts(net)
+
+
+def test_arrays_of_another_library_have_scripts_of_their_own(
+    device: PtxDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its products may be others."""
+    device.limits = LIMITS["A"]
+    net, x = made(), EmulatedArray(np.zeros((STEPS, BATCH, INPUTS), np.float32))
+    for kind, count in ((libraries.Plain, 1), (type("Other", (libraries.Plain,), {}), 2)):
+        monkeypatch.setattr(access, "library_of", lambda device, x, kind=kind: kind(device, None))
+        for _ in range(3):
+            net(x)
+        assert len(scripts(net)) == count
 
 
 def test_scripts_are_few(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
