@@ -3,7 +3,8 @@
     python bench/gpu.py [--output FILE] [--seconds N] [--jobs N]
 
 In a clone, with rnnfast[cuda] and, to compare with, a torch that has CUDA. Every result is checked against the
-reference, twice, in memory that held NaN: the second time must give the same bits. The checks run in processes of their
+reference, twice, in memory that held NaN: the second time must give the same bits. So must calls that come again and
+calls on two streams at once, and numbers of any size stay within their limits. The checks run in processes of their
 own, many at a time, so that kernels are compiled and kept before timing starts. Where there is no device they run on
 small nets in the tests' emulator, and nothing is timed. The exit status is 1 where a check failed.
 """
@@ -25,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 from gpu_checks import CELLS, DTYPES, SIZES, check  # noqa: E402
+from gpu_repeated import NETS, check_extremes, check_repeated  # noqa: E402
 from gpu_table import table  # noqa: E402
 from gpu_times import pieces  # noqa: E402
 
@@ -34,7 +36,7 @@ from rnnfast.backends.cuda import backend, devices  # noqa: E402
 def checks(jobs: int, tensors: bool) -> Iterator[tuple[bool, str]]:
     """Run all checks in processes, so many at a time; yield whether one passed, and what it says."""
     asked = [(cell, dtype, str(size)) for size, cell, dtype in itertools.product(SIZES, CELLS, DTYPES)]
-    asked += [("tensors",)] * tensors
+    asked[:0] = [("extremes",), ("repeated",), *[("tensors",)] * tensors]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     def one(words: tuple[str, ...]) -> tuple[bool, str]:
@@ -61,13 +63,17 @@ def cuda_torch() -> Any:
 
 def on_the_emulator() -> None:
     """Check small nets of every cell."""
+    from device_memory import EmulatedArray, in_place_of_the_device
     from ptx_device import PtxDevice
 
     print(f"{backend.reason()}: small nets in the emulator")
     emulator = PtxDevice()
-    devices.device = lambda: emulator  # type: ignore[assignment,return-value]
-    for cell, dtype in itertools.product(CELLS, DTYPES):
-        for line in check(emulator, cell, dtype, 3, (2,), 3):
+    with in_place_of_the_device(emulator):
+        for cell, dtype in itertools.product(CELLS, DTYPES):
+            for line in check(emulator, cell, dtype, 3, (2,), 3):
+                print(line, flush=True)
+        repeated = check_repeated(EmulatedArray, lambda a: a.memory.copy(), (6,), NETS[1:3], rounds=4)
+        for line in itertools.chain(repeated, check_extremes((6,), steps=2)):
             print(line, flush=True)
 
 

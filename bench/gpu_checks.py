@@ -1,6 +1,6 @@
 """Checks of the CUDA kernels: every cell, type and size on every tier against the reference, in memory that held NaN.
 
-    python bench/gpu_checks.py CELL DTYPE SIZE, or tensors
+    python bench/gpu_checks.py CELL DTYPE SIZE, or one of tensors, repeated, extremes
 
 What `bench/gpu.py` starts many of at a time, since most of a check's time goes to compiling.
 """
@@ -19,6 +19,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "helpers"))
 
 from agreement import assert_agrees
+from gpu_repeated import check_extremes, check_repeated, check_streams
 from support import Spec, make_problem, run
 
 import rnnfast
@@ -107,12 +108,38 @@ def _check_tensors(torch: Any, masked_output: str) -> None:
         assert tape.ran_on.startswith("cuda: tier D"), tape.ran_on
 
 
+def of_tensors() -> Iterator[str]:
+    """Check tensors of torch."""
+    import torch
+
+    yield check_tensors()
+    yield check_streams(torch)
+    yield from check_repeated(lambda a: torch.as_tensor(a, device="cuda"), lambda a: a.cpu().numpy(), (40, 256, 600))
+
+
+def of_numbas_arrays() -> Iterator[str]:
+    """Check arrays of Numba's that come again."""
+    from numba import cuda
+
+    yield from check_repeated(cuda.to_device, lambda a: a.copy_to_host(), (40, 256))
+
+
+def of_extremes() -> Iterator[str]:
+    """Check numbers of any size."""
+    yield from check_extremes((24, 256))
+
+
+OTHERS = {"tensors": of_tensors, "repeated": of_numbas_arrays, "extremes": of_extremes}
+"""Checks that are not of a cell, a type and a size."""
+
+
 def main() -> None:
     """Run one check and print its lines."""
     device = Checked()
     devices.device = lambda: device  # type: ignore[assignment]
-    if sys.argv[1:] == ["tensors"]:
-        print(check_tensors())
+    if (other := OTHERS.get(sys.argv[1])) is not None:
+        for line in other():
+            print(line)
         return
     cell, dtype, size = sys.argv[1:]
     for line in check(device, cell, dtype, int(size), (1, 5), 12):

@@ -93,7 +93,9 @@ RF_API int32_t rf_threads_set_spin(int64_t nanoseconds);
 /* Threads of another library for a call to work on in place of the pool: an OpenMP runtime's GOMP_parallel, or a function
  * like it, which calls work(data) once on each of `threads` threads, or on fewer, the caller's among them, all at once, and
  * returns when these have returned. Such a library's threads go on spinning for milliseconds after its own work; workers of
- * the pool would find the processors taken. `flags` is 0. A forked child does without: the runtime's threads are not there. */
+ * the pool would find the processors taken. `flags` is 0, `threads` the call's num_threads where that is set, although fewer
+ * may find work: a runtime ends threads that it is not asked for. A forked child does without, as the runtime's threads are
+ * not there. */
 typedef void (*rf_team)(void (*work)(void *data), void *data, unsigned threads, unsigned flags);
 
 /* ---- One call of a net, whose record and memory are the caller's: rf_problem ------------------------------------- */

@@ -63,5 +63,6 @@ void rf_call_run(struct call *call, rf_task task) {
       .barrier = call->w.barrier,
       .tight = call->net.by_units,
       .host = call->net.p->team,
+      .lent = call->net.p->num_threads,
   });
 }

@@ -13,7 +13,7 @@ enum { XLA_EXTENSION_METADATA = 1 };
 enum { XLA_STAGE_EXECUTE = 3 };
 enum { XLA_BUFFER = 1 }; /* the one kind of operand and of result */
 enum { XLA_ATTRIBUTE_SCALAR = 3, XLA_ATTRIBUTE_STRING = 4 };
-enum { XLA_S32 = 4, XLA_S64 = 5, XLA_F32 = 11, XLA_F64 = 12 };
+enum { XLA_PRED = 1, XLA_S32 = 4, XLA_S64 = 5, XLA_U8 = 6, XLA_U32 = 8, XLA_F32 = 11, XLA_F64 = 12 };
 enum { XLA_INVALID_ARGUMENT = 3, XLA_RESOURCE_EXHAUSTED = 8, XLA_UNIMPLEMENTED = 12, XLA_INTERNAL = 13 };
 
 struct xla_error; /* made by xla_api.make_error, and then the runtime's */

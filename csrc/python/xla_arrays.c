@@ -40,6 +40,8 @@ int xla_arrays_take(struct xla_text names, const struct xla_arrays *arrays, int6
   return next == arrays->count;
 }
 
+int xla_arrays_is_table(enum xla_field field) { return fields[field].kind == TABLE; }
+
 int32_t xla_arrays_tables(const struct xla_given *given) {
   int32_t count = 0;
   for (int k = 0; k < XLA_FIELD_COUNT; k++) count += given->of[k] && fields[k].kind == TABLE;

@@ -51,6 +51,9 @@ struct xla_given {
  * many arrays as names. */
 int xla_arrays_take(struct xla_text names, const struct xla_arrays *arrays, int64_t layers, struct xla_given *given);
 
+/* Whether a field has an array for every layer and direction. */
+int xla_arrays_is_table(enum xla_field field);
+
 /* How many tables a call has. */
 int32_t xla_arrays_tables(const struct xla_given *given);
 

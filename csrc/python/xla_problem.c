@@ -8,6 +8,7 @@
 #include "python/xla_arrays.h"
 #include "python/xla_memory.h"
 #include "python/xla_options.h"
+#include "python/xla_sizes.h"
 
 enum { LINE = 64 }; /* where the workspace begins */
 
@@ -103,6 +104,11 @@ static int get_memory(const struct xla_given *given, struct xla_problem *call) {
   p->reserve = given->of[XLA_reserve] ? p : NULL;
   const int32_t status = rf_workspace_bytes(p, &p->workspace_bytes);
   if (status != RF_OK) return xla_problem_status(call, status);
+  const char *wrong = xla_sizes_wrong(given, p);
+  if (wrong != NULL) {
+    return xla_problem_fault(call, XLA_INVALID_ARGUMENT, "rnnfast: %s is of another size or type than the net's",
+                             wrong);
+  }
   char *memory = call->memory = xla_memory_take(pointers + ends + p->workspace_bytes);
   if (memory == NULL) return xla_problem_status(call, RF_ERROR_MEMORY);
   xla_arrays_point(given, layers, (void **)memory, p);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "system/cpu.h"
+#include "system/forks.h"
 #include "system/gate.h"
 #include "system/processors.h"
 #include "system/restraint.h"
@@ -25,11 +26,16 @@ enum {
   END_PATIENCE = 100000,  /* of the caller, until all are done */
 };
 
-/* The roll of a region: its number, how many workers it wants, and how many have come; closed to whoever comes later. */
+/* The roll of a region: its number, whose threads it is for, how many workers it wants, and how many have come; closed to
+ * whoever comes later. A thread of the pool that comes late to its own region must not enter another library's. */
 #define ROLL_CLOSED (UINT64_C(1) << 31)
-static uint64_t roll_make(uint32_t number, int32_t wanted) { return (uint64_t)number << 32 | (uint64_t)wanted << 16; }
+#define ROLL_LENT (UINT64_C(1) << 30)
+static uint64_t roll_make(uint32_t number, uint64_t whose, int32_t wanted) {
+  return (uint64_t)number << 32 | whose | (uint64_t)wanted << 16;
+}
 static uint32_t roll_number(uint64_t roll) { return (uint32_t)(roll >> 32); }
-static int32_t roll_wanted(uint64_t roll) { return (int32_t)(roll >> 16 & 0x7fff); }
+static uint64_t roll_whose(uint64_t roll) { return roll & ROLL_LENT; }
+static int32_t roll_wanted(uint64_t roll) { return (int32_t)(roll >> 16 & 0x3fff); }
 static int32_t roll_came(uint64_t roll) { return (int32_t)(roll & 0xffff); }
 
 /* Whoever sets `busy` owns the rest until clearing it. All that threads see is atomic because a fork may come in the
@@ -53,10 +59,10 @@ static struct {
 enum { COME = 1, LEAVE = 2 };
 
 /* Takes part in the region that is open, if any that wants this worker. */
-static void take_part(int32_t mailbox) {
+static void take_part(int32_t mailbox, uint64_t whose) {
   uint64_t roll = atomic_load(&pool.roll);
   do {
-    if (roll & ROLL_CLOSED || mailbox >= roll_wanted(roll)) return;
+    if (roll & ROLL_CLOSED || roll_whose(roll) != whose || mailbox >= roll_wanted(roll)) return;
   } while (!atomic_compare_exchange_weak(&pool.roll, &roll, roll + 1));
   rf_gate_wait(&pool.begun, roll_number(roll) - 1, BEGIN_PATIENCE);
   /* Where all came, each has the share that it had before, and perhaps still has in its cache. */
@@ -71,7 +77,7 @@ static void *serve(void *argument) {
   for (;;) {
     rf_gate_wait(mailbox, 0, pool.spin);
     if (atomic_exchange(&mailbox->word, 0) == LEAVE) break;
-    take_part((int32_t)(mailbox - pool.mailbox));
+    take_part((int32_t)(mailbox - pool.mailbox), 0);
   }
   return NULL;
 }
@@ -93,7 +99,11 @@ static void forget_threads(void) {
   pool.busy = false;
 }
 
-static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
+/* From the start on: a library may have threads before the pool is first used. */
+__attribute__((constructor)) static void watch_forks(void) {
+  pthread_atfork(NULL, NULL, forget_threads);
+  pool.forked = rf_forked();
+}
 
 static bool start_thread(int32_t worker) {
   gate_clear(&pool.mailbox[worker]);
@@ -147,10 +157,10 @@ static int64_t run(const struct rf_region *region, int32_t wanted, int64_t now) 
   return lost;
 }
 
-static void open_region(int32_t wanted) { pool.roll = roll_make(pool.begun.word + 1, wanted); }
+static void open_region(uint64_t whose, int32_t wanted) { pool.roll = roll_make(pool.begun.word + 1, whose, wanted); }
 
 static int64_t run_on_pool(const struct rf_region *region, int32_t wanted, int64_t now) {
-  open_region(wanted);
+  open_region(0, wanted);
   for (int32_t w = 1; w < wanted; w++) rf_gate_open(&pool.mailbox[w], COME);
   return run(region, wanted, now);
 }
@@ -161,7 +171,7 @@ struct hosted {
   pthread_t caller;
   _Atomic int32_t came;
   int32_t wanted;
-  int64_t now, lost;
+  int64_t now, lost, done; /* nanoseconds: when it was asked for, what it lost, when its workers were done */
   bool ran;
 };
 
@@ -169,28 +179,28 @@ static void work_hosted(void *argument) {
   struct hosted *hosted = argument;
   if (pthread_equal(pthread_self(), hosted->caller)) {
     hosted->lost = run(hosted->region, hosted->wanted, hosted->now);
+    hosted->done = rf_nanoseconds();
     hosted->ran = true;
     return;
   }
   rf_flush_mode old;
   rf_flush_on(&old);
-  take_part(atomic_fetch_add(&hosted->came, 1) + 1);
+  take_part(atomic_fetch_add(&hosted->came, 1) + 1, ROLL_LENT);
   rf_flush_restore(&old);
 }
 
 static int64_t run_hosted(const struct rf_region *region, int32_t wanted, int64_t now) {
   struct hosted hosted = {.region = region, .caller = pthread_self(), .wanted = wanted, .now = now};
-  open_region(wanted);
-  region->host(work_hosted, &hosted, (unsigned)wanted, 0);
+  const int32_t lent = region->lent < RF_MAX_THREADS ? region->lent : RF_MAX_THREADS;
+  open_region(ROLL_LENT, wanted);
+  region->host(work_hosted, &hosted, (unsigned)(lent > wanted ? lent : wanted), 0);
   if (!hosted.ran) work_hosted(&hosted); /* whatever the host made of it */
-  return hosted.lost;
+  const int64_t after = rf_nanoseconds() - hosted.done; /* until those have been there who came too late to work */
+  return after > END_PATIENCE ? hosted.lost + after : hosted.lost;
 }
 
 /* Whether the pool is the caller's now. */
-static bool pool_take(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  return pthread_once(&once, watch_forks) == 0 && !atomic_exchange(&pool.busy, true);
-}
+static bool pool_take(void) { return !atomic_exchange(&pool.busy, true); }
 
 static void pool_give_back(void) { atomic_store_explicit(&pool.busy, false, memory_order_release); }
 

@@ -21,6 +21,7 @@ struct rf_region {
   struct rf_barrier *barrier;
   int tight; /* 1: workers wait for each other all the time, 0: hardly ever, so that neighbours do less harm */
   rf_host host; /* whose threads to work on; NULL: the pool's */
+  int32_t lent; /* threads to ask a host for where `workers` are fewer: a runtime ends those that it is not asked for */
 };
 
 /* Calls task(context, w, n) for every w in 0..n-1 at once, w = 0 on the caller's thread, and returns when all are done: n

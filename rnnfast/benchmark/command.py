@@ -35,7 +35,8 @@ def run(options: Options) -> int:
     check_destinations(options)
     usual = options.peers is None and options.suite not in ("torch", "integrations")
     shown = peers.REQUIRES if usual else plan.peers
-    setting = machine.describe([] if options.base else list(shown), plan.threads)
+    inside = [name for name in plan.backends if name in peers.INSIDE]
+    setting = machine.describe([] if options.base else [*shown, *inside[:1]], plan.threads)
     print_setting(console, setting)
     found: list[Measurement] = []
     try:

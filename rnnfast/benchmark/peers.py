@@ -42,5 +42,7 @@ def peer(name: str) -> Peer:
 
 
 def version(name: str) -> str:
-    """Return the installed version of a library."""
+    """Return the installed version of a library; for modules inside PyTorch, what runs their calls."""
+    if name in INSIDE:
+        return str(importlib.import_module("rnnfast.integrations.torch.building").route())
     return importlib.metadata.version(name)

@@ -13,6 +13,10 @@ from rnnfast.net.loading import cast, is_real
 from rnnfast.net.saved import Part
 from rnnfast.problem import Array
 
+SWOLLEN, SMALL = 100, 2**20
+"""Times its stored bytes that what is in a file may take, and bytes that anything may: beyond, it is made to fill
+memory."""
+
 
 @dataclass(frozen=True)
 class Content:

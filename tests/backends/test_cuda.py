@@ -178,3 +178,4 @@ def test_the_script_for_a_device_runs_its_checks_in_the_emulator() -> None:
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert "small nets in the emulator" in done.stdout
     assert set(re.findall("tier (.): ", done.stdout)) == set("ACD")  # B: several blocks hold a larger net
+    assert done.stdout.count("repeated: GRU") == 2 and done.stdout.count("extremes: ") == 3

@@ -95,6 +95,37 @@ def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice
     print(f"tier {tier} {kind}: forward {both[0]:.0f} us, training {both[1]:.0f} us, products on the host included")
 
 
+FORMS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, int]]] = {
+    "one layer": ({}, {}, (2, 5)),
+    "both directions": ({"bidirectional": True}, {}, (3, 9)),
+    "two layers": ({"num_layers": 2}, {}, (4, 10)),
+    "two layers, both directions": ({"num_layers": 2, "bidirectional": True}, {}, (6, 18)),
+    "lengths": ({}, {"lengths": np.array([3, 2, 3, 1, 3, 3, 2, 3])}, (2, 5)),
+    "resets": ({}, {"resets": np.eye(STEPS, 8, dtype=bool)}, (2, 5)),
+}
+"""Options, inputs, launches forward and backward: forward a loop a layer and a product a direction; backward a loop a
+layer and for each direction three products and a sum of slices."""
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_launches_of_every_form_by_clusters(form: str, device: NullDevice) -> None:
+    import torch
+
+    device.limits = TIERS["D"]
+    options, inputs, (forward_launches, backward_launches) = FORMS[form]
+    net, (x, _) = rnnfast.GRU(40, 40, seed=1, **options).to("cuda"), tensors(40)
+    dy = torch.ones(STEPS, 8, net.net.output_size)
+    for _ in range(4):  # whether a script runs them or not
+        with counted(device) as forward:
+            tape = net.record(x, **inputs)[2]
+        with counted(device) as backward:
+            tape.backward(dy)
+        assert (forward.launches, backward.launches) == (forward_launches, backward_launches)
+        assert (forward.arrays, backward.arrays) == (3, 3) and forward.clears == backward.clears == 0
+    both = microseconds(lambda: net(x, **inputs)), microseconds(lambda: net.record(x, **inputs)[2].backward(dy))
+    print(f"tier D GRU, {form}: forward {both[0]:.0f} us, training {both[1]:.0f} us")
+
+
 def test_every_function_of_the_driver_can_be_called_as_it_is_declared(device: NullDevice) -> None:
     driver = device.driver
     assert len([getattr(driver.library, name) for name in dir(driver.library)]) > 20

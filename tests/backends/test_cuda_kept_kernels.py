@@ -175,6 +175,7 @@ def test_the_key_of_a_kernel_follows_how_its_functions_are_compiled() -> None:
 
 def test_versions_follow_the_toolkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = set()
+    monkeypatch.delenv("CONDA_PREFIX", raising=False)
     for version in ("12.8", "13.0"):
         folder, link = tmp_path / version, tmp_path / "cuda"
         folder.mkdir()
@@ -185,7 +186,13 @@ def test_versions_follow_the_toolkit(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     of = key.metadata.version
     monkeypatch.setattr(key.metadata, "version", lambda name: "99" if name == "llvmlite" else of(name))
     found.add(key.versions.__wrapped__())
-    assert len(found) == 3
+    conda = tmp_path / "conda-meta"
+    conda.mkdir()
+    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path))
+    for build in ("cuda-nvvm-impl-12.9.86-h4bc722e_2", "cuda-nvvm-impl-13.0.88-h4bc722e_0"):
+        (conda / f"{build}.json").write_text("{}")
+        found.add(key.versions.__wrapped__())
+    assert len(found) == 5
 
 
 @has_numba_cuda

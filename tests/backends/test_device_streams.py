@@ -19,8 +19,12 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from device_arrays import Upload, nets
 from device_memory import EmulatedArray
+from emulated_driver import EmulatedLibrary
 
 from rnnfast.backends.cuda import libraries
+from rnnfast.backends.cuda.device import Device
+from rnnfast.backends.cuda.driver.declarations import DEVICE_ORDINAL, ffi
+from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.matrix import matrix
 
 
@@ -110,6 +114,54 @@ def test_arrays_on_another_device_are_refused_by_name(module: str, upload: Uploa
             call()
     near = of_library(module, h, 0)
     assert np.array_equal(there(right, (near, here[1]))[0].memory, there(right, here)[0].memory)
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_the_driver_knows_where_arrays_are_that_do_not_say(
+    managed: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Numba's: those on another device are refused, but for memory that every device reaches."""
+    _, there = nets()
+    x, h = (np.zeros(shape, np.float32) for shape in ((2, 1, 3), (1, 1, 4)))
+    away = [EmulatedArray(x.copy()), EmulatedArray(h.copy())]
+    places = [array.memory.ctypes.data for array in away]
+
+    def tell(found: Any, attribute: int, address: int) -> int:
+        found[0] = int(address in places) if attribute == DEVICE_ORDINAL else int(managed and address in places)
+        return 0
+
+    monkeypatch.setitem(vars(devices.device().library), "cuPointerGetAttribute", tell)
+    calls: dict[str, Callable[[], Any]] = {
+        "x": lambda: there(away[0]),
+        r"state\[0\]": lambda: there(upload(x), (away[1], upload(h))),
+    }
+    there(upload(x))
+    for name, call in calls.items():
+        refuses = pytest.raises(ValueError, match=f"{name} is on CUDA device 1, this LSTM on device 0: copy {name} to")
+        with nullcontext() if managed else refuses:
+            call()
+
+
+def test_new_arrays_are_made_within_the_devices_context() -> None:
+    """Another device may be the thread's current one."""
+    library, made = EmulatedLibrary(lambda *_: None), list[str]()
+    here, there = ffi.cast("void *", 16), [ffi.cast("void *", 32)]
+    vars(library).update(
+        cuDevicePrimaryCtxRetain=lambda to, _: to.__setitem__(0, here) or 0,
+        cuCtxGetCurrent=lambda to: to.__setitem__(0, there[-1]) or 0,
+        cuCtxPushCurrent_v2=lambda context: there.append(context) or 0,
+        cuCtxPopCurrent_v2=lambda _: there.pop() is None,
+    )
+
+    def make(what: Any, *_: Any, **__: Any) -> EmulatedArray:
+        made.append("here" if there[-1] == here else "there")
+        return EmulatedArray(np.zeros(3))
+
+    device = Device.__new__(Device)
+    device.driver, device.cuda = Driver(library), SimpleNamespace(device_array=make, to_device=make)
+    device.new((3,), np.float64, 0)
+    device.upload(np.zeros(3), 0)
+    assert made == ["here", "here"] and len(there) == 1
 
 
 @pytest.mark.parametrize("module", ["managed", "unknown"])

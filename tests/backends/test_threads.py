@@ -64,7 +64,7 @@ def python(code: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("-fsanitize=thread", "-g")], ids=["plain", "thread sanitizer"])
 def test_the_pool_by_itself(options: tuple[str, ...], tmp_path: Path) -> None:
-    names = ("barrier", "cgroup", "gate", "processors", "restraint", "spawn", "threads")
+    names = ("barrier", "cgroup", "forks", "gate", "processors", "restraint", "spawn", "threads")
     sources = [CLONE / "csrc" / "system" / f"{name}.c" for name in names]
     flags = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{CLONE / 'csrc'}")
     run(tool("cc"), *flags, *options, HELPERS / "pool.c", *sources, "-o", tmp_path / "pool")
@@ -282,3 +282,33 @@ for _ in range(20):
 @pytest.mark.parametrize("nanoseconds, state", [(0, "S"), (10**12, "R"), (2**63 - 1, "R")])
 def test_a_thread_spins_for_as_long_as_it_is_told(nanoseconds: int, state: str) -> None:
     assert set(python(SPUN.format(nanoseconds=nanoseconds)).split()) == {state}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
+def test_a_child_does_not_ask_for_threads_of_its_parent(when: str) -> None:
+    """Of another library: they are not there. Where the child loads ours, it finds out itself that it is one."""
+    code = f"""
+import ctypes, os
+if {when == "loaded"}:
+    from rnnfast.backends.c import backend as c
+    c.get_num_threads()
+child = os.fork()
+if child:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os._exit(0)
+from dataclasses import replace
+from support import make_problem, run
+from test_threads import NETS
+from rnnfast.backends.c import backend as c
+asked = []
+Work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.CFUNCTYPE(None, Work, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+def lend(work, data, threads, flags):
+    asked.append(threads)
+    work(data)
+team = ctypes.cast(lend, ctypes.c_void_p).value
+run(c, replace(make_problem(NETS["rows"], "float32"), num_threads=2, team=team))
+os._exit(len(asked))
+"""
+    assert python(code) == "0"

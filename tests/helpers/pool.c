@@ -29,10 +29,11 @@ static void stand_still(long nanoseconds) { nanosleep(&(struct timespec){0, nano
 static struct rf_barrier barrier;
 
 static rf_host host;
+static int32_t lent_most; /* threads of the host's, where there are more than work */
 static int64_t patience = 200000000; /* so that they come even where the machine is busy */
 
 static void in_parallel(rf_task task, void *context, int32_t workers) {
-  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0, host});
+  rf_parallel(&(struct rf_region){task, context, workers, patience, 0, &barrier, 0, host, lent_most});
 }
 
 /* Every worker of a region, once; and after each barrier what all wrote before it. */
@@ -53,11 +54,15 @@ static void take_share(void *context, int32_t worker, int32_t workers) {
   }
 }
 
+static void expect_every_share_once(const struct shares *s, int32_t workers) {
+  expect(s->workers >= 1 && s->workers <= workers, "more workers than asked for");
+  for (int32_t w = 0; w < MOST; w++) expect(s->taken[w] == (w < s->workers), "a share is not taken exactly once");
+}
+
 static void every_share_once(int32_t workers) {
   struct shares s = {0};
   in_parallel(take_share, &s, workers);
-  expect(s.workers >= 1 && s.workers <= workers, "more workers than asked for");
-  for (int32_t w = 0; w < MOST; w++) expect(s.taken[w] == (w < s.workers), "a share is not taken exactly once");
+  expect_every_share_once(&s, workers);
 }
 
 /* The last worker stands still once; all must part at the same step, the first after which somebody is told to. */
@@ -182,7 +187,7 @@ static void *call(void *nothing) {
   struct rf_barrier own;
   for (int i = 0; i < 200; i++) {
     _Atomic int32_t workers = 0;
-    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1, NULL});
+    rf_parallel(&(struct rf_region){count, &workers, 3, 1000000, 0, &own, 1, NULL, 0});
     expect(workers >= 1 && workers <= 3, "a second caller's work is not done");
   }
   return nothing;
@@ -207,6 +212,7 @@ static void restraint_is_for_a_while(void) {
 /* Other libraries: one that lends as many threads as it is asked for, some of them late, and those that lend none, or not
  * even the caller's. */
 static _Atomic int32_t lent, asked;
+static long lateness = 3000000; /* nanoseconds */
 
 struct errand {
   void (*work)(void *);
@@ -215,7 +221,7 @@ struct errand {
 
 static void *run_errand(void *argument) {
   const struct errand *errand = argument;
-  if (++lent % 8 == 0) stand_still(3000000);
+  if (++lent % 8 == 0) stand_still(lateness);
   errand->work(errand->data);
   return NULL;
 }
@@ -245,12 +251,34 @@ static void another_librarys_threads_do_the_work(void) {
   static const rf_host others[] = {lend_none, forget};
   host = lend;
   for (int32_t i = 0; i < 50 || lent < 16; i++) every_share_once(i % MOST + 1); /* restraint is for a while */
+  lent_most = MOST;
+  for (int32_t before = lent, i = 0; i < 50 || lent < before + MOST; i++) every_share_once(i % 3 + 1);
+  lent_most = 0;
   for (int32_t n = 2; n <= 5; n++) workers_part_together(n);
   for (int i = 0; i < 2; i++) {
     host = others[i];
     for (asked = 0; asked < 3;) every_share_once(3);
   }
   host = NULL;
+}
+
+static void take_share_and_go(void *context, int32_t worker, int32_t workers) {
+  struct shares *s = context;
+  s->taken[worker]++;
+  s->workers = workers;
+}
+
+/* Threads of the pool that come too late to a region of their own stay out of one that is another library's. */
+static void whoever_is_late_stays_out(int32_t workers) {
+  lateness = 0;
+  expect(rf_pool_start(MOST), "no threads");
+  for (int32_t before = lent; lent < before + 60;) {
+    struct shares alone = {0}, all = {0};
+    stand_still(8000000); /* restraint is for a while */
+    rf_parallel(&(struct rf_region){take_share_and_go, &alone, 2, 0, 0, &barrier, 0, NULL, 0});
+    rf_parallel(&(struct rf_region){take_share_and_go, &all, workers, patience, 0, &barrier, 1, lend, 0});
+    expect_every_share_once(&all, workers);
+  }
 }
 
 /* Its threads are the parent's. */
@@ -265,6 +293,7 @@ int main(void) {
   alarm(120);
   expect(rf_processors() >= 1 && rf_processors_now() >= 1, "no processor");
   restraint_is_for_a_while();
+  in_a_child(a_child_does_without_another_library, 3);
   in_a_child(threads_inherit_nothing, 2);
   in_a_child(threads_are_gone_when_the_pool_has_ended, 4);
   for (int32_t n = 1; n <= MOST; n++) in_a_child(every_share_once, n);
@@ -274,6 +303,7 @@ int main(void) {
   for (int32_t i = 0; i < 10; i++) in_a_child(every_share_once, 3);
   in_a_child(nothing_of_the_parents_is_ended, 3);
   another_librarys_threads_do_the_work();
+  whoever_is_late_stays_out(3);
   in_a_child(a_child_does_without_another_library, 3);
   pthread_t other;
   expect(pthread_create(&other, NULL, call, NULL) == 0, "no thread");

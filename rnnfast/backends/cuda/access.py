@@ -23,10 +23,15 @@ class DeviceAccess:
     def __init__(self, x: Any, owner: str) -> None:
         """Raises TypeError where x is in host memory, ValueError where it is on another device."""
         self.owner = owner
-        self.library: Library = known_library(x) or library_of(devices.device(), self._device_value("x", x))
+        known = known_library(x)
+        number = None
+        if known is None:
+            device, value = devices.device(), self._device_value("x", x)
+            known, number = library_of(device, value), number_of(device, value)
+        self.library: Library = known
         self._made: dict[int, DeviceArray] = {}
         """New arrays that nobody has seen yet, by what their owner is known by."""
-        self._check_number("x", self.library.number)
+        self._check_number("x", known.number if number is None else number)
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
         """Return a view of `value`. Raises TypeError where it is in host memory, ValueError on another device."""
@@ -39,7 +44,7 @@ class DeviceAccess:
         if seen is not None:
             return seen
         value = self._device_value(name, value)
-        self._check_number(name, number_of(value))
+        self._check_number(name, number_of(devices.device(), value))
         ready, device = stream_of(value), devices.device()
         if ready not in (None, self.library.stream()):
             with device.current():

@@ -87,4 +87,4 @@ def write_bias_gradients(
     launch = call.prepared(bias_gradient_kernel, (call.real, columns, threads // columns, add), threads=threads)
     launch.resize(blocks_of(call, slots * size), parts)
     shape = gates, count, slots, size, inputs, gate_of, parts
-    launch(call.stream, *shape, partial, counters, d_b_ih, d_b_hh)
+    call.run(launch, *shape, partial, counters, d_b_ih, d_b_hh)

@@ -21,11 +21,12 @@ from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.recording import Recording
+from rnnfast.backends.cuda.repeats import Repeated, Repeats
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import clusters
 from rnnfast.problem import Array, Problem
 
-Reserve = Recording | ClusterRecording
+Reserve = Recording | ClusterRecording | Repeated
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
 """Fields of a problem that every run brings anew."""
 
@@ -46,21 +47,34 @@ class Bound:
         self._nets: dict[bool, Net | ClusterNet] = {}
         """By whether outputs are held, which clusters do not: of one that holds them there may be two."""
         self._launches: Launches = {}
+        self._repeats = Repeats(self._forward, recorded=problem.record)
+        self._ran: str | None = None
+        """Which tiers calls ran on that come again."""
         self._turn = threading.Lock()
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        problem = self.problem
-        if self._drops or arrays.lengths is not None or arrays.mask is not None or arrays.resets is not None:
-            problem = replace(problem, dropout_seed=dropout_seed)
+        problem, library = self.problem, arrays.library
+        repeats = not self._drops and arrays.lengths is None and arrays.mask is None and arrays.resets is None
+        if not repeats:
+            problem = copy.copy(problem)
+            problem.dropout_seed = dropout_seed
             problem.lengths, problem.mask, problem.resets = arrays.lengths, arrays.mask, arrays.resets
         sequence, states = self.layout.sequence, self._states
         x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
+        arrays = ForwardArrays(x, y, start, final)
         with self.device.current(), self._turn:
-            self.device.driver.check_waits()
-            call = DeviceCall(self.device, arrays.library, problem.dtype, self._launches)
-            found = self._net(problem).forward(call, problem, arrays._replace(x=x, y=y, start=start, final=final))
+            call = DeviceCall(self.device, library, problem.dtype, self._launches)
+            self.device.driver.check_waits(call.stream)
+            if repeats and library is not None:
+                found = self._repeats.forward(call, arrays)
+            else:
+                found = self._net(problem).forward(call, problem, arrays)
         return found if problem.record else None
+
+    def _forward(self, call: DeviceCall, arrays: ForwardArrays) -> Recording | ClusterRecording:
+        """Run a call in which all rows are live, without dropout."""
+        return self._net(self.problem).forward(call, self.problem, arrays)
 
     def _net(self, problem: Problem) -> Net | ClusterNet:
         """Return the net for a call, prepared where it is the first of its kind."""
@@ -85,10 +99,11 @@ class Bound:
         start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
         arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
         if keep:
-            reserve = copy.deepcopy(reserve)
+            reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
-            self.device.driver.check_waits()
+            reserve.call.check()
             call = reserve.call.again()
+            self.device.driver.check_waits(call.stream)
             reserve.backward(call, arrays, overwrite=overwrite)
             if call.stream != reserve.recorded_on:  # whose memory is given back now, for others to use
                 call.wait()
@@ -117,6 +132,21 @@ class Bound:
 
     def ran(self, reserve: Reserve) -> str:
         """Return which tiers the layers ran on, and why."""
+        if not isinstance(reserve, Repeated):
+            return self._tiers(reserve)
+        if self._ran is None:
+            self._ran = self._tiers(self._whole(reserve))
+        return self._ran
+
+    def _whole(self, reserve: Reserve) -> Recording | ClusterRecording:
+        """Return the recording of a call that a script ran, another as it is."""
+        if not isinstance(reserve, Repeated):
+            return reserve
+        with self.device.current(), self._turn:  # launches are looked at
+            found: Recording | ClusterRecording = reserve.recording()
+        return found
+
+    def _tiers(self, reserve: Recording | ClusterRecording) -> str:
         if isinstance(reserve, ClusterRecording):
             tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
             return f"tier {tier.name}: {tier.reason}"

@@ -85,9 +85,9 @@ class Device:
         return found
 
     def new(self, shape: tuple[int, ...], dtype: Any, stream: int) -> DeviceArray:
-        """Return a new array, of Numba's, with anything in it."""
-        made = self.cuda.device_array(shape, dtype, stream=self._stream(stream))
-        return DeviceArray.of(made)
+        """Return a new array, of Numba's, with anything in it, whichever device is the thread's current one."""
+        with self.current():
+            return DeviceArray.of(self.cuda.device_array(shape, dtype, stream=self._stream(stream)))
 
     def upload(self, a: Array, stream: int) -> DeviceArray:
         """Return a C-contiguous copy on the device.
@@ -96,8 +96,8 @@ class Device:
         one of 0 for a broadcast: so it is shown those that a new array of this shape would have.
         """
         dense: Array = np.ndarray(a.shape, a.dtype, np.ascontiguousarray(a))
-        made = self.cuda.to_device(dense, stream=self._stream(stream))
-        return DeviceArray.of(made)
+        with self.current():
+            return DeviceArray.of(self.cuda.to_device(dense, stream=self._stream(stream)))
 
     def download(self, a: DeviceArray, stream: int) -> Array:
         """Return a copy for NumPy of a C-contiguous array, once the stream has come so far."""

@@ -9,10 +9,13 @@ import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device import Device
+from rnnfast.backends.cuda.driver.given_up import Waiting
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.libraries import Library
+from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.problem import Array
 
+WORD = np.dtype("uint32")
 Launches = dict[tuple[Any, ...], Launch]
 """Prepared launches by what they were made of."""
 
@@ -54,6 +57,8 @@ class DeviceCall:
         self.device, self.library, self.limits, self.dtype = device, library, device.limits, dtype
         self.stream = 0 if library is None else library.stream()
         self._launches: Launches = {} if launches is None else launches
+        self._waiting: Waiting | None = None
+        self._word: DeviceArray | None = None
 
     def again(self) -> DeviceCall:
         """Return the same on the caller's stream of now, once what was started on this one, if another, is done."""
@@ -86,7 +91,11 @@ class DeviceCall:
         if count > 0:
             launch = self.prepared(make, constants)
             launch.resize(-(-count // self.limits.threads))
-            launch(self.stream, *values)
+            self.run(launch, *values)
+
+    def run(self, launch: Launch, *values: Any) -> None:
+        """Start a launch with these parameters, all that it has."""
+        launch(self.stream, *values)
 
     def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 0) -> None:
         """Start a kernel for tensor cores, as its launch describes itself, with these values."""
@@ -98,7 +107,23 @@ class DeviceCall:
             kernel = self.device.kernel(make, *described.constants, threads=described.threads, tensor_cores=True)
             launch = self._launches[key] = kernel.launch(1, shared=described.shared, cluster=cluster)
         launch.resize(described.grid)
-        launch(self.stream, *values)
+        self.run(launch, *values)
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, *, add: bool) -> bool:
+        """Let the library make C (m, n) the product of A (m, depth) and B, or add that; return False if it cannot."""
+        return self.library is not None and self.library.product(a, b, c, m, n, depth, add)
+
+    def word(self) -> DeviceArray:
+        """Return the word that kernels of this call set where they have waited in vain, in memory of the host's."""
+        if self._word is None:
+            self._waiting = self.device.driver.given_up.begin(self.stream)
+            self._word = DeviceArray(self._waiting.address, (), (), WORD, None)
+        return self._word
+
+    def check(self) -> None:
+        """Raise TimeoutError where a kernel of this call's, which is done, has waited in vain."""
+        if self._waiting is not None:
+            self.device.driver.given_up.check_call(self._waiting)
 
     def array(self, a: Array | DeviceArray) -> DeviceArray:
         """Return a C-contiguous copy of NumPy's on the device, or what is there as it is."""
@@ -116,5 +141,10 @@ class DeviceCall:
             self.device.driver.clear(address, count, self.stream)
 
     def host(self, a: DeviceArray) -> Array:
-        """Return a copy for NumPy of a C-contiguous array, once the stream has come so far."""
-        return self.device.download(a, self.stream)
+        """Return a copy for NumPy of a C-contiguous array, once the stream has come so far.
+
+        Raises TimeoutError where a kernel of this call's has waited in vain.
+        """
+        found = self.device.download(a, self.stream)
+        self.check()
+        return found

@@ -119,12 +119,16 @@ def library_of(device: Device, x: Any) -> Library:
     return Plain(device, stream_of(x))
 
 
-def number_of(x: Any) -> int | None:
-    """Return the device that an array is on, as torch, CuPy or DLPack tell; None: it does not say."""
+def number_of(device: Device, x: Any) -> int | None:
+    """Return the device that an array is on, as torch, CuPy, the driver or DLPack tell; None: nobody knows."""
     maker = _maker_of(x.__class__)
     if maker is not None:
         number: int = x.device.index if maker == "torch" else x.device.id
         return number
+    address = x.__cuda_array_interface__["data"][0]
+    found = device.driver.number_of(address) if address else None
+    if found is not None:
+        return found
     try:
         kind, number = x.__dlpack_device__()
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):  # it is nowhere that DLPack knows

@@ -25,7 +25,7 @@ def forward(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown, final: S
     constants = call.real, layer.cell, block, block.depth(layer.size)
     launch = _resident(call, layer, forward_kernel, constants)
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *shown, *final)
-    launch(call.stream, *values, counters, tier.members)
+    call.run(launch, *values, counters, tier.members)
 
 
 def backward(
@@ -39,7 +39,7 @@ def backward(
     depths = [block.depth(phase.count * layer.size) for phase in (phases[0], phases[-1])]
     launch = _resident(call, layer, backward_kernel, (call.real, layer.cell, block, *depths))
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *d_shown, held, *ends)
-    launch(call.stream, *values, counters, tier.members)
+    call.run(launch, *values, counters, tier.members)
 
 
 def _resident(call: DeviceCall, layer: LayerShape, make: Any, constants: tuple[Any, ...]) -> Launch:

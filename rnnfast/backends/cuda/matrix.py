@@ -21,7 +21,8 @@ class Matrix(NamedTuple):
     @property
     def address(self) -> int:
         """The address of its first number."""
-        return int(self.array.address + self.begin * self.array.dtype.itemsize)
+        found: int = self.array.address + self.begin * self.array.dtype.itemsize
+        return found
 
     @property
     def turned(self) -> Matrix:

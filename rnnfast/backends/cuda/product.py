@@ -86,11 +86,11 @@ def multiply(
         return
     if multiplies(call, a, b, c, m, n, depth, add=add):
         return
-    if call.library is not None and call.library.product(a, b, c, m, n, depth, add):
+    if call.product(a, b, c, m, n, depth, add=add):
         return
     side, each = call.device.side, call.device.each
     launch = call.prepared(product_kernel, (call.real, side, each, add), threads=side * side)
     tile = side * each
     launch.resize(-(-m // tile), -(-n // tile))
     operands = (value for matrix in (a, b, c) for value in (matrix.address, matrix.row, matrix.column))
-    launch(call.stream, *operands, m, n, depth)
+    call.run(launch, *operands, m, n, depth)

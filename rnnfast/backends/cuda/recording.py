@@ -35,6 +35,11 @@ class Recording:
         self._arranged = arranged
         """Places of backward calls in which all rows were live, by what is wanted."""
 
+    @property
+    def constants(self) -> Sequence[Plan]:
+        """What holds the arrays on the device that are no call's own."""
+        return self.plans
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Recording:
         twin, old = copy.copy(self), self.passes[0].gates_memory
         with self.call.device.current():

@@ -3,6 +3,9 @@
 Parameters are a dict under PyTorch's names, as `state_dict()` of a net here or `of_flax` gives them: which
 layers and directions there are follows from it.
 
+vmap makes one batch of the sequences that it maps, within a gradient too. Mapped parameters make a call for each set,
+one after the other, on all threads each; so do gradients within vmap, one for each row, and dropout.
+
 >>> import jax, jax.numpy as jnp
 >>> from rnnfast.integrations.jax import lstm
 >>> parameters = rnnfast.LSTM(3, 4, num_layers=2, seed=0).state_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -45,9 +46,28 @@ def restore(model: Model) -> Model:
     False
     """
     for _, layer in _recurrent(model):
-        if type(vars(layer).get(LOOP)) is Loop:
-            del layer.__dict__[LOOP]
+        _restore(layer)
     return model
+
+
+@contextmanager
+def accelerated(model: Model) -> Iterator[Model]:
+    """Accelerate a model within a block; layers that were accelerated before stay so after it.
+
+    >>> with accelerated(keras.layers.GRU(4)) as layer:
+    ...     "inner_loop" in vars(layer)
+    True
+    >>> "inner_loop" in vars(layer)
+    False
+    """
+    before = {id(layer) for _, layer in _recurrent(model) if is_accelerated(layer)}
+    accelerate(model)
+    try:
+        yield model
+    finally:
+        for _, layer in _recurrent(model):
+            if id(layer) not in before:
+                _restore(layer)
 
 
 def report(model: Model) -> dict[str, str]:
@@ -76,6 +96,11 @@ def is_accelerated(layer: Any) -> bool:
     """Whether this very layer has our loop."""
     bound = vars(layer).get(LOOP)
     return type(bound) is Loop and bound.layer() is layer
+
+
+def _restore(layer: Any) -> None:
+    if type(vars(layer).get(LOOP)) is Loop:
+        del layer.__dict__[LOOP]
 
 
 def _recurrent(model: Model) -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,8 @@ from rnnfast.integrations.json_values import Value, shown
 
 MODELS = ("Sequential", "Functional")
 TENSOR = "__keras_tensor__"
+KERAS = "keras"
+"""What the modules of its own classes lie in; somebody else's of the same names have another or none."""
 ADVICE = "expected a plain chain of layers, each called once, on what the one before it gives"
 MASKS = ("NotEqual", "Any")
 """Operations by which functional models compute masks."""
@@ -50,9 +52,22 @@ def layers_of(model: Value) -> list[Layer]:
     return _chain(config, dict(zip(found, nodes, strict=True)), found)
 
 
+def kind_of(node: Value, known: Sequence[str] | None = None) -> str:
+    """Return the class of a layer. Raises ValueError for one of other modules than Keras's, or that is not known.
+
+    >>> kind_of(Value({"class_name": "LSTM", "module": "keras.layers", "registered_name": None}))
+    'LSTM'
+    """
+    kind = node["class_name"].text() if known is None else node["class_name"].one_of(known)
+    if "module" in node and str(node["module"].value).partition(".")[0] != KERAS:
+        own = shown(str(node["registered_name"].value)) if "registered_name" in node else shown(kind)
+        raise ValueError(f"{node.place} is a class of its own, {own}, of which only Keras's are supported")
+    return kind
+
+
 def _layer(node: Value, counts: dict[str, int]) -> Layer:
     """Return a layer. Files call its weights after its class and how many of it there were before."""
-    kind = node["class_name"].text()
+    kind = kind_of(node)
     name = node["config"]["name"].text()
     count = counts[kind] = counts.get(kind, -1) + 1
     snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", kind)).lower()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import zipfile
 import zlib
 
+from rnnfast.integrations.content import SMALL, SWOLLEN
 from rnnfast.integrations.json_values import Value, parsed
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
-SWOLLEN, SMALL = 100, 2**20
-"""Times its archive's bytes that a member may have, and bytes that any may: beyond, it is made to fill memory."""
 ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, LookupError)
 """What reading a damaged archive may raise."""
 

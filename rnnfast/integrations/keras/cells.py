@@ -20,6 +20,9 @@ OF_RNN = {
     keras.activations.linear: "rnn_linear",
 }
 DTYPES = ("float32", "float64")
+NETS_KEPT = 64
+_NETS: dict[tuple[Any, ...], Net] = {}
+"""By what they are made of: making one takes as long as a small net's call. A functools.cache compilers warn of."""
 
 
 def cell_of(cell: Cell) -> str | None:
@@ -60,16 +63,22 @@ def against(cell: Cell) -> str | None:
 
 def net_of(cell: Cell, ours: str, inputs: int, masked_output: Literal["zero", "hold"]) -> Net:
     """Return the net of one layer, batch first, that a cell is by the name of our cell."""
-    return Net(
-        KINDS[type(cell)],
-        ours,
-        inputs,
-        cell.units,
-        bias=bool(cell.use_bias),
-        batch_first=True,
-        masked_output=masked_output,
-        dtype=np.dtype(cell.compute_dtype),
-    )
+    form = KINDS[type(cell)], ours, inputs, cell.units, bool(cell.use_bias), masked_output, cell.compute_dtype
+    net = _NETS.get(form)
+    if net is None:
+        if len(_NETS) >= NETS_KEPT:
+            _NETS.clear()
+        net = _NETS[form] = Net(
+            KINDS[type(cell)],
+            ours,
+            inputs,
+            cell.units,
+            bias=bool(cell.use_bias),
+            batch_first=True,
+            masked_output=masked_output,
+            dtype=np.dtype(cell.compute_dtype),
+        )
+    return net
 
 
 def _name(function: Any) -> str:

@@ -41,14 +41,15 @@ class Loop:
         if layer is None:
             raise RuntimeError("the layer that this loop was made for is gone")
         flags = tree.flatten(mask)[0] if mask is not None else None
-        states = tree.flatten(initial_state)
+        states = initial_state if type(initial_state) in (list, tuple) else tree.flatten(initial_state)
         ours = None if _against_now(layer) or (training and _is_dropped_here(layer.cell)) else cells.cell_of(layer.cell)
-        if ours is None or (layer.unroll and flags is not None) or not self._run.takes(sequences, states, flags):
+        run = self._run
+        if ours is None or (layer.unroll and flags is not None) or not run.takes(layer.cell, sequences, states, flags):
             return type(layer).inner_loop(layer, sequences, initial_state, mask=mask, training=training)
         if training and layer.cell.dropout > 0:
             sequences = sequences * ops.expand_dims(layer.cell.get_dropout_mask(sequences[:, 0, :]), axis=1)
         net = cells.net_of(layer.cell, ours, sequences.shape[-1], "zero" if layer.zero_output_for_mask else "hold")
-        return self._run(net, layer.cell, sequences, states, flags, layer.go_backwards)
+        return run(net, layer.cell, sequences, states, flags, layer.go_backwards)
 
 
 def against(layer: Layer) -> str | None:

@@ -21,16 +21,17 @@ Results = tuple[Array, Array, list[Array]]
 class Run:
     """Calls of one layer, which keep a copy of the weights and look at each call whether they are still the same.
 
-    >>> x = np.ones((2, 5, 3), np.float32)
-    >>> Run().takes(x, [np.zeros((2, 4), np.float32)], None), Run().takes(x, [np.zeros((2, 4))], None)
+    >>> import keras
+    >>> x, cell = np.ones((2, 5, 3), np.float32), keras.layers.GRUCell(4)
+    >>> Run().takes(cell, x, [np.zeros((2, 4), np.float32)], None), Run().takes(cell, x, [np.zeros((2, 4))], None)
     (True, False)
     """
 
     def __init__(self) -> None:
         self._known: tuple[Net, list[Array], Frozen[Any]] | None = None
 
-    def takes(self, x: Any, states: Sequence[Any], mask: Any) -> bool:
-        """Whether these are arrays of one dtype, of a step at least, and a mask (B, T)."""
+    def takes(self, cell: Any, x: Any, states: Sequence[Any], mask: Any) -> bool:
+        """Whether these are arrays of one dtype, of a step at least, and a mask (B, T), whatever the cell."""
         if not all(isinstance(part, np.ndarray) and part.dtype == x.dtype for part in (x, *states)):
             return False
         if mask is not None and np.shape(mask) != x.shape[:2]:
@@ -54,7 +55,7 @@ class Run:
 
     def _frozen(self, net: Net, cell: Any) -> Frozen[Any]:
         weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if net.bias else ())]
-        arrays = [np.ascontiguousarray(variable.value) for variable in weights]
+        arrays = [_widened(np.ascontiguousarray(variable.value), net.dtype) for variable in weights]
         if self._known is not None:
             before, copies, frozen = self._known
             if before == net and all(map(_is_same, arrays, copies)):
@@ -63,6 +64,11 @@ class Run:
         frozen = freeze(net, Parameters(named, net), choose.select(None, "cpu", net.cell))
         self._known = net, [array.copy() for array in arrays], frozen
         return frozen
+
+
+def _widened(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array in the dtype that its variable says, where that has all its numbers: initial ones are float32."""
+    return array.astype(dtype, copy=False) if np.can_cast(array.dtype, dtype) else array
 
 
 def _is_same(one: Array, other: Array) -> bool:

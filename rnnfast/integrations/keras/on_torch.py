@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED
+from rnnfast.integrations.keras.recurrence import parameters, recurrence
 from rnnfast.integrations.torch import operators, traced
 from rnnfast.integrations.torch.call import Call, dense
 from rnnfast.integrations.torch.calls import runner_of
 from rnnfast.integrations.torch.forms import DTYPES
-from rnnfast.integrations.torch.function import recurrence
 from rnnfast.integrations.torch.records import NOT_RAGGED
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.net.description import Net
@@ -25,14 +25,23 @@ Results = tuple[Tensor, Tensor, list[Tensor]]
 class Run:
     """Calls of one layer. Gradients flow to x, the states and Keras's weights.
 
-    >>> x = torch.ones(2, 5, 3)
-    >>> Run().takes(x, [torch.zeros(2, 4)], None), Run().takes(x.half(), [torch.zeros(2, 4)], None)
+    >>> import keras
+    >>> x, cell = torch.ones(2, 5, 3), keras.layers.GRUCell(4)
+    >>> cell.build((2, 3))
+    >>> Run().takes(cell, x, [torch.zeros(2, 4)], None), Run().takes(cell, x.half(), [torch.zeros(2, 4)], None)
     (True, False)
     """
 
-    def takes(self, x: Any, states: Sequence[Any], mask: Any) -> bool:
-        """Whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T)."""
-        if not all(isinstance(part, Tensor) and part.is_cpu and part.dtype == x.dtype for part in (x, *states)):
+    def takes(self, cell: Any, x: Any, states: Sequence[Any], mask: Any) -> bool:
+        """Whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T).
+
+        Weights, too: methods of PyTorch's modules, which Keras's layers are, change them behind Keras's back.
+        """
+        variables = _variables(cell)
+        tensors = x, *states, *[variable.value for variable in variables]
+        if not all(isinstance(part, Tensor) and part.is_cpu and part.dtype == x.dtype for part in tensors):
+            return False
+        if any(variable.value.shape != variable.shape for variable in variables):
             return False
         if mask is not None and not (isinstance(mask, Tensor) and mask.is_cpu and mask.shape == x.shape[:2]):
             return False
@@ -42,46 +51,35 @@ class Run:
         """Run all steps of x (B, T, I); `backwards`: the last first, outputs in the order in which they are made."""
         if backwards:
             x, mask = x.flip(1), None if mask is None else mask.flip(1)
-        weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if net.bias else ())]
-        parameters = _parameters(net.cell, [variable.value for variable in weights])
         flags = None if mask is None else mask.to(torch.bool)
         state = [part.unsqueeze(0) for part in states]
-        y, *final = _call(net, x, state, parameters, flags)
-        return y[:, -1], y, [part.squeeze(0) for part in final]
+        weights = [variable.value for variable in _variables(cell)]
+        y, *final = _call(net, x, state, weights, flags)
+        after = [part.squeeze(0) for part in final]
+        # Without a mask the last output is h, whose gradient needs no zeros for all other steps.
+        return after[0] if flags is None else y[:, -1], y, after
+
+
+def _variables(cell: Any) -> list[Any]:
+    """Return Keras's kernel, recurrent kernel and, if there is one, bias."""
+    return [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else ())]
 
 
 def _call(
-    net: Net, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], mask: Tensor | None
+    net: Net, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], mask: Tensor | None
 ) -> Sequence[Tensor]:
     """Return y and the final states, by the operator where a compiler or a mode is to see it, else by a shorter way."""
     if torch.compiler.is_compiling() or traced.modes():
         options = Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0)
-        y, final = operators.call(options, x, state, parameters, (None, mask, None), batch_first=True)
+        made = parameters(net.cell, weights)
+        y, final = operators.call(options, x, state, made, (None, mask, None), batch_first=True)
         return [y, *final]
-    x, tensors = dense(x), [*map(dense, state), *parameters]
-    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
+    x, tensors = dense(x), [*map(dense, state)]
+    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors, *weights))
     form = runner_of(net, torch.get_num_threads()).form(RECORDED if recorded else INFERENCE, x.shape)
     ragged = NOT_RAGGED if mask is None else form.ragged(None, mask, None)
     call = Call(form, recorded, len(state), ragged)
     if recorded:
-        return recurrence(call, x, *tensors)
-    y, states, _ = call.run(x, tensors)
+        return recurrence((call, net.cell), x, *tensors, *weights)
+    y, states, _ = call.run(x, [*tensors, *parameters(net.cell, weights)])
     return [y, *states]
-
-
-def _parameters(cell: str, weights: Sequence[Tensor]) -> list[Tensor]:
-    """Return the parameters of a net of ours, made of Keras's kernel, recurrent kernel and, if there is one, bias."""
-    kernel, recurrent, *biases = weights
-    made = [_rows(cell, kernel.t()), _rows(cell, recurrent.t())]
-    for bias in biases:
-        parts = bias if bias.dim() == 2 else (bias, torch.zeros_like(bias))
-        made += [_rows(cell, part) for part in parts]
-    return made
-
-
-def _rows(cell: str, array: Tensor) -> Tensor:
-    """Return an array (G·H, ...) dense and by gates in our order: Keras's GRU has z r h."""
-    if not cell.startswith("gru"):
-        return array.contiguous()
-    z, r, h = array.chunk(3)
-    return torch.cat((r, z, h))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from rnnfast.integrations.content import SMALL, SWOLLEN
 from rnnfast.integrations.json_values import shown
-from rnnfast.integrations.keras.archive import SMALL, SWOLLEN
 from rnnfast.problem import Array
 
 MOST_AXES, MOST_BYTES = 2, 8
@@ -67,6 +67,19 @@ class Weights:
             listed = ", ".join(map(shown, names[:5]))
             raise ValueError(f"{place} holds {listed}, expected arrays called 0, 1 and so on")
         return [self._array(f"{place}/{name}") for name in names]
+
+    def shaped(self, group: str, shapes: Sequence[tuple[int | None, ...]]) -> list[Array]:
+        """Return the arrays of a layer or cell, which must be of these shapes, None: of any size."""
+        arrays = self.arrays(group)
+        if len(arrays) != len(shapes):
+            raise ValueError(f"{group}/vars has {len(arrays)} arrays, expected {len(shapes)}")
+        for n, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            sizes = zip(array.shape, shape, strict=False)
+            fits = array.ndim == len(shape) and all(expected in (None, size) for size, expected in sizes)
+            if not fits or not array.size:
+                expected = f"({', '.join('any' if size is None else str(size) for size in shape)})"
+                raise ValueError(f"{group}/vars/{n} has shape {array.shape}, expected {expected}")
+        return arrays
 
     def _array(self, place: str) -> Array:
         with _damage(place):

@@ -88,6 +88,8 @@ def _activations(node: Node, directions: int) -> Any:
         raise ValueError(f"{said} is not supported, expected Tanh, Relu or Affine, the same for each direction")
     if given[0] != "affine" and any(numbers):
         raise ValueError(f"{said} takes no activation_alpha and activation_beta, which have {numbers}")
+    if given[0] == "affine" and len(numbers[0]) != directions:
+        raise ValueError(f"{said} has alpha {numbers[0]}, expected one for each direction: ONNX tells no default")
     if set(numbers[0]) - {1.0} or set(numbers[1]) - {0.0}:
         raise ValueError(
             f"{said} with alpha {numbers[0]} and beta {numbers[1]} is not supported, expected the identity"

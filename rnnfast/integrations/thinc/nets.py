@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnfast.arrays.host import dense
 from rnnfast.backends.choose import select
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
-from rnnfast.calls.prepared import Engine, Prepared
+from rnnfast.calls.prepared import INFERENCE, Engine, Prepared
 from rnnfast.checks.arrays import DTYPES, check_shape, conversion
+from rnnfast.integrations.thinc.kept import Kept
 from rnnfast.integrations.thinc.rows import Rows
 from rnnfast.integrations.thinc.weights import Placement
 from rnnfast.net.brought import Brought
@@ -30,8 +32,8 @@ class Recorded(NamedTuple):
     """(T, B, I)."""
     start: tuple[Array, Array]
     """Of h and c, (L·D, B, H)."""
-    weights: Array
-    """Parameters with the gates in the order of nets."""
+    weights: Array | None
+    """Parameters with the gates in the order of nets; None: the call had packed ones, and no backward."""
     reserve: Any
     """What the library left; None: backward was not asked for."""
 
@@ -49,6 +51,7 @@ class LSTMNet:
     def __init__(self, net: Net) -> None:
         self.net, self.placement = net, Placement(net)
         self.engine = Engine(net, Brought(net), select("c"))
+        self.kept = Kept(net, self.placement, self.engine.choice)
 
     def forward(
         self, how: int, params: Array, start: tuple[Array, Array], x: Array, size_at_t: Array
@@ -57,11 +60,15 @@ class LSTMNet:
         net, rows = self.net, Rows(size_at_t, len(x))
         laid_out = rows.laid_out(x)
         shape = laid_out.shape
-        prepared = self.engine.forms.get((how, shape)) or self.engine.prepared(how, shape, net.layout(laid_out))
-        weights = self.placement.exchanged(params)
+        packed = self.kept.packed(params) if how == INFERENCE else None
+        weights = addresses = None
+        if packed is None:
+            weights = self.placement.exchanged(params)
+            addresses = self.placement.addresses(weights)
+        engine = packed or self.engine
+        prepared = engine.forms.get((how, shape)) or engine.prepared(how, shape, net.layout(laid_out))
         h, c = (_repeated(part, prepared.state_shapes[0]) for part in start)
         y = np.empty(prepared.y_shape, net.dtype)
-        addresses = self.placement.addresses(weights)
         arrays = ForwardArrays(laid_out, y, (h, c), (None, None), rows.lengths, dense=True, parameters=addresses)
         reserve = prepared.bound.run(arrays)
         return rows.taken(y), Recorded(self, prepared, rows, laid_out, (h, c), weights, reserve)
@@ -72,6 +79,7 @@ class LSTMNet:
         Raises ValueError for another shape than y's, TypeError for another dtype.
         """
         net, rows = self.net, call.rows
+        assert call.weights is not None  # as in every call that leaves a reserve
         _check_dtype("dY", dy, net.dtype)
         check_shape("dY", dy, (rows.count, net.output_size))
         dx, found = np.empty(call.x.shape, net.dtype), np.empty(self.placement.size, net.dtype)
@@ -93,7 +101,9 @@ class LSTMNet:
 
 
 def _repeated(state: Array, shape: tuple[int, ...]) -> Array:
-    """Return a state (L, D, H) as one of every row, (L·D, B, H)."""
+    """Return a state (L, D, H) as one of every row, (L·D, B, H); of a single row it may be the state's own memory."""
+    if shape[1] == 1:
+        return dense(state.reshape(shape))
     found = np.empty(shape, state.dtype)
     found[:] = state.reshape(shape[0], 1, shape[2])
     return found

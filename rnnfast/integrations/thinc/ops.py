@@ -20,7 +20,8 @@ STATE = "fwd_state is not what lstm_forward_training of these operations returne
 class RnnfastOps(NumpyOps):
     """thinc's NumpyOps with an LSTM of the C library, on as many threads as `rnnfast.set_num_threads` says.
 
-    Arrays are NumPy's, all float32 as thinc's, or all float64; none is cast. `use_blis` as in NumpyOps.
+    Arrays are NumPy's, all float32 as thinc's, or all float64; none is cast. `use_blis` as in NumpyOps. Inference keeps
+    parameters that came again unchanged packed, and a copy to compare with, as long as the memory they came in lives.
     Raises RuntimeError where the C library cannot run.
 
     >>> RnnfastOps().lstm_forward_inference(

@@ -9,9 +9,11 @@
 
 from rnnfast.integrations.torch import dynamo
 from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
+from rnnfast.integrations.torch.building import build, load
 from rnnfast.integrations.torch.freeze import freeze
 from rnnfast.integrations.torch.modules import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "freeze", "report", "restore"]
+__all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "build", "freeze", "report", "restore"]
 
 dynamo.install()
+load()

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from rnnfast.backends.c import backend as c
+from rnnfast.integrations.torch.building import route
 from rnnfast.integrations.torch.forward import Forward, refuse_script
 from rnnfast.integrations.torch.layers import KINDS, against, kind_of
 from rnnfast.integrations.torch.memo import Layer
@@ -28,7 +29,8 @@ def accelerate(model: ModelT) -> ModelT:
     A layer that could not be served, as it was on another device, is accelerated when this is called again later; one
     that was accelerated stays so wherever it goes.
 
-    Every call reads the parameters as they are. Calls use as many threads as `torch.get_num_threads()` says. The
+    Every call reads the parameters as they are. What is between a user's call and rnnfast's own is least once `build`
+    compiled a bridge for this machine. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
     Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.
 
@@ -86,8 +88,26 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
                 _restore(module)
 
 
-def report(model: nn.Module) -> dict[str, str]:
+class Report(dict[str, str]):
+    """Names of layers and why, and a sentence, `route`, about the others, which printing adds.
+
+    >>> print(Report({}, "Python runs calls"))
+    {}, Python runs calls
+    """
+
+    def __init__(self, reasons: dict[str, str], route: str) -> None:
+        super().__init__(reasons)
+        self.route = route
+
+    def __str__(self) -> str:
+        return f"{dict(self)}, {self.route}"
+
+
+def report(model: nn.Module) -> Report:
     """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
+
+    Its `route`, which `print` shows, says whether the compiled bridge or Python runs the others' calls, and what would
+    change that: see `build`.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
     that is on another device, of another dtype or of a class of its own, of packed sequences under a TorchDispatchMode,
@@ -106,7 +126,7 @@ def report(model: nn.Module) -> dict[str, str]:
             reason = _why_none(module)
         if reason is not None:
             reasons[name] = reason
-    return reasons
+    return Report(reasons, route())
 
 
 def against_acceleration(module: nn.Module) -> str | None:

@@ -22,6 +22,10 @@ NO_TRANSFORMS = (
     "batched gradients (is_grads_batched, vectorize) cannot see into: call "
     "rnnfast.integrations.torch.restore(model) before them"
 )
+NOT_TWICE = (
+    "rnnfast runs this layer, whose gradients cannot be differentiated again: call "
+    "rnnfast.integrations.torch.restore(model) where second derivatives are needed"
+)
 
 
 class Call:
@@ -38,7 +42,7 @@ class Call:
         packing: Packing | None = None,
     ) -> None:
         self.form, self.recorded, self.states, self.ragged, self.packing = form, recorded, states, ragged, packing
-        self.seed = int(drawn_seed()) if form.how == TRAINING else 0
+        self.seed = 0
         self.checks: dict[int, Callable[..., bool]] = {}
         """By the number of gradients: whether they and the inputs are as they were in an earlier backward."""
 
@@ -47,8 +51,10 @@ class Call:
         return Call(self.form, self.recorded, self.states, self.ragged, self.packing)
 
     def run(self, x: Tensor, tensors: Sequence[Tensor]) -> Results:
-        """Run on x, laid out where its rows came packed, on states and parameters."""
+        """Run on x, laid out where its rows came packed, on states and parameters, with a seed of dropout drawn now."""
         states = self.states
+        if self.form.how == TRAINING:
+            self.seed = int(drawn_seed())
         y, final, reserve = self.form.forward(x, tensors[:states], tensors[states:], self.seed, self.ragged)
         return y if self.packing is None else self.packing.packed(y), final, reserve
 

@@ -17,6 +17,7 @@ from rnnfast.integrations.torch.memory import maker, place, places
 from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Wanted
 
 _new = tuple.__new__
+MISFIT = "x or the state was given data of another form since the forward: call forward again"
 
 
 class Form:
@@ -25,11 +26,11 @@ class Form:
     All tensors are on the CPU and of the net's dtype; parameters come with each call, but to a net that is frozen.
     """
 
-    __slots__ = ("_bound", "_new_gradients", "_new_results", "_of", "how", "is_frozen", "prepared", "reserve_bytes")
+    __slots__ = ("_new_gradients", "_new_results", "bound", "how", "is_frozen", "of", "prepared", "reserve_bytes")
 
     def __init__(self, of: Forms, prepared: Prepared, how: int, is_frozen: bool) -> None:
         self.prepared, self.how, self.is_frozen = prepared, how, is_frozen
-        self._of, self._bound, dtype = of, prepared.bound, of.dtype
+        self.of, self.bound, dtype = of, prepared.bound, of.dtype
         self.reserve_bytes = max(1, prepared.bound.reserve_bytes())
         of_states = prepared.state_shapes
         self._new_results = maker([prepared.y_shape, *of_states], dtype)
@@ -60,9 +61,9 @@ class Form:
         (y, *final), dense = self._new_results(), x.is_contiguous()
         sequences: Any = places((x, y)) if dense else (_array(x), _array(y))
         start, end = places(state) if state else (), places(final)
-        addresses = None if self.is_frozen else self._of.addresses(parameters)
+        addresses = None if self.is_frozen else self.of.addresses(parameters)
         arrays = *sequences, start, end, *ragged, None, dense, addresses
-        return y, final, self._bound.run(_new(ForwardArrays, arrays), seed)
+        return y, final, self.bound.run(_new(ForwardArrays, arrays), seed)
 
     def backward(
         self,
@@ -94,22 +95,23 @@ class Form:
             places(state),
             *(reserve.ragged or NOT_RAGGED),
             dense,
-            self._of.addresses(parameters),
+            self.of.addresses(parameters),
         )
-        self._bound.backward(reserve, _new(BackwardArrays, arrays), keep=keep)
+        self.bound.backward(reserve, _new(BackwardArrays, arrays), keep=keep)
         return made[0] if first else None, made[first:rest], made[rest:] if wanted[2] else None
 
     def misfit(self, reserve: Any, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> str | None:
         """Return why inputs that may be others since the forward cannot be those of this form; None: they are."""
-        of = self._of
+        of = self.of
         if not of.fits(parameters):
             return of.misfits(parameters)
         same = x.dtype is of.dtype and x.is_cpu and x.shape == self.prepared.x_shape
         same = same and (x.stride(-1) == 1 or x.is_contiguous())
         if state and not of.takes_state(state, self.prepared.state_shapes):
             same = False
+        same = same and all(part.is_contiguous() and not part.is_neg() for part in state)
         if not same or x.is_neg() or max(1, reserve.size) < self.reserve_bytes:
-            return "x or the state was given data of another shape since the forward: call forward again"
+            return MISFIT
         return None
 
 

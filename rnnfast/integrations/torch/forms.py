@@ -33,7 +33,9 @@ class Forms:
         self.shapes = [*net.shapes.values()]
         """Of the parameters."""
         tables, count = len(net.layer_shapes(0)), len(self.shapes)
-        self._order = None if tables == count else [n for table in range(tables) for n in range(table, count, tables)]
+        self.order = [n for table in range(tables) for n in range(table, count, tables)]
+        """Numbers of parameters as backends want them, table by table."""
+        self._in_order = tables == count
         self._ranks = (1, 2) if net.one_step else (2, 3)
         several = net.dropout > 0 and net.num_layers > 1
         self.drops_out = several or net.input_dropout > 0 or net.recurrent_dropout > 0
@@ -91,4 +93,4 @@ class Forms:
     def addresses(self, parameters: Sequence[Tensor]) -> Sequence[int]:
         """Return where parameters that fit lie, in the order that backends want."""
         addresses = [*map(_address, parameters)]
-        return addresses if self._order is None else [addresses[n] for n in self._order]
+        return addresses if self._in_order else [addresses[n] for n in self.order]

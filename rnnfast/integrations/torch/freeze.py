@@ -40,7 +40,7 @@ class FrozenLayer(Layer):
         found = self._runners.get(get_num_threads())
         if found is None or is_grad_enabled():
             return None
-        return repeated(found[1], found[0], x, hx, module.training, ())
+        return repeated(found[1], found[0], x, hx, module.training, {})
 
     def remember(self, module: Module, x: Tensor, hx: Any, tensors: Sequence[Tensor], call: Call) -> None:
         """Have `again` make calls like this one."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, is_grad_enabled
 
 from rnnfast.backends.c.memory import Reserve
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, Call, plain
+from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_TWICE, Call, plain
 from rnnfast.integrations.torch.memory import reserve_of, tensor_of
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
@@ -82,10 +82,7 @@ class Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         """Refuse."""
-        raise RuntimeError(
-            "rnnfast runs this layer, whose gradients cannot be differentiated again: call "
-            "rnnfast.integrations.torch.restore(model) where second derivatives are needed"
-        )
+        raise RuntimeError(NOT_TWICE)
 
 
 # Without the look for torch.func's transforms that `apply` begins with and `served` had: a tenth of what a call costs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from torch import Tensor, get_num_threads, is_grad_enabled
 from torch.autograd import forward_ad
 
 from rnnfast.calls.prepared import FORMS_KEPT, TRAINING
+from rnnfast.integrations.torch import bridge
 from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner, runner_of
 from rnnfast.integrations.torch.forms import PLAIN
@@ -25,6 +26,10 @@ class Seen(NamedTuple):
     """How many there are beside x."""
     same: Callable[..., bool]
     call: Call
+    bridge: Any
+    """The bridge of then, None where there was none."""
+    plan: Any
+    """What it runs of this, None: nothing, Python does."""
 
 
 Calls = dict[tuple[Any, ...], Seen]
@@ -40,7 +45,7 @@ class Memo(NamedTuple):
     threads: int = 0
     runner: Runner | None = None
     names: Sequence[str] = ()
-    """Of its parameters."""
+    """Under which its parameters are registered, those that are None as well; (): not all of them, or not in order."""
     calls: Calls = {}
 
 
@@ -69,12 +74,12 @@ class Layer:
         values = module.__dict__
         named = values["_parameters"]
         if attributes(values) == options and threads == get_num_threads() and [*named] == names:
-            return repeated(calls, runner, x, hx, values["training"], named.values())
+            return repeated(calls, runner, x, hx, values["training"], named)
         return None
 
     def remember(self, module: Module, x: Tensor, hx: Any, tensors: Sequence[Tensor], call: Call) -> None:
         """Have `again` make calls like this one if its tensors, x first, are the module's and its caller's own."""
-        memo, own = self._memo, [*module._parameters.values()]
+        memo, own = self._memo, [own for own in module._parameters.values() if own is not None]
         if [*module._parameters] == memo.names and all(map(is_, own, tensors[len(tensors) - len(own) :])):
             note(memo.calls, x, hx, module.training, tensors, call)
 
@@ -92,21 +97,28 @@ class Layer:
         threads, runner, attributes = get_num_threads(), None, itemgetter(*attributes_of(module))
         if against(module) is None:
             runner = runner_of(net_of(module, parameters_of(module)[0].dtype), threads)
-        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner, [*names_of(module)], {})
+        named = module._parameters
+        in_order = tuple(name for name in named if named[name] is not None) == names_of(module)
+        self._memo = Memo(attributes, attributes(module.__dict__), threads, runner, [*named] if in_order else (), {})
         if runner is None:
             return None, ()
         parameters = [parameter.contiguous() for parameter in parameters_of(module)]
         return (runner, parameters) if runner.fits(parameters) else (None, ())
 
 
-def repeated(calls: Calls, runner: Any, x: Any, hx: Any, training: bool, parameters: Iterable[Tensor]) -> Any:
-    """Return what a module's class would, where these calls have one that is the same; else None."""
+def repeated(calls: Calls, runner: Any, x: Any, hx: Any, training: bool, named: Mapping[str, Tensor | None]) -> Any:
+    """Return what a module's class would, where these calls have one that is the same; else None.
+
+    `named`: what is registered as the module's parameters, None where there is none of a name.
+    """
     if type(x) not in PLAIN or forward_ad._current_level >= 0:
         return None
     seen = calls.get((x.shape, x.requires_grad, hx is None, is_grad_enabled(), training))
-    if seen is None:
+    if seen is None or seen.bridge is not bridge.loaded:
         return None
-    count, same, call = seen
+    if seen.plan is not None and (found := bridge.loaded.run(seen.plan, x, hx, named)) is not None:
+        return found
+    parameters = [parameter for parameter in named.values() if parameter is not None]
     if hx is None:
         tensors = (*parameters,)
     elif not runner.two_states:
@@ -115,7 +127,8 @@ def repeated(calls: Calls, runner: Any, x: Any, hx: Any, training: bool, paramet
         tensors = *hx, *parameters
     else:
         return None
-    if len(tensors) != count or not same(x, *tensors):
+    call = seen.call
+    if len(tensors) != seen.tensors or not seen.same(x, *tensors):
         return None
     if call.form.how == TRAINING:
         call = call.renewed()
@@ -130,4 +143,4 @@ def note(calls: Calls, x: Tensor, hx: Any, training: bool, tensors: Sequence[Ten
     if len(calls) >= FORMS_KEPT:
         calls.clear()
     key = tuple(x.shape), x.requires_grad, hx is None, is_grad_enabled(), training
-    calls[key] = Seen(len(tensors) - 1, sameness(tensors), call)
+    calls[key] = Seen(len(tensors) - 1, sameness(tensors), call, bridge.loaded, bridge.plan_of(call, tensors))

@@ -26,3 +26,19 @@ def test_layers_on_the_other_backend(tmp_path: Path) -> None:
     environment = os.environ | {"KERAS_BACKEND": other}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
+
+
+LACKS = {
+    "import tensorflow_of_nobody": "No module named 'tensorflow_of_nobody': set KERAS_BACKEND in the environment",
+    "raise ModuleNotFoundError('none', name='keras')": r"needs Keras: pip install 'rnnfast[keras]'",
+}
+
+
+@pytest.mark.parametrize("content", LACKS)
+def test_what_is_not_installed_is_said(content: str, tmp_path: Path) -> None:
+    (tmp_path / "keras.py").write_text(content)
+    code = "try: from rnnfast.integrations.keras import accelerate\nexcept ImportError as error: print(error)"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert LACKS[content] in done.stdout, done.stdout + done.stderr

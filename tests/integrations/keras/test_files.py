@@ -60,6 +60,25 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
     "inert": lambda: numbers(
         L.Dropout(0.5), L.LSTM(4, dropout=0.5, recurrent_dropout=0.5, unroll=False), L.Dropout(0.2)
     ),
+    "activations as layers": lambda: numbers(
+        L.Dense(9), L.ReLU(), L.GRU(4, return_sequences=True), L.Activation("tanh"), L.LSTM(3), L.Softmax()
+    ),
+    "step by step": lambda: numbers(
+        L.TimeDistributed(L.Dense(6, "tanh")),
+        L.LSTM(4, return_sequences=True),
+        L.TimeDistributed(L.Dropout(0.5)),
+        L.TimeDistributed(L.Dense(3, use_bias=False)),
+        L.TimeDistributed(L.Softmax()),
+    ),
+    "idle": lambda: numbers(
+        *[L.SpatialDropout1D(0.5), L.GaussianNoise(0.5), L.GaussianDropout(0.5), L.AlphaDropout(0.5), L.Identity()],
+        *[L.ActivityRegularization(0.1), L.LSTM(4)],
+    ),
+    "masking, then a softmax": lambda: numbers(L.Masking(), L.LSTM(4), L.Dense(3), L.Softmax()),
+    "masking, step by step": lambda: numbers(
+        *[L.Masking(), L.Dropout(0.5), L.GRU(4, return_sequences=True), L.ReLU()],
+        *[L.TimeDistributed(L.Dense(3)), L.LSTM(2)],
+    ),
     "masking": lambda: numbers(L.Masking(), L.LSTM(4, return_sequences=True), L.Dense(3), L.GRU(2)),
     "masking of 3": lambda: numbers(L.Masking(3.0), L.LSTM(4, return_sequences=True)),
     "masking, all steps": lambda: numbers(L.Masking(), L.SimpleRNN(4, return_sequences=True), L.Activation("tanh")),
@@ -161,6 +180,11 @@ def of(*layers: Any) -> Callable[[], Any]:
     return lambda: keras.Sequential(numbers(*layers))
 
 
+@keras.saving.register_keras_serializable("tests")
+class LSTM(L.LSTM):
+    """A class of the same name, which might compute anything."""
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "hard sigmoid": (
         of(L.LSTM(3, recurrent_activation="hard_sigmoid", name="net")),
@@ -186,6 +210,26 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         of(L.Conv1D(3, 2, name="wave")),
         "layer wave is of class 'Conv1D', which is not supported, expected InputLayer",
     ),
+    "own class": (of(LSTM(3, name="net")), r"is a class of its own, tests>LSTM, of which only Keras's are supported"),
+    "own class within": (
+        of(L.Bidirectional(LSTM(3), name="net")),
+        r"layer net.layer is a class of its own, tests>LSTM, of which only Keras's are supported",
+    ),
+    "relu of 6": (of(L.ReLU(6.0, name="out")), "layer out.max_value is set, which is not supported"),
+    "leaky": (of(L.ReLU(negative_slope=0.1, name="out")), "layer out.negative_slope is 0.1, which is not supported"),
+    "threshold": (of(L.ReLU(threshold=1, name="out")), "layer out.threshold is 1, which is not supported, expected 0"),
+    "leaky layer": (of(L.LeakyReLU(name="out")), "layer out is of class 'LeakyReLU', which is not supported"),
+    "softmax over time": (of(L.Softmax(1, name="out")), "layer out.axis is 1, which is not supported, expected -1"),
+    "softmax of two": (of(L.Softmax((1, 2), name="out")), "layer out.axis is an array, expected numbers|out.axis"),
+    "masked softmax": (
+        lambda: keras.Sequential([L.Input((3, FEATURES)), L.Masking(), L.Softmax(name="out")]),
+        "layer out gets masked steps, which is not supported",
+    ),
+    "layers in time": (
+        lambda: keras.Sequential([L.Input((2, 4, FEATURES)), L.TimeDistributed(L.LSTM(3), name="net")]),
+        "layer net.layer.class_name is 'LSTM'|is 'LSTM', which is not supported",
+    ),
+    "normalised": (of(L.LayerNormalization(name="out")), "layer out is of class 'LayerNormalization'"),
     "stacked": (of(L.RNN([L.LSTMCell(3)], name="net")), "layer net is of class 'RNN', which is not supported"),
     "half": (of(L.Dense(3, dtype="mixed_float16", name="head")), "layer head.dtype.config.name is 'mixed_float16'"),
     "order": (

@@ -15,7 +15,7 @@ from foreign_models import keras_gru, keras_lstm  # noqa: E402
 from keras_layers import LAYERS, L, arrays, both, built, compare, nothing_by_keras  # noqa: E402
 
 from rnnfast.backends.c import backend as c  # noqa: E402
-from rnnfast.integrations.keras import accelerate, report, restore  # noqa: E402
+from rnnfast.integrations.keras import accelerate, accelerated, report, restore  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(c.reason() is not None, reason=str(c.reason())),
@@ -48,6 +48,16 @@ def test_double_precision(kind: str) -> None:
     formula = keras_lstm if kind == "lstm" else keras_gru
     truth = [formula(row, *arrays([weight.value for weight in layer.weights])) for row in x]
     np.testing.assert_allclose(found[0], truth, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_initial_weights_in_double_precision(kind: str, use_bias: bool) -> None:
+    """Keras's NumPy backend has them in float32 until others are set."""
+    layer, x = LAYERS[kind](6, use_bias=use_bias, dtype="float64"), x_of(2, 7, 3, dtype="float64")
+    layer(x)
+    expected, found = both(layer, x)
+    compare(expected, found, tolerance=2e-6)
 
 
 def masks(rows: int, steps: int) -> dict[str, Any]:
@@ -160,6 +170,17 @@ def test_models_and_their_copies(tmp_path: Any) -> None:
     assert restore(net) is net
     with pytest.raises(AssertionError, match="Keras's own loop ran"), nothing_by_keras():
         net(index)
+
+
+def test_accelerated_within_a_block_alone() -> None:
+    net = model()
+    accelerate(net.get_layer("last"))
+    with pytest.raises(KeyError), accelerated(net) as found:
+        assert found is net and report(net) == {}
+        raise KeyError
+    assert [*report(net).values()] == ["it was not accelerated"] * 2 and report(net.get_layer("last")) == {}
+    with pytest.raises(TypeError, match="expected a model or layer of Keras"), accelerated(3):
+        pass
 
 
 def test_weights_and_options_changed_between_calls_are_seen() -> None:

@@ -52,6 +52,52 @@ def test_gradients(kind: str, options: dict[str, Any], masked: bool) -> None:
         torch.testing.assert_close(other, one, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_gradients_of_the_last_output(kind: str) -> None:
+    layer, x = built(LAYERS[kind](6), 3, 9, 4), torch.randn(3, 9, 4, generator=torch.Generator().manual_seed(0))
+    weights = [weight.value for weight in layer.trainable_weights]
+    expected = torch.autograd.grad(layer(x, training=True).square().sum(), weights)
+    accelerate(layer)
+    with nothing_by_keras():
+        found = torch.autograd.grad(layer(x, training=True).square().sum(), weights)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "gru before", "tanh"])
+def test_a_graph_that_is_kept_and_one_of_frozen_weights(kind: str) -> None:
+    layer = accelerate(built(LAYERS[kind](6, return_sequences=True), 3, 9, 4))
+    x = torch.randn(3, 9, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    leaves = [x, *[weight.value for weight in layer.trainable_weights]]
+    loss = layer(x).square().sum()
+    first = torch.autograd.grad(loss, leaves, retain_graph=True)
+    for one, other in zip(first, torch.autograd.grad(loss, leaves), strict=True):
+        assert torch.equal(one, other)
+    layer.trainable = False
+    loss = layer(x).square().sum()
+    loss.backward()
+    assert x.grad is not None and x.grad.abs().max() > 0
+    assert all(weight.value.grad is None for weight in layer.weights)
+
+
+def test_saved_tensors_may_go_elsewhere_meanwhile() -> None:
+    layer, moved = accelerate(built(L.LSTM(6), 3, 9, 4)), list[Any]()
+    x = torch.randn(3, 9, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (expected,) = torch.autograd.grad(layer(x).sum(), x)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: moved.append(t) or t.clone(), lambda t: t):
+        y = layer(x)
+    (found,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(found, expected) and moved
+
+
+def test_second_derivatives_are_refused() -> None:
+    layer, x = accelerate(built(L.GRU(6), 3, 9, 4)), torch.randn(3, 9, 4)
+    weight = layer.cell.kernel.value
+    (first,) = torch.autograd.grad(layer(x).square().sum(), weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="gradients cannot be differentiated again"):
+        torch.autograd.grad(first.sum(), weight)
+
+
 def model(seed: int, dropout: float) -> Any:
     keras.utils.set_random_seed(seed)
     made = keras.Sequential(
@@ -99,3 +145,21 @@ def test_compiled_by_torch() -> None:
     with nothing_by_keras():
         compiled(x).sum().backward()
     torch.testing.assert_close(compiled(x).detach(), expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("change", ["double", "half"])
+def test_weights_of_another_dtype_are_kerass(kind: str, change: str) -> None:
+    """Keras's layers are PyTorch's modules, whose methods change weights unseen by Keras, which casts them."""
+    layer, x = built(LAYERS[kind](6, return_sequences=True), 3, 9, 4), torch.randn(3, 9, 4)
+    getattr(layer, change)()
+    expected = layer(x)
+    assert torch.equal(accelerate(layer)(x), expected)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_weights_of_another_shape_are_refused_by_keras(kind: str) -> None:
+    layer, x = accelerate(built(LAYERS[kind](6), 3, 9, 4)), torch.randn(3, 9, 4)
+    layer.cell.recurrent_kernel.value.data = torch.ones(2, 2)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        layer(x)

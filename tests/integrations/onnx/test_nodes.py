@@ -158,6 +158,7 @@ REFUSED = [
     ("RNN", {"activations": ["Elu"]}, "Elu"),
     ("RNN", {"activations": ["Tanh", "Tanh"]}, "activations"),
     ("RNN", {"activations": ["Affine"], "activation_alpha": [2.0]}, "identity"),
+    ("RNN", {"activations": ["Affine"]}, r"alpha \[\], expected one for each direction"),
     ("RNN", {"activations": ["Tanh"], "activation_alpha": [2.0]}, "activation_alpha"),
     ("RNN", {"layout": 2}, "layout 2"),
     ("RNN", {"hidden_size": 7}, "hidden_size is 7, R has 5"),

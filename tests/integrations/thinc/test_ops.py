@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.skipif(not is_built(), reason="the C library was not bu
 from thinc.api import NumpyOps  # noqa: E402
 
 from rnnfast.integrations.thinc import RnnfastOps  # noqa: E402
+from rnnfast.integrations.thinc.kept import PLACES_KEPT  # noqa: E402
+from rnnfast.integrations.thinc.nets import net_for  # noqa: E402
 
 SIZES = {
     "one": (1, 1, 3, 2, [1]),
@@ -154,8 +157,57 @@ def test_arrays_with_gaps_and_other_integers() -> None:
     gaps = [np.repeat(array, 2, axis=-1)[..., ::2] for array in (params, h, c, x, expected)]
     unusual: Any = (*gaps[:4], sizes.astype(np.uint8))
     assert np.array_equal(RnnfastOps().lstm_forward_inference(*unusual), expected)
+    assert np.array_equal(RnnfastOps().lstm_forward_inference(*unusual), expected)
     for found, array in zip(gradients(unusual, gaps[4]), (dx, d_params), strict=True):
         assert np.array_equal(found, array)
+
+
+@EVERY_SIZE
+def test_parameters_may_change_between_any_two_calls(size: str) -> None:
+    params, h, c, x, sizes = given = arguments(size)
+    fresh = [RnnfastOps().lstm_forward_training(value, *given[1:])[0] for value in (params.copy(), 2 * params)]
+    order = [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0]  # new, known, packed, used packed, changed, ...
+    first = params.copy()
+    for number in order:
+        params[:] = (1 + number) * first
+        assert np.array_equal(RnnfastOps().lstm_forward_inference(*given), fresh[number])
+    params[-1] += 1  # a single bias, the last one
+    changed = RnnfastOps().lstm_forward_inference(*given)
+    assert np.array_equal(changed, RnnfastOps().lstm_forward_training(params.copy(), h, c, x, sizes)[0])
+    assert not np.array_equal(changed, fresh[0])
+
+
+def test_bits_decide_whether_parameters_changed() -> None:
+    params, h, c, x, sizes = arguments("one")
+    net = net_for(params, h, c, x)
+    params[:2] = np.nan, 0
+    assert net.kept.packed(params) is None and net.kept.packed(params) is None
+    engine = net.kept.packed(params)
+    assert engine is not None and net.kept.packed(params.reshape(1, -1)[0]) is engine
+    params[1] = -0.0
+    assert net.kept.packed(params) is None
+
+
+def test_packed_weights_go_with_the_memory_that_they_came_from() -> None:
+    params, h, c, x, _ = arguments("long")
+    kept = net_for(params, h, c, x).kept
+    before = len(kept._seen)
+    views = [params[:], params[:], params[:]]
+    assert [kept.packed(view) is None for view in views] == [True, True, False]
+    del views
+    gc.collect()
+    assert len(kept._seen) == before + 1 and kept.packed(params) is not None
+    del params
+    gc.collect()
+    assert len(kept._seen) == before
+
+
+def test_no_more_than_some_addresses_are_remembered() -> None:
+    params, h, c, x, _ = arguments("one")
+    kept = net_for(params, h, c, x).kept
+    many = [params.copy() for _ in range(3 * PLACES_KEPT)]
+    assert all(kept.packed(array) is None for array in many)
+    assert len(kept._seen) <= PLACES_KEPT
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [0, 0]])
@@ -179,6 +231,8 @@ def test_threads_at_the_same_time() -> None:
     y = RnnfastOps().lstm_forward_inference(*given)
     expected = gradients(given, y)
     with ThreadPoolExecutor(4) as pool:
+        for again in pool.map(lambda _: RnnfastOps().lstm_forward_inference(*given), range(24)):
+            assert np.array_equal(again, y)
         for found in pool.map(lambda _: gradients(given, y), range(24)):
             assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 

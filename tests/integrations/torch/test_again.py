@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch_layers import (  # noqa: E402
     CELLS,
+    EITHER_ROUTE,
     SEQUENCES,
     accelerated_copy,
     assert_close,
@@ -27,7 +28,9 @@ from torch_layers import (  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
-from rnnfast.integrations.torch import function  # noqa: E402
+from rnnfast.integrations.torch import bridge, function  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
@@ -132,6 +135,7 @@ def test_a_pytorch_that_does_not_tell_of_hooks_is_given_all_that_is_saved(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(function, "_hooks", lambda _: True)
+    monkeypatch.setattr(bridge, "loaded", None)  # which PyTorch before 2.8 does without
     module = SEQUENCES[kind](3, 4)
     twin = accelerated_copy(module)
     for _ in range(2):

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch_layers import (  # noqa: E402  # noqa: E402
     CELLS,
+    EITHER_ROUTE,
     SEQUENCES,
     accelerated_copy,
     assert_close,
@@ -25,6 +26,8 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch import traced  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 

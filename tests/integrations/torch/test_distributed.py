@@ -12,12 +12,14 @@ pytest.importorskip("torch", reason="torch is not installed")
 import data_parallel
 import torch
 from torch import distributed
+from torch_layers import EITHER_ROUTE
 
 PROCESSES = 2
 
 
+@EITHER_ROUTE
 @pytest.mark.skipif(not distributed.is_available() or not distributed.is_gloo_available(), reason="torch has no gloo")
-def test_two_processes_train_to_the_weights_of_one_with_the_whole_batch(tmp_path: Path) -> None:
+def test_two_processes_train_to_the_weights_of_one_with_the_whole_batch(route: str, tmp_path: Path) -> None:
     whole, plain = (data_parallel.train(accelerated=accelerated) for accelerated in (True, False))
     torch.manual_seed(0)
     before = data_parallel.Model().state_dict()

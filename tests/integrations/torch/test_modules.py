@@ -11,11 +11,23 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from torch_layers import SEQUENCES, assert_close, assert_same_call, flat, gradients, normal, packed, state_of  # noqa: E402
+from torch_layers import (  # noqa: E402
+    EITHER_ROUTE,
+    SEQUENCES,
+    assert_close,
+    assert_same_call,
+    flat,
+    gradients,
+    normal,
+    packed,
+    state_of,
+)
 
 import rnnfast  # noqa: E402
 import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch.call import drawn_seed  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 OURS = {"lstm": rft.LSTM, "gru": rft.GRU, "rnn": rft.RNN}
 OWN = {"lstm": rnnfast.LSTM, "gru": rnnfast.GRU, "rnn": rnnfast.RNN}

@@ -13,9 +13,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
-from torch_layers import CELLS, SEQUENCES, assert_close, flat, normal, packed, state_of  # noqa: E402
+from torch_layers import CELLS, EITHER_ROUTE, SEQUENCES, assert_close, flat, normal, packed, state_of  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 
 def in_place(module: Any) -> None:

@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from torch_layers import CELLS, SEQUENCES, assert_same_call, normal, packed, state_of  # noqa: E402
+from torch_layers import CELLS, EITHER_ROUTE, SEQUENCES, assert_same_call, normal, packed, state_of  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 DTYPES = [torch.float32, torch.float64]
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])

@@ -13,9 +13,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode  # noqa: E402
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-from torch_layers import SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
+from torch_layers import EITHER_ROUTE, SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 OURS = {"lstm": rft.LSTM, "gru": rft.GRU, "rnn": rft.RNN}
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)

@@ -12,17 +12,22 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from torch_layers import EITHER_ROUTE  # noqa: E402
+
 import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch import calls, team  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
-    """PyTorch's number of threads."""
+    """PyTorch's number of threads; what was prepared meanwhile, for threads that a test lent, is forgotten."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
+    calls.runner_of.cache_clear()
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="PyTorch comes with GNU's OpenMP on Linux")

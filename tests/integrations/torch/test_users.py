@@ -18,9 +18,22 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrizations, parametrize  # noqa: E402
-from torch_layers import CELLS, SEQUENCES, assert_close, assert_same_call, flat, normal, packed, ran_here, state_of  # noqa: E402
+from torch_layers import (  # noqa: E402
+    CELLS,
+    EITHER_ROUTE,
+    SEQUENCES,
+    assert_close,
+    assert_same_call,
+    flat,
+    normal,
+    packed,
+    ran_here,
+    state_of,
+)
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+
+pytestmark = EITHER_ROUTE
 
 EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 

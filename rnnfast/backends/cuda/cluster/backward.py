@@ -6,16 +6,7 @@ products of d and what was recorded (gemm/products.py): dx = d W_ih with the slo
 first three; dW_ih = d^T x with these; dW_hh = d^T h with h, or the operand, as recorded, of the GRU with slots 0, 1 and
 3; db_ih and db_hh the sums of d in the same slots.
 
-Arguments of the kernel, all scalars, as forward's: addresses are uint64, 0 where an array is not given, and each but
-the last three is followed by how far on, in bytes modulo 2^64, the same of the second direction lies.
-
-- gates, c, h: as recorded (see the package), c of the LSTM, h of the GRU; never written, as what follows up to `dy`.
-- weight: W_hh (gates H, H). mask: factors (B, H) of recurrent dropout.
-- lengths: (B) int32; flags (see the package). Kernels for uneven rows alone read them.
-- dy: (T, B, H) at `dy_step` bytes for t and `dy_row` for b. last_h, last_c: gradients (B, H) of the final states.
-- d: dense. first_h, first_c: gradients (B, H) of h0 and c0.
-- to_dh, to_dc: gradients (T, B, H) of the states after each visit, dense; of steps that are not live none is written.
-- order, spans, error; steps, batch, size, first_direction: as forward's.
+arguments.py has the kernel's arguments.
 """
 
 from __future__ import annotations
@@ -25,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
+from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
 from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
 from rnnfast.backends.cuda.cluster.exchange import exchange
-from rnnfast.backends.cuda.cluster.forward import PATIENCE
 from rnnfast.backends.cuda.cluster.gradients import ClusterGradient
 from rnnfast.backends.cuda.cluster.rows import clearer, row_finder
 from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, UNITS
@@ -37,8 +28,6 @@ from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, UN
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, ONE, NOTHING, NONE = f32(0), f32(1), u32(0), u64(0)
 LIVE, CUT = u32(ragged.LIVE), u32(ragged.CUT)
-COUNTS = ("steps", "batch", "size", "first_direction")
-"""The arguments that are int32; the others are addresses and bytes."""
 
 
 def backward_kernel(
@@ -216,10 +205,8 @@ def backward_kernel(
             start, end = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
             for k in range(slots):
                 at, wide_step, wide_row = d + u64(k) * row_bytes, step_bytes * u64(slots), row_bytes * u64(slots)
-                clear(at, wide_step, wide_row, i32(0), start, order, tile, rows, first_unit, i32(size), thread)
-                clear(at, wide_step, wide_row, end, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+                where = at, wide_step, wide_row, start, end, i32(steps)
+                clear(*where, order, tile, rows, first_unit, i32(size), thread)
         sync_cluster()
 
-    names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
-    kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}
-    return kernel
+    return annotated(kernel)

@@ -12,7 +12,7 @@ from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
 
 
 class BackwardLaunch(ForwardLaunch):
-    """A launch of the kernel `backward_kernel(operations, *constants)`; backward.py has its arguments.
+    """A launch of the kernel `backward_kernel(operations, *constants)`; arguments.py has its arguments.
 
     >>> backward_launch("lstm", 65, 20, 2, ragged=False).grid
     30

@@ -1,21 +1,7 @@
 """Forward through time by clusters of blocks: all visits of a tile of 8 rows, of one direction, in one launch.
 
-Arguments of the kernel, all scalars: addresses are uint64, 0 where an array is not given, and each but the last three
-is followed by how far on, in bytes modulo 2^64, the same of the second direction lies. Arrays are float32, dense but
-for x and y.
-
-- x: (T, B, gates H) products of the inputs, biases in them (of the GRU's n b_ih alone), at `x_step` bytes for t and
-  `x_row` for b; never written, as what follows up to `flags`.
-- weight: W_hh (gates H, H). bias: (H), of the GRU b_hh of n. h0, c0: (B, H).
-- mask: factors (B, H) of recurrent dropout. lengths: (B) int32. flags: see the package. `uneven` kernels read them.
-- y: like x, (T, B, H) at `y_step` and `y_row`: zeros where a row is not live. last_h, last_c: (B, H), the final states.
-- gates, c, h, operand: what backward needs (see the package).
-- order: (B) int32, the rows of the batch as they are dealt to tiles. spans: (directions, tiles, 2) int32, the visits
-  [first, last) of a tile outside which none of its rows is live or reset. Both for ragged rows.
-- error: a uint32 that becomes 1 where a wait was given up; results are wrong then.
-- steps, batch, size: T, B, H as int32; first_direction: 1 where the first direction is the backward one.
-
-The grid has a cluster of `blocks_of(H)` blocks for every direction and tile; launch.py computes it.
+arguments.py has the kernel's arguments. The grid has a cluster of `blocks_of(H)` blocks for every direction and tile;
+launch.py computes it.
 """
 
 from __future__ import annotations
@@ -25,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
+from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.cells import ClusterCell
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.products import halves, tf32
@@ -32,15 +19,12 @@ from rnnfast.backends.cuda.cluster.records import recorder
 from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales
 from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, TILE_WORDS, UNITS, Shape
 from rnnfast.backends.cuda.cluster.sums import summer
+from rnnfast.backends.cuda.cluster.visits import visitor
 from rnnfast.backends.cuda.cluster.weights import weights_holder
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, ONE, NOTHING, NONE = f32(0), f32(1), u32(0), u64(0)
 LIVE, CUT = u32(ragged.LIVE), u32(ragged.CUT)
-COUNTS = ("steps", "batch", "size", "first_direction")
-"""The arguments that are int32; the others are addresses and bytes."""
-PATIENCE = 100_000
-"""Looks at a barrier, each of which may wait, before a launch gives up and sets its error word."""
 
 
 def forward_kernel(
@@ -57,15 +41,16 @@ def forward_kernel(
     held, messages = weights_holder(ops, shape, gates, products), exchange(ops, shape, patience)
     load_weights, split_weights, keep_inverses = held.load, held.split, held.inverses
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
-    measure, scales_of = row_measurer(ops, shape), row_scales(ops, shape, forgets)
-    row_of, clear, update = row_finder(ops, uneven), clearer(ops), cell.update(ops)
-    summing, records = summer(ops, shape, pairs, products), recorder(ops, cell.slots, has_c, masked=uneven)
+    measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, forgets)
+    row_of, clear, visited = row_finder(ops, uneven), clearer(ops), visitor(ops, cell, uneven)
+    summing = summer(ops, shape, gates, products, scaled=scaled)
+    records = recorder(ops, cell.slots, has_c, masked=uneven)
     leave, gather, record_states, record_gates = summing.leave, summing.gather, records.states, records.gates
     thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
     word, sums_held, weights_held = products.word, 12 * pairs, 8 * pairs * depth
     load, load_word, load_byte = ops.load_constant, ops.load_constant_word, ops.load_constant_byte
     store, store_word, store_shared_word = ops.store, ops.store_word, ops.store_shared_word
-    load_shared, load_shared4, store_shared = ops.load_shared, ops.load_shared4, ops.store_shared
+    load_shared, store_shared = ops.load_shared, ops.store_shared
     sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
     inverses_at, c_at, h_at, slots_at, slots_size = shape.inverses, shape.c, shape.h, shape.slots, 2 * shape.slot
 
@@ -98,11 +83,7 @@ def forward_kernel(
         weights = cuda.local.array(weights_held, u32)
         load_weights(weights, base, weight + away * weight_away, i32(size), first_unit, group, part, lane)
         if scaled:
-            inside = i32(warp) < rows
-            b = row_of(order, tile, warp) if inside else u32(0)
-            fresh = uneven and inside and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING
-            reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
-            measure(base, h0, mask, b, i32(size), reads_h, reads_mask, warp, lane)
+            measure(base, h0, mask, flags, order, tile, rows, i32(size), warp, lane)
         for i in range(i32(thread), slots_size // 4, THREADS):
             store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
         full = u32(rows) * ((u32(size) + u32(3)) >> u32(2)) * u32(16)
@@ -147,7 +128,7 @@ def forward_kernel(
         to_c, to_h = to_c + away * to_c_away, to_h + away * to_h_away
         to_gates, to_operand = to_gates + away * to_gates_away, to_operand + away * to_operand_away
         inputs = cuda.local.array(4, f32)
-        flag = LIVE
+        flag = u32(ragged.LIVE)
         for k in range(4):
             inputs[k] = ZERO
         if inside and i32(half) < visits:
@@ -187,24 +168,26 @@ def forward_kernel(
             leave(sums, weights, from_slot, part_to, slot)
             sync_block()
             if turn == i:
-                s0, s1, s2, s3 = gather(part_from, slot)
-                if scaled:
-                    r = load_shared4(inverses)
-                    s0, s1, s2 = s0 * inverse * r[0], s1 * inverse * r[1], s2 * inverse * r[2]
-                    s3 = s3 * inverse * r[3] if gates > 3 else r[3]
+                s0, s1, s2, s3 = gather(part_from, slot, inverses, inverse)
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)
                 if has_c:
                     c_old = load_shared(c_cell)
-                g0, g1, g2, g3, h, c = update(s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old)
-                shown, c_shown, live = h, c, True
-                if uneven:
-                    live = flag & LIVE != NOTHING and (i < bound) != turned
-                    if not live:
-                        shown, h, c, c_shown = ZERO, h_old, c_old, c_old
-                    if flag & CUT != NOTHING:
-                        h, c = ZERO, ZERO
+                g0, g1, g2, g3, h, c, shown, c_shown, live = visited(
+                    s0,
+                    s1,
+                    s2,
+                    s3,
+                    inputs[0],
+                    inputs[1],
+                    inputs[2],
+                    inputs[3],
+                    h_old,
+                    c_old,
+                    flag,
+                    (i < bound) != turned,
+                )
                 entering = h * factor
                 send_word = word(entering, scale)
                 if i + 1 < visits:
@@ -235,17 +218,13 @@ def forward_kernel(
             before, behind, to_y = first, last, y + away * y_away
             if turned:
                 before, behind = i32(steps) - last, i32(steps) - first
-            clear(to_y, y_step, y_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
-            clear(to_y, y_step, y_row, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+            clear(to_y, y_step, y_row, before, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
             if recorded:
-                end = i32(steps) + i32(1)
+                after_behind, end = behind + i32(1), i32(steps) + i32(1)
                 for to in (to_h, to_c, to_operand):
                     if to != NONE:
-                        to_row = to, step_bytes, row_bytes
-                        clear(*to_row, i32(0), before, order, tile, rows, first_unit, i32(size), thread)
-                        clear(*to_row, behind + i32(1), end, order, tile, rows, first_unit, i32(size), thread)
+                        where = to, step_bytes, row_bytes, before, after_behind, end
+                        clear(*where, order, tile, rows, first_unit, i32(size), thread)
         sync_cluster()  # so that none ends before its peers, should waits have been given up
 
-    names = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
-    kernel.__annotations__ = {name: "int32" if name in COUNTS else "address" for name in names}
-    return kernel
+    return annotated(kernel)

@@ -11,7 +11,7 @@ from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.products import Biases, Matrix, Product, Rows
 
 FRAMES_KEPT = 256
-"""A call adds one for each of its products, and others where its arrays have other strides."""
+"""A call adds one for each of its products, and others where its arrays have other strides or other rows are live."""
 
 
 class Frame(NamedTuple):
@@ -51,15 +51,14 @@ def frame_of(
 
 
 class Frames:
-    """Frames of calls in which all rows are live, by which product it is and how its matrices lie."""
+    """Frames by which product it is, how its matrices lie, and how many steps are live, where not all are."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Any, ...], Frame] = {}
 
     def get(self, live: Live | None, key: tuple[Any, ...], make: Callable[[], Frame]) -> Frame:
-        """Return the frame of this key; of rows that differ it is made anew."""
-        if live is not None:
-            return make()
+        """Return the frame of this key."""
+        key = *key, None if live is None else live.count
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= FRAMES_KEPT:

@@ -90,7 +90,7 @@ def _tanh_slope(h):
 
 
 def _relu_slope(h):
-    return ONE if h > ZERO else ZERO
+    return ONE if h > ZERO else h  # 0, or NaN, which stays
 
 
 def _linear_slope(h):

@@ -42,7 +42,7 @@ def reason_against(
 
 @dataclass(frozen=True)
 class ForwardLaunch:
-    """A launch of the kernel `forward_kernel(operations, *constants)`, in one dimension; forward.py has its arguments.
+    """A launch of the kernel `forward_kernel(operations, *constants)`, in one dimension: arguments.py says of what.
 
     >>> forward_launch("lstm", 65, 20, 2, ragged=False, recorded=False).grid
     30

@@ -66,7 +66,7 @@ class LayerBackward:
             *pair(shown[0], 4 * sizes.size), *states[0], *states[1],
             self.at(self.places.d), 4 * sizes.rows * sizes.slots, *first[0], *first[1],
             *self._shown(0), *self._shown(1),
-            tables.get("order", 0), tables.get("spans", 0), self.call.device.driver.given_up, *shown[1:],
+            tables.get("order", 0), tables.get("spans", 0), self.call.word().address, *shown[1:],
             sizes.steps, sizes.batch, sizes.size, self.problem.direction(0),
         )  # fmt: skip
         self.call.start(backward_kernel, launch, values, launch.cluster)

@@ -95,7 +95,7 @@ class LayerForward:
             y.address, 4 * sizes.size, *ends[0], *ends[1],
             self.at(own.gates), 4 * sizes.rows * sizes.slots, *pair(self.at(own.c), 4 * sizes.recorded),
             self.at(own.h), 4 * sizes.recorded, *pair(self.at(own.operand), 4 * sizes.recorded),
-            tables.get("order", 0), tables.get("spans", 0), self.call.device.driver.given_up,
+            tables.get("order", 0), tables.get("spans", 0), self.call.word().address,
             step, row, y.strides[0] % WRAPS, y.strides[1] % WRAPS,
             sizes.steps, sizes.batch, sizes.size, self.problem.direction(0),
         )  # fmt: skip

@@ -31,13 +31,13 @@ class Live:
         given = None if lengths is None else lengths.astype(np.int32)
         arrays: list[Any] = [given, tables.order, tables.spans, rows, tables.flags]
         self._places: dict[str, int] = {}
-        pieces, at = [np.zeros(0, np.uint8)], 0
-        for name, array in zip(NAMES, arrays, strict=True):
-            if array is not None:
-                room = -(-array.nbytes // ALIGNED) * ALIGNED
-                pieces += [array.reshape(-1).view(np.uint8), np.zeros(room - array.nbytes, np.uint8)]
-                self._places[name], at = at, at + room
-        self._together: Array = np.concatenate(pieces)
+        at, there = 0, [(name, array) for name, array in zip(NAMES, arrays, strict=True) if array is not None]
+        for name, array in there:
+            self._places[name], at = at, at - array.nbytes // -ALIGNED * ALIGNED
+        self._together: Array = np.zeros(at, np.uint8)
+        for name, array in there:
+            begin = self._places[name]
+            self._together[begin : begin + array.nbytes] = array.reshape(-1).view(np.uint8)
         self.flags_away = 0 if tables.flags is None else tables.flags[0].nbytes
 
     @staticmethod
@@ -47,6 +47,11 @@ class Live:
             return tables_of_lengths(problem.lengths, problem.steps, directions)
         both = zip(*(schedule(problem, direction) for direction in directions), strict=True)
         return tables_of_flags(*(np.stack(each) for each in both))
+
+    @property
+    def form(self) -> tuple[int, int]:
+        """What places of arrays depend on: the numbers of the tables, and of live steps."""
+        return self.numbers, self.count
 
     @property
     def numbers(self) -> int:

@@ -11,7 +11,7 @@ from rnnfast.backends.cuda.cluster.frames import Frames
 from rnnfast.backends.cuda.cluster.launch import forward_launch
 from rnnfast.backends.cuda.cluster.layer_forward import LayerForward
 from rnnfast.backends.cuda.cluster.live import Live, live_of
-from rnnfast.backends.cuda.cluster.places import BackwardPlaces, ForwardPlaces, forward_places
+from rnnfast.backends.cuda.cluster.places import PLACES_KEPT, BackwardPlaces, ForwardPlaces, forward_places
 from rnnfast.backends.cuda.cluster.record import Layer, Record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
 from rnnfast.backends.cuda.cluster.sequence import near
@@ -27,10 +27,10 @@ class ClusterNet:
 
     def __init__(self, problem: Problem) -> None:
         self.sizes, self._uploads = sizes_of(problem), Uploads()
-        self._places: dict[bool, ForwardPlaces] = {}
-        """Of calls in which all rows are live, by whether callers are in host memory."""
-        self._places_back: dict[tuple[bool, ...], BackwardPlaces] = {}
-        """Of their backward calls, by what is wanted."""
+        self._places: dict[tuple[bool, int], ForwardPlaces] = {}
+        """By whether callers are in host memory, and the numbers of tables of rows that differ."""
+        self._places_back: dict[Any, BackwardPlaces] = {}
+        """Of backward calls, by what is wanted and what is live."""
         self._frames = Frames()
         self._loops: dict[bool, Any] = {}
         """Launches, by whether rows are ragged."""
@@ -69,11 +69,12 @@ class ClusterNet:
         )
 
     def _arranged(self, problem: Problem, live: Live | None, on_host: bool) -> ForwardPlaces:
-        found = self._places.get(on_host) if live is None else None
+        key = on_host, 0 if live is None else live.numbers
+        found = self._places.get(key)
         if found is None:
-            found = forward_places(problem, self.sizes, live, on_host=on_host)
-            if live is None:
-                self._places[on_host] = found
+            if len(self._places) >= PLACES_KEPT:
+                self._places.clear()
+            found = self._places[key] = forward_places(problem, self.sizes, live, on_host=on_host)
         return found
 
     def _loop(self, problem: Problem, *, ragged: bool) -> Any:

@@ -11,6 +11,9 @@ from rnnfast.backends.cuda.gemm.products import slices_for
 from rnnfast.backends.cuda.workspace import Workspace
 from rnnfast.problem import Problem
 
+PLACES_KEPT = 64
+"""Arrangements of a form of call: rows that differ bring others, by how many steps are live."""
+
 
 class LayerPlaces(NamedTuple):
     """What a layer leaves for backward; None: it has no such array."""

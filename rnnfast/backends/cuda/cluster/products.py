@@ -7,6 +7,9 @@ two rows, g of an even gate and g of the gate after it: what order k has within 
   largest number of a row to [2^14, 2^15). The low half is kept 2^11 times as large, so that it does not drown among
   float16's smallest numbers: a number 2^-27 of its row's largest still has 22 bits.
 - TF32 has float32's range, and needs no scale: x = high + low, both rounded to 10 bits behind the point.
+
+Of an infinite number the low part is NaN, and so is every sum that it is in, where IEEE may have infinity: as wrong as
+the net, but no other row sees it. Finite numbers, however large, and NaN are as IEEE has them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ LIVE, CUT = 1, 2
 
 
 class RaggedTables(NamedTuple):
-    """Arrays for the kernels' arguments of these names; forward.py describes them."""
+    """Arrays for the kernels' arguments of these names; arguments.py describes them."""
 
     order: Array
     """(B,) int32."""
@@ -34,9 +34,10 @@ def tables_of_lengths(lengths: Array, steps: int, directions: tuple[int, ...]) -
     """
     order = np.argsort(-lengths, kind="stable")
     most = lengths[order[::ROWS]]  # of a tile its first
-    ends = {0: (np.zeros_like(most), most), 1: (steps - most, np.full_like(most, steps))}
-    spans = np.stack([np.stack(ends[direction], axis=1) for direction in directions])
-    return RaggedTables(order.astype(np.int32), spans.astype(np.int32), None)
+    spans: Array = np.zeros((len(directions), len(most), 2), np.int32)
+    for n, direction in enumerate(directions):
+        spans[n, :, 0], spans[n, :, 1] = (steps - most, steps) if direction else (0, most)
+    return RaggedTables(order.astype(np.int32), spans, None)
 
 
 def tables_of_flags(live: Array, cut: Array) -> RaggedTables:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.products import SHIFT, scales
 from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, UNITS, Shape
 
@@ -13,6 +14,7 @@ i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, NOTHING, NONE, SIZE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF)
 UNIT_EXPONENT = u32(127)
 """The biased exponent of numbers from 1 to 2."""
+CUT = u32(ragged.CUT)
 LANES = 32
 
 
@@ -29,11 +31,12 @@ def row_finder(ops: Any, ragged: bool) -> Any:
     return ops.inline(row_of)
 
 
-def row_measurer(ops: Any, shape: Shape) -> Any:
+def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
     """Return what a warp does for one row: leave the largest |h0| and factor of its mask in shared memory, as bits.
 
-    `measure(base, h0, mask, place, size, reads, row, lane)`: `place` is the row of the batch, read only if `reads`.
+    `measure(base, h0, mask, flags, order, tile, rows, size, row, lane)`; flags and mask are read if `uneven`.
     """
+    row_of, load_byte = row_finder(ops, uneven), ops.load_constant_byte
     load, bits, shuffle, store = ops.load_constant, ops.bits, ops.shuffle_xor, ops.store_shared_word
     states_at = shape.largest_states
 
@@ -42,7 +45,11 @@ def row_measurer(ops: Any, shape: Shape) -> Any:
 
     larger = ops.inline(larger)
 
-    def measure(base, h0, mask, place, size, reads_h, reads_mask, row, lane):
+    def measure(base, h0, mask, flags, order, tile, rows, size, row, lane):
+        inside = i32(row) < rows
+        place = row_of(order, tile, row) if inside else u32(0)
+        fresh = uneven and inside and flags != NONE and load_byte(flags + u64(place)) & CUT != NOTHING
+        reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
         state, factor = NOTHING, NOTHING
         at = u64(place) * u64(size) * u64(4) + u64(lane) * u64(4)
         for _ in range(i32(lane), size, LANES):
@@ -87,16 +94,22 @@ def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
 def clearer(ops: Any) -> Any:
     """Return what a block does where none of a tile's rows is live: make what `to` (T, B, ·) shows of its units zeros.
 
-    `clear(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread)`: of steps first <= t < last;
-    `step` and `row_step` are bytes from one t and one b to the next.
+    `clear(to, step, row_step, before, behind, end, order, tile, rows, first_unit, size, thread)`: of steps t < before
+    and behind <= t < end; `step` and `row_step` are bytes from one t and one b to the next.
     """
     store, row_of = ops.store, row_finder(ops, ragged=True)
 
-    def clear(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread):
+    def part(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread):
         for i in range(i32(thread), (last - first) * rows * i32(UNITS), THREADS):
             unit, place = first_unit + u32(i % UNITS), i // UNITS
             if i32(unit) < size:
                 b = row_of(order, tile, u32(place % rows))
                 store(to + u64(first + place // rows) * step + u64(b) * row_step + u64(unit) * u64(4), ZERO)
+
+    part = ops.inline(part)
+
+    def clear(to, step, row_step, before, behind, end, order, tile, rows, first_unit, size, thread):
+        part(to, step, row_step, i32(0), before, order, tile, rows, first_unit, size, thread)
+        part(to, step, row_step, behind, end, order, tile, rows, first_unit, size, thread)
 
     return ops.inline(clear)

@@ -13,15 +13,17 @@ u32, f32 = np.uint32, np.float32
 ZERO = f32(0)
 
 
-def summer(ops: Any, shape: Shape, pairs: int, products: SimpleNamespace) -> SimpleNamespace:
+def summer(ops: Any, shape: Shape, gates: int, products: SimpleNamespace, *, scaled: bool) -> SimpleNamespace:
     """Return `leave`, before which slots are read and after which a block meets, and `gather`.
 
     `leave(sums, weights, from_slot, part_to, slot)` puts the sums of a warp's part into shared memory: `from_slot` is
-    where its lane's words lie in the first slot, `part_to` where its first cell's sums go. `gather(part_from, slot)` is
-    the four sums of the cell whose first part lies there.
+    where its lane's words lie in the first slot, `part_to` where its first cell's sums go. `gather(part_from, slot,
+    inverses, inverse)` is the four sums of the cell whose first part lies there; if `scaled`, in the scales whose
+    inverses lie there, [gate], and that of its row, and of three gates the fourth is the bias.
     """
     add, multiply, multiply_tile, lower = ops.add, ops.multiply, products.multiply, products.lower
     load_words4, load4, store4 = ops.load_shared_words4, ops.load_shared4, ops.store_shared4
+    pairs = (gates + 1) // 2
     depth, slot_size, sums_size, held = shape.depth, shape.slot, shape.sums, 12 * pairs
 
     def leave(sums, weights, from_slot, part_to, slot):
@@ -43,12 +45,17 @@ def summer(ops: Any, shape: Shape, pairs: int, products: SimpleNamespace) -> Sim
             store4(even, sums[0], sums[2], ZERO, ZERO)
             store4(odd, sums[1], sums[3], ZERO, ZERO)
 
-    def gather(part_from, slot):
+    def gather(part_from, slot, inverses, inverse):
         at = add(part_from, multiply(slot, u32(sums_size)))
         s0, s1, s2, s3 = load4(at)
         for k in range(1, PARTS):
             r = load4(add(at, u32(k * CELLS * 16)))
             s0, s1, s2, s3 = s0 + r[0], s1 + r[1], s2 + r[2], s3 + r[3]
+        if scaled:
+            r = load4(inverses)
+            # scales first: sums times one of them alone may be beyond float32
+            s0, s1, s2 = s0 * (inverse * r[0]), s1 * (inverse * r[1]), s2 * (inverse * r[2])
+            s3 = s3 * (inverse * r[3]) if gates > 3 else r[3]
         return s0, s1, s2, s3
 
     return SimpleNamespace(leave=ops.inline(leave), gather=ops.inline(gather))

@@ -46,6 +46,7 @@ ffi.cdef(
     int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
     int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream);
     int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
+    int cuPointerGetAttribute(void *found, int attribute, uint64_t pointer);
     int cuMemHostAlloc(void **found, size_t bytes, unsigned flags);
     int cuMemHostGetDevicePointer_v2(uint64_t *found, void *host, unsigned flags);
     int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream);
@@ -58,6 +59,8 @@ DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 8, 14
 """CUfunction_attribute."""
 SEEN_BY_DEVICES = 1 | 2
 """CU_MEMHOSTALLOC_PORTABLE and CU_MEMHOSTALLOC_DEVICEMAP."""
+IS_MANAGED, DEVICE_ORDINAL = 8, 9
+"""CUpointer_attribute."""
 PTX, ERROR_LOG, ERROR_LOG_BYTES = 1, 5, 6
 """CUjitInputType and CUjit_option."""
 

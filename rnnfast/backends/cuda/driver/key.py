@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import platform
+import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -31,12 +32,18 @@ TOOLKITS = "CUDA_HOME", "CUDA_PATH"
 
 @functools.cache
 def versions() -> tuple[str, ...]:
-    """Return versions of what compiles: Python, packages, where a toolkit without a package is, this folder's files."""
+    """Return versions of what compiles: Python, pip's and conda's packages, other toolkits, this folder's files."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     toolkits = [os.environ.get(name, "") for name in TOOLKITS] + ["/usr/local/cuda"]
     found = [os.path.realpath(folder) if folder else "" for folder in toolkits]  # whose name has the version
-    return platform.python_version(), *map(_version, COMPILING), *found, own
+    return platform.python_version(), *map(_version, COMPILING), *found, *_of_conda(), own
+
+
+def _of_conda() -> list[str]:
+    """Return the names, versions and builds of conda's packages of CUDA, where Numba looks for compilers."""
+    prefixes = {sys.prefix, sys.base_prefix, os.environ.get("CONDA_PREFIX", sys.prefix)}
+    return sorted({file.stem for prefix in prefixes for file in Path(prefix, "conda-meta").glob("cuda*.json")})
 
 
 def _version(package: str) -> str:

@@ -54,7 +54,7 @@ class Kernel:
         self.shared_set = 0
         """Bytes of dynamic shared memory that the function's launches may have beyond what needs no asking."""
         declared = ffi_with(fields)
-        self.structure = declared.typeof("Parameters *")
+        self.structure, self.size = declared.typeof("Parameters *"), declared.sizeof("Parameters")
         self.offsets = [declared.offsetof("Parameters", field.name) for field in fields]
         self.pack = struct.Struct("@" + "".join(field.code for field in fields)).pack_into
 
@@ -76,11 +76,17 @@ class Kernel:
 
 
 class Launch:
-    """A launch prepared: set its `parameters` by name, then start it. Parameters are zeros at first."""
+    """A launch prepared: set its `parameters` by name, then start it. Parameters are zeros at first.
 
-    def __init__(self, kernel: Kernel, grid: Size, shared: int, cluster: int, cooperative: bool) -> None:
-        self.kernel, self.parameters = kernel, ffi.new(kernel.structure)
-        self._pack, self._buffer = kernel.pack, ffi.buffer(self.parameters)
+    `memory`: where parameters lie, as long as the launch is used; None: in memory of its own.
+    """
+
+    def __init__(
+        self, kernel: Kernel, grid: Size, shared: int, cluster: int, cooperative: bool, memory: Any = None
+    ) -> None:
+        self.kernel, self._made_with = kernel, (shared, cluster, cooperative)
+        self.parameters = ffi.new(kernel.structure) if memory is None else ffi.cast(kernel.structure, memory)
+        self._pack, self._buffer = kernel.pack, ffi.buffer(self.parameters, kernel.size)
         base = int(ffi.cast("uintptr_t", self.parameters))
         self._pointers = ffi.new("void *[]", [ffi.cast("void *", base + offset) for offset in kernel.offsets])
         chosen: list[tuple[int, str, Any]] = [(LAUNCH_COOPERATIVE, "cooperative", 1)] * cooperative
@@ -97,6 +103,19 @@ class Launch:
     def resize(self, x: int, y: int = 1) -> None:
         """Change the number of blocks."""
         self._config.grid_x, self._config.grid_y = x, y
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The number of blocks along x and y."""
+        return self._config.grid_x, self._config.grid_y
+
+    def twin(self, grid: Size, memory: Any) -> Launch:
+        """Return another launch of the same kernel, of so many blocks, whose parameters lie in `memory`."""
+        return Launch(self.kernel, grid, *self._made_with, memory=memory)
+
+    def set(self, *values: Any) -> None:
+        """Set all parameters, in their order. Raises struct.error where one does not fit."""
+        self._pack(self._buffer, 0, *values)
 
     def clusters_at_once(self) -> int:
         """Return how many of its clusters the device runs at once."""

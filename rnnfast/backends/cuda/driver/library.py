@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.driver.declarations import (
+    DEVICE_ORDINAL,
     ERROR_LOG,
     ERROR_LOG_BYTES,
+    IS_MANAGED,
     PTX,
     SEEN_BY_DEVICES,
     ffi,
     open_library,
 )
-from rnnfast.backends.cuda.driver.given_up import GivenUp
+from rnnfast.backends.cuda.driver.given_up import WORD_BYTES, WORDS, GivenUp
 from rnnfast.problem import Array
 
 LOG_BYTES = 8192
@@ -39,6 +41,13 @@ class DriverError(RuntimeError):
         self.code = code
 
 
+class _Found(threading.local):
+    """Where the driver writes a thread's current context."""
+
+    def __init__(self) -> None:
+        self.context = ffi.new("void **")
+
+
 class Driver:
     """CUDA's driver, for one device, on whose primary context, which Numba, torch and CuPy share, all calls work.
 
@@ -58,6 +67,7 @@ class Driver:
         self._check(f"find device {ordinal}", self.library.cuDeviceGet(device, ordinal))
         self._check("make a context", self.library.cuDevicePrimaryCtxRetain(context, device[0]))
         self.context = context[0]
+        self._found = _Found()
         self._given_up: GivenUp | None = None
         self._making = threading.Lock()
 
@@ -89,8 +99,10 @@ class Driver:
 
     def is_current(self) -> bool:
         """Return whether the context is this thread's current one."""
-        found = ffi.new("void **")
-        self._check("tell the current context", self.library.cuCtxGetCurrent(found))
+        found = self._found.context
+        code = self.library.cuCtxGetCurrent(found)
+        if code:
+            raise self.error("tell the current context", code)
         return bool(found[0] == self.context)
 
     def enter(self) -> None:
@@ -138,6 +150,14 @@ class Driver:
         self._check("tell how many clusters run at once", code)
         return int(count[0])
 
+    def number_of(self, address: int) -> int | None:
+        """Return the device that memory is on; None where the driver does not know it, or where all can reach it."""
+        number, managed = ffi.new("int *", -1), ffi.new("int *")
+        ask = self.library.cuPointerGetAttribute
+        if ask(managed, IS_MANAGED, address) or managed[0] or ask(number, DEVICE_ORDINAL, address):
+            return None
+        return int(number[0]) if number[0] >= 0 else None
+
     def clear(self, address: int, count: int, stream: int) -> None:
         """Make so many bytes zero."""
         code = self.library.cuMemsetD8Async(address, 0, count, ffi.cast("void *", stream))
@@ -162,34 +182,41 @@ class Driver:
         )
 
     @property
-    def given_up(self) -> int:
-        """Return the address of the word that kernels set where they have waited in vain."""
+    def given_up(self) -> GivenUp:
+        """Return the words that kernels set where they have waited in vain."""
         if self._given_up is None:
-            with self._making:  # one word, whichever threads ask for it at once
+            with self._making:  # once, whichever threads ask for them at once
                 if self._given_up is None:
-                    self._given_up = self._new_word()
-        return self._given_up.address
+                    self._given_up = self._new_words()
+        return self._given_up
 
-    def check_waits(self) -> None:
-        """Raise TimeoutError where a kernel that is done has waited in vain: this itself waits for none."""
+    def check_waits(self, stream: int) -> None:
+        """Raise TimeoutError where a kernel that is done has waited in vain: this itself waits for none.
+
+        It is one of a call of this thread's on this stream.
+        """
         if self._given_up is not None:
-            self._given_up.check()
+            self._given_up.check(stream)
 
-    def _new_word(self) -> GivenUp:
+    def _new_words(self) -> GivenUp:
         host, device = ffi.new("void **"), ffi.new("uint64_t *")
-        self._check("take memory", self.library.cuMemHostAlloc(host, 4, SEEN_BY_DEVICES))
+        self._check("take memory", self.library.cuMemHostAlloc(host, WORDS * WORD_BYTES, SEEN_BY_DEVICES))
         self._check("find memory", self.library.cuMemHostGetDevicePointer_v2(device, host[0], 0))
         return GivenUp(ffi.cast("uint32_t *", host[0]), int(device[0]))
 
     def wait(self, stream: int) -> None:
-        """Wait until all that was started on a stream is done. Raises TimeoutError where a kernel gave up waiting."""
+        """Wait until all that was started on a stream is done.
+
+        Raises TimeoutError where a kernel of a call of this thread's gave up waiting.
+        """
         self._check("finish what was started", self.library.cuStreamSynchronize(ffi.cast("void *", stream)))
-        self.check_waits()
+        self.check_waits(stream)
 
     def wait_for_all(self) -> None:
-        """Wait until all that was started on any stream is done."""
+        """Wait until all that was started on any stream is done. Raises TimeoutError where any kernel gave up."""
         self._check("finish what was started", self.library.cuCtxSynchronize())
-        self.check_waits()
+        if self._given_up is not None:
+            self._given_up.check_all()
 
 
 class Current:

@@ -1,0 +1,134 @@
+"""A call that notes what it starts on the device, and one that starts nothing, for what was started already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.driver.launch import Launch
+from rnnfast.backends.cuda.matrix import Matrix
+from rnnfast.problem import Array
+
+
+class Within(int):
+    """An address in one of a call's arrays: so many bytes from the beginning of the array of this number.
+
+    >>> (3 + Within(4096, array=2)).array
+    2
+    """
+
+    array: int
+
+    def __new__(cls, address: int, array: int) -> Within:
+        """Return the address, which is in the array of this number."""
+        made = int.__new__(cls, address)
+        made.array = array
+        return made
+
+    def __add__(self, other: int) -> Within:
+        return Within(int(self) + int(other), self.array)
+
+    __radd__ = __add__
+
+
+class Started(NamedTuple):
+    """A launch as it was started, or `launch` None: so many bytes made zero."""
+
+    launch: Launch | None
+    grid: tuple[int, int]
+    values: tuple[Any, ...]
+    """Its parameters, or the address and the number of the bytes."""
+
+
+def within(a: DeviceArray, number: int) -> DeviceArray:
+    """Return an array as one whose addresses tell its number."""
+    return DeviceArray(Within(a.address, number), a.shape, a.strides, a.dtype, a.owner)
+
+
+class Noting(DeviceCall):
+    """A call that notes its launches. `arrays`: all that it is given, numbered, then those that it makes."""
+
+    def __init__(self, call: DeviceCall, arrays: Sequence[DeviceArray]) -> None:
+        super().__init__(call.device, call.library, call.dtype, call._launches)
+        self.stream, self._call, self.arrays = call.stream, call, [*arrays]
+        self.makes: list[tuple[tuple[int, ...], Any] | None] = []
+        """The shape and dtype of each array that it makes; None: its word."""
+        self.started: list[Started] = []
+        self.is_whole = True
+        """Whether all that the call does is noted, so that doing it again is the same call."""
+
+    def run(self, launch: Launch, *values: Any) -> None:
+        """Start a launch."""
+        super().run(launch, *values)
+        self.started.append(Started(launch, launch.grid, values))
+
+    def clear(self, address: int, count: int) -> None:
+        """Make so many bytes zero."""
+        super().clear(address, count)
+        if count:
+            self.started.append(Started(None, (0, 0), (address, count)))
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Return a new array with anything in it."""
+        made = within(super().empty(shape, dtype), len(self.arrays))
+        self.arrays.append(made)
+        self.makes.append((shape, dtype))
+        return made
+
+    def word(self) -> DeviceArray:
+        """Return this call's word, which counts as an array that it makes."""
+        if self._word is None:
+            self._word = within(self._call.word(), len(self.arrays))
+            self.arrays.append(self._word)
+            self.makes.append(None)
+        return self._word
+
+    def array(self, a: Array | DeviceArray) -> DeviceArray:
+        """Return what is on the device as it is; bringing anything there cannot be noted."""
+        self.is_whole = self.is_whole and isinstance(a, DeviceArray)
+        return super().array(a)
+
+    def host(self, a: DeviceArray) -> Array:
+        """Return a copy for NumPy, which cannot be noted."""
+        self.is_whole = False
+        return super().host(a)
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, *, add: bool) -> bool:
+        """Let the library make a product, which cannot be noted."""
+        found = super().product(a, b, c, m, n, depth, add=add)
+        self.is_whole = self.is_whole and not found
+        return found
+
+    def knows_addresses(self) -> bool:
+        """Return whether each address that was started with in one of the arrays tells so itself."""
+        bounds = [np.lib.array_utils.byte_bounds(a.frame) for a in self.arrays if a.size]
+        values = {value for each in self.started for value in each.values if type(value) is not Within}
+        return not any(low <= value < high for value in values for low, high in bounds)
+
+
+class Retracing(DeviceCall):
+    """A call that starts nothing and makes no array: what it would, `made` in this order, is there."""
+
+    def __init__(self, call: DeviceCall, made: Sequence[DeviceArray]) -> None:
+        super().__init__(call.device, call.library, call.dtype, call._launches)
+        self.stream, self._made = call.stream, iter(made)
+
+    def run(self, launch: Launch, *values: Any) -> None:
+        """Do nothing."""
+
+    def clear(self, address: int, count: int) -> None:
+        """Do nothing."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Return the array that was made then."""
+        return next(self._made)
+
+    def word(self) -> DeviceArray:
+        """Return the word that was the call's."""
+        if self._word is None:
+            self._word = next(self._made)
+        return self._word
