@@ -38,7 +38,7 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
         "RF_TESTED": "a_kernel",
         "RF_PRODUCT_NAME": "a_product",
     }
-    systems = ("barrier", "caches", "cgroup", "cpu", "gate", "processors", "restraint", "spawn", "threads")
+    systems = ("barrier", "caches", "cgroup", "cpu", "forks", "gate", "processors", "restraint", "spawn", "threads")
     sources = [CSRC / "kernel.c", CSRC / "product" / "product.c", *(CSRC / "system" / f"{name}.c" for name in systems)]
     flags = ("-std=c11", "-O1", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"
