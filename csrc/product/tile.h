@@ -82,14 +82,17 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
     end = segment + at->group < last ? segment + at->group : last;
     for (int64_t from = at->from, to; from < at->to; from = to) {
       to = from + at->part < at->to ? from + at->part : at->to;
-      for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
-        UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
-      }
       vec acc[ACCUMULATORS];
       UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
-        for (int64_t i = from; i < to; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
+        for (int64_t i = from, pause; i < to;) {
+          for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
+            UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
+          }
+          pause = i + FETCH_PAUSE < to ? i + FETCH_PAUSE : to;
+          for (; i < pause; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
+        }
       }
       sums_add(R, V * G, s, from_rows, acc);
       from_rows = (const real *const *)s->to;
