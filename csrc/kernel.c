@@ -10,7 +10,11 @@
 #include "layer/forward.h"
 #include "layer/forward_memory.h"
 #include "layer/pack.h"
+#include "product/narrow.h"
 #if !CELL_PROJECTS
+#if RF_REAL_BITS == 32
+#include "layer/step_narrow.h"
+#endif
 #include "layer/step_pack.h"
 #include "layer/step_run.h"
 #endif
@@ -28,10 +32,13 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .forward_shared_bytes = layer_forward_shared_bytes,
     .backward_shared_bytes = layer_backward_shared_bytes,
     .lanes = VEC_LANES,
+#if RF_REAL_BITS == 32
+    .rounds = ROUNDS_NAME(RF_NARROW_NAME),
+#endif
 #if !CELL_PROJECTS
-    .step_bytes = step_bytes,
-    .step_workspace_bytes = step_workspace_bytes,
-    .step_pack = step_pack,
-    .step = step_run,
+    .step = {step_bytes, step_workspace_bytes, step_pack, step_run},
+#if RF_REAL_BITS == 32
+    .step_narrow = {step_narrow_bytes, step_narrow_workspace_bytes, step_narrow_pack, step_narrow_run},
+#endif
 #endif
 };

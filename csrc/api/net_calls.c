@@ -6,6 +6,7 @@
 #include "api/dispatch.h"
 #include "api/record.h"
 #include "include/rnnfast.h"
+#include "net/net.h"
 #include "net/stack.h"
 #include "system/cpu.h"
 
@@ -30,6 +31,14 @@ int32_t rf_reserve_bytes(const rf_problem *p, size_t *bytes) { return bytes_of(r
 int32_t rf_workspace_bytes(const rf_problem *p, size_t *bytes) { return bytes_of(rf_stack_workspace_bytes, p, bytes); }
 
 int32_t rf_packed_bytes(const rf_problem *p, size_t *bytes) { return bytes_of(rf_stack_packed_bytes, p, bytes); }
+
+int32_t rf_rounds_rows(const rf_problem *p, int32_t *rounds) {
+  const struct rf_kernel *kernel;
+  rf_problem room;
+  int32_t status = rounds == NULL ? RF_ERROR_NULL : prepare(&p, &room, RF_NEED_SIZES, &kernel);
+  if (status == RF_OK) *rounds = kernel->rounds != NULL && kernel->rounds(rf_net_weights(p), p->batch);
+  return status;
+}
 
 int32_t rf_pack(const rf_problem *p, void *packed) {
   const struct rf_kernel *kernel;

@@ -48,7 +48,7 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
       .a = {(const real *const *)b->d_state_row, rows, 1, l->state_size, 0},
       .a_step = 1,
       .part = gradient_part(l->state_size),
-      .b = {b->shared.weight_r, state_once(l) ? pack_transposed : NULL, &weights, b->room, RF_WEIGHT_WHOLE, NULL},
+      .b = {b->shared.weight_r, state_once(l) ? pack_transposed : NULL, &weights, b->room},
       .c = b->d_shown_row,
       .first = own_first(l),
       .columns = own_end(l) * VEC_LANES,

@@ -11,6 +11,7 @@
 #include "layer/dropout_rows.h"
 #include "layer/forward_few.h"
 #include "layer/forward_memory.h"
+#include "layer/forward_narrow.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
@@ -45,16 +46,18 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
     }
   }
   const struct weights weights = input_weights(l);
-  struct step s = {
+  const struct step s = {
       .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
-      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room, l->weights, f->packed.x_scale},
+      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room},
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
-  if (rows_few(input_once(l), n)) {
+  if (NARROW_WEIGHTS(l)) {
+    gates_narrow(INPUT_PRODUCT, l, &s, &f->packed, f->room);
+  } else if (rows_few(input_once(l), n)) {
     gates_few(INPUT_PRODUCT, l, &s, &weights, NULL);
   } else {
-    gates_run(input_families, l, &s);
+    gates_run(&input_tile_family, l, &s);
   }
 }
 
@@ -109,6 +112,10 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
   const int64_t live = live_rows(&l->plan, visit);
   const struct weights weights = projection_weights(l);
   const struct rows operand = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0};
+  if (NARROW_WEIGHTS(l)) {
+    project_narrow(l, operand, &f->packed, f->h_next_row, f->room);
+    return;
+  }
   if (step_few(l, visit)) {
     project_few(l, operand, &weights, f->h_next_row, state_first(l) ? (real *)f->packed.r : NULL);
     return;
@@ -117,7 +124,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
       .a = operand,
       .a_step = 1,
       .part = sum_part(l->hidden_size),
-      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room, l->weights, f->packed.r_scale},
+      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
       .c = f->h_next_row,
       .first = l->state_from / VEC_LANES,
       .columns = panels_of(l->state_to) * VEC_LANES,
@@ -133,10 +140,9 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
   for (int phase = 0; phase < CELL_PHASES && !l->left; phase++) {
     const real *const *operand = phase == 0 ? f->h_dropped_row : (const real *const *)f->operand_row;
     const struct weights weights = state_weights(l, phase);
-    struct step s = {
+    const struct step s = {
         .operand = {operand, live, 1, l->state_size, 0},
-        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room, l->weights,
-                   f->packed.h_scale[phase]},
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
         .keep = l->gates.base != NULL,
         .gates = gates,
         .h = f->h_row,
@@ -146,10 +152,12 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .c_next = f->c_next_row,
         .operand_next = f->operand_row,
     };
-    if (step_few(l, visit)) {
+    if (NARROW_WEIGHTS(l)) {
+      gates_narrow(phase, l, &s, &f->packed, f->room);
+    } else if (step_few(l, visit)) {
       gates_few(phase, l, &s, &weights, state_first(l) ? (real *)f->packed.h[phase] : NULL);
     } else {
-      gates_run(phase_families[phase], l, &s);
+      gates_run(phase_family[phase], l, &s);
     }
     rf_units_wait(l);
   }

@@ -8,7 +8,6 @@
 #include "layer/layer.h"
 #include "layer/rows.h"
 #include "product/gemm.h"
-#include "product/narrow.h"
 #include "product/operands.h"
 #include "product/summation.h"
 #include "product/tile.h"
@@ -73,8 +72,7 @@ INLINE void gates_begin(const struct step *s, const struct tile *at, const int R
 
 enum { INPUT_PRODUCT = -1 }; /* in place of a phase */
 
-INLINE void gates_tile(const int phase, const int type, const int R, const int V, const void *job,
-                       const struct tile *at) {
+INLINE void gates_tile(const int phase, const int R, const int V, const void *job, const struct tile *at) {
   const struct step *s = job;
   const int G = phase == INPUT_PRODUCT ? CELL_GATES : CELL_PHASE[phase].gates;
   const int slot = phase == INPUT_PRODUCT ? 0 : CELL_PHASE[phase].slot;
@@ -84,8 +82,7 @@ INLINE void gates_tile(const int phase, const int type, const int R, const int V
   const int from_bias = phase == INPUT_PRODUCT && at->first;
   struct sums sums = {from_bias ? bias : (const real *const *)gates, gates, .columns = V * G * VEC_LANES};
   UNROLL for (int n = 0; n < V * G; n++) sums.offset[n] = slot_offset(at->panel + n / G, slot + n % G);
-  if (s->panels.scale) sums.scale = s->panels.scale + at->panel * G * VEC_LANES;
-  tile_multiply(type, R, V, G, &sums, at, &s->operand, 1);
+  tile_multiply(R, V, G, &sums, at, &s->operand, 1);
   if (!at->last) return;
   if (phase == INPUT_PRODUCT) {
     gates_begin(s, at, R, V);
@@ -94,38 +91,27 @@ INLINE void gates_tile(const int phase, const int type, const int R, const int V
   }
 }
 
-#define GATES_TILES(name, phase, gates, type)                                                                          \
-  INLINE void name(const int R, const int V, const void *job, const struct tile *at) {                                 \
-    gates_tile(phase, type, R, V, job, at);                                                                            \
-  }                                                                                                                    \
-  TILE_FUNCTIONS_TYPED(name, gates, type)
-#if RF_REAL_BITS == 32 && VEC_LANES > 1
-#define PHASE_TILES(name, phase, gates)                                                                                \
-  GATES_TILES(name##_tile, phase, gates, RF_WEIGHT_WHOLE)                                                              \
-  GATES_TILES(name##_bf16, phase, gates, RF_WEIGHT_BF16)                                                               \
-  GATES_TILES(name##_i8, phase, gates, RF_WEIGHT_I8)                                                                   \
-  static const struct tile_family *const name##_families[] = {&name##_tile_family, &name##_bf16_family,                \
-                                                              &name##_i8_family};
-#else
-#define PHASE_TILES(name, phase, gates)                                                                                \
-  GATES_TILES(name##_tile, phase, gates, RF_WEIGHT_WHOLE)                                                              \
-  static const struct tile_family *const name##_families[RF_WEIGHT_TYPES] = {&name##_tile_family};
-#endif
-
-/* Families by the type of weights; the input product has many rows at a time. */
-GATES_TILES(input_tile, INPUT_PRODUCT, CELL_GATES, RF_WEIGHT_WHOLE)
-static const struct tile_family *const input_families[RF_WEIGHT_TYPES] = {&input_tile_family};
-PHASE_TILES(phase0, 0, CELL_PHASE0_GATES)
+INLINE void input_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(INPUT_PRODUCT, R, V, job, at);
+}
+INLINE void phase0_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(0, R, V, job, at);
+}
+TILE_FUNCTIONS(input_tile, CELL_GATES)
+TILE_FUNCTIONS(phase0_tile, CELL_PHASE0_GATES)
 #if CELL_PHASES > 1
-PHASE_TILES(phase1, 1, CELL_PHASE1_GATES)
-static const struct tile_family *const *const phase_families[] = {phase0_families, phase1_families};
+INLINE void phase1_tile(const int R, const int V, const void *job, const struct tile *at) {
+  gates_tile(1, R, V, job, at);
+}
+TILE_FUNCTIONS(phase1_tile, CELL_PHASE1_GATES)
+static const struct tile_family *const phase_family[] = {&phase0_tile_family, &phase1_tile_family};
 #else
-static const struct tile_family *const *const phase_families[] = {phase0_families};
+static const struct tile_family *const phase_family[] = {&phase0_tile_family};
 #endif
 
-INLINE void gates_run(const struct tile_family *const *families, const struct rf_layer *l, struct step *s) {
+INLINE void gates_run(const struct tile_family *family, const struct rf_layer *l, const struct step *s) {
   const int64_t part = sum_part(rows_width(&s->operand));
-  narrow_run(families, &s->operand, part, &s->panels, own_first(l), own_end(l), &l->cache, s);
+  tiles_run(family, &s->operand, part, &s->panels, own_first(l), own_end(l), &l->cache, s);
 }
 
 #endif

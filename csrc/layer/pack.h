@@ -6,26 +6,12 @@
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/layer.h"
+#include "layer/matrices.h"
 #include "layer/pack_narrow.h"
 #include "layer/rows.h"
 #include "product/product.h"
 #include "product/transposed.h"
 #include "system/compiler.h"
-
-static struct weights input_weights(const struct rf_layer *l) {
-  return (struct weights){l->weight_ih, l->hidden_size, l->input_size, CELL_GATE_X, 0, CELL_GATES};
-}
-
-static struct weights state_weights(const struct rf_layer *l, int phase) {
-  const struct phase *f = &CELL_PHASE[phase];
-  return (struct weights){l->weight_hh, l->hidden_size, l->state_size, CELL_GATE_H + f->slot, f->slot, f->gates};
-}
-
-/* W_hr, of a cell that projects: one gate with a unit for every number of h. */
-static struct weights projection_weights(const struct rf_layer *l) {
-  static const int only_gate[] = {0};
-  return (struct weights){l->weight_hr, l->state_size, l->hidden_size, only_gate, 0, 1};
-}
 
 #define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
 
@@ -61,24 +47,25 @@ struct packed {
   const real *bias;
 };
 
-/* Moves `base` on behind a matrix for so many units, each with `gates` rows of `segments` times `size` numbers. */
-static const real *matrix_part(const struct rf_layer *l, const real **base, int64_t units, int64_t gates,
-                               int64_t segments, int64_t size, const real **scale) {
+/* Moves `base` on behind a matrix of so many columns, each `segments` times `size` numbers. */
+static const real *matrix_part(int32_t type, const real **base, int64_t columns, int64_t segments, int64_t size,
+                               const real **scale) {
   const real *found = *base;
-  *base += units * gates * segments * rf_weight_lines(size, l->weights);
-  *scale = l->weights == RF_WEIGHT_I8 ? *base : NULL;
-  if (*scale) *base += units * gates;
+  *base += columns * segments * rf_weight_lines(size, type);
+  *scale = *base;
+  if (type == RF_WEIGHT_I8) *base += columns;
   return found;
 }
 
 static struct packed packed_parts(const struct rf_layer *l, const real *base) {
   const int64_t units = hidden_panels(l) * VEC_LANES, outputs = panels_of(l->state_size) * VEC_LANES;
+  const int64_t segments = l->x_segments, type = l->weights;
   struct packed p = {0};
-  p.x = matrix_part(l, &base, units, CELL_GATES, l->x_segments, l->input_size / l->x_segments, &p.x_scale);
+  p.x = matrix_part(type, &base, units * CELL_GATES, segments, l->input_size / segments, &p.x_scale);
   for (int phase = 0; phase < CELL_PHASES; phase++) {
-    p.h[phase] = matrix_part(l, &base, units, CELL_PHASE[phase].gates, 1, l->state_size, &p.h_scale[phase]);
+    p.h[phase] = matrix_part(type, &base, units * CELL_PHASE[phase].gates, 1, l->state_size, &p.h_scale[phase]);
   }
-  if (CELL_PROJECTS) p.r = matrix_part(l, &base, outputs, 1, 1, l->hidden_size, &p.r_scale);
+  if (CELL_PROJECTS) p.r = matrix_part(type, &base, outputs, 1, l->hidden_size, &p.r_scale);
   p.bias = base;
   return p;
 }
@@ -113,27 +100,6 @@ static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
   }
 }
 
-/* The same in lines of a narrow type, and the scales of rows where that has some. Inputs come in `segments`. */
-static void pack_narrow(const struct rf_layer *l, struct weights w, int64_t segments, real *to, real *scale) {
-  const int64_t panels = panels_of(w.hidden), size = w.columns / segments, lines = rf_weight_lines(size, l->weights);
-  const int64_t panel_numbers = segments * lines * w.gates * VEC_LANES;
-  const int64_t end = rf_share(panels, l->worker + 1, l->workers);
-  for (int64_t panel = rf_share(panels, l->worker, l->workers); panel < end; panel++) {
-    for (int64_t i = 0; i < w.gates * VEC_LANES; i++) {
-      const int gate = (int)(i / VEC_LANES), lane = (int)(i % VEC_LANES);
-      const real *row = weights_row(&w, panel * VEC_LANES + lane, gate);
-      const float factor = row && scale ? row_scale(row, w.columns) : 0;
-      if (scale) scale[panel * w.gates * VEC_LANES + i] = factor;
-      for (int64_t s = 0; s < segments; s++) {
-        real *line = to + panel * panel_numbers + (s * lines * w.gates + gate) * VEC_LANES;
-        for (int64_t k = 0; k < size; k += rf_weight_group(l->weights), line += w.gates * VEC_LANES) {
-          narrow_lane(l->weights, row, s * size + k, size - k, factor, line, lane);
-        }
-      }
-    }
-  }
-}
-
 /* Both biases of a unit in a slot; either may be NULL. */
 static real unit_bias(const real *bias_x, const real *bias_h, int64_t hidden, int slot, int64_t unit) {
   real sum = 0;
@@ -152,15 +118,19 @@ static void pack_bias(const struct rf_layer *l, real *to) {
   }
 }
 
+static void layer_pack_narrow(const struct rf_layer *l, const struct packed *p) {
+  pack_narrow(l, input_weights(l), l->x_segments, (real *)p->x, (real *)p->x_scale);
+  for (int phase = 0; phase < CELL_PHASES; phase++) {
+    pack_narrow(l, state_weights(l, phase), 1, (real *)p->h[phase], (real *)p->h_scale[phase]);
+  }
+  if (CELL_PROJECTS) pack_narrow(l, projection_weights(l), 1, (real *)p->r, (real *)p->r_scale);
+}
+
 static void layer_pack(const struct rf_layer *l) {
   const struct packed p = packed_parts(l, l->packed);
+  if (l->worker == 0) pack_bias(l, (real *)p.bias);
   if (l->weights) {
-    pack_narrow(l, input_weights(l), l->x_segments, (real *)p.x, (real *)p.x_scale);
-    for (int phase = 0; phase < CELL_PHASES; phase++) {
-      pack_narrow(l, state_weights(l, phase), 1, (real *)p.h[phase], (real *)p.h_scale[phase]);
-    }
-    if (CELL_PROJECTS) pack_narrow(l, projection_weights(l), 1, (real *)p.r, (real *)p.r_scale);
-    if (l->worker == 0) pack_bias(l, (real *)p.bias);
+    layer_pack_narrow(l, &p);
     return;
   }
   if (!input_once(l)) pack_all(l, input_weights(l), (real *)p.x);
@@ -169,7 +139,6 @@ static void layer_pack(const struct rf_layer *l) {
     pack_all(l, state_weights(l, phase), (real *)p.h[phase]);
   }
   if (CELL_PROJECTS && !state_later) pack_all(l, projection_weights(l), (real *)p.r);
-  if (l->worker == 0) pack_bias(l, (real *)p.bias);
 }
 
 #endif

@@ -6,21 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 #include RF_VEC_H
+#include "layer/layer.h"
+#include "layer/matrices.h"
+#include "layer/rows.h"
+#include "product/narrow.h"
 #include "vec/weight_types.h"
-
-/* Some gates of a matrix as PyTorch has it, (G * hidden, columns), in the order of their slots, the first of which is
- * `slot`. */
-struct weights {
-  const real *base;
-  int64_t hidden, columns;
-  const int *gate;
-  int slot, gates;
-};
-
-/* A unit's row for a gate; NULL for units that fill up the last panel. */
-static const real *weights_row(const struct weights *w, int64_t unit, int gate) {
-  return unit < w->hidden ? w->base + (w->gate[gate] * w->hidden + unit) * w->columns : NULL;
-}
 
 /* Rounded to nearest, ties to even. */
 static uint16_t to_bf16(real a) {
@@ -54,17 +44,40 @@ static int8_t to_i8(real a, float scale) {
   return scale > 0 ? (int8_t)(((float)a / scale + 0x1.8p23f) - 0x1.8p23f) : 0;
 }
 
-/* The lines' numbers of `count` numbers of a row from its `k`-th on, in lane `lane` of a line; zeros behind them. */
-static void narrow_lane(int32_t type, const real *row, int64_t k, int64_t count, float scale, real *line, int lane) {
-  char *to = (char *)(line + lane);
-  for (int j = 0; j < rf_weight_group(type); j++) {
-    const real a = row && j < count ? row[k + j] : 0;
+/* The lines' numbers of `count` numbers of a row, in one lane, from line to line `step` numbers on; zeros behind them. */
+static void narrow_row(int32_t type, const real *row, int64_t count, float scale, real *line, int64_t step) {
+  const int group = rf_weight_group(type);
+  for (int64_t k = 0; k < rf_weight_lines(count, type) * group; k++) {
+    const real a = k < count ? row[k] : 0;
+    char *to = (char *)(line + k / group * step);
     if (type == RF_WEIGHT_BF16) {
       const uint16_t narrow = to_bf16(a);
-      memcpy(to + 2 * j, &narrow, sizeof narrow);
+      memcpy(to + k % group * (int64_t)sizeof narrow, &narrow, sizeof narrow);
     } else {
       const int8_t narrow = to_i8(a, scale);
-      memcpy(to + j, &narrow, sizeof narrow);
+      memcpy(to + k % group, &narrow, sizeof narrow);
+    }
+  }
+}
+
+/* A matrix in strips (product/narrow.h), this worker's share of its panels, and the scales of rows where the type has such.
+ * Inputs come in `segments`. */
+static void pack_narrow(const struct rf_layer *l, struct weights w, int64_t segments, real *to, real *scale) {
+  const int64_t size = w.columns / segments, lines = rf_weight_lines(size, l->weights);
+  const int64_t panels = panels_of(w.hidden), vectors = panels * w.gates;
+  const int64_t first = rf_share(panels, l->worker, l->workers) * w.gates * VEC_LANES;
+  const int64_t end = rf_share(panels, l->worker + 1, l->workers) * w.gates * VEC_LANES;
+  for (int64_t column = first; column < end; column++) {
+    const int64_t vector = column / VEC_LANES, lane = column % VEC_LANES, unit = vector / w.gates * VEC_LANES + lane;
+    const int64_t within = vector % STRIP_VECTORS, step = strip_vectors(vectors, vector) * VEC_LANES;
+    const int exists = unit < w.hidden;
+    const real *row = exists ? w.base + (w.gate[vector % w.gates] * w.hidden + unit) * w.columns : NULL;
+    const float factor = exists && l->weights == RF_WEIGHT_I8 ? row_scale(row, w.columns) : 0;
+    if (l->weights == RF_WEIGHT_I8) scale[column] = factor;
+    real *line = to + (vector - within) * segments * lines * VEC_LANES + within * VEC_LANES + lane;
+    for (int64_t s = 0; s < segments; s++, line += lines * step) {
+      for (int64_t i = 0; i < lines && !exists; i++) line[i * step] = 0;
+      if (exists) narrow_row(l->weights, row + s * size, size, factor, line, step);
     }
   }
 }

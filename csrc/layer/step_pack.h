@@ -6,7 +6,6 @@
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/pack.h"
-#include "layer/pack_narrow.h"
 #include "layer/rows.h"
 #include "layer/step.h"
 #include "product/summation.h"
@@ -16,8 +15,7 @@
 
 /* A strip is one row by as many panels as registers hold sums of, and its weights lie in the order of their use. For phase
  * after phase and strip after strip: the bias of every slot (phase 0), then for every number of x (phase 0) and of the
- * phase's operand a vector of each panel's gates; of narrow weights for as many numbers as a line has, behind their
- * scales. */
+ * phase's operand a vector of each panel's gates. */
 #define STRIP_SUMS (VEC_REGISTERS == 32 ? 8 : ACCUMULATORS)
 #define STRIP_MOST (STRIP_SUMS / CELL_GATES < 8 ? STRIP_SUMS / CELL_GATES : 8)
 
@@ -25,13 +23,6 @@
  * that come next, in opposite order, are still there only if they fit whole. */
 #define STRIP_FEW_SUMS (VEC_REGISTERS == 32 ? 4 : 8)
 #define STRIP_FEW (STRIP_FEW_SUMS / CELL_GATES > 1 ? STRIP_FEW_SUMS / CELL_GATES : 1)
-
-/* Panels of a strip of narrow weights: so many that what they share, numbers of x and of h, is ready for little beside the
- * products, and that registers are left to widen with. */
-#define STRIP_NARROW_SUMS (VEC_LANES == 1 ? 1 : VEC_REGISTERS == 32 ? 16 : 8)
-#define STRIP_NARROW                                                                                                   \
-  (STRIP_NARROW_SUMS / CELL_GATES > 8 ? 8 : STRIP_NARROW_SUMS / CELL_GATES > 1 ? STRIP_NARROW_SUMS / CELL_GATES : 1)
-#define STRIP_LARGEST (STRIP_NARROW > STRIP_MOST ? STRIP_NARROW : STRIP_MOST)
 
 /* What stands before the weights: how panels are dealt to strips, evenly, and how rows of x and h are cut into parts. */
 struct step_plan {
@@ -44,11 +35,8 @@ struct step_plan {
 
 static struct step_plan step_plan_make(const struct rf_step *s) {
   const int64_t panels = (s->hidden_size + VEC_LANES - 1) / VEC_LANES;
-  const int64_t scale = s->weights == RF_WEIGHT_I8, of_h = rf_weight_lines(s->hidden_size, s->weights) + scale;
-  const int64_t of_x = rf_weight_lines(s->input_size, s->weights) + scale;
-  const int64_t weights = CELL_GATES * panels * VEC_LANES * (of_x + of_h);
-  const int64_t of_type = weights * (int64_t)sizeof(real) > 2 * rf_cpu_cache(1) ? STRIP_FEW : STRIP_MOST;
-  const int64_t most = s->weights ? STRIP_NARROW : of_type;
+  const int64_t weights = CELL_GATES * panels * VEC_LANES * (s->input_size + s->hidden_size);
+  const int64_t most = weights * (int64_t)sizeof(real) > 2 * rf_cpu_cache(1) ? STRIP_FEW : STRIP_MOST;
   const int64_t strips = (panels + most - 1) / most;
   struct step_plan plan = {.strips = strips, .panels = panels / strips, .longer = panels % strips};
   plan.part_x = sum_part(s->input_size);
@@ -56,8 +44,8 @@ static struct step_plan step_plan_make(const struct rf_step *s) {
   int64_t before = STEP_PLAN_NUMBERS;
   for (int p = 0; p < CELL_PHASES; p++) {
     plan.before[p] = before;
-    plan.width[p] = CELL_PHASE[p].gates * of_h;
-    if (p == 0) plan.width[p] += CELL_SLOTS + CELL_GATES * of_x;
+    plan.width[p] = CELL_PHASE[p].gates * s->hidden_size;
+    if (p == 0) plan.width[p] += CELL_SLOTS + CELL_GATES * s->input_size;
     before += panels * VEC_LANES * plan.width[p];
   }
   plan.numbers = before;
@@ -78,27 +66,6 @@ static real *step_pack_matrix(struct weights w, int64_t first, int64_t panels, r
     }
   }
   return to;
-}
-
-/* The same of a narrow type, behind the rows' scales where it has some. */
-static real *step_pack_narrow(int32_t type, struct weights w, int64_t first, int64_t panels, real *to) {
-  const int64_t numbers = panels * w.gates * VEC_LANES;
-  real *lines = type == RF_WEIGHT_I8 ? to + numbers : to;
-  for (int64_t i = 0; i < numbers; i++) {
-    const int64_t lane = i % VEC_LANES, unit = (first + i / (w.gates * VEC_LANES)) * VEC_LANES + lane;
-    const real *row = weights_row(&w, unit, (int)(i / VEC_LANES % w.gates));
-    const float factor = row && type == RF_WEIGHT_I8 ? row_scale(row, w.columns) : 0;
-    if (type == RF_WEIGHT_I8) to[i] = factor;
-    real *line = lines + i - lane;
-    for (int64_t k = 0; k < w.columns; k += rf_weight_group(type), line += numbers) {
-      narrow_lane(type, row, k, w.columns - k, factor, line, (int)lane);
-    }
-  }
-  return lines + rf_weight_lines(w.columns, type) * numbers;
-}
-
-static real *step_pack_weights(int32_t type, struct weights w, int64_t first, int64_t panels, real *to) {
-  return type ? step_pack_narrow(type, w, first, panels, to) : step_pack_matrix(w, first, panels, to);
 }
 
 static real *step_pack_bias(const struct rf_step *s, int64_t first, int64_t panels, real *to) {
@@ -127,8 +94,8 @@ static void step_pack(const struct rf_step *s) {
     for (int64_t strip = 0, first = 0, panels; strip < plan.strips; strip++, first += panels) {
       panels = plan.panels + (strip < plan.longer);
       if (phase == 0) to = step_pack_bias(s, first, panels, to);
-      if (phase == 0) to = step_pack_weights(s->weights, input_weights(&l), first, panels, to);
-      to = step_pack_weights(s->weights, state_weights(&l, phase), first, panels, to);
+      if (phase == 0) to = step_pack_matrix(input_weights(&l), first, panels, to);
+      to = step_pack_matrix(state_weights(&l, phase), first, panels, to);
     }
   }
 }

@@ -8,9 +8,7 @@
 #include "layer/rows.h"
 #include "layer/step.h"
 #include "layer/step_pack.h"
-#include "product/tile.h"
 #include "system/compiler.h"
-#include "vec/weights.h"
 
 /* One row's step. Passed on as arguments: what is written to memory first waits there, and small nets notice. */
 #define STEP_ROW const struct rf_step *s, const real *x, real *y, real *h, real *c, real *scratch
@@ -29,20 +27,17 @@ static size_t step_workspace_bytes(const struct rf_step *s) {
 static inline int step_in_place(const struct step_plan *plan) { return CELL_PHASES > 1 || plan->strips == 1; }
 
 /* sums[v][slot + g] += the products of a row and a strip's gates, part by part. Returns the weights after these. */
-INLINE const real *strip_multiply(const int type, const int V, const int G, const int slot, const real *row,
-                                  int64_t width, int64_t part, const real *w, vec *sums) {
-  const int group = rf_weight_group(type);
-  const real *scale = w;
-  if (type == RF_WEIGHT_I8) w += V * G * VEC_LANES;
+INLINE const real *strip_multiply(const int V, const int G, const int slot, const real *row, int64_t width,
+                                  int64_t part, const real *w, vec *sums) {
   for (int64_t k = 0, end; k < width;) {
-    vec acc[STRIP_LARGEST * CELL_GATES];
+    vec acc[STRIP_MOST * CELL_GATES];
     UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_set1(0);
-    for (end = k + part < width ? k + part : width; k < end; k += group, w += V * G * VEC_LANES) {
-      lines_multiply(type, V * G, V * G, row + k, end - k, w, 0, acc);
+    for (end = k + part < width ? k + part : width; k < end; k++, w += V * G * VEC_LANES) {
+      const vec left = v_set1(row[k]);
+      UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_fma(left, v_load(w + n * VEC_LANES), acc[n]);
     }
     UNROLL for (int n = 0; n < V * G; n++) {
       vec *sum = sums + n / G * CELL_SLOTS + slot + n % G;
-      if (type == RF_WEIGHT_I8) acc[n] = v_mul(acc[n], v_load(scale + n * VEC_LANES));
       *sum = v_add(*sum, acc[n]);
     }
   }
@@ -53,8 +48,8 @@ INLINE const real *strip_multiply(const int type, const int V, const int G, cons
 INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *y, real *h, real *c, real *scratch,
                        int64_t unit, vec *sums) {
   real *next_h = step_in_place(s->packed) ? h : scratch;
-  struct past past[STRIP_LARGEST];
-  struct next next[STRIP_LARGEST];
+  struct past past[STRIP_MOST];
+  struct next next[STRIP_MOST];
   UNROLL for (int v = 0; v < V; v++) {
     past[v].h = past[v].h_dropped = v_load(h + unit + v * VEC_LANES);
     if (CELL_STATES > 1) past[v].c = v_load(c + unit + v * VEC_LANES);
@@ -79,20 +74,20 @@ INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, re
   }
 }
 
-INLINE void strip_run(const int phase, const int type, const int V, STEP_ROW, int64_t panel) {
+INLINE void strip_run(const int phase, const int V, STEP_ROW, int64_t panel) {
   const struct step_plan *plan = s->packed;
   const int slot = CELL_PHASE[phase].slot, gates = CELL_PHASE[phase].gates;
   const int64_t unit = panel * VEC_LANES;
   const real *w = (const real *)s->packed + plan->before[phase] + plan->width[phase] * unit;
   const real *operand = phase == 0 ? h : scratch_operand(s, scratch);
   real *kept = scratch_gates(s, scratch) + unit * CELL_SLOTS;
-  vec sums[STRIP_LARGEST * CELL_SLOTS];
+  vec sums[STRIP_MOST * CELL_SLOTS];
   UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : kept) + n * VEC_LANES);
   if (phase == 0) {
     w += V * CELL_SLOTS * VEC_LANES;
-    w = strip_multiply(type, V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, sums);
+    w = strip_multiply(V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, sums);
   }
-  strip_multiply(type, V, gates, slot, operand, s->hidden_size, plan->part_h, w, sums);
+  strip_multiply(V, gates, slot, operand, s->hidden_size, plan->part_h, w, sums);
   strip_cell(phase, V, s, y, h, c, scratch, unit, sums);
   if (phase + 1 < CELL_PHASES) {
     UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(kept + n * VEC_LANES, sums[n]);
@@ -102,43 +97,32 @@ INLINE void strip_run(const int phase, const int type, const int V, STEP_ROW, in
 typedef void strip_function(STEP_ROW, int64_t panel);
 
 /* A function for every V, a constant, since only then does a compiler keep the sums in registers. */
-#define STRIP_FUNCTION(name, P, type, V)                                                                               \
-  NOINLINE ALIGNED void name##_##V(STEP_ROW, int64_t panel) {                                                          \
-    if (V <= ((type) == RF_WEIGHT_WHOLE ? STRIP_MOST : STRIP_NARROW)) {                                                \
-      strip_run(P, type, V, STEP_ROW_PASSED, panel);                                                                   \
+#define STRIP_FUNCTION(P, V)                                                                                           \
+  NOINLINE ALIGNED void strip_##P##_##V(STEP_ROW, int64_t panel) {                                                     \
+    if (V <= STRIP_MOST) {                                                                                             \
+      strip_run(P, V, STEP_ROW_PASSED, panel);                                                                         \
     } else {                                                                                                           \
       __builtin_trap();                                                                                                \
     }                                                                                                                  \
   }
-#define STRIP_FUNCTIONS(name, P, type)                                                                                 \
-  STRIP_FUNCTION(name, P, type, 1)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 2)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 3)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 4)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 5)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 6)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 7)                                                                                     \
-  STRIP_FUNCTION(name, P, type, 8)                                                                                     \
-  static strip_function *const name[] = {name##_1, name##_2, name##_3, name##_4,                                       \
-                                         name##_5, name##_6, name##_7, name##_8};
-#if RF_REAL_BITS == 32
-#define STRIP_FAMILIES(name, P)                                                                                        \
-  STRIP_FUNCTIONS(name##_whole, P, RF_WEIGHT_WHOLE)                                                                    \
-  STRIP_FUNCTIONS(name##_bf16, P, RF_WEIGHT_BF16)                                                                      \
-  STRIP_FUNCTIONS(name##_i8, P, RF_WEIGHT_I8)                                                                          \
-  static strip_function *const *const name[] = {name##_whole, name##_bf16, name##_i8};
-#else
-#define STRIP_FAMILIES(name, P)                                                                                        \
-  STRIP_FUNCTIONS(name##_whole, P, RF_WEIGHT_WHOLE)                                                                    \
-  static strip_function *const *const name[] = {name##_whole};
-#endif
+#define STRIP_FUNCTIONS(P)                                                                                             \
+  STRIP_FUNCTION(P, 1)                                                                                                 \
+  STRIP_FUNCTION(P, 2)                                                                                                 \
+  STRIP_FUNCTION(P, 3)                                                                                                 \
+  STRIP_FUNCTION(P, 4)                                                                                                 \
+  STRIP_FUNCTION(P, 5)                                                                                                 \
+  STRIP_FUNCTION(P, 6)                                                                                                 \
+  STRIP_FUNCTION(P, 7)                                                                                                 \
+  STRIP_FUNCTION(P, 8)                                                                                                 \
+  static strip_function *const strip_##P[] = {strip_##P##_1, strip_##P##_2, strip_##P##_3, strip_##P##_4,              \
+                                              strip_##P##_5, strip_##P##_6, strip_##P##_7, strip_##P##_8};
 
-STRIP_FAMILIES(strip_0, 0)
+STRIP_FUNCTIONS(0)
 #if CELL_PHASES > 1
-STRIP_FAMILIES(strip_1, 1)
-static strip_function *const *const *const strip_families[] = {strip_0, strip_1};
+STRIP_FUNCTIONS(1)
+static strip_function *const *const strip_family[] = {strip_0, strip_1};
 #else
-static strip_function *const *const *const strip_families[] = {strip_0};
+static strip_function *const *const strip_family[] = {strip_0};
 #endif
 
 /* All strips of a phase, forwards or backwards. */
@@ -148,7 +132,7 @@ INLINE void step_phase(const int phase, STEP_ROW, int backwards) {
   for (int64_t i = 0; i < plan->strips; i++) {
     const int64_t strip = backwards ? plan->strips - 1 - i : i, panels = plan->panels + (strip < plan->longer);
     if (backwards) panel -= panels;
-    strip_families[phase][s->weights][panels - 1](STEP_ROW_PASSED, panel);
+    strip_family[phase][panels - 1](STEP_ROW_PASSED, panel);
     if (!backwards) panel += panels;
   }
 }
@@ -174,7 +158,7 @@ ALIGNED static void step_run(const struct rf_step *s, int64_t batch, const void 
                              int64_t turn, void *workspace) {
   const struct step_plan *plan = s->packed;
   if (CELL_PHASES == 1 && batch == 1 && plan->strips == 1) {
-    strip_0[s->weights][plan->panels - 1](s, x, y, h, c, workspace, 0);
+    strip_0[plan->panels - 1](s, x, y, h, c, workspace, 0);
   } else {
     step_any(s, batch, x, y, h, c, turn, workspace);
   }

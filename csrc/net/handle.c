@@ -21,7 +21,7 @@ static const void *keep(struct arena *arena, const void *from, int64_t numbers, 
 /* Rows from which on tiles of several rows are faster: the step kernels read a layer's weights again for every row. Measured
  * on Zen 4 for LSTM: they win up to 16 rows of 16 units and 3 rows of 32, but from 2 rows on not with 64 units. */
 static int64_t step_rows(const struct rf_step_layer *layer) {
-  const size_t bytes = layer->kernel->step_bytes(&layer->step);
+  const size_t bytes = layer->calls.bytes(&layer->step);
   return bytes <= (16 << 10) ? 16 : bytes <= (64 << 10) ? 4 : 2;
 }
 
@@ -44,12 +44,12 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
         .bias_hh = p->bias_hh ? p->bias_hh[l] : NULL,
         .weights = rf_net_weights(p),
     };
-    const struct rf_kernel *kernel = rf_step_kernel(s->kernel, s->narrow, &step);
-    step.packed = take(arena, (int64_t)kernel->step_bytes(&step), 1);
+    const struct rf_step_calls calls = *rf_step_calls(rf_step_kernel(s->kernel, s->narrow, &step), &step);
+    step.packed = take(arena, (int64_t)calls.bytes(&step), 1);
     if (!step.packed) continue;
-    kernel->step_pack(&step);
+    calls.pack(&step);
     step.weight_ih = step.weight_hh = step.bias_ih = step.bias_hh = NULL; /* the caller's */
-    layers[l] = (struct rf_step_layer){step, kernel, (size_t)state * size};
+    layers[l] = (struct rf_step_layer){step, calls, (size_t)state * size};
   }
   if (part) part->step = layers, part->step_rows = step_rows(&layers[p->num_layers - 1]);
 }

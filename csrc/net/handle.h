@@ -26,10 +26,10 @@ struct rf_part_spec {
   const void *weight, *bias; /* bias may be NULL */
 };
 
-/* One layer for steps, and the kernel that is best for them. */
+/* One layer for steps. */
 struct rf_step_layer {
   struct rf_step step;
-  const struct rf_kernel *kernel;
+  struct rf_step_calls calls; /* of the kernel that is best for them */
   size_t state_bytes; /* of a row */
 };
 
@@ -110,8 +110,7 @@ static inline void rf_handle_step(const rf_net *net, int64_t batch, const void *
   int64_t *turn = rf_state_turn(&memory), before = *turn;
   char *h = memory.base + memory.used;
   *turn = before + batch;
-  net->only->kernel->step(&net->only->step, batch, x, y, h, h + (size_t)batch * net->only->state_bytes, before,
-                          workspace);
+  net->only->calls.run(&net->only->step, batch, x, y, h, h + (size_t)batch * net->only->state_bytes, before, workspace);
 }
 
 /* One part on a sequence, whose x, y and strides are the part's, in what of the workspace is left for it. */

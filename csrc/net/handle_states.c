@@ -84,7 +84,7 @@ static int32_t layers_bytes(const rf_net *net, const struct rf_part *part, int64
   if (status != RF_OK) return status;
   *bytes += arena.used;
   for (int32_t l = 0; part->step && l < p.num_layers; l++) {
-    const size_t step = part->step[l].kernel->step_workspace_bytes(&part->step[l].step);
+    const size_t step = part->step[l].calls.workspace_bytes(&part->step[l].step);
     if (step > *bytes) *bytes = step;
   }
   return RF_OK;

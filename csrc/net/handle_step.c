@@ -10,7 +10,7 @@ static char *step_layers(const rf_net *net, const struct rf_part *part, int64_t 
   char *end = part->kernel->shape.states > 1 ? c + (size_t)layers * layer_bytes : c;
   for (int32_t l = 0; l < layers; l++, h += layer_bytes, c += layer_bytes) {
     const struct rf_step_layer *layer = &part->step[l];
-    layer->kernel->step(&layer->step, batch, x, l + 1 == layers ? y : NULL, h, c, turn, scratch);
+    layer->calls.run(&layer->step, batch, x, l + 1 == layers ? y : NULL, h, c, turn, scratch);
     x = h;
   }
   return end;

@@ -6,6 +6,7 @@
 #include "product/operands.h"
 
 #define CACHE_LINE 64
+#define FETCH_PAUSE 8 /* numbers of k after which a tile fetches on */
 
 /* Where a tile stands, and which numbers of its rows it sums: [from, to) of `segments` segments from `segment` on, cut
  * into parts of at most `part`, or, where segments are shorter, of `group` whole ones. */
@@ -51,11 +52,12 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
 }
 
 /* How much of the panels that come next each tile fetches: its share, in steps, so that its own products hide how long that
- * takes. Once for a block of k, because it divides. */
+ * takes. Steps are short: of lines asked for at once a core can wait for few, and behind more its other loads queue. Once
+ * for a block of k, because it divides. */
 static inline void share_fetching(struct tile *at, int64_t turns, int64_t row_bytes) {
-  const int64_t rows = at->segments * (at->to - at->from), parts = (rows + at->part - 1) / at->part;
+  const int64_t rows = at->segments * (at->to - at->from), pauses = (rows + FETCH_PAUSE - 1) / FETCH_PAUSE;
   at->fetch_share = turns > 1 ? (rows * row_bytes / turns / CACHE_LINE + 1) * CACHE_LINE : 0;
-  at->fetch_step = turns > 1 ? (at->fetch_share / parts / CACHE_LINE + 1) * CACHE_LINE : 0;
+  at->fetch_step = turns > 1 ? (at->fetch_share / pauses / CACHE_LINE + 1) * CACHE_LINE : 0;
 }
 
 #endif

@@ -16,47 +16,37 @@ typedef void tile_function(const void *job, const struct tile *at);
 
 /* A function for every R and V in use, both constants, since only then does a compiler keep a tile in registers; one
  * function each, since many in one body spill. In use are the V for many rows, for R rows alone, and 1 at the edge. */
-#define TILE_USED(R, V, G, type)                                                                                       \
-  ((type) == RF_WEIGHT_WHOLE                                                                                           \
-       ? (R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G))          \
-       : (R) <= NARROW_ROWS(G, type) && ((V) == 1 || (V) == NARROW_PANELS(R, G)))
-#define TILE_FUNCTION(name, G, type, R, V)                                                                             \
+#define TILE_USED(R, V, G)                                                                                             \
+  ((R) <= TILE_ROWS(G) && ((V) == 1 || (V) == TILE_PANELS(R, G) || (V) == TILE_PANELS(TILE_ROWS(G), G)))
+#define TILE_FUNCTION(name, G, R, V)                                                                                   \
   NOINLINE void name##_##R##x##V(const void *job, const struct tile *at) {                                             \
-    if (TILE_USED(R, V, G, type)) {                                                                                    \
+    if (TILE_USED(R, V, G)) {                                                                                          \
       name(R, V, job, at);                                                                                             \
     } else {                                                                                                           \
       __builtin_trap();                                                                                                \
     }                                                                                                                  \
   }
-#define TILE_FUNCTIONS_OF(name, G, type, V)                                                                            \
-  TILE_FUNCTION(name, G, type, 1, V)                                                                                   \
-  TILE_FUNCTION(name, G, type, 2, V)                                                                                   \
-  TILE_FUNCTION(name, G, type, 3, V)                                                                                   \
-  TILE_FUNCTION(name, G, type, 4, V)                                                                                   \
-  TILE_FUNCTION(name, G, type, 5, V)                                                                                   \
-  TILE_FUNCTION(name, G, type, 6, V)                                                                                   \
+#define TILE_FUNCTIONS_OF(name, G, V)                                                                                  \
+  TILE_FUNCTION(name, G, 1, V)                                                                                         \
+  TILE_FUNCTION(name, G, 2, V)                                                                                         \
+  TILE_FUNCTION(name, G, 3, V)                                                                                         \
+  TILE_FUNCTION(name, G, 4, V)                                                                                         \
+  TILE_FUNCTION(name, G, 5, V)                                                                                         \
+  TILE_FUNCTION(name, G, 6, V)                                                                                         \
   static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V,                 \
                                                              name##_4x##V, name##_5x##V, name##_6x##V};
-#define TILE_FUNCTIONS_TYPED(name, G, type)                                                                            \
-  TILE_FUNCTIONS_OF(name, G, type, 1)                                                                                  \
-  TILE_FUNCTIONS_OF(name, G, type, 2)                                                                                  \
-  TILE_FUNCTIONS_OF(name, G, type, 4)                                                                                  \
-  TILE_FUNCTIONS_OF(name, G, type, 8)                                                                                  \
+#define TILE_FUNCTIONS(name, G)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 1)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 2)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 4)                                                                                        \
+  TILE_FUNCTIONS_OF(name, G, 8)                                                                                        \
   static const struct tile_family name##_family = {                                                                    \
-      G, type, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
-#define TILE_FUNCTIONS(name, G) TILE_FUNCTIONS_TYPED(name, G, RF_WEIGHT_WHOLE)
+      G, {name##_x1, name##_x2, NULL, name##_x4, NULL, NULL, NULL, name##_x8}};
 
 struct tile_family {
-  int gates, type; /* of the lines that its panels are of */
+  int gates;
   tile_function *const *by_panels[8]; /* [V - 1][R - 1] */
 };
-
-/* Lines of narrow types are widened in the registers of a tile for that many rows at most, of whole numbers fewer where
- * registers are: for more, panels are widened before. A tile has so many panels that registers are left to widen with. */
-#define NARROW_ROWS_MOST(type) (VEC_LANES == 1 ? 0 : VEC_REGISTERS < 32 && (type) == RF_WEIGHT_I8 ? 2 : 4)
-#define NARROW_ROWS(G, type) (TILE_ROWS(G) < NARROW_ROWS_MOST(type) ? TILE_ROWS(G) : NARROW_ROWS_MOST(type))
-#define NARROW_FITS(R, V, G) ((R) * (V) * (G) <= (VEC_REGISTERS == 32 ? 16 : 8))
-#define NARROW_PANELS(R, G) (NARROW_FITS(R, 8, G) ? 8 : NARROW_FITS(R, 4, G) ? 4 : NARROW_FITS(R, 2, G) ? 2 : 1)
 
 /* What tiles_run has packed at once: a tile's panels for one block of k, and that is a part at least. */
 static inline int64_t room_numbers(const struct rf_cache *cache) {
@@ -65,11 +55,9 @@ static inline int64_t room_numbers(const struct rf_cache *cache) {
 }
 
 /* Points `at` to panels that were packed before. */
-INLINE void panels_at(const struct panels *b, const struct rows *a, const struct tile_family *family, struct tile *at) {
-  const int64_t line = family->gates * VEC_LANES, lines = rf_weight_lines(a->size, family->type);
-  at->panel_size = a->segments * lines * line;
-  at->b =
-      b->packed + at->panel * at->panel_size + (at->segment * lines + rf_weight_lines(at->from, family->type)) * line;
+INLINE void panels_at(const struct panels *b, const struct rows *a, const int G, struct tile *at) {
+  at->panel_size = rows_width(a) * G * VEC_LANES;
+  at->b = b->packed + at->panel * at->panel_size + (at->segment * a->size + at->from) * G * VEC_LANES;
 }
 
 /* Packs `width` panels for the block of k that `at` says, and points it to them. */
@@ -90,9 +78,8 @@ struct deal {
   int wide;
 };
 
-INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G, const int type) {
+INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G) {
   const int most = TILE_ROWS(G);
-  if (type != RF_WEIGHT_WHOLE) return (struct deal){count > 0, count, 0, first, end, NARROW_PANELS(count, G)};
   const int64_t tiles = (count + most - 1) / most, some = tiles > 0 ? tiles : 1;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(count, G);
   return (struct deal){tiles, count / some, count % some, first, end, wide};
@@ -112,7 +99,7 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
                           const struct panels *b, struct tile *at, const void *job) {
   for (at->turn = 0; at->turn < d->tiles; at->turn++) {
     for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
-      panels_at(b, a, family, at);
+      panels_at(b, a, family->gates, at);
       tile_run(family, d, at, job);
     }
   }
@@ -125,7 +112,7 @@ INLINE void block_by_panels(const struct tile_family *family, const struct deal 
     if (b->pack) {
       panels_pack(b, a, family->gates, tile_width(d, at->panel), at);
     } else {
-      panels_at(b, a, family, at);
+      panels_at(b, a, family->gates, at);
     }
     for (at->turn = 0; at->turn < d->tiles; at->turn++) tile_run(family, d, at, job);
   }
@@ -137,9 +124,8 @@ INLINE void block_by_panels(const struct tile_family *family, const struct deal 
  * AVX-512, LSTM of 256 and 512 units, 32 rows). */
 INLINE void tiles_run(const struct tile_family *family, const struct rows *a, int64_t part, const struct panels *b,
                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
-  const struct deal d = tiles_deal(a->count, first, end, family->gates, family->type);
-  const int64_t line_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
-  const int64_t row_bytes = line_bytes >> family->type;
+  const struct deal d = tiles_deal(a->count, first, end, family->gates);
+  const int64_t row_bytes = family->gates * VEC_LANES * (int64_t)sizeof(real), width = rows_width(a);
   const int64_t all = width * row_bytes * (end - first);
   const int by_rows = all <= cache->l2_share / 4 && !b->pack;  /* the rest is for A and C */
   const int whole = by_rows || (d.tiles == 1 && !b->pack);

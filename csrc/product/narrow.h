@@ -1,59 +1,80 @@
-/* narrow.h - products with panels of narrow types: widened in registers, or for many rows before these pass by. */
+/* narrow.h - products with weights of narrow types, compiled once for each instruction set: all cells share it. */
 #ifndef RF_NARROW_H
 #define RF_NARROW_H
 
 #include <stdint.h>
 #include RF_VEC_H
-#include "product/gemm.h"
 #include "product/operands.h"
-#include "system/compiler.h"
+#include "system/arena.h"
 #include "system/cpu.h"
-#include "vec/weights.h"
+#include "vec/weight_types.h"
 
-/* Panels of `gates` vectors for rows of `segments` stretches of `size` numbers. */
-struct narrow {
-  const real *packed;
-  int64_t segments, size;
-  int gates;
+/* Rows of W as many as a vector has lanes are a vector's columns. Vectors lie in strips of eight, the last of fewer: lines
+ * one after the other (vec/weight_types.h), each of all vectors of its strip. */
+#define STRIP_VECTORS 8
+
+/* to[r] = bias + A W^T or, without a bias, to[r] + A W^T, or nothing but the product. */
+struct product_narrow {
+  struct rows a;
+  int64_t part; /* numbers that one chain sums */
+  int32_t type; /* of vec/weight_types.h */
+  int rounds; /* whether rows are rounded to the type, which narrow_rounds says of a batch */
+  const real *packed, *scale; /* whole matrices: lines, and of RF_WEIGHT_I8 a number for every column */
+  int64_t first, end, vectors; /* those wanted, and all there are */
+  int gates, slot,
+      slots; /* vector n: gate n % gates of panel n / gates, which is slot `slot` + gate of a row of `to` */
+  const real *bias; /* a row as those of `to`, or NULL */
+  int overwrite;
+  real *const *to;
+  const struct rf_cache *cache;
+  real *room; /* for room_numbers, or NULL where rows are few */
 };
 
-/* Numbers [from, to) of every column of a panel, which begin a line, as a product has them that widens nothing. */
-INLINE void panel_widen(const int type, const struct narrow *n, int64_t panel, int64_t from, int64_t to, real *room) {
-  const int group = rf_weight_group(type);
-  const int64_t lines = rf_weight_lines(n->size, type), line = n->gates * VEC_LANES;
-  for (int64_t k = from, stop; k < to; k = stop) {
-    const int64_t segment = k / n->size, first = segment * n->size;
-    const real *at = n->packed + ((panel * n->segments + segment) * lines + rf_weight_lines(k - first, type)) * line;
-    stop = first + n->size < to ? first + n->size : to;
-    for (; k < stop; k += group, at += line) {
-      for (int64_t g = 0; g < line; g += VEC_LANES) {
-        UNROLL for (int j = 0; j < group; j++) {
-          if (k + j < stop) v_store(room + (k + j - from) * line + g, weight_widened(type, at + g, j));
-        }
-      }
-    }
-  }
+void RF_NARROW_NAME(const struct product_narrow *p);
+
+static inline void product_narrow(const struct product_narrow *p) { RF_NARROW_NAME(p); }
+
+/* Whether a batch has so many rows that they are rounded to the type of the weights, because the processor has products
+ * that take both so. */
+#define ROUNDS_NAME_OF(name) name##_rounds
+#define ROUNDS_NAME(name) ROUNDS_NAME_OF(name)
+int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch);
+
+static inline int narrow_rounds(int32_t type, int64_t batch) { return ROUNDS_NAME(RF_NARROW_NAME)(type, batch); }
+
+/* How many the strip of a vector has, and numbers from one of its lines to the next. */
+static inline int64_t strip_vectors(int64_t all, int64_t vector) {
+  const int64_t left = all - vector / STRIP_VECTORS * STRIP_VECTORS;
+  return left < STRIP_VECTORS ? left : STRIP_VECTORS;
+}
+static inline int64_t strip_step(const struct product_narrow *p, int64_t vector) {
+  return strip_vectors(p->vectors, vector) * VEC_LANES;
 }
 
-static void widen_bf16(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
-  panel_widen(RF_WEIGHT_BF16, source, panel, from, to, room);
-}
-static void widen_i8(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
-  panel_widen(RF_WEIGHT_I8, source, panel, from, to, room);
+/* The first line of a vector. */
+static inline const real *strip_lines(const struct product_narrow *p, int64_t vector) {
+  const int64_t lines = p->a.segments * rf_weight_lines(p->a.size, p->type), within = vector % STRIP_VECTORS;
+  return p->packed + (vector - within) * lines * VEC_LANES + within * VEC_LANES;
 }
 
-/* As tiles_run. Panels of a narrow type are widened in registers by the family of that type, or before where there is none
- * or there are many rows. `b`, which the job refers to, is changed. */
-INLINE void narrow_run(const struct tile_family *const *by_type, const struct rows *a, int64_t part, struct panels *b,
-                       int64_t first, int64_t end, const struct rf_cache *cache, const void *job) {
-  const struct narrow narrow = {b->packed, a->segments, a->size, by_type[RF_WEIGHT_WHOLE]->gates};
-  const struct tile_family *family = by_type[b->type];
-  if (b->type != RF_WEIGHT_WHOLE && (!family || a->count > NARROW_ROWS(narrow.gates, b->type))) {
-    b->pack = b->type == RF_WEIGHT_BF16 ? widen_bf16 : widen_i8;
-    b->source = &narrow;
-    family = by_type[RF_WEIGHT_WHOLE];
+/* How many vectors a tile from `vector` on takes, as a power of two, `most` at most: of one strip, and wanted. */
+static inline int strip_width(const struct product_narrow *p, int64_t vector, int most) {
+  int64_t left = STRIP_VECTORS - vector % STRIP_VECTORS;
+  if (left > p->end - vector) left = p->end - vector;
+  while (1 << most > left) most--;
+  return most;
+}
+
+/* Where the numbers of `count` vectors stand in a row of `to`: blocks of a line's numbers, slot after slot (layer/layer.h). */
+static inline void narrow_offsets(const struct product_narrow *p, int64_t vector, int count, int64_t *offset) {
+  enum { UNITS_OF_LINE = RF_LINE / (int)sizeof(real) };
+  const uint32_t gates = (uint32_t)p->gates, slots = (uint32_t)p->slots; /* unsigned, of 32 bits: quickly divided */
+  uint32_t panel = (uint32_t)vector / gates, gate = (uint32_t)vector % gates;
+  for (int n = 0; n < count; n++) {
+    const uint32_t unit = panel * VEC_LANES, slot = unit / UNITS_OF_LINE * slots + (uint32_t)p->slot + gate;
+    offset[n] = (int64_t)slot * UNITS_OF_LINE + unit % UNITS_OF_LINE;
+    if (++gate == gates) gate = 0, panel++;
   }
-  tiles_run(family, a, part, b, first, end, cache, job);
 }
 
 #endif

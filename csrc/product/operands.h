@@ -17,12 +17,10 @@ static inline int64_t rows_width(const struct rows *r) { return r->segments * r-
 /* B: all of its panels packed before, or, where this product alone uses them, some at a time as their turn comes, which
  * saves their way to memory and back. `pack` writes numbers [from, to) of every column of a panel. */
 struct panels {
-  const real *packed; /* in lines of `type` (vec/weight_types.h) */
+  const real *packed;
   void (*pack)(const void *source, int64_t panel, int64_t from, int64_t to, real *room); /* NULL: packed before */
   const void *source;
   real *room; /* for room_numbers */
-  int type;
-  const real *scale; /* [panel][lane]: a number by which every part of a column's sum is multiplied; NULL: none */
 };
 
 #endif

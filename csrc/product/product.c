@@ -3,7 +3,6 @@
 
 #include "product/few.h"
 #include "product/gemm.h"
-#include "product/narrow.h"
 #include "product/operands.h"
 #include "product/product.h"
 #include "product/tile.h"
@@ -15,18 +14,14 @@ INLINE void product_tile(const int R, const int V, const void *job, const struct
   real *const *c = p->c + at->row;
   struct sums sums = {p->overwrite && at->first ? NULL : (const real *const *)c, c, .columns = p->columns - column};
   UNROLL for (int v = 0; v < V; v++) sums.offset[v] = column + v * VEC_LANES;
-  if (p->b.scale) sums.scale = p->b.scale + column;
-  tile_multiply(RF_WEIGHT_WHOLE, R, V, 1, &sums, at, &p->a, p->a_step);
+  tile_multiply(R, V, 1, &sums, at, &p->a, p->a_step);
 }
 
 TILE_FUNCTIONS(product_tile, 1)
 
-static const struct tile_family *const families[RF_WEIGHT_TYPES] = {&product_tile_family};
-
 void RF_PRODUCT_NAME(const struct product *p) {
   const int64_t end = (p->columns + VEC_LANES - 1) / VEC_LANES;
-  struct product own = *p;
-  narrow_run(families, &own.a, own.part, &own.b, own.first, end, own.cache, &own);
+  tiles_run(&product_tile_family, &p->a, p->part, &p->b, p->first, end, p->cache, p);
 }
 
 void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p) { few_functions[p->a.count - 1](p); }

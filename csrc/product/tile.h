@@ -7,9 +7,7 @@
 #include RF_VEC_H
 #include "product/blocks.h"
 #include "product/operands.h"
-#include "product/summation.h"
 #include "system/compiler.h"
-#include "vec/weights.h"
 
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
@@ -26,7 +24,7 @@ struct sums {
   real *const *to;
   int64_t offset[ACCUMULATORS];
   int64_t columns;
-  const real *scale; /* of a row's vectors, one after the other; NULL: none */
+  const real *scale; /* of every vector's columns, by which the sums of a part are multiplied; NULL: none */
 };
 
 /* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
@@ -49,14 +47,14 @@ INLINE void sums_add(const int R, const int N, const struct sums *s, const real 
   }
 }
 
-/* acc[r][n] += row[r][k] * b[n], b in vectors, number j of lines of `type`, for one k. Whichever operand needs fewer
- * registers stays in them while the other passes. */
-INLINE void tile_step(const int type, const int j, const int R, const int V, const int G, vec *acc,
-                      const real *const *row, ptrdiff_t k, const real *b, ptrdiff_t panel_size) {
+/* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
+ * while the other passes. */
+INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
+                      const real *b, ptrdiff_t panel_size) {
   const int N = V * G;
   vec kept[ACCUMULATORS];
   if (N <= R) {
-    UNROLL for (int n = 0; n < N; n++) kept[n] = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
+    UNROLL for (int n = 0; n < N; n++) kept[n] = v_load(b + n / G * panel_size + n % G * VEC_LANES);
     UNROLL for (int r = 0; r < R; r++) {
       vec left = v_set1(row[r][k]);
       if (N > 1) v_keep(&left);
@@ -65,53 +63,16 @@ INLINE void tile_step(const int type, const int j, const int R, const int V, con
   } else {
     UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
-      vec right = weight_load(type, b + n / G * panel_size + n % G * VEC_LANES, j);
+      vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
       if (R > 1) v_keep(&right);
       UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
     }
   }
 }
 
-/* Lines that are widened beside one another, so that multiply-adds of one need not wait for those before. */
-#define LINES_AT_ONCE (VEC_REGISTERS == 32 ? 4 : 1)
-
-/* acc[n] += row[k] * b[n] for the numbers of a line for each of N vectors, G of which follow one another in a panel: line
- * after line, such that each is loaded once and stays in a register no longer than it must. Of a row's last line, which is
- * filled up with zeros, `left` numbers are there. */
-INLINE void lines_multiply(const int type, const int N, const int G, const real *row, int64_t left, const real *b,
-                           ptrdiff_t panel_size, vec *acc) {
-  const int group = rf_weight_group(type);
-  vec a[4];
-  if (left >= group) {
-    UNROLL for (int j = 0; j < group; j++) a[j] = weight_left(type, row[j]);
-  } else {
-    UNROLL for (int j = 0; j < group; j++) a[j] = j < left ? weight_left(type, row[j]) : v_set1(0);
-  }
-  UNROLL for (int n = 0; n < N; n += LINES_AT_ONCE) {
-    UNROLL for (int j = 0; j < group; j++) {
-      UNROLL for (int m = n; m < n + LINES_AT_ONCE; m++) {
-        if (m < N) acc[m] = v_fma(a[j], weight_load(type, b + m / G * panel_size + m % G * VEC_LANES, j), acc[m]);
-      }
-    }
-  }
-}
-
-/* Points rows to copies of their numbers [from, to), as weights of `type` are multiplied by them, made once for all vectors
- * of a tile. */
-INLINE void rows_left(const int type, const int R, int64_t from, int64_t to, const real **row,
-                      real (*copy)[SUM_PART_MOST]) {
-  UNROLL for (int r = 0; r < R; r++) {
-    for (int64_t i = from; i < to; i += VEC_LANES) {
-      v_store(copy[r] + (i - from), v_mul(v_load_n(row[r] + i, to - i), weight_left(type, 1)));
-    }
-    row[r] = copy[r];
-  }
-}
-
 /* The sums of a tile, part by part, for the numbers of k that it says. A's segments lie `stride` apart. */
-INLINE void tile_multiply(const int type, const int R, const int V, const int G, const struct sums *s,
-                          const struct tile *at, const struct rows *a, ptrdiff_t a_step) {
-  const int group = rf_weight_group(type);
+INLINE void tile_multiply(const int R, const int V, const int G, const struct sums *s, const struct tile *at,
+                          const struct rows *a, ptrdiff_t a_step) {
   const real *row[TILE_ROWS_MOST];
   const real *b = at->b;
   const ptrdiff_t panel_size = at->panel_size;
@@ -122,26 +83,16 @@ INLINE void tile_multiply(const int type, const int R, const int V, const int G,
     end = segment + at->group < last ? segment + at->group : last;
     for (int64_t from = at->from, to; from < at->to; from = to) {
       to = from + at->part < at->to ? from + at->part : at->to;
-      for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
-        UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
-      }
       vec acc[ACCUMULATORS];
       UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_set1(0);
       for (int64_t k = segment; k < end; k++) {
         UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r] + k * a->stride;
-        real copy[TILE_ROWS_MOST][SUM_PART_MOST];
-        const int copies = type == RF_WEIGHT_I8 && R > 1;
-        const int64_t zero = copies ? from : 0; /* where row[r] begins */
-        if (copies) rows_left(type, R, from, to, row, copy);
-        for (int64_t i = from; i < to; i += group, b += G * VEC_LANES) {
-          if (type != RF_WEIGHT_WHOLE && R == 1) {
-            lines_multiply(type, V * G, G, row[0] + i, to - i, b, panel_size, acc);
-            continue;
+        for (int64_t i = from, pause; i < to;) {
+          for (const char *stop = ahead + at->fetch_step; ahead < stop; ahead += CACHE_LINE) {
+            UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
           }
-          UNROLL for (int j = 0; j < group; j++) {
-            if (j > 0 && i + j >= to) break;
-            tile_step(type, j, R, V, G, acc, row, (i + j - zero) * a_step, b, panel_size);
-          }
+          pause = i + FETCH_PAUSE < to ? i + FETCH_PAUSE : to;
+          for (; i < pause; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
         }
       }
       if (RF_REAL_BITS == 32 && s->scale) {

@@ -10,7 +10,7 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
-enum { LEAF_1_ECX, LEAF_7_EBX, WORDS };
+enum { LEAF_1_ECX, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_1_EAX, WORDS };
 enum { OSXSAVE = 1 << 27 };                 /* leaf 1, ecx: xgetbv may be used */
 enum { STATE_YMM = 0x06, STATE_ZMM = 0xe6 }; /* XCR0: the registers that the system saves for each process */
 
@@ -19,9 +19,10 @@ static const struct {
   int word, bit;
   uint32_t state;
 } features[] = {
-    {RF_CPU_AVX2, LEAF_7_EBX, 5, STATE_YMM},      {RF_CPU_FMA, LEAF_1_ECX, 12, STATE_YMM},
-    {RF_CPU_AVX512F, LEAF_7_EBX, 16, STATE_ZMM},  {RF_CPU_AVX512DQ, LEAF_7_EBX, 17, STATE_ZMM},
-    {RF_CPU_AVX512VL, LEAF_7_EBX, 31, STATE_ZMM}, {RF_CPU_AVX512BW, LEAF_7_EBX, 30, STATE_ZMM},
+    {RF_CPU_AVX2, LEAF_7_EBX, 5, STATE_YMM},        {RF_CPU_FMA, LEAF_1_ECX, 12, STATE_YMM},
+    {RF_CPU_AVX512F, LEAF_7_EBX, 16, STATE_ZMM},    {RF_CPU_AVX512DQ, LEAF_7_EBX, 17, STATE_ZMM},
+    {RF_CPU_AVX512VL, LEAF_7_EBX, 31, STATE_ZMM},   {RF_CPU_AVX512BW, LEAF_7_EBX, 30, STATE_ZMM},
+    {RF_CPU_AVX512VNNI, LEAF_7_ECX, 11, STATE_ZMM}, {RF_CPU_AVX512BF16, LEAF_7_1_EAX, 5, STATE_ZMM},
 };
 
 static uint32_t saved_state(void) {
@@ -33,7 +34,9 @@ static uint32_t saved_state(void) {
 uint32_t rf_cpu_features(void) {
   uint32_t word[WORDS] = {0}, found = 0, eax, ebx, ecx, edx;
   if (!__get_cpuid(1, &eax, &ebx, &word[LEAF_1_ECX], &edx) || !(word[LEAF_1_ECX] & OSXSAVE)) return 0;
-  __get_cpuid_count(7, 0, &eax, &word[LEAF_7_EBX], &ecx, &edx);
+  if (__get_cpuid_count(7, 0, &eax, &word[LEAF_7_EBX], &word[LEAF_7_ECX], &edx) && eax >= 1) {
+    __get_cpuid_count(7, 1, &word[LEAF_7_1_EAX], &ebx, &ecx, &edx);
+  }
   uint32_t saved = saved_state();
   for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
     if ((word[features[i].word] >> features[i].bit & 1) && (saved & features[i].state) == features[i].state) {
@@ -49,12 +52,26 @@ uint32_t rf_cpu_features(void) { return 0; }
 
 #endif
 
+uint32_t rf_cpu_features_once(void) {
+  enum { ASKED = 1u << 31 };
+  static _Atomic uint32_t known;
+  uint32_t found = known;
+  if (!found) known = found = rf_cpu_features() | ASKED;
+  return found;
+}
+
 const char *rf_cpu_feature_name(uint32_t flag) {
   static const struct {
     uint32_t flag;
     const char *name;
-  } names[] = {{RF_CPU_AVX2, "avx2"},         {RF_CPU_FMA, "fma"},           {RF_CPU_AVX512F, "avx512f"},
-               {RF_CPU_AVX512DQ, "avx512dq"}, {RF_CPU_AVX512VL, "avx512vl"}, {RF_CPU_AVX512BW, "avx512bw"}};
+  } names[] = {{RF_CPU_AVX2, "avx2"},
+               {RF_CPU_FMA, "fma"},
+               {RF_CPU_AVX512F, "avx512f"},
+               {RF_CPU_AVX512DQ, "avx512dq"},
+               {RF_CPU_AVX512VL, "avx512vl"},
+               {RF_CPU_AVX512BW, "avx512bw"},
+               {RF_CPU_AVX512VNNI, "avx512_vnni"},
+               {RF_CPU_AVX512BF16, "avx512_bf16"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (names[i].flag == flag) return names[i].name;
   }

@@ -11,11 +11,16 @@ enum {
   RF_CPU_AVX512DQ = 1 << 3,
   RF_CPU_AVX512VL = 1 << 4,
   RF_CPU_AVX512BW = 1 << 5,
+  RF_CPU_AVX512VNNI = 1 << 6,
+  RF_CPU_AVX512BF16 = 1 << 7,
 };
 
 /* The flags above that both the processor and the operating system support; 0 on other architectures: NEON needs none, as
  * no 64-bit Arm processor is without it. Not cached, and slow under a hypervisor. */
 uint32_t rf_cpu_features(void);
+
+/* The same, asked for once. */
+uint32_t rf_cpu_features_once(void);
 
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */
 const char *rf_cpu_feature_name(uint32_t flag);

@@ -8,8 +8,6 @@
 #include "system/compiler.h"
 #include "vec/weight_types.h"
 
-#if RF_REAL_BITS == 32
-
 typedef uint32_t weight_line __attribute__((vector_size(VEC_LANES * 4)));
 typedef int32_t weight_wholes __attribute__((vector_size(VEC_LANES * 4)));
 typedef float weight_reals __attribute__((vector_size(VEC_LANES * 4)));
@@ -35,7 +33,6 @@ INLINE weight_line byte_to_top(weight_line line, const int j) {
 /* Number `j` of every lane. Those of RF_WEIGHT_I8 come 2^24 times as large, which costs one instruction less, and what
  * they are multiplied by is to be as much smaller: weight_left. */
 INLINE vec weight_load(const int type, const real *at, const int j) {
-  if (type == RF_WEIGHT_WHOLE) return v_load(at);
   weight_line line;
   weight_reals wide;
   vec found;
@@ -59,19 +56,5 @@ INLINE vec weight_widened(const int type, const real *at, const int j) {
   const vec found = weight_load(type, at, j);
   return type == RF_WEIGHT_I8 ? v_mul(found, v_set1(1 / WEIGHT_I8_TIMES)) : found;
 }
-
-#else /* weights of float64 kernels are float64 */
-
-INLINE vec weight_load(const int type, const real *at, const int j) {
-  (void)type, (void)j;
-  return v_load(at);
-}
-INLINE vec weight_left(const int type, real a) {
-  (void)type;
-  return v_set1(a);
-}
-INLINE vec weight_widened(const int type, const real *at, const int j) { return weight_load(type, at, j); }
-
-#endif
 
 #endif

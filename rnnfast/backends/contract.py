@@ -83,7 +83,10 @@ class Bound(Protocol):
         """Return the bytes of the arrays that a reserve holds where every step is live."""
 
     def ran(self, reserve: Any) -> str:
-        """Return which of the backend's ways a recorded run took and why, in a few words; "" where there is one."""
+        """Return which of the backend's ways a recorded run took and why, in a few words; "" where there is one.
+
+        Of a call that records nothing, None: which it takes.
+        """
 
 
 class Steps(Protocol):

@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends import choose
 from rnnfast.backends.choose import Choice
 from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
-from rnnfast.calls.prepared import Engine
+from rnnfast.calls.prepared import INFERENCE, Engine
+from rnnfast.checks.values import whole
 from rnnfast.modules.stream import Stream
 from rnnfast.net import files, saved
 from rnnfast.net.description import Net
@@ -47,6 +49,21 @@ class Frozen(Generic[StateT]):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""
         return _restored, (self.net, self.parameters, self._engine.choice.full_name, self.weights)
+
+    def ran_on(self, batch: int = 1) -> str:
+        """Return the backend that calls and streams of a batch of so many rows run on, and, where its products round
+        more than the weights, what: `weights="bfloat16"` on processors with AVX512_BF16, x and h of 16 rows or more.
+
+        >>> import rnnfast
+        >>> rnnfast.GRU(3, 4, backend="reference").freeze(weights="int8").ran_on(32)
+        'reference'
+        """
+        name = self._engine.choice.full_name
+        if self.weights is None:
+            return name
+        problem = self._engine.problem(INFERENCE, 1, whole("batch", batch))
+        way = self._engine.backend.bind(problem, Layout()).ran(None)
+        return f"{name}: {way}" if way else name
 
     def state_dict(self) -> dict[str, Array]:
         """Return the parameters in host memory as a file keeps them: matrices of bfloat16 as its bits, of int8 as that

@@ -51,10 +51,7 @@ def write_npz(file: IO[bytes], arrays: dict[str, Array], metadata: dict[str, str
 def read_npz(path: str) -> Content:
     """Return what an .npz holds. Raises ValueError, which names it, for what is none, is damaged or holds objects."""
     import zipfile
-    import zlib
 
-    # The last two for foreign compression or encryption.
-    damage = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
             raise ValueError(f"{path} {NO_NPZ}")
@@ -64,10 +61,12 @@ def read_npz(path: str) -> Content:
                 arrays, comment = _arrays_of(archive), archive.zip.comment
             file.seek(-len(comment) - 2, os.SEEK_END)  # where its length is told, which nobody else compares
             is_whole = len(comment) == int.from_bytes(file.read(2), "little")
-        except damage as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
         except ValueError as error:
             raise ValueError(f"{path} holds what is no array of numbers, which is never read: {error}") from error
+        except MemoryError as error:
+            raise ValueError(f"{path} is damaged, or holds more than there is memory for: {error}") from error
+        except Exception as error:  # of zipfile, zlib, tokenize and NumPy, which make what they can of any header
+            raise ValueError(f"{path} is damaged: {error}") from error
     if not is_whole:
         raise ValueError(f"{path} {NO_NPZ}")
     try:

@@ -37,9 +37,11 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
         "RF_KERNEL_NAME": "a_kernel",
         "RF_TESTED": "a_kernel",
         "RF_PRODUCT_NAME": "a_product",
+        "RF_NARROW_NAME": "a_narrow_product",
     }
     systems = ("barrier", "caches", "cgroup", "cpu", "forks", "gate", "processors", "restraint", "spawn", "threads")
-    sources = [CSRC / "kernel.c", CSRC / "product" / "product.c", *(CSRC / "system" / f"{name}.c" for name in systems)]
+    products = [CSRC / "product" / name for name in ("product.c", "narrow.c")[: 2 if bits == 32 else 1]]
+    sources = [CSRC / "kernel.c", *products, *(CSRC / "system" / f"{name}.c" for name in systems)]
     flags = ("-std=c11", "-O1", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"
     run(

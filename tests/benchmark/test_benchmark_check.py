@@ -60,10 +60,13 @@ def test_nets_inside_another_library_are_right(name: str, cell: Any, work: Any, 
 def test_float64_in_jax_leaves_its_setting_to_the_process() -> None:
     jax = pytest.importorskip("jax", reason="jax is not installed")
     case = Case("lstm", 6, 3, 17, "training", inputs=5, dtype="float64")
-    with jax.enable_x64(False):
+    before = jax.config.jax_enable_x64
+    try:
         right_or_lacking("jax", case)
-        assert not jax.config.jax_enable_x64
         results = peers.peer("jax").prepare(case, make_data(case)).results()
+        assert jax.config.jax_enable_x64 == before is False
+    finally:
+        jax.config.update("jax_enable_x64", before)
     assert {array.dtype.name for array in results.values()} == {"float64"}
 
 

@@ -34,7 +34,7 @@ def skip_unless_repeated(target: Target) -> None:
     """Skip a target that cannot run, or for which every such call is a first one while each takes long."""
     target.skip_unless_able()
     if target.emulated:
-        pytest.skip("the emulator is slow, and of arrays in host memory the backend keeps nothing from call to call")
+        pytest.skip("the emulator is slow, and calls with arrays in host memory are none that the backend repeats")
 
 
 @ON_EVERY_TARGET

@@ -79,15 +79,15 @@ static int differs(int64_t steps, int64_t inputs, int64_t hidden, int bias) {
 
   struct rf_step step = {inputs,     hidden,     inputs, hidden, rf_step_state(hidden, size), weights[0], weights[1],
                          weights[2], weights[3], NULL,   0};
-  step.packed = lines(kernel->step_bytes(&step), 0xff);
-  kernel->step_pack(&step);
+  step.packed = lines(kernel->step.bytes(&step), 0xff);
+  kernel->step.pack(&step);
   const size_t state = (size_t)(BATCH * step.state_stride) * size;
-  void *h = lines(state, 0), *c = lines(state, 0), *workspace = lines(kernel->step_workspace_bytes(&step), 0xff);
+  void *h = lines(state, 0), *c = lines(state, 0), *workspace = lines(kernel->step.workspace_bytes(&step), 0xff);
   rf_flush_mode mode;
   rf_flush_on(&mode);
   for (int64_t t = 0; t < steps; t++) {
     void *to = t % 7 == 3 ? NULL : (void *)at(y_steps, t * BATCH * hidden);
-    kernel->step(&step, BATCH, at(x, t * BATCH * inputs), to, h, c, t / 5, workspace);
+    kernel->step.run(&step, BATCH, at(x, t * BATCH * inputs), to, h, c, t / 5, workspace);
     if (!to)
       memcpy((void *)at(y_steps, t * BATCH * hidden), at(y, t * BATCH * hidden), (size_t)(BATCH * hidden) * size);
   }

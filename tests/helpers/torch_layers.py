@@ -13,7 +13,9 @@ import rnnfast.integrations.torch as rft
 
 SEQUENCES = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
 CELLS = {"lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell, "rnn": torch.nn.RNNCell}
-EITHER_ROUTE = pytest.mark.parametrize("route", ["python", "bridge"], indirect=True)
+EITHER_ROUTE = pytest.mark.parametrize(
+    "route", ["python", pytest.param("bridge", marks=pytest.mark.slow)], indirect=True
+)
 """Runs tests once with Python around each call and once with the compiled bridge."""
 TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-9, "atol": 1e-11}}
 

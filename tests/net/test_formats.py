@@ -82,6 +82,27 @@ def test_archives_of_others_may_have_comments_and_other_entries(tmp_path: Path) 
         files.load(path)
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (f"({2**37},)", "a.npz is damaged, or holds more than there is memory for: Unable to allocate 1.00 TiB"),
+        (f"({2**70},)", "a.npz is damaged: Python int too large"),
+        ("(True,)", "a.npz is damaged: an integer is required"),
+        ("(1, ", "a.npz is damaged: .*EOF"),
+    ],
+)
+def test_headers_that_claim_what_cannot_be_are_refused_with_the_files_name(
+    shape: str, words: str, tmp_path: Path
+) -> None:
+    import zipfile
+
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(ValueError, match=words):
+        files.load(tmp_path / "a.npz")
+
+
 def test_dtypes_of_pytorch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     save_file = pytest.importorskip("safetensors.torch", reason="safetensors is not installed").save_file

@@ -18,6 +18,7 @@ NONE = id(None)
 """What the library is told where there is no array."""
 BYTES = np.dtype(np.uint8)
 NOWHERE = None, None
+ROUNDS = "x and h rounded to bfloat16 as well, by the processor's own products, since the batch has 16 rows or more"
 SHRINKS_FROM = 1 << 16
 """Bytes of a reserve from which on memory is worth the time of a copy, where three quarters or more would lie idle."""
 
@@ -180,6 +181,6 @@ class Bound:
             return self.reserve_size // ALIGNMENT * self.shape[-1] * self.dtype.itemsize
         return self.reserve_size
 
-    def ran(self, reserve: Reserve) -> str:
-        """There is one way."""
-        return ""
+    def ran(self, reserve: Reserve | None) -> str:
+        """Return whether products round x and h, too: else there is one way."""
+        return ROUNDS if self.template.rounds_rows() else ""

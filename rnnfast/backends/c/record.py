@@ -53,6 +53,12 @@ class Template:
         check(self.lib.rf_isa_default(isa))
         return int(isa[0])
 
+    def rounds_rows(self) -> bool:
+        """Return whether calls of this form round x and h to the type of the weights."""
+        rounds = self.ffi.new("int32_t *")
+        check(self.lib.rf_rounds_rows(self.record, rounds), self.variant)
+        return bool(rounds[0])
+
     def set_strides(self, layout: Layout, problem: Problem) -> None:
         """Give the sequences the strides of dense arrays with the caller's axes."""
         record, sizes = self.record, (problem.steps, problem.batch)

@@ -78,7 +78,7 @@ class Bound:
         """Return the bytes of the arrays that a reserve holds where every step is live."""
         return reserve_bytes(self.problem, self.layers, self.entries)
 
-    def ran(self, reserve: Reserve) -> str:
+    def ran(self, reserve: Reserve | None) -> str:
         """Return "": there is one way."""
         return ""
 

@@ -52,7 +52,7 @@ class Bound:
         """Return the bytes of the arrays that a reserve holds where every step is live."""
         return reserves.reserve_bytes(self.problem)
 
-    def ran(self, reserve: Reserve) -> str:
+    def ran(self, reserve: Reserve | None) -> str:
         """Return "": there is one way."""
         return ""
 

@@ -98,8 +98,8 @@ def _lengths(lengths: Any, shape: tuple[int, ...]) -> Any:
     check_shape("lengths", array, shape)
     if isinstance(array, np.ndarray):
         return np.clip(array, -1, INT32_MAX).astype(np.int32)
-    if array.dtype == np.uint32:
-        array = jnp.minimum(array, np.uint32(INT32_MAX))
+    if array.dtype in (np.uint32, np.uint64):
+        array = jnp.minimum(array, array.dtype.type(INT32_MAX))
     return array if array.dtype in (np.dtype(np.int32), np.dtype(np.int64)) else array.astype(np.int32)
 
 

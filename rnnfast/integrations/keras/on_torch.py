@@ -25,9 +25,9 @@ Results = tuple[Tensor, Tensor, list[Tensor]]
 class Run:
     """Calls of one layer. Gradients flow to x, the states and Keras's weights.
 
-    >>> import keras
-    >>> x, cell = torch.ones(2, 5, 3), keras.layers.GRUCell(4)
-    >>> cell.build((2, 3))
+    >>> from types import SimpleNamespace as Some
+    >>> w, u = (Some(value=torch.ones(rows, 4), shape=(rows, 4)) for rows in (3, 4))
+    >>> x, cell = torch.ones(2, 5, 3), Some(kernel=w, recurrent_kernel=u, use_bias=False)
     >>> Run().takes(cell, x, [torch.zeros(2, 4)], None), Run().takes(cell, x.half(), [torch.zeros(2, 4)], None)
     (True, False)
     """

@@ -7,7 +7,7 @@
 {}
 """
 
-from rnnfast.integrations.torch import dynamo
+from rnnfast.integrations.torch import copies, dynamo
 from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
 from rnnfast.integrations.torch.building import build, load
 from rnnfast.integrations.torch.freeze import freeze
@@ -15,5 +15,6 @@ from rnnfast.integrations.torch.modules import GRU, LSTM, RNN
 
 __all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "build", "freeze", "report", "restore"]
 
+copies.install()
 dynamo.install()
 load()

@@ -265,6 +265,8 @@ autograd::variable_list Recurrence::apply(autograd::variable_list &&given) {
   std::lock_guard<std::mutex> lock(mutex_);
   const bool again = at::GradMode::is_enabled(); // gradients of gradients may be asked for
   c10::AutoGradMode unrecorded(false);
+  const auto defined = [](const Tensor &gradient) { return gradient.defined(); };
+  if (std::none_of(given.begin(), given.end(), defined)) return autograd::variable_list(inputs.size());
   const Tensors inputs = unpacked();
   autograd::variable_list dense;
   for (const Tensor &gradient : given) {

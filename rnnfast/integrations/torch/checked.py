@@ -7,9 +7,11 @@ import functools
 import torch
 from torch import Tensor
 
+from rnnfast.checks.values import one_of
 from rnnfast.integrations.torch.forms import DTYPES
 from rnnfast.integrations.torch.schemas import Inputs, Options
 from rnnfast.net.description import Net
+from rnnfast.problem import CELLS
 
 NAMES = {"lstm": "LSTM", "lstm_proj": "LSTM", "gru": "GRU", "gru_before": "GRU"}
 """Of classes, as messages have them, by cell."""
@@ -22,6 +24,7 @@ def net_of(options: Options, input_size: int, dtype: torch.dtype) -> Net:
     """Return the description of a net. Raises ValueError for an option out of range, TypeError for another dtype."""
     if dtype not in DTYPES:
         raise TypeError(f"x has dtype {dtype}, expected torch.float32 or torch.float64: convert it with x.to(...)")
+    one_of("cell", options.cell, tuple(CELLS))
     given = options._asdict()
     cell, hidden_size = given.pop("cell"), given.pop("hidden_size")
     return Net(NAMES.get(cell, "RNN"), cell, input_size, hidden_size, dtype=DTYPES[dtype], **given)
@@ -45,6 +48,9 @@ def check(inputs: Inputs, options: Options) -> Net:
     for name, shape in zip(("h0", "c0"), state_shapes(net, batch), strict=False):
         if (state := getattr(inputs, name)) is not None:
             _check(name, state, shape, x.dtype)
+    if inputs.c0 is not None and len(net.states) == 1:
+        raise ValueError(f"c0 was given, but the state of cell {net.cell!r} is h alone: pass None")
+    check_seed(inputs.seed)
     for name, shape in (("lengths", (batch,)), ("mask", (steps, batch)), ("resets", (steps, batch))):
         if (ragged := getattr(inputs, name)) is not None:
             _check(name, ragged, shape)
@@ -60,6 +66,22 @@ def check_gradients(net: Net, x: Tensor, dy: Tensor | None, dh_n: Tensor | None,
     for (name, gradient), shape in zip({"dy": dy, "dh_n": dh_n, "dc_n": dc_n}.items(), shapes, strict=False):
         if gradient is not None:
             _check(name, gradient, shape, x.dtype)
+
+
+def check_reserve(reserve: Tensor) -> None:
+    """Raise TypeError or ValueError for what is no reserve of `record`."""
+    if reserve.dtype != torch.uint8:
+        raise TypeError(f"reserve has dtype {reserve.dtype}, expected torch.uint8: pass what record gave")
+    if reserve.dim() != 1:
+        raise ValueError(f"reserve has shape {tuple(reserve.shape)}, expected (n,): pass what record gave")
+
+
+def check_seed(seed: Tensor | None) -> None:
+    """Raise TypeError or ValueError for a seed that is not () int64."""
+    if seed is not None:
+        _check("seed", seed, ())
+        if seed.dtype != torch.int64:
+            raise TypeError(f"seed has dtype {seed.dtype}, expected torch.int64")
 
 
 def state_shapes(net: Net, batch: int) -> list[tuple[int, ...]]:

@@ -35,9 +35,14 @@ class Recorded(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        """Return the gradients of what needs them; one parameter's need has those of all computed."""
+        """Return the gradients of what needs them; one parameter's need has those of all computed.
+
+        None of all where the results have none.
+        """
         for gradient in gradients:
             refuse_batches_of(gradient)
+        if all(gradient is None for gradient in gradients):
+            return (None,) * len(ctx.needs_input_grad)
         reserve, x, h0, c0, lengths, mask, resets, seed, *parameters = ctx.saved_tensors
         for_inputs, for_parameters = ctx.needs_input_grad[1:4], ctx.needs_input_grad[BEFORE:]
         inputs = x, parameters, h0, c0, lengths, mask, resets, seed

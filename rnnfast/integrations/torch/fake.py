@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnfast.backends.c.reserve_size import reserve_bytes
-from rnnfast.integrations.torch.checked import check, check_gradients, state_shapes
+from rnnfast.integrations.torch.checked import check, check_gradients, check_reserve, state_shapes
 from rnnfast.integrations.torch.schemas import library, taken_apart
 from rnnfast.net.description import Net
 
@@ -36,6 +36,7 @@ def backward(dy: Any, dh_n: Any, dc_n: Any, reserve: Tensor, needed: list[bool],
     inputs, options = taken_apart(arguments)
     net = check(inputs, options)
     check_gradients(net, inputs.x, dy, dh_n, dc_n)
+    check_reserve(reserve)
     shapes = [inputs.x.shape, *state_shapes(net, inputs.x.shape[1])]
     wanted = [shape for shape, need in zip(shapes, needed, strict=False) if need]
     if needed[3]:

@@ -17,7 +17,7 @@ _is_tracing = torch._C._get_tracing_state
 
 
 class Forward:
-    """The forward of one module, which it does not keep alive; a deep copy of the module has a copy of it.
+    """The forward of one module, which it does not keep alive; a copy of the module has one of its own.
 
     >>> from rnnfast.integrations.torch import accelerate
     >>> gru = accelerate(torch.nn.GRU(3, 4))
@@ -33,7 +33,7 @@ class Forward:
         module: Any = self.module()
         if module is None:
             raise RuntimeError(
-                "this layer is a shallow copy of one that rnnfast ran and that is gone: accelerate the copy as well"
+                "this layer has the forward of one that rnnfast ran and that is gone: accelerate this one as well"
             )
         if torch.compiler.is_compiling():
             found = traced.served(module, input, hx)
@@ -50,6 +50,10 @@ class Forward:
     def _run(self, module: Module, input: Any, hx: Any) -> Any:
         found = served(self._layer, module, input, hx)
         return type(module).forward(module, input, hx) if found is NotImplemented else found
+
+    def of(self, module: Module) -> Forward:
+        """Return the forward of a shallow copy of the module; one that is frozen has the same weights."""
+        return type(self)(module, copy.copy(self._layer))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.module(), self._layer)

@@ -39,6 +39,9 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         """Return the gradients of what needs them, from those of y and of the final states, None for none."""
+        some = [gradient for gradient in gradients if gradient is not None]
+        if not some:
+            return (None,) * len(ctx.needs_input_grad)
         if is_grad_enabled():
             with torch.no_grad():
                 found = Recurrence.backward(ctx, *gradients)
@@ -48,7 +51,6 @@ class Recurrence(torch.autograd.Function):
         if reserve is None:
             *tensors, saved = tensors
             reserve, _saved = reserve_of(saved, call.seed, call.ragged)
-        some = [gradient for gradient in gradients if gradient is not None]
         check, packing, end = call.checks.get(len(some)), call.packing, 1 + call.states
         if check is None or not check(*tensors, *some):
             gradients = call.checked(reserve, tensors, gradients)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
 from rnnfast.integrations.torch.calls import Runner, runner_of
-from rnnfast.integrations.torch.checked import check, check_gradients, net_of, state_shapes
+from rnnfast.integrations.torch.checked import check, check_gradients, check_reserve, check_seed, net_of, state_shapes
 from rnnfast.integrations.torch.form import Form
 from rnnfast.integrations.torch.memory import reserve_of, tensor_of
 from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged
@@ -40,6 +40,7 @@ def backward(
     runner, inputs, state = _read(arguments)
     form, seed, ragged = _form(RECORDED, runner, inputs)
     check_gradients(runner.net, inputs.x, dy, dh_n, dc_n)
+    check_reserve(reserve)
     need_x, need_h, need_c, need_parameters = needed
     d_state = [None if part is None else part.contiguous() for part in (dh_n, dc_n)][: len(runner.net.states)]
     wanted, dy = (need_x, need_h or need_c, need_parameters), None if dy is None else _dense(dy)
@@ -92,6 +93,7 @@ def _form(how: int, runner: Runner, inputs: Inputs) -> tuple[Form, int, Ragged]:
     """Return how the call runs, its dropout seed, and which of its steps are live."""
     seed = 0
     if inputs.seed is not None:
+        check_seed(inputs.seed)
         how, seed = TRAINING, int(inputs.seed)
     form = runner.form(how, inputs.x.shape)
     if inputs.lengths is None and inputs.mask is None and inputs.resets is None:

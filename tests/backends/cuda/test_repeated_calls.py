@@ -85,11 +85,11 @@ def assert_same(found: list[Array], right: list[Array]) -> None:
 @pytest.mark.parametrize(
     ("tier", "kind", "options"),
     [
-        ("A", "GRU", {"num_layers": 2}),
+        pytest.param("A", "GRU", {"num_layers": 2}, marks=pytest.mark.slow),
         ("B", "GRU", {"reset_after": False}),
-        ("C", "LSTM", {"bidirectional": True}),
+        pytest.param("C", "LSTM", {"bidirectional": True}, marks=pytest.mark.slow),
         ("C", "GRU", {}),
-        ("D", "LSTM", {"bidirectional": True}),
+        pytest.param("D", "LSTM", {"bidirectional": True}, marks=pytest.mark.slow),
         ("D", "GRU", {"num_layers": 2}),
     ],
 )

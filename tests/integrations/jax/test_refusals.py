@@ -80,6 +80,16 @@ def test_a_length_out_of_range_is_an_error_when_it_runs(length: int) -> None:
             jax.block_until_ready(jax.jit(gru)(GRU, X, lengths=lengths))
 
 
+@pytest.mark.parametrize("dtype, length", [("uint32", 2**32 - 1), ("uint64", 2**32 + 3), ("uint64", 2**64 - 1)])
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_unsigned_lengths_out_of_range_stay_so(dtype: str, length: int, is_traced: bool) -> None:
+    with jax.enable_x64(True):
+        lengths = jax.numpy.array([0, 1, length], dtype)
+        call = jax.jit(gru) if is_traced else gru
+        with pytest.raises((ValueError, jax.errors.JaxRuntimeError), match=OUT_OF_RANGE):
+            jax.block_until_ready(call(GRU, X, lengths=lengths))
+
+
 WITHOUT_THREADS = """
 import numpy as np, rnnfast
 from rnnfast.integrations.jax import gru

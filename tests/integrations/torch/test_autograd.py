@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch_layers import (  # noqa: E402  # noqa: E402
     CELLS,
@@ -88,6 +90,48 @@ def test_second_derivatives_are_refused_where_they_are_asked_for() -> None:
     for first in (dx, dw):
         with pytest.raises(RuntimeError, match=r"cannot be differentiated again: call .*restore\(model\)"):
             first.square().sum().backward(retain_graph=True)
+
+
+class Mode(TorchDispatchMode):
+    """Has calls run as operators."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one."""
+        return func(*args, **(kwargs or {}))
+
+
+class Stop(torch.autograd.Function):
+    """What gives its input no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        """The same."""
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> None:
+        """None."""
+        return
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("mode", [nullcontext, Mode], ids=["eager", "operator"])
+def test_where_results_have_no_gradients_inputs_have_none(kind: str, create_graph: bool, mode: Any) -> None:
+    plain = SEQUENCES[kind](3, 4)
+    module, hx = accelerated_copy(plain), state_of(plain, 2)
+    with mode():
+        for one in (plain, module, module):
+            x, state = normal(5, 2, 3), [tensor.detach().requires_grad_() for tensor in flat(hx)]
+            y, _ = one(x, tuple(state) if kind == "lstm" else state[0])
+            leaves = [x, *state, *one.parameters()]
+            stopped = Stop.apply(y).sum()
+            found = torch.autograd.grad(stopped, leaves, create_graph=create_graph, allow_unused=True)
+            assert found == (None,) * len(leaves)
+    y, _ = module(x)
+    assert ran_here(y)
+    (y.sum() + Stop.apply(y).sum()).backward()
+    assert x.grad is not None and module.weight_hh_l0.grad is not None
 
 
 @EVERY_KIND

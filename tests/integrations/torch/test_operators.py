@@ -211,7 +211,9 @@ def test_calls_run_on_as_many_threads_as_pytorch_may_use(monkeypatch: pytest.Mon
         ({"resets": torch.ones(4, 3)}, TypeError, "resets"),
         ({"dropout": 1.5}, ValueError, "dropout"),
         ({"hidden_size": 4}, ValueError, r"weight_ih_l0 has shape \(12, 2\), expected \(16, 2\)"),
-        ({"cell": "lru"}, (ValueError, KeyError), "lru"),
+        ({"cell": "lru"}, ValueError, "cell is 'lru', expected one of 'rnn_tanh', "),
+        ({"seed": torch.tensor(1.5)}, TypeError, "seed has dtype torch.float32, expected torch.int64"),
+        ({"seed": torch.tensor([1])}, ValueError, r"seed has shape \(1,\), expected \(\)"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -223,6 +225,20 @@ def test_bad_arguments_are_refused_by_name(changed: dict[str, Any], error: type[
         ops.forward(*given.values())
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_seed_is_checked_however_the_call_goes(alone: bool) -> None:
+    given = dict(zip((*Inputs._fields, *PLAIN._fields), arguments_of("lstm", grad=False), strict=True))
+    states = {"h0": None, "c0": None} if alone else {}
+    with pytest.raises(TypeError, match="seed has dtype torch.int32"):
+        ops.forward(*(given | states | {"seed": torch.tensor(1, dtype=torch.int32)}).values())
+
+
+def test_a_state_that_the_cell_has_not_is_refused() -> None:
+    given = dict(zip((*Inputs._fields, *PLAIN._fields), arguments_of("gru", grad=False), strict=True))
+    with pytest.raises(ValueError, match="c0 was given, but the state of cell 'gru' is h alone: pass None"):
+        ops.forward(*(given | {"c0": torch.zeros(1)}).values())
+
+
 @pytest.mark.parametrize(
     ("position", "value", "match"),
     [
@@ -230,8 +246,10 @@ def test_bad_arguments_are_refused_by_name(changed: dict[str, Any], error: type[
         (1, torch.zeros(4, 3, 3, dtype=torch.float64), "dh_n has dtype"),
         (2, torch.zeros(1), "dc_n has shape"),
         (3, torch.zeros(8, dtype=torch.uint8), "call forward again"),
+        (3, torch.zeros(10**5), "reserve has dtype torch.float32, expected torch.uint8"),
+        (3, torch.zeros(10**5, 1, dtype=torch.uint8), r"reserve has shape \(100000, 1\), expected \(n,\)"),
     ],
-    ids=["dy", "dh_n", "dc_n", "reserve"],
+    ids=["dy", "dh_n", "dc_n", "reserve", "numbers", "axes"],
 )
 def test_bad_gradients_are_refused_by_name(position: int, value: Any, match: str) -> None:
     arguments = [*backward_arguments(arguments_of("lstm", dtype=torch.float32, grad=False))]

@@ -1,0 +1,170 @@
+/* narrow_bytes.h - weights of a byte times rows as whole numbers of three, for processors that sum products of bytes by
+ * themselves (AVX512_VNNI): nothing is widened, and sums of a part are exact.
+ *
+ * A part of a row becomes whole numbers of 24 bits, of steps so small that its largest number keeps its own but for the
+ * last: errors are those of a sum in float32. Each is three digits from -128 to 127. Of a product's bytes the processor
+ * takes one without a sign: weights, 128 added, which the digits' own sum times -128 makes up for. */
+#ifndef RF_NARROW_BYTES_H
+#define RF_NARROW_BYTES_H
+
+#include <stdint.h>
+#include <string.h>
+#include RF_VEC_H
+#include "product/narrow.h"
+#include "product/narrow_few.h"
+#include "product/narrow_parts.h"
+#include "system/compiler.h"
+
+#define WITH_BYTES __attribute__((target("avx512vnni")))
+
+enum { BYTES_ROWS = 8, DIGITS = 3 };
+
+/* A block of a row: digits, and for each part what they count and where sums of its products begin. */
+struct digits {
+  int8_t digit[DIGITS][BLOCK_LINES * 4 + 16];
+  float unit[BLOCK_PARTS];
+  int32_t start[BLOCK_PARTS][DIGITS];
+};
+
+static inline __m512i digits_bias(void) { return _mm512_set1_epi32(0x808080); }
+
+/* The largest of a part's numbers without their sign, as bits. */
+static uint32_t part_most(const struct rows *a, int64_t row, const struct part *part) {
+  __m512i most = _mm512_setzero_si512();
+  for (int64_t k = part->segment; k < part->last; k++) {
+    const real *at = a->row[row] + k * a->stride;
+    for (int64_t i = part->from; i < part->to; i += VEC_LANES) {
+      most = _mm512_max_epu32(most, _mm512_castps_si512(v_abs(v_load_n(at + i, part->to - i))));
+    }
+  }
+  return _mm512_reduce_max_epu32(most);
+}
+
+/* 2^e as a float32, of a normal one. */
+static inline float power(int e) {
+  const uint32_t bits = (uint32_t)(e + 127) << 23;
+  float found;
+  memcpy(&found, &bits, sizeof found);
+  return found;
+}
+
+/* A part's digits from line `line` of the block on, and all that comes with them. */
+WITH_BYTES static void digits_part(const struct rows *a, int64_t row, const struct part *part, int q, int64_t line,
+                                   struct digits *d) {
+  /* Rounded up if three digits would not do for the largest number; steps of less than a normal number do not count. */
+  int exponent = (int)((part_most(a, row, part) + 0x10000) >> 23) - 127;
+  if (exponent < -104) exponent = -104;
+  const vec per_unit = v_set1(power(22 - exponent > 127 ? 127 : 22 - exponent));
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sum[DIGITS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+  int8_t *to = d->digit[0] + line * 4;
+  for (int64_t k = part->segment; k < part->last; k++) {
+    const real *at = a->row[row] + k * a->stride;
+    for (int64_t i = part->from; i < part->to; i += VEC_LANES) {
+      const __m512i whole = _mm512_cvtps_epi32(v_mul(v_load_n(at + i, part->to - i), per_unit));
+      const __m512i biased = _mm512_xor_si512(_mm512_add_epi32(whole, digits_bias()), digits_bias());
+      int8_t *here = to + i - part->from;
+      UNROLL for (int j = 0; j < DIGITS; j++) {
+        const __m128i digit = _mm512_cvtepi32_epi8(_mm512_srli_epi32(biased, 8 * j));
+        _mm_storeu_si128((__m128i *)(here + j * (int64_t)sizeof d->digit[0]), digit);
+        sum[j] = _mm512_dpbusd_epi32(sum[j], ones, _mm512_zextsi128_si512(digit));
+      }
+    }
+    to += rf_weight_lines(part->to - part->from, RF_WEIGHT_I8) * 4;
+  }
+  UNROLL for (int j = 0; j < DIGITS; j++) d->start[q][j] = -128 * _mm512_reduce_add_epi32(sum[j]);
+  d->unit[q] = power(exponent - 22);
+}
+
+/* The sums of a row's block for V vectors of a strip. */
+WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, const struct block *block,
+                                      const struct digits *d) {
+  const int64_t step = strip_step(t->p, t->vector);
+  const real *b = strip_lines(t->p, t->vector) + block->line * step;
+  const int8_t *digit = d->digit[0];
+  const __m512i sign = _mm512_set1_epi8(-128);
+  for (int q = 0; q < block->parts; q++) {
+    __m512i acc[DIGITS][STRIP_VECTORS];
+    UNROLL for (int j = 0; j < DIGITS; j++) {
+      UNROLL for (int v = 0; v < V; v++) acc[j][v] = _mm512_set1_epi32(d->start[q][j]);
+    }
+    for (int64_t line = 0; line < block->part[q].lines; line++, b += step, digit += 4) {
+      __m512i of_row[DIGITS];
+      UNROLL for (int j = 0; j < DIGITS; j++) {
+        int32_t four;
+        memcpy(&four, digit + j * (int64_t)sizeof d->digit[0], sizeof four);
+        of_row[j] = _mm512_set1_epi32(four);
+      }
+      UNROLL for (int v = 0; v < V; v++) {
+        __builtin_prefetch((const char *)(b + v * VEC_LANES) + FETCH_AHEAD);
+        const __m512i weights = _mm512_xor_si512(_mm512_loadu_si512(b + v * VEC_LANES), sign);
+        UNROLL for (int j = 0; j < DIGITS; j++) acc[j][v] = _mm512_dpbusd_epi32(acc[j][v], weights, of_row[j]);
+      }
+    }
+    /* Else gcc keeps sums twice, for the next line and for afterwards. */
+    UNROLL for (int j = 0; j < DIGITS; j++) { UNROLL for (int v = 0; v < V; v++) __asm__("" : "+v"(acc[j][v])); }
+    vec sum[STRIP_VECTORS];
+    UNROLL for (int v = 0; v < V; v++) {
+      sum[v] = v_fma(_mm512_cvtepi32_ps(acc[1][v]), v_set1(0x1p8f), _mm512_cvtepi32_ps(acc[0][v]));
+      sum[v] = v_fma(_mm512_cvtepi32_ps(acc[2][v]), v_set1(0x1p16f), sum[v]);
+      sum[v] = v_mul(sum[v], v_set1(d->unit[q]));
+    }
+    part_add(RF_WEIGHT_I8, 1, V, t, block->line == 0 && q == 0, sum);
+  }
+}
+
+#define BYTES_FUNCTION(V)                                                                                              \
+  WITH_BYTES NOINLINE void bytes_##V(const struct narrow_tile *t, const struct block *block, const struct digits *d) { \
+    bytes_multiply(V, t, block, d);                                                                                    \
+  }
+BYTES_FUNCTION(1)
+BYTES_FUNCTION(2)
+BYTES_FUNCTION(4)
+BYTES_FUNCTION(8)
+
+static int row_finite(const struct rows *a, int64_t row) {
+  const struct part all = {.last = a->segments, .to = a->size};
+  return part_most(a, row, &all) < 0x7f800000;
+}
+
+/* All strips by a block of some rows. */
+static void bytes_strips(const struct product_narrow *p, const int64_t *row, int64_t rows, const struct block *block,
+                         const struct digits *d) {
+  static void (*const by_width[])(const struct narrow_tile *, const struct block *,
+                                  const struct digits *) = {bytes_1, bytes_2, bytes_4, bytes_8};
+  for (struct narrow_tile t = {p, 0, p->first, {0}}; t.vector < p->end;) {
+    const int width = tile_next(&t, 3);
+    for (int64_t r = 0; r < rows; r++) {
+      t.row = row[r];
+      by_width[width](&t, block, &d[r]);
+    }
+    t.vector += 1 << width;
+  }
+}
+
+/* All rows, some at a time. Those with a number that is not finite are no whole numbers. */
+static void bytes_rows(const struct product_narrow *p) {
+  struct digits d[BYTES_ROWS];
+  for (int64_t next = 0; next < p->a.count;) {
+    int64_t row[BYTES_ROWS], rows = 0;
+    for (; next < p->a.count && rows < BYTES_ROWS; next++) {
+      if (row_finite(&p->a, next)) {
+        row[rows++] = next;
+      } else {
+        few_rows(p, next, next + 1);
+      }
+    }
+    struct block block = {0};
+    while (rows > 0 && block_next(p, &block)) {
+      for (int64_t r = 0; r < rows; r++) {
+        int64_t line = 0;
+        for (int q = 0; q < block.parts; line += block.part[q++].lines) {
+          digits_part(&p->a, row[r], &block.part[q], q, line, &d[r]);
+        }
+      }
+      bytes_strips(p, row, rows, &block, d);
+    }
+  }
+}
+
+#endif

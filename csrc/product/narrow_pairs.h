@@ -1,0 +1,107 @@
+/* narrow_pairs.h - weights and rows in bfloat16, for processors that sum products of pairs by themselves (AVX512_BF16):
+ * twice as many at a time, and rows are rounded. */
+#ifndef RF_NARROW_PAIRS_H
+#define RF_NARROW_PAIRS_H
+
+#include <stdint.h>
+#include <string.h>
+#include RF_VEC_H
+#include "product/narrow.h"
+#include "product/narrow_few.h"
+#include "product/narrow_parts.h"
+#include "system/compiler.h"
+
+#define WITH_PAIRS __attribute__((target("avx512bf16")))
+
+enum { PAIRS_ROWS = 32, PAIRS_TILE = 6 };
+
+/* A block of a row, rounded. */
+struct pairs {
+  uint32_t pair[BLOCK_LINES + VEC_LANES / 2];
+};
+
+WITH_PAIRS static void pairs_make(const struct rows *a, int64_t row, const struct block *block, struct pairs *d) {
+  uint32_t *to = d->pair;
+  for (int q = 0; q < block->parts; q++) {
+    const struct part *part = &block->part[q];
+    for (int64_t k = part->segment; k < part->last; k++) {
+      const real *at = a->row[row] + k * a->stride;
+      for (int64_t i = part->from; i < part->to; i += VEC_LANES) {
+        const __m256bh rounded = _mm512_cvtneps_pbh(v_load_n(at + i, part->to - i));
+        memcpy(to + (i - part->from) / 2, &rounded, sizeof rounded);
+      }
+      to += rf_weight_lines(part->to - part->from, RF_WEIGHT_BF16);
+    }
+  }
+}
+
+/* The sums of R rows' block for V vectors of a strip. */
+WITH_PAIRS INLINE void pairs_multiply(const int R, const int V, const struct narrow_tile *t, const struct block *block,
+                                      const struct pairs *d) {
+  const int64_t step = strip_step(t->p, t->vector);
+  const real *b = strip_lines(t->p, t->vector) + block->line * step;
+  for (int64_t q = 0, line = 0, end; q < block->parts; q++) {
+    vec acc[PAIRS_TILE * 4];
+    UNROLL for (int n = 0; n < R * V; n++) acc[n] = v_set1(0);
+    for (end = line + block->part[q].lines; line < end; line++, b += step) {
+      __m512bh weights[4];
+      UNROLL for (int v = 0; v < V; v++) memcpy(&weights[v], b + v * VEC_LANES, sizeof weights[v]);
+      UNROLL for (int r = 0; r < R; r++) {
+        const __m512i pair = _mm512_set1_epi32((int32_t)d[r].pair[line]);
+        __m512bh of_row;
+        memcpy(&of_row, &pair, sizeof of_row);
+        UNROLL for (int v = 0; v < V; v++) acc[r * V + v] = _mm512_dpbf16_ps(acc[r * V + v], weights[v], of_row);
+      }
+    }
+    part_add(RF_WEIGHT_BF16, R, V, t, block->line == 0 && q == 0, acc);
+  }
+}
+
+typedef void pairs_function(const struct narrow_tile *t, const struct block *block, const struct pairs *d);
+#define PAIRS_FUNCTION(R, V)                                                                                           \
+  WITH_PAIRS NOINLINE void pairs_##R##x##V(const struct narrow_tile *t, const struct block *block,                     \
+                                           const struct pairs *d) {                                                    \
+    pairs_multiply(R, V, t, block, d);                                                                                 \
+  }
+#define PAIRS_FUNCTIONS(V)                                                                                             \
+  PAIRS_FUNCTION(1, V)                                                                                                 \
+  PAIRS_FUNCTION(2, V)                                                                                                 \
+  PAIRS_FUNCTION(3, V)                                                                                                 \
+  PAIRS_FUNCTION(4, V)                                                                                                 \
+  PAIRS_FUNCTION(5, V)                                                                                                 \
+  PAIRS_FUNCTION(6, V)                                                                                                 \
+  static pairs_function *const pairs_x##V[PAIRS_TILE] = {pairs_1x##V, pairs_2x##V, pairs_3x##V,                        \
+                                                         pairs_4x##V, pairs_5x##V, pairs_6x##V};
+PAIRS_FUNCTIONS(1)
+PAIRS_FUNCTIONS(2)
+PAIRS_FUNCTIONS(4)
+
+/* All strips by a block of rows from `first` on, dealt evenly to tiles. */
+static void pairs_strips(const struct product_narrow *p, int64_t first, int64_t rows, const struct block *block,
+                         const struct pairs *d) {
+  static pairs_function *const *const by_width[] = {pairs_x1, pairs_x2, pairs_x4};
+  const int64_t tiles = (rows + PAIRS_TILE - 1) / PAIRS_TILE;
+  for (struct narrow_tile t = {p, 0, p->first, {0}}; t.vector < p->end;) {
+    const int width = tile_next(&t, 2);
+    for (int64_t tile = 0; tile < tiles; tile++) {
+      const int64_t from = rows * tile / tiles, count = rows * (tile + 1) / tiles - from;
+      t.row = first + from;
+      by_width[width][count - 1](&t, block, d + from);
+    }
+    t.vector += 1 << width;
+  }
+}
+
+static void pairs_rows(const struct product_narrow *p) {
+  struct pairs d[PAIRS_ROWS];
+  for (int64_t first = 0; first < p->a.count; first += PAIRS_ROWS) {
+    const int64_t rows = p->a.count - first < PAIRS_ROWS ? p->a.count - first : PAIRS_ROWS;
+    struct block block = {0};
+    while (block_next(p, &block)) {
+      for (int64_t r = 0; r < rows; r++) pairs_make(&p->a, first + r, &block, &d[r]);
+      pairs_strips(p, first, rows, &block, d);
+    }
+  }
+}
+
+#endif
