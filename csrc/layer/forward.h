@@ -53,7 +53,7 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       .gates = f->chunk_gates,
   };
   if (NARROW_WEIGHTS(l)) {
-    gates_narrow(INPUT_PRODUCT, l, &s, &f->packed, f->room);
+    gates_narrow(INPUT_PRODUCT, l, &s, &f->packed);
   } else if (rows_few(input_once(l), n)) {
     gates_few(INPUT_PRODUCT, l, &s, &weights, NULL);
   } else {
@@ -113,7 +113,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
   const struct weights weights = projection_weights(l);
   const struct rows operand = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0};
   if (NARROW_WEIGHTS(l)) {
-    project_narrow(l, operand, &f->packed, f->h_next_row, f->room);
+    project_narrow(l, operand, &f->packed, f->h_next_row);
     return;
   }
   if (step_few(l, visit)) {
@@ -153,7 +153,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .operand_next = f->operand_row,
     };
     if (NARROW_WEIGHTS(l)) {
-      gates_narrow(phase, l, &s, &f->packed, f->room);
+      gates_narrow(phase, l, &s, &f->packed);
     } else if (step_few(l, visit)) {
       gates_few(phase, l, &s, &weights, state_first(l) ? (real *)f->packed.h[phase] : NULL);
     } else {

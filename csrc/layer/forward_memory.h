@@ -32,7 +32,7 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch, limit = chunk_rows(l), most = limit < all ? limit : all;
   struct forward f = {.chunk_rows = most};
-  f.room = take_reals(arena, l->packs || l->weights ? room_numbers(&l->cache) : 0);
+  f.room = take_reals(arena, l->packs ? room_numbers(&l->cache) : 0);
   struct arena *together = l->together ? shared : arena;
   if (!l->gates.base) f.gates = take_reals(together, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);

@@ -33,7 +33,6 @@ static struct product_narrow narrow_product(const struct rf_layer *l, struct row
       .slot = w->slot,
       .slots = CELL_SLOTS,
       .to = to,
-      .cache = &l->cache,
   };
 }
 
@@ -59,15 +58,13 @@ static void narrow_begin(const struct rf_layer *l, const struct step *s) {
   }
 }
 
-/* What gates_run does with a family of tiles. `room`: for many rows, or NULL. */
-static void gates_narrow(int phase, const struct rf_layer *l, const struct step *s, const struct packed *packed,
-                         real *room) {
+/* What gates_run does with a family of tiles. */
+static void gates_narrow(int phase, const struct rf_layer *l, const struct step *s, const struct packed *packed) {
   const int input = phase == INPUT_PRODUCT;
   const struct weights w = input ? input_weights(l) : state_weights(l, phase);
   const real *lines = input ? packed->x : packed->h[phase], *scale = input ? packed->x_scale : packed->h_scale[phase];
   struct product_narrow p = narrow_product(l, s->operand, &w, lines, scale, s->gates);
   p.bias = input ? packed->bias : NULL;
-  p.room = room;
   product_narrow(&p);
   if (input) {
     narrow_begin(l, s);
@@ -77,14 +74,13 @@ static void gates_narrow(int phase, const struct rf_layer *l, const struct step 
 }
 
 /* to = W_hr times the operand, this worker's numbers of a state. */
-static void project_narrow(const struct rf_layer *l, struct rows operand, const struct packed *packed, real *const *to,
-                           real *room) {
+static void project_narrow(const struct rf_layer *l, struct rows operand, const struct packed *packed,
+                           real *const *to) {
   const struct weights w = projection_weights(l);
   struct product_narrow p = narrow_product(l, operand, &w, packed->r, packed->r_scale, to);
   p.first = l->state_from / VEC_LANES;
   p.end = panels_of(l->state_to);
   p.slots = p.overwrite = 1;
-  p.room = room;
   product_narrow(&p);
 }
 

@@ -1,8 +1,7 @@
 /* narrow.c - products with weights of narrow types; compiled per instruction set. */
 #include "product/narrow.h"
 
-#include "product/narrow_few.h"
-#include "product/narrow_many.h"
+#include "product/narrow_widened.h"
 #include "system/cpu.h"
 
 /* Instructions that not every processor with AVX-512 has, and no emulation. */
@@ -39,10 +38,5 @@ static int run_by_own(const struct product_narrow *p) {
 #endif
 
 void RF_NARROW_NAME(const struct product_narrow *p) {
-  if (run_by_own(p)) return;
-  if (p->a.count <= NARROW_ROWS || !p->room) {
-    few_rows(p, 0, p->a.count);
-  } else {
-    many_rows(p);
-  }
+  if (!run_by_own(p)) widened_rows(p, 0, p->a.count);
 }

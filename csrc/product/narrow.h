@@ -6,7 +6,6 @@
 #include RF_VEC_H
 #include "product/operands.h"
 #include "system/arena.h"
-#include "system/cpu.h"
 #include "vec/weight_types.h"
 
 /* Rows of W as many as a vector has lanes are a vector's columns. Vectors lie in strips of eight, the last of fewer: lines
@@ -26,8 +25,6 @@ struct product_narrow {
   const real *bias; /* a row as those of `to`, or NULL */
   int overwrite;
   real *const *to;
-  const struct rf_cache *cache;
-  real *room; /* for room_numbers, or NULL where rows are few */
 };
 
 void RF_NARROW_NAME(const struct product_narrow *p);

@@ -11,8 +11,9 @@
 #include <string.h>
 #include RF_VEC_H
 #include "product/narrow.h"
-#include "product/narrow_few.h"
 #include "product/narrow_parts.h"
+#include "product/narrow_rows.h"
+#include "product/narrow_widened.h"
 #include "system/compiler.h"
 
 #define WITH_BYTES __attribute__((target("avx512vnni")))
@@ -76,9 +77,16 @@ WITH_BYTES static void digits_part(const struct rows *a, int64_t row, const stru
   d->unit[q] = power(exponent - 22);
 }
 
+WITH_BYTES static void digits_make(const struct product_narrow *p, int64_t row, const struct block *block, void *made) {
+  int64_t line = 0;
+  for (int q = 0; q < block->parts; line += block->part[q++].lines) {
+    digits_part(&p->a, row, &block->part[q], q, line, made);
+  }
+}
+
 /* The sums of a row's block for V vectors of a strip. */
-WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, const struct block *block,
-                                      const struct digits *d) {
+WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, const struct digits *d) {
+  const struct block *block = t->block;
   const int64_t step = strip_step(t->p, t->vector);
   const real *b = strip_lines(t->p, t->vector) + block->line * step;
   const int8_t *digit = d->digit[0];
@@ -114,55 +122,41 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
 }
 
 #define BYTES_FUNCTION(V)                                                                                              \
-  WITH_BYTES NOINLINE void bytes_##V(const struct narrow_tile *t, const struct block *block, const struct digits *d) { \
-    bytes_multiply(V, t, block, d);                                                                                    \
-  }
+  WITH_BYTES NOINLINE void bytes_##V(const struct narrow_tile *t, const struct digits *d) { bytes_multiply(V, t, d); }
 BYTES_FUNCTION(1)
 BYTES_FUNCTION(2)
 BYTES_FUNCTION(4)
 BYTES_FUNCTION(8)
+
+static int bytes_widest(int rows) {
+  (void)rows;
+  return 3;
+}
+
+static void bytes_tile(const struct narrow_tile *t, int rows, int width, const void *made) {
+  static void (*const by_width[])(const struct narrow_tile *, const struct digits *) = {bytes_1, bytes_2, bytes_4,
+                                                                                        bytes_8};
+  (void)rows;
+  by_width[width](t, made);
+}
+
+static const struct way bytes_way = {sizeof(struct digits), BYTES_ROWS, 1, bytes_widest, digits_make, bytes_tile};
 
 static int row_finite(const struct rows *a, int64_t row) {
   const struct part all = {.last = a->segments, .to = a->size};
   return part_most(a, row, &all) < 0x7f800000;
 }
 
-/* All strips by a block of some rows. */
-static void bytes_strips(const struct product_narrow *p, const int64_t *row, int64_t rows, const struct block *block,
-                         const struct digits *d) {
-  static void (*const by_width[])(const struct narrow_tile *, const struct block *,
-                                  const struct digits *) = {bytes_1, bytes_2, bytes_4, bytes_8};
-  for (struct narrow_tile t = {p, 0, p->first, {0}}; t.vector < p->end;) {
-    const int width = tile_next(&t, 3);
-    for (int64_t r = 0; r < rows; r++) {
-      t.row = row[r];
-      by_width[width](&t, block, &d[r]);
-    }
-    t.vector += 1 << width;
-  }
-}
-
-/* All rows, some at a time. Those with a number that is not finite are no whole numbers. */
+/* All rows. Those with a number that is not finite are no whole numbers. */
 static void bytes_rows(const struct product_narrow *p) {
-  struct digits d[BYTES_ROWS];
-  for (int64_t next = 0; next < p->a.count;) {
-    int64_t row[BYTES_ROWS], rows = 0;
-    for (; next < p->a.count && rows < BYTES_ROWS; next++) {
-      if (row_finite(&p->a, next)) {
-        row[rows++] = next;
-      } else {
-        few_rows(p, next, next + 1);
-      }
-    }
-    struct block block = {0};
-    while (rows > 0 && block_next(p, &block)) {
-      for (int64_t r = 0; r < rows; r++) {
-        int64_t line = 0;
-        for (int q = 0; q < block.parts; line += block.part[q++].lines) {
-          digits_part(&p->a, row[r], &block.part[q], q, line, &d[r]);
-        }
-      }
-      bytes_strips(p, row, rows, &block, d);
+  struct digits made[BYTES_ROWS];
+  for (int64_t first = 0, end; first < p->a.count; first = end) {
+    const int finite = row_finite(&p->a, first);
+    for (end = first + 1; end < p->a.count && row_finite(&p->a, end) == finite;) end++;
+    if (finite) {
+      rows_run(p, &bytes_way, first, end, (char *)made);
+    } else {
+      widened_rows(p, first, end);
     }
   }
 }

@@ -7,21 +7,22 @@
 #include <string.h>
 #include RF_VEC_H
 #include "product/narrow.h"
-#include "product/narrow_few.h"
 #include "product/narrow_parts.h"
+#include "product/narrow_rows.h"
 #include "system/compiler.h"
 
 #define WITH_PAIRS __attribute__((target("avx512bf16")))
 
-enum { PAIRS_ROWS = 32, PAIRS_TILE = 6 };
+enum { PAIRS_ROWS = 32, PAIRS_TILE = 4 };
 
 /* A block of a row, rounded. */
 struct pairs {
   uint32_t pair[BLOCK_LINES + VEC_LANES / 2];
 };
 
-WITH_PAIRS static void pairs_make(const struct rows *a, int64_t row, const struct block *block, struct pairs *d) {
-  uint32_t *to = d->pair;
+WITH_PAIRS static void pairs_make(const struct product_narrow *p, int64_t row, const struct block *block, void *made) {
+  const struct rows *a = &p->a;
+  uint32_t *to = ((struct pairs *)made)->pair;
   for (int q = 0; q < block->parts; q++) {
     const struct part *part = &block->part[q];
     for (int64_t k = part->segment; k < part->last; k++) {
@@ -36,8 +37,8 @@ WITH_PAIRS static void pairs_make(const struct rows *a, int64_t row, const struc
 }
 
 /* The sums of R rows' block for V vectors of a strip. */
-WITH_PAIRS INLINE void pairs_multiply(const int R, const int V, const struct narrow_tile *t, const struct block *block,
-                                      const struct pairs *d) {
+WITH_PAIRS INLINE void pairs_multiply(const int R, const int V, const struct narrow_tile *t, const struct pairs *d) {
+  const struct block *block = t->block;
   const int64_t step = strip_step(t->p, t->vector);
   const real *b = strip_lines(t->p, t->vector) + block->line * step;
   for (int64_t q = 0, line = 0, end; q < block->parts; q++) {
@@ -57,51 +58,37 @@ WITH_PAIRS INLINE void pairs_multiply(const int R, const int V, const struct nar
   }
 }
 
-typedef void pairs_function(const struct narrow_tile *t, const struct block *block, const struct pairs *d);
+typedef void pairs_function(const struct narrow_tile *t, const struct pairs *d);
 #define PAIRS_FUNCTION(R, V)                                                                                           \
-  WITH_PAIRS NOINLINE void pairs_##R##x##V(const struct narrow_tile *t, const struct block *block,                     \
-                                           const struct pairs *d) {                                                    \
-    pairs_multiply(R, V, t, block, d);                                                                                 \
+  WITH_PAIRS NOINLINE void pairs_##R##x##V(const struct narrow_tile *t, const struct pairs *d) {                       \
+    pairs_multiply(R, V, t, d);                                                                                        \
   }
 #define PAIRS_FUNCTIONS(V)                                                                                             \
   PAIRS_FUNCTION(1, V)                                                                                                 \
   PAIRS_FUNCTION(2, V)                                                                                                 \
   PAIRS_FUNCTION(3, V)                                                                                                 \
   PAIRS_FUNCTION(4, V)                                                                                                 \
-  PAIRS_FUNCTION(5, V)                                                                                                 \
-  PAIRS_FUNCTION(6, V)                                                                                                 \
-  static pairs_function *const pairs_x##V[PAIRS_TILE] = {pairs_1x##V, pairs_2x##V, pairs_3x##V,                        \
-                                                         pairs_4x##V, pairs_5x##V, pairs_6x##V};
+  static pairs_function *const pairs_x##V[PAIRS_TILE] = {pairs_1x##V, pairs_2x##V, pairs_3x##V, pairs_4x##V};
 PAIRS_FUNCTIONS(1)
 PAIRS_FUNCTIONS(2)
 PAIRS_FUNCTIONS(4)
 
-/* All strips by a block of rows from `first` on, dealt evenly to tiles. */
-static void pairs_strips(const struct product_narrow *p, int64_t first, int64_t rows, const struct block *block,
-                         const struct pairs *d) {
-  static pairs_function *const *const by_width[] = {pairs_x1, pairs_x2, pairs_x4};
-  const int64_t tiles = (rows + PAIRS_TILE - 1) / PAIRS_TILE;
-  for (struct narrow_tile t = {p, 0, p->first, {0}}; t.vector < p->end;) {
-    const int width = tile_next(&t, 2);
-    for (int64_t tile = 0; tile < tiles; tile++) {
-      const int64_t from = rows * tile / tiles, count = rows * (tile + 1) / tiles - from;
-      t.row = first + from;
-      by_width[width][count - 1](&t, block, d + from);
-    }
-    t.vector += 1 << width;
-  }
+static int pairs_widest(int rows) {
+  (void)rows;
+  return 2;
 }
 
+static void pairs_tile(const struct narrow_tile *t, int rows, int width, const void *made) {
+  static pairs_function *const *const by_width[] = {pairs_x1, pairs_x2, pairs_x4};
+  by_width[width][rows - 1](t, made);
+}
+
+static const struct way pairs_way = {sizeof(struct pairs), PAIRS_ROWS, PAIRS_TILE,
+                                     pairs_widest,         pairs_make, pairs_tile};
+
 static void pairs_rows(const struct product_narrow *p) {
-  struct pairs d[PAIRS_ROWS];
-  for (int64_t first = 0; first < p->a.count; first += PAIRS_ROWS) {
-    const int64_t rows = p->a.count - first < PAIRS_ROWS ? p->a.count - first : PAIRS_ROWS;
-    struct block block = {0};
-    while (block_next(p, &block)) {
-      for (int64_t r = 0; r < rows; r++) pairs_make(&p->a, first + r, &block, &d[r]);
-      pairs_strips(p, first, rows, &block, d);
-    }
-  }
+  struct pairs made[PAIRS_ROWS];
+  rows_run(p, &pairs_way, 0, p->a.count, (char *)made);
 }
 
 #endif

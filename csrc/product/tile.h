@@ -24,7 +24,6 @@ struct sums {
   real *const *to;
   int64_t offset[ACCUMULATORS];
   int64_t columns;
-  const real *scale; /* of every vector's columns, by which the sums of a part are multiplied; NULL: none */
 };
 
 /* to[r] = from[r] + acc[r], or acc[r] alone where `from` is NULL. A vector might be what a pointer is read from, for all
@@ -94,9 +93,6 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
           pause = i + FETCH_PAUSE < to ? i + FETCH_PAUSE : to;
           for (; i < pause; i++, b += G * VEC_LANES) tile_step(R, V, G, acc, row, i * a_step, b, panel_size);
         }
-      }
-      if (RF_REAL_BITS == 32 && s->scale) {
-        UNROLL for (int n = 0; n < R * V * G; n++) acc[n] = v_mul(acc[n], v_load(s->scale + n % (V * G) * VEC_LANES));
       }
       sums_add(R, V * G, s, from_rows, acc);
       from_rows = (const real *const *)s->to;

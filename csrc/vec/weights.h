@@ -51,10 +51,4 @@ INLINE vec weight_load(const int type, const real *at, const int j) {
 
 INLINE vec weight_left(const int type, real a) { return v_set1(type == RF_WEIGHT_I8 ? a / WEIGHT_I8_TIMES : a); }
 
-/* The same numbers as they are. */
-INLINE vec weight_widened(const int type, const real *at, const int j) {
-  const vec found = weight_load(type, at, j);
-  return type == RF_WEIGHT_I8 ? v_mul(found, v_set1(1 / WEIGHT_I8_TIMES)) : found;
-}
-
 #endif

@@ -108,7 +108,8 @@ def _expect(name: str, array: Array, dtype: np.dtype[Any], weights: Weights) -> 
 
 def widened_bfloat16(bits: Array) -> Array:
     """Return the float32 numbers whose upper halves these are, uint16."""
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    found: Array = (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return found
 
 
 def _bfloat16(matrix: Array) -> Array:

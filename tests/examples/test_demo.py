@@ -24,13 +24,21 @@ pytest.importorskip("threadpoolctl", reason="the demo needs threadpoolctl")
 
 @pytest.fixture(scope="module")
 def trained(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder that a short run of the demo filled, and what it printed."""
+    """A folder that a short run of the demo filled, and what it printed: the next one, on a busy machine."""
     folder = tmp_path_factory.mktemp("trained") / "new" / "folder"
-    arguments = ["demo", "--seconds", "4", "--text", str(text_file), "--output", str(folder), *SMALL]
-    with python(text_file.parent, "-m", "rnnfast", *arguments) as child:
-        printed, errors = child.communicate(timeout=60)
-    assert child.returncode == 0, errors
+    for attempt in range(6):
+        arguments = ["demo", "--seconds", str(2 << attempt), "--text", str(text_file), "--output", str(folder), *SMALL]
+        with python(text_file.parent, "-m", "rnnfast", *arguments) as child:
+            printed, errors = child.communicate(timeout=200)
+        assert child.returncode == 0, errors
+        if learned(printed):
+            break
     return folder, printed
+
+
+def learned(printed: str) -> bool:
+    bits, unigram = numbers(printed)
+    return bits < 0.85 * unigram
 
 
 def numbers(printed: str) -> tuple[float, float]:
@@ -42,8 +50,8 @@ def numbers(printed: str) -> tuple[float, float]:
 
 def test_demo_learns(trained: tuple[Path, str], text_file: Path) -> None:
     folder, printed = trained
+    assert learned(printed)
     bits, unigram = numbers(printed)
-    assert bits < 0.85 * unigram
     assert "the backend is the NumPy reference itself" in printed
     assert printed.count("| ") >= 2
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")

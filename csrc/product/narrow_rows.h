@@ -1,0 +1,77 @@
+/* narrow_rows.h - some rows at a time, made into what a way of multiplying takes, pass by all strips of weights. */
+#ifndef RF_NARROW_ROWS_H
+#define RF_NARROW_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include RF_VEC_H
+#include "product/narrow.h"
+#include "product/narrow_parts.h"
+#include "system/compiler.h"
+
+/* Bytes of weights that are asked for before their turn: they come from beyond L1, faster than a processor sees itself. */
+#define FETCH_AHEAD 4096
+
+/* Which rows and vectors a tile multiplies, and where in a row the sums of these go. */
+struct narrow_tile {
+  const struct product_narrow *p;
+  const struct block *block;
+  int64_t row, vector, offset[STRIP_VECTORS];
+};
+
+/* A way: what it makes of a row's block, in `bytes`, of how many rows at a time, and products of up to `tile` rows with
+ * as many vectors as `widest` says of that many rows, a power of two. */
+struct way {
+  size_t bytes;
+  int rows, tile;
+  int (*widest)(int rows);
+  void (*make)(const struct product_narrow *p, int64_t row, const struct block *block, void *made);
+  void (*multiply)(const struct narrow_tile *t, int rows, int width, const void *made);
+};
+
+/* All strips by a block of some rows, in tiles of `each`. */
+static void rows_strips(const struct product_narrow *p, const struct way *way, int64_t first, int rows, int each,
+                        const struct block *block, const char *made) {
+  for (struct narrow_tile t = {.p = p, .block = block, .vector = p->first}; t.vector < p->end;) {
+    const int width = strip_width(p, t.vector, way->widest(each));
+    narrow_offsets(p, t.vector, 1 << width, t.offset);
+    for (int row = 0; row < rows; row += each) {
+      t.row = first + row;
+      way->multiply(&t, each, width, made + (size_t)row * way->bytes);
+    }
+    t.vector += 1 << width;
+  }
+}
+
+/* Rows [first, end) by all vectors that are wanted. `made`: memory for way->rows. */
+static void rows_run(const struct product_narrow *p, const struct way *way, int64_t first, int64_t end, char *made) {
+  for (int64_t row = first; row < end; row += way->rows) {
+    const int rows = end - row < way->rows ? (int)(end - row) : way->rows, rest = rows % way->tile, full = rows - rest;
+    struct block block = {0};
+    while (block_next(p, &block)) {
+      for (int r = 0; r < rows; r++) way->make(p, row + r, &block, made + (size_t)r * way->bytes);
+      if (full) rows_strips(p, way, row, full, way->tile, &block, made);
+      if (rest) rows_strips(p, way, row + full, rest, rest, &block, made + (size_t)full * way->bytes);
+    }
+  }
+}
+
+/* Adds a part's sums to what a row has, or, where the part `begins` it, has to begin with. */
+INLINE void part_add(const int type, const int R, const int V, const struct narrow_tile *t, int begins, vec *acc) {
+  const struct product_narrow *p = t->p;
+  UNROLL for (int n = 0; n < V; n++) {
+    UNROLL for (int r = 0; r < R; r++) {
+      real *to = p->to[t->row + r] + t->offset[n];
+      vec sum = acc[r * V + n];
+      if (type == RF_WEIGHT_I8) sum = v_mul(sum, v_load(p->scale + (t->vector + n) * VEC_LANES));
+      if (!begins || (!p->bias && !p->overwrite)) {
+        sum = v_add(v_load(to), sum);
+      } else if (p->bias) {
+        sum = v_add(v_load(p->bias + t->offset[n]), sum);
+      }
+      v_store(to, sum);
+    }
+  }
+}
+
+#endif
