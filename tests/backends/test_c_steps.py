@@ -40,7 +40,7 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
     }
     systems = ("barrier", "caches", "cgroup", "cpu", "forks", "gate", "processors", "restraint", "spawn", "threads")
     sources = [CSRC / "kernel.c", CSRC / "product" / "product.c", *(CSRC / "system" / f"{name}.c" for name in systems)]
-    flags = ("-std=c11", "-O1", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
+    flags = ("-std=c11", "-O0", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"
     run(
         tool("cc"), *flags, f"-I{CSRC}", *(f"-D{name}={value}" for name, value in names.items()),
