@@ -39,8 +39,8 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 def covering(combinations: Sequence[Combination], together: int) -> set[Combination]:
     """Return so many that the values of any so many parameters meet in one of them that do so in one of all.
 
-    Each is the one in which the most do that did not yet: the greedy cover of Chvátal (1979). Of equals it is the first,
-    for single values of those whose values are in the fewest so far; pairs would be covered by more then.
+    Each is the one in which the most do that did not yet: the greedy cover of Chvátal (1979). Of equals it is the
+    first, for single values of those whose values are in the fewest so far; pairs would be covered by more then.
     """
     vary = [len({*values}) > 1 for values in zip(*combinations, strict=True)]
     values = {c: [*itertools.compress(enumerate(c), vary)] for c in combinations}
