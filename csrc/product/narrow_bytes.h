@@ -15,6 +15,7 @@
 #include "product/narrow_rows.h"
 #include "product/narrow_widened.h"
 #include "system/compiler.h"
+#include "vec/weights.h"
 
 #define WITH_BYTES __attribute__((target("avx512vnni")))
 
@@ -66,7 +67,7 @@ WITH_BYTES static void digits_part(const struct rows *a, int64_t row, const stru
       const __m512i biased = _mm512_xor_si512(_mm512_add_epi32(whole, digits_bias()), digits_bias());
       int8_t *here = to + i - part->from;
       UNROLL for (int j = 0; j < DIGITS; j++) {
-        const __m128i digit = _mm512_cvtepi32_epi8(_mm512_srli_epi32(biased, 8 * j));
+        const __m128i digit = _mm512_cvtepi32_epi8((__m512i)((weight_line)biased >> (8 * j)));
         _mm_storeu_si128((__m128i *)(here + j * (int64_t)sizeof d->digit[0]), digit);
         sum[j] = _mm512_dpbusd_epi32(sum[j], ones, _mm512_zextsi128_si512(digit));
       }

@@ -54,6 +54,7 @@ def errors(cell: str, projected: bool, size: tuple[int, ...], seed: int) -> dict
     return {name: (found[0][name], found[1][name]) for name in exact}
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("cell, projected", [("LSTM", False), ("LSTM", True), ("GRU", False), ("RNN", False)])
 def test_errors_are_no_larger_than_those_of_torch(cell: str, projected: bool, size: str) -> None:

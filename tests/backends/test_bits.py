@@ -77,6 +77,7 @@ def every_result(problem: Problem) -> dict[str, Any]:
     return results
 
 
+@pytest.mark.covering(2)
 @EVERY_VARIANT
 @ALL_CELLS
 @BOTH_DTYPES

@@ -42,7 +42,7 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
     systems = ("barrier", "caches", "cgroup", "cpu", "forks", "gate", "processors", "restraint", "spawn", "threads")
     products = [CSRC / "product" / name for name in ("product.c", "narrow.c")[: 2 if bits == 32 else 1]]
     sources = [CSRC / "kernel.c", *products, *(CSRC / "system" / f"{name}.c" for name in systems)]
-    flags = ("-std=c11", "-O1", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
+    flags = ("-std=c11", "-O0", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"
     run(
         tool("cc"), *flags, f"-I{CSRC}", *(f"-D{name}={value}" for name, value in names.items()),

@@ -32,6 +32,7 @@ def test_what_numba_refuses(numba_device: DeviceOfNumba) -> None:
         empty[0:0]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("tier", ["B", "C"])
 @pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru_before"])
 @pytest.mark.parametrize("options", [{}, RAGGED], ids=["dense", "ragged"])

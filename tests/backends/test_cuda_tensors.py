@@ -29,6 +29,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("options", OPTIONS, ids=["one layer", "two directions", "held"])
 @pytest.mark.parametrize("tier", ["B", "C", "D"])

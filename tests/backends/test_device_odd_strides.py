@@ -52,6 +52,7 @@ def halfway(a: Array) -> Array:
 ODD = [in_records, unaligned, halfway]
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_inputs_whose_numbers_lie_anywhere(odd: Callable[[Array], Array], dtype: str, rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +27,18 @@ from rnnfast.modules.stream import Stream
 SMALL = Case("lstm", 3, 2, 5)
 NAMES = ["c", *peers.REQUIRES, *peers.INSIDE]
 CALLS = {(case.call, case.kind, case.work): case for case in reversed((*overhead(), *torch())) if case.call}
+EVERY_PAIR = pytest.mark.covering(2)
 
 
+@pytest.fixture(autouse=True)
+def clock_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples of one call each; and the collection of garbage before them need not go through what all tests made."""
+    for pace in ("USUAL", "SHORT"):
+        monkeypatch.setattr(worker, pace, timing.Pace(0, timing.MIN_ROUNDS))
+    gc.freeze()
+
+
+@EVERY_PAIR
 @pytest.mark.parametrize("kind", ["dense", "ragged", "resets", "subnormal"])
 @pytest.mark.parametrize("work", ["forward", "training"])
 @pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
@@ -36,6 +47,7 @@ def test_every_candidate_is_right(name: str, cell: Any, work: Any, kind: Any) ->
     right_or_lacking(name, Case(cell, 6, 3, 17, work, inputs=5, kind=kind))
 
 
+@EVERY_PAIR
 @pytest.mark.parametrize("kind", ["dense", "subnormal"])
 @pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "lstm", "gru"])
 @pytest.mark.parametrize("name", ["c", *peers.REQUIRES])
@@ -43,6 +55,7 @@ def test_every_candidate_steps_right(name: str, cell: Any, kind: Any) -> None:
     right_or_lacking(name, Case(cell, 1, 3, 17, "step", inputs=5, kind=kind))
 
 
+@EVERY_PAIR
 @pytest.mark.parametrize("case", CALLS.values(), ids=str)
 @pytest.mark.parametrize("cell", ["rnn_relu", "lstm"])
 @pytest.mark.parametrize("name", NAMES)
@@ -50,6 +63,7 @@ def test_every_call_is_right(name: str, cell: Any, case: Case) -> None:
     right_or_lacking(name, replace(case, cell=cell, steps=min(case.steps, 3), batch=3, hidden=17))
 
 
+@EVERY_PAIR
 @pytest.mark.parametrize(("kind", "work"), [("dense", "forward"), ("ragged", "training"), ("resets", "training")])
 @pytest.mark.parametrize("cell", ["rnn_relu", "lstm", "gru"])
 @pytest.mark.parametrize("name", peers.INSIDE)

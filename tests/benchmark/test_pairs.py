@@ -103,7 +103,9 @@ def test_a_worker_has_the_variables_of_its_pair() -> None:
 
 
 @HAS_C
-@pytest.mark.parametrize("part", pairs.PAIRS)
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=[pytest.mark.slow] * (part != "onnx")) for part in pairs.PAIRS]
+)
 def test_pairs_from_end_to_end(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     pair = pairs.PAIRS[part]
     if reason := peers.reason(pair.ours) or peers.reason(pair.theirs) or peers.missing(pair.needs):

@@ -26,10 +26,10 @@ def promised(value: Array, dtype: str) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def truth_and_reference(spec: Spec, dtype: str) -> tuple[Results, Results]:
-    """Results of the reference, with more digits on the numbers that `dtype` holds, and in `dtype`."""
+def truth_and_reference(spec: Spec, dtype: str, finer: Any = None) -> tuple[Results, Results]:
+    """Results of the reference, with more digits, those of `finer`, on the numbers that `dtype` holds, and in it."""
     problem = make_problem(spec, dtype)
-    return run(reference, copy_of(problem, FINER[dtype])), run(reference, problem)
+    return run(reference, copy_of(problem, finer or FINER[dtype])), run(reference, problem)
 
 
 def assert_agrees(results: Results, spec: Spec, dtype: str, *, strict: bool = False) -> None:

@@ -82,7 +82,7 @@ class Emulator(DeviceMemory):
             before = self.cuda.progress
             for _ in range(len(queue)):
                 thread = queue.popleft()
-                if idle or not slow.get(warp_of(thread)) or chance.random() < 0.1:
+                if idle or not slow or not slow[warp_of(thread)] or chance.random() < 0.1:
                     thread.switch()
                 if thread.dead:
                     self.cuda.progress += 1

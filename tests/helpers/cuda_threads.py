@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import greenlet
 import numpy as np
@@ -42,16 +43,13 @@ class Thread(greenlet.greenlet):
 
     def __init__(self, run: Callable[[], None], block: Block, number: int) -> None:
         super().__init__(run)
-        self.block, self.number = block, number
+        self.block, self.number, self.index = block, number, SimpleNamespace(x=number)
         self.shared_arrays = 0
         self.waits_for = ""
 
 
-def me() -> Thread:
-    """The thread that runs."""
-    thread = greenlet.getcurrent()
-    assert isinstance(thread, Thread)
-    return thread
+me = cast(Callable[[], Thread], greenlet.getcurrent)
+"""Returns the thread that runs. Kernels ask for it at every other step: it is no function of Python's."""
 
 
 def warp_of(thread: Thread) -> tuple[int, int]:
@@ -74,7 +72,7 @@ class Cuda:
         self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
         self.atomic = SimpleNamespace(add=self._atomic_add)
 
-    threadIdx = property(lambda self: SimpleNamespace(x=me().number))
+    threadIdx = property(lambda self: me().index)
     blockIdx = property(lambda self: me().block.index)
     blockDim = property(lambda self: self.block_dim)
 
@@ -86,33 +84,28 @@ class Cuda:
         """Device functions are themselves."""
         return lambda function: function
 
-    def _meet(self, gate: Gate, where: str) -> int:
+    def _meet(self, thread: Thread, gate: Gate, where: str) -> int:
         """Wait until all have come; which turn it was."""
         turn = gate.turn
         gate.arrived += 1
         if gate.arrived == gate.size:
             gate.arrived, gate.turn = 0, turn + 1
             self.progress += 1
-        me().waits_for = where
+            return turn
+        thread.waits_for, give_way = where, thread.parent.switch
         while gate.turn == turn:
-            self._give_way()
-        me().waits_for = ""
+            give_way()
+        thread.waits_for = ""
         return turn
-
-    @staticmethod
-    def _give_way() -> None:
-        parent = me().parent
-        assert parent is not None
-        parent.switch()
 
     def syncthreads(self) -> None:
         """All threads of the block."""
-        code = sys._getframe(1)
-        site = (code.f_code.co_filename.rpartition("/")[2], code.f_lineno)
+        frame = sys._getframe(1)
+        site = _site(frame.f_code.co_filename, frame.f_lineno)
         self.barriers.add(site)
-        if site == self.without:
-            return
-        self._meet(me().block.barrier, "syncthreads")
+        if site != self.without:
+            thread = me()
+            self._meet(thread, thread.block.barrier, "syncthreads")
 
     def shfl_xor_sync(self, mask: int, value: Any, distance: int) -> Any:
         """The value of the thread whose number differs in these bits; the whole warp takes part."""
@@ -121,7 +114,7 @@ class Cuda:
         gate = thread.block.warps[warp]
         values = thread.block.exchanged.setdefault((warp, gate.turn), {})
         values[lane] = value
-        turn = self._meet(gate, "shuffle")
+        turn = self._meet(thread, gate, "shuffle")
         thread.block.exchanged.pop((warp, turn - 1), None)
         return values[lane ^ distance]
 
@@ -132,9 +125,10 @@ class Cuda:
         old = array[index]
         array[index] += value
         self.progress += bool(value)
-        me().waits_for = "a counter"
-        self._give_way()
-        me().waits_for = ""
+        thread = me()
+        thread.waits_for = "a counter"
+        thread.parent.switch()
+        thread.waits_for = ""
         return old
 
     def _shared_array(self, shape: Any, dtype: Any, alignment: int = 0) -> Array:
@@ -145,3 +139,9 @@ class Cuda:
             arrays.append(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype))
         thread.shared_arrays += 1
         return arrays[thread.shared_arrays - 1]
+
+
+@functools.cache
+def _site(path: str, line: int) -> tuple[str, int]:
+    """A line of a file, by its name."""
+    return path.rpartition("/")[2], line

@@ -54,6 +54,7 @@ def assert_right(results: Results, problem: Problem) -> None:
         assert error(results[name], expected) <= promised(expected, "float32"), name
 
 
+@pytest.mark.covering(1)
 @ALL_CELLS
 @pytest.mark.parametrize("hidden_size", [8, 21])
 def test_it_agrees_with_the_reference(cell: str, hidden_size: int) -> None:

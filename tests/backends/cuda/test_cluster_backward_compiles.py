@@ -18,7 +18,7 @@ from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
 from rnnfast.backends.cuda.cluster.launch import CAPABILITY
 from rnnfast.backends.cuda.ptx import operations
 
-IN_EVERY_RUN = {("lstm", 256, False), ("gru", 256, True)}
+IN_EVERY_RUN = {("gru", 256, True)}
 
 
 @pytest.mark.parametrize(

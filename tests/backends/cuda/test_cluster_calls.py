@@ -65,6 +65,7 @@ def test_every_result_and_every_gradient(cell: str) -> None:
     assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_options(cell: str, option: str) -> None:

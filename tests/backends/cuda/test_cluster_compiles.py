@@ -19,7 +19,7 @@ from rnnfast.backends.cuda.ptx import operations
 
 MOST = 65536 // 256
 """Registers of a thread where a multiprocessor has one block."""
-IN_EVERY_RUN = {("lstm", 256, True, True), ("gru", 256, True, True), ("rnn_relu", 256, True, True)}
+IN_EVERY_RUN = {("lstm", 256, True, True)}
 FORMS = [
     pytest.param(*form, marks=() if form in IN_EVERY_RUN else pytest.mark.slow)
     for form in itertools.product(CELLS, (64, 128, 192, 256), (False, True), (False, True))

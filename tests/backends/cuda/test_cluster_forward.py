@@ -21,7 +21,7 @@ from rnnfast.backends.cuda.cluster.cells import CELLS
 from rnnfast.backends.reference import backend as reference
 from rnnfast.problem import Problem
 
-ALL_CELLS = pytest.mark.parametrize("cell", list(CELLS))
+ALL_CELLS, EVERY_VALUE = pytest.mark.parametrize("cell", list(CELLS)), pytest.mark.covering(1)
 RAGGED: dict[str, Any] = {"lengths": True, "mask": True, "resets": True, "recurrent_dropout": 0.4}
 SMALL: dict[str, Any] = {"steps": 4, "batch": 3, "hidden_size": 21}
 """Two blocks, of which the second has five units."""
@@ -44,6 +44,7 @@ def assert_right(results: Results, problem: Problem, times: float = 1.0) -> None
             assert error(results[name], expected) <= times * promised(expected, "float32"), name
 
 
+@EVERY_VALUE
 @ALL_CELLS
 @pytest.mark.parametrize("hidden_size", [8, 21])
 def test_it_agrees_with_the_reference(cell: str, hidden_size: int) -> None:
@@ -51,6 +52,7 @@ def test_it_agrees_with_the_reference(cell: str, hidden_size: int) -> None:
     assert_right(run_forward(problem, PtxEmulator()), problem)
 
 
+@EVERY_VALUE
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("order", [1, 2])
 def test_several_tiles_both_directions_no_states_and_a_batch_that_comes_first(cell: str, order: int) -> None:
@@ -82,6 +84,7 @@ def test_tiles_by_length() -> None:
     assert_right(run_forward(problem, PtxEmulator()), problem)
 
 
+@EVERY_VALUE
 @ALL_CELLS
 @pytest.mark.parametrize("options", [{}, RAGGED], ids=["dense", "ragged"])
 def test_what_backward_needs_is_recorded(cell: str, options: dict[str, Any]) -> None:
@@ -143,6 +146,7 @@ EXTREMES: dict[str, dict[str, float]] = {
 }
 
 
+@EVERY_VALUE
 @ALL_CELLS
 @pytest.mark.parametrize("extreme", EXTREMES)
 def test_numbers_of_any_size(extreme: str, cell: str) -> None:

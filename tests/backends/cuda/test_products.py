@@ -58,6 +58,7 @@ def wide(a: Array) -> Array:
 FORMS = of_inputs, to_inputs, of_weights
 
 
+@pytest.mark.covering(1)
 @pytest.mark.parametrize(("m", "n", "k"), [(40, 35, 70), (3, 1, 5), (33, 4, 36)])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_right(form: Any, m: int, n: int, k: int, rng: np.random.Generator) -> None:

@@ -228,6 +228,7 @@ def test_layers_break_it_again_once_they_are_restored() -> None:
         compiled(x)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="inductor compiles with g++, which is not there")
 @pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # inductor's own
 def test_inductor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
