@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rnnfast.benchmark import machine, peers, revision, session
+from rnnfast.benchmark import limits, machine, peers, revision, session
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.planning import check_destinations, make_plan
@@ -44,7 +44,7 @@ def run(options: Options) -> int:
             for measurement in _shown(measurements, len(plan.cases) * len(plan.threads), console):
                 found.append(measurement)
     finally:  # what was measured until Ctrl-C, or until a library crashed, is worth having too
-        _report(console, found, plan.backends)
+        _report(console, found, plan.backends, setting)
         print_absent(console, plan.absent)
         _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
     wrong = sum(len(measurement.wrong) for measurement in found)
@@ -53,7 +53,7 @@ def run(options: Options) -> int:
     return 1 if wrong else 0
 
 
-def _report(console: Console, found: list[Measurement], backends: tuple[str, ...]) -> None:
+def _report(console: Console, found: list[Measurement], backends: tuple[str, ...], setting: dict[str, str]) -> None:
     """Print the tables, and why there are gaps in them."""
     print_pairs(console, [measurement for measurement in found if measurement.case.part in PAIRS], backends)
     if calls := [measurement for measurement in found if measurement.case.call]:
@@ -62,6 +62,8 @@ def _report(console: Console, found: list[Measurement], backends: tuple[str, ...
         print_tables(console, works, backends)
     if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
         print_summary(console, means, backends)
+    for line in limits.lines(found, backends, machine.cache_sizes(setting["caches"])):
+        console.print(line, soft_wrap=True, highlight=False)
     print_notes(console, found)
 
 

@@ -55,6 +55,20 @@ def caches() -> dict[str, str]:
     return found
 
 
+def cache_sizes(text: str) -> dict[str, int]:
+    """Return the bytes of each level of what `describe` says of caches; {} where that is "unknown".
+
+    >>> cache_sizes("L1 32K, L2 1M")
+    {'L1': 32768, 'L2': 1048576}
+    """
+    found = {}
+    for level in text.split(", "):
+        name, _, size = level.partition(" ")
+        if size:
+            found[name] = int(size[:-1]) << {"K": 10, "M": 20, "G": 30}[size[-1]]
+    return found
+
+
 def _load() -> str:
     """Say how many processes wanted to run in the last minute: others than ours take turns with it."""
     return f"{os.getloadavg()[0]:.1f} processes in the last minute" if hasattr(os, "getloadavg") else ""

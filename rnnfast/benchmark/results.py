@@ -27,6 +27,8 @@ class Measurement:
     """Seconds of the least call through cffi, measured beside a case that is a call."""
     plain: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of a call without its lengths or resets, round by round as `samples`."""
+    call: float | None = None
+    """Seconds of the same call of ours where it does next to nothing, measured of a case behind its best peer."""
 
     def seconds(self, name: str) -> float | None:
         """A candidate's median; None where it has none."""
@@ -75,6 +77,7 @@ class Measurement:
             "samples": self.samples,
             "bare": self.bare,
             "plain": self.plain,
+            "call": self.call,
             "skipped": self.skipped,
             "wrong": self.wrong,
             "rates": None if self.rates is None else asdict(self.rates),
