@@ -34,6 +34,7 @@ class Options:
     json: Path | None = None
     plot: Path | None = None
     base: str | None = None
+    read: Path | None = None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which(
         "--quick", dest="suite", action="store_const", const="quick", help="a few cases of the grid, under two minutes"
     )
+    which("--read", type=Path, metavar="FILE", help="time nothing: print, and with --plot draw, what --json wrote")
     add("--cells", type=names_of(CELLS), metavar="NAME,...", help=f"only these; of the grid any: {', '.join(CELLS)}")
     add("--work", type=names_of(WORKS), metavar="NAME,...", help=f"only this: {', '.join(WORKS)}")
     add("--steps", type=counts, metavar="T,...", help="only so many time steps; of the grid any number")
