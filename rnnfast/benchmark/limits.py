@@ -98,4 +98,4 @@ def place(size: int, threads: int, caches: Mapping[str, int]) -> str:
         return "an unknown cache or memory"
     *private, last = caches
     held = {name: caches[name] * threads for name in private} | {last: caches[last]}
-    return next((name for name, most in held.items() if size <= most), "memory")
+    return next((name for name, most in held.items() if size < most), "memory")  # as many would leave no room for x
