@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-Cell = Literal["rnn", "rnn_relu", "lstm", "gru"]
+Cell = Literal["rnn", "rnn_relu", "lstm", "gru", "gru_before"]
 Work = Literal["forward", "training", "step"]
 Kind = Literal["dense", "ragged", "resets", "subnormal"]
 Call = Literal[
@@ -29,7 +29,7 @@ OfPairs = Literal["onnx", "pytorch", "keras-numpy", "keras-torch", "jax", "thinc
 Part = OfTorch | OfPairs
 
 ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
-GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3, "gru_before": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
 PARTS: tuple[str, ...] = (*get_args(OfTorch)[1:], *get_args(OfPairs))

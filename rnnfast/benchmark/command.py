@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rnnfast.benchmark import machine, peers, revision, session
+from rnnfast.benchmark import limits, machine, peers, revision, session, stored
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.planning import check_destinations, make_plan
@@ -29,8 +27,17 @@ WIDTH = 140
 
 
 def run(options: Options) -> int:
-    """Time what the options ask for; 1 if any candidate was wrong, else 0. Raises UserError."""
+    """Time what the options ask for, or show an earlier run; 1 if any candidate was wrong, else 0. Raises UserError."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    found = _timed(options, console) if options.read is None else _read(options, options.read, console)
+    wrong = sum(len(measurement.wrong) for measurement in found)
+    if wrong:
+        console.print(f"{wrong} wrong results: no time is given for them", style="bold red")
+    return 1 if wrong else 0
+
+
+def _timed(options: Options, console: Console) -> Sequence[Measurement]:
+    """Time what the options ask for, and show it."""
     plan = make_plan(options)
     check_destinations(options)
     usual = options.peers is None and options.suite not in ("torch", "integrations")
@@ -44,17 +51,27 @@ def run(options: Options) -> int:
             for measurement in _shown(measurements, len(plan.cases) * len(plan.threads), console):
                 found.append(measurement)
     finally:  # what was measured until Ctrl-C, or until a library crashed, is worth having too
-        _report(console, found, plan.backends)
-        print_absent(console, plan.absent)
-        _write(options, {"setting": setting, "suite": options.suite, "backends": plan.backends}, found, console)
-    wrong = sum(len(measurement.wrong) for measurement in found)
-    if wrong:
-        console.print(f"{wrong} wrong results: no time is given for them", style="bold red")
-    return 1 if wrong else 0
+        made = stored.Run(setting, options.suite, plan.backends, plan.absent, found)
+        _report(made, console)
+        _write(options, made, console)
+    return found
 
 
-def _report(console: Console, found: list[Measurement], backends: tuple[str, ...]) -> None:
-    """Print the tables, and why there are gaps in them."""
+def _read(options: Options, path: Path, console: Console) -> Sequence[Measurement]:
+    """Show what an earlier run wrote into a file."""
+    if options != Options(read=path, plot=options.plot):
+        raise UserError("--read shows what was timed before: leave out all options but --plot")
+    run = stored.read(path)
+    check_destinations(options)
+    print_setting(console, run.setting)
+    _report(run, console)
+    _write(options, run, console)
+    return run.cases
+
+
+def _report(run: stored.Run, console: Console) -> None:
+    """Print the tables, which limits losing cases are at, and why there are gaps."""
+    found, backends = run.cases, run.backends
     print_pairs(console, [measurement for measurement in found if measurement.case.part in PAIRS], backends)
     if calls := [measurement for measurement in found if measurement.case.call]:
         print_calls(console, calls, backends)
@@ -62,7 +79,10 @@ def _report(console: Console, found: list[Measurement], backends: tuple[str, ...
         print_tables(console, works, backends)
     if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
         print_summary(console, means, backends)
+    for line in limits.lines(found, backends, machine.cache_sizes(run.setting["caches"])):
+        console.print(line, soft_wrap=True, highlight=False)
     print_notes(console, found)
+    print_absent(console, run.absent)
 
 
 @contextmanager
@@ -89,16 +109,14 @@ def _shown(measurements: Iterable[Measurement], total: int, console: Console) ->
             yield measurement
 
 
-def _write(options: Options, content: dict[str, Any], found: list[Measurement], console: Console) -> None:
+def _write(options: Options, run: stored.Run, console: Console) -> None:
     """Write the JSON file and the pictures, where asked for."""
-    backends = content["backends"]
     try:
         if options.json is not None:
-            content["cases"] = [measurement.record(backends) for measurement in found]
-            options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            stored.write(options.json, run)
             _announce(console, [options.json])
         if options.plot is not None:
-            _announce(console, save_plots(options.plot, found, backends))
+            _announce(console, save_plots(options.plot, run.cases, run.backends, run.setting))
     except OSError as error:
         raise UserError(f"cannot write {error.filename}: {error.strerror or error}") from None
 

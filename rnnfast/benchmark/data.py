@@ -80,7 +80,7 @@ def _keep_state(case: Case, weights: dict[str, Array], random: np.random.Generat
     weights["bias_ih_l0"][:] = bias[:] = 0
     if case.cell == "lstm":
         bias[0], bias[1] = -4, 4  # i, f
-    elif case.cell == "gru":
+    elif case.cell in ("gru", "gru_before"):
         bias[1] = 4  # z
     else:
         orthogonal, _ = np.linalg.qr(random.standard_normal((case.hidden, case.hidden)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,25 @@ def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the model's name."""
+    """Return the name and, where known, family and model: a virtual machine may call different ones the same."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        first, _, _ = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")
     except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+        first = ""
+    fields = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in first.splitlines())}
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    numbers = [f"{what} {fields[key]}" for what, key in (("family", "cpu family"), ("model", "model")) if key in fields]
+    return f"{name} ({', '.join(numbers)})" if numbers else name
+
+
+def label(setting: Mapping[str, str], backend: str) -> str:
+    """Return the name of the processor of what `describe` returned, and the instruction set that a backend ran.
+
+    >>> label({"processor": "A64", "instruction set": "avx512 (the best that this processor runs)"}, "c:avx2")
+    'A64, avx2'
+    """
+    used = backend.partition(":")[2] or setting["instruction set"].partition(" (")[0]
+    return f"{setting['processor']}, {used}"
 
 
 def caches() -> dict[str, str]:
@@ -52,6 +65,20 @@ def caches() -> dict[str, str]:
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
         if kind != "Instruction":
             found[f"L{level}"] = size
+    return found
+
+
+def cache_sizes(text: str) -> dict[str, int]:
+    """Return the bytes of each level of what `describe` says of caches; {} where that is "unknown".
+
+    >>> cache_sizes("L1 32K, L2 1M")
+    {'L1': 32768, 'L2': 1048576}
+    """
+    found = {}
+    for level in text.split(", "):
+        name, _, size = level.partition(" ")
+        if size:
+            found[name] = int(size[:-1]) << {"K": 10, "M": 20, "G": 30}[size[-1]]
     return found
 
 

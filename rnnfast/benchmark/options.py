@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnfast.benchmark.cases import CELLS, PARTS, WORKS
+from rnnfast.benchmark.cases import CELLS, PARTS, WORKS, Cell
 from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
 
@@ -18,7 +18,7 @@ class Options:
     """The command line's options; None, where a filter: everything."""
 
     suite: str = "grid"
-    cells: tuple[str, ...] | None = None
+    cells: tuple[Cell, ...] | None = None
     work: tuple[str, ...] | None = None
     steps: tuple[int, ...] | None = None
     batch: tuple[int, ...] | None = None
@@ -34,6 +34,7 @@ class Options:
     json: Path | None = None
     plot: Path | None = None
     base: str | None = None
+    read: Path | None = None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which(
         "--quick", dest="suite", action="store_const", const="quick", help="a few cases of the grid, under two minutes"
     )
-    add("--cells", type=names_of(CELLS), metavar="NAME,...", help=f"only these: {', '.join(CELLS)}")
+    which("--read", type=Path, metavar="FILE", help="time nothing: print, and with --plot draw, what --json wrote")
+    add("--cells", type=names_of(CELLS), metavar="NAME,...", help=f"only these; of the grid any: {', '.join(CELLS)}")
     add("--work", type=names_of(WORKS), metavar="NAME,...", help=f"only this: {', '.join(WORKS)}")
     add("--steps", type=counts, metavar="T,...", help="only so many time steps; of the grid any number")
     add("--batch", type=counts, metavar="B,...", help="only so many rows; of the grid any number")

@@ -66,9 +66,8 @@ def _in_float64(compiled: Callable[..., Any], arrays: Any) -> Callable[[], Any]:
 
 
 def _forward(case: Case, weights: Any, x: Any, states: Any, resets: Any) -> Any:
-    cell = {"lstm": _lstm, "gru": _gru}.get(case.cell, _rnn_relu if case.cell == "rnn_relu" else _rnn)
     projected = x @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
-    recurrent, bias = weights["weight_hh_l0"].T, weights["bias_hh_l0"]
+    cell = CELLS[case.cell](weights["weight_hh_l0"].T, weights["bias_hh_l0"])
     if states is None:
         states = (jnp.zeros((1, case.batch, case.hidden), x.dtype),) * (2 if case.cell == "lstm" else 1)
 
@@ -76,11 +75,19 @@ def _forward(case: Case, weights: Any, x: Any, states: Any, resets: Any) -> Any:
         projected, reset = inputs
         if reset is not None:
             state = tuple(jnp.where(reset[:, None], 0, part) for part in state)
-        state = cell(projected, state[0] @ recurrent + bias, state)
+        state = cell(projected, state)
         return state, state[0]
 
     state, y = jax.lax.scan(step, tuple(part[0] for part in states), (projected, resets))
     return y, state
+
+
+def _of_one_product(formulas: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return what takes W_hh (H, G·H) and b_hh and returns a cell: (W_ih x + b_ih, state) to the next state.
+
+    `formulas` take the input's part of the sums, that of h and the state.
+    """
+    return lambda w, bias: lambda a, state: formulas(a, state[0] @ w + bias, state)
 
 
 def _rnn(a: Any, b: Any, _: Any) -> Any:
@@ -102,6 +109,29 @@ def _gru(a: Any, b: Any, state: Any) -> Any:
     b_r, b_z, b_n = jnp.split(b, 3, axis=-1)
     z = jax.nn.sigmoid(a_z + b_z)
     return ((1 - z) * jnp.tanh(a_n + jax.nn.sigmoid(a_r + b_r) * b_n) + z * state[0],)
+
+
+def _gru_before(w: Any, bias: Any) -> Any:
+    """Return the cell whose reset gate comes before the product, which makes two of it."""
+    cut = 2 * w.shape[0]
+    (w_rz, w_n), (b_rz, b_n) = (jnp.split(array, [cut], axis=-1) for array in (w, bias))
+
+    def cell(a: Any, state: Any) -> Any:
+        h = state[0]
+        r, z = jnp.split(jax.nn.sigmoid(a[:, :cut] + h @ w_rz + b_rz), 2, axis=-1)
+        return ((1 - z) * jnp.tanh(a[:, cut:] + (r * h) @ w_n + b_n) + z * h,)
+
+    return cell
+
+
+CELLS = {
+    "rnn": _of_one_product(_rnn),
+    "rnn_relu": _of_one_product(_rnn_relu),
+    "lstm": _of_one_product(_lstm),
+    "gru": _of_one_product(_gru),
+    "gru_before": _gru_before,
+}
+"""What makes each cell of its recurrent weights, (H, G·H) and (G·H,)."""
 
 
 def _forward_arrays(result: Any) -> dict[str, Array]:

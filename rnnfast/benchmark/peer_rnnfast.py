@@ -11,6 +11,15 @@ from rnnfast.benchmark.data import Data
 from rnnfast.benchmark.peer import NO_LINEAR, Prepared
 from rnnfast.problem import Array
 
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rnn": ("RNN", {"nonlinearity": "tanh"}),
+    "rnn_relu": ("RNN", {"nonlinearity": "relu"}),
+    "lstm": ("LSTM", {}),
+    "gru": ("GRU", {}),
+    "gru_before": ("GRU", {"reset_after": False}),
+}
+"""The class of each cell, and its options."""
+
 
 class Backend:
     """One backend of rnnfast, "c" or "c:avx2"."""
@@ -40,9 +49,9 @@ class Backend:
 
 def net(case: Case, backend: str) -> Any:
     """Return a module of this case's cell, sizes and dtype, for the call of a step cell such a cell."""
-    kind = {"lstm": "LSTM", "gru": "GRU"}.get(case.cell, "RNN") + ("Cell" if case.is_cell else "")
-    options = {} if case.cell in ("lstm", "gru") else {"nonlinearity": "relu" if case.cell == "rnn_relu" else "tanh"}
-    return getattr(rnnfast, kind)(case.inputs, case.hidden, dtype=case.dtype, backend=backend, **options)
+    kind, options = KINDS[case.cell]
+    made = getattr(rnnfast, f"{kind}Cell" if case.is_cell else kind)
+    return made(case.inputs, case.hidden, dtype=case.dtype, backend=backend, **options)
 
 
 def forward_arrays(result: Any) -> dict[str, Array]:

@@ -17,7 +17,9 @@ from rnnfast.problem import Array
 
 
 def lacks(case: Case) -> str | None:
-    """Say that it has no resets."""
+    """Say that it has no resets, and one form of the GRU."""
+    if case.cell == "gru_before":
+        return "its GRU has the reset gate after the product"
     return "its nets have no resets" if case.kind == "resets" else None
 
 

@@ -12,7 +12,7 @@ from rnnfast.benchmark import peers, session
 from rnnfast.benchmark.cases import Case, Filter
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.pairs import PAIRS, Pair
-from rnnfast.benchmark.suites import BATCHES, HIDDENS, STEPS, SUITES, grid
+from rnnfast.benchmark.suites import BATCHES, HIDDENS, STEPS, SUITES, THREE, grid
 from rnnfast.examples.errors import UserError
 
 
@@ -61,7 +61,7 @@ def _against(pair: Pair) -> str | None:
 
 def _suite(options: Options) -> Iterable[Case]:
     if options.suite == "grid":  # its axes can be anything
-        return grid(options.steps or STEPS, options.batch or BATCHES, options.hidden or HIDDENS)
+        return grid(options.steps or STEPS, options.batch or BATCHES, options.hidden or HIDDENS, options.cells or THREE)
     return SUITES[options.suite]()
 
 

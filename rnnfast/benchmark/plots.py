@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
+from rnnfast.benchmark import machine
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.results import Measurement
 
@@ -26,8 +28,13 @@ Kind = tuple[str, Callable[[Measurement], "float | None"], str, Normalize, str, 
 """A heat map's label, value, colours, their range, the format of its numbers, and the ticks of its colour bar."""
 
 
-def save_plots(folder: Path, found: Sequence[Measurement], backends: tuple[str, ...]) -> list[Path]:
-    """Write two PNGs for each cell, work, dtype and number of threads; their paths. Only dense sequences are drawn."""
+def save_plots(
+    folder: Path, found: Sequence[Measurement], backends: tuple[str, ...], setting: Mapping[str, str]
+) -> list[Path]:
+    """Write two PNGs for each cell, work, dtype and number of threads; their paths. Only dense sequences are drawn.
+
+    `setting` has the name of the processor, which stands in titles and file names.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     dense = [
@@ -41,12 +48,18 @@ def save_plots(folder: Path, found: Sequence[Measurement], backends: tuple[str, 
     }
     for _, group in groupby(dense, key=lambda row: row.case.setting):
         rows = list(group)
-        case = rows[0].case
-        name = f"{case.cell}-{case.work}-{case.dtype}-{case.threads}"
+        case, where = rows[0].case, machine.label(setting, rows[0].ours)
+        name = f"{_slug(where)}-{case.cell}-{case.work}-{case.dtype}-{case.threads}"
         for kind, figure in (("heat", _heat_maps(rows, backends)), ("speed", _lines(rows, styles))):
+            figure.suptitle(f"{where}\n{case.setting}")
             saved.append(folder / f"{kind}-{name}.png")
             figure.savefig(saved[-1], dpi=DPI)
     return saved
+
+
+def _slug(text: str) -> str:
+    """Return the words of a text for the name of a file."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", text.lower())).strip("-")
 
 
 def _heat_maps(rows: list[Measurement], backends: tuple[str, ...]) -> Figure:
@@ -60,7 +73,6 @@ def _heat_maps(rows: list[Measurement], backends: tuple[str, ...]) -> Figure:
     batches = sorted({row.case.batch for row in rows})
     size = (2.6 * len(batches) + 1.6, 2.6 * len(kinds) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(rows[0].case.setting)
     grid: Any = figure.subplots(len(kinds), len(batches), squeeze=False)
     for axes_row, (label, value, colours, norm, style, ticks) in zip(grid, kinds, strict=True):
         for axes, batch in zip(axes_row, batches, strict=True):
@@ -95,7 +107,6 @@ def _lines(rows: list[Measurement], styles: dict[str, Any]) -> Figure:
     """A column for each B: GFLOP/s over H at the longest T of all H, above GFLOP/s over T at the middle H."""
     batches = sorted({row.case.batch for row in rows})
     figure = Figure(figsize=(3.2 * len(batches) + 1.2, 6.4), layout="constrained")
-    figure.suptitle(rows[0].case.setting)
     grid: Any = figure.subplots(2, len(batches), squeeze=False, sharey="row")
     for column, batch in enumerate(batches):
         chosen = [row for row in rows if row.case.batch == batch]

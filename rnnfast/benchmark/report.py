@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from rich import box
@@ -20,7 +20,7 @@ LEGEND = (
 )
 
 
-def print_setting(console: Console, setting: dict[str, str]) -> None:
+def print_setting(console: Console, setting: Mapping[str, str]) -> None:
     """Print what shaped the times."""
     width = max(map(len, setting))
     for name, text in setting.items():

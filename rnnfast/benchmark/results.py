@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from rnnfast.benchmark.cases import Case
@@ -27,6 +28,8 @@ class Measurement:
     """Seconds of the least call through cffi, measured beside a case that is a call."""
     plain: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of a call without its lengths or resets, round by round as `samples`."""
+    call: float | None = None
+    """Seconds of the same call of ours where it does next to nothing, measured of a case behind its best peer."""
 
     def seconds(self, name: str) -> float | None:
         """A candidate's median; None where it has none."""
@@ -67,19 +70,19 @@ class Measurement:
         """Return all of it for a JSON file: times in seconds, rates in flop/s and bytes/s."""
         best = self.best_peer(backends)
         return {
-            "case": asdict(self.case),
+            **asdict(self),
             "flops": self.case.flops,
-            "fill": self.fill,
             "seconds": {name: self.seconds(name) for name in self.samples},
             "minima": {name: self.minimum(name) for name in self.samples},
-            "samples": self.samples,
-            "bare": self.bare,
-            "plain": self.plain,
-            "skipped": self.skipped,
-            "wrong": self.wrong,
-            "rates": None if self.rates is None else asdict(self.rates),
             "best_peer": best and best[0],
             "ratio": self.ratio(backends),
             "roofline": self.roofline,
             "peak": self.peak,
         }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Measurement:
+        """Return the measurement that a record is of. Raises KeyError or TypeError for what is no record."""
+        given = {name.name: record[name.name] for name in fields(cls)}
+        rates = None if given["rates"] is None else Rates(**given["rates"])
+        return cls(**given | {"case": Case(**given["case"]), "rates": rates})

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnfast.benchmark import worker
+from rnnfast.benchmark.limits import loses
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.session import Plan, started
 from rnnfast.examples.errors import UserError
@@ -42,7 +43,7 @@ def run_against(plan: Plan, base: Path, label: str) -> Iterator[Measurement]:
                     _add(found, past(worker.measure, case, [ours], ours, seconds, probe=False), label)
                     if turn + 1 < SLICES:
                         _add(found, present(worker.measure, case, [ours], ours, seconds, probe=False), ours)
-                yield found
+                yield present(worker.add_limits, found) if loses(found, plan.backends) else found
 
 
 def _add(found: Measurement, more: Measurement, name: str) -> None:

@@ -51,9 +51,19 @@ class Rates:
     once: float | None = None
 
 
+def computing_seconds(case: Case, rates: Rates, fill: float = 1.0) -> float:
+    """The least time of the case's flops."""
+    return case.flops * fill / rates.peak
+
+
+def reading_seconds(case: Case, rates: Rates, fill: float = 1.0) -> tuple[float, float] | None:
+    """The least times of reading W_hh at every step, and of all else; None where the rates are not known."""
+    moved = bytes_of(case, fill)
+    if rates.recurrent is None or rates.once is None:
+        return None
+    return moved.recurrent * moved.times / rates.recurrent, moved.once / rates.once
+
+
 def least_seconds(case: Case, rates: Rates, fill: float = 1.0) -> float:
     """The case's roofline; of computing alone where the rates of reading are not known."""
-    moved, compute = bytes_of(case, fill), case.flops * fill / rates.peak
-    if rates.recurrent is None or rates.once is None:
-        return compute
-    return max(compute, moved.recurrent * moved.times / rates.recurrent + moved.once / rates.once)
+    return max(computing_seconds(case, rates, fill), sum(reading_seconds(case, rates, fill) or (0.0,)))

@@ -16,6 +16,7 @@ from typing import Any
 
 from rnnfast.benchmark import worker
 from rnnfast.benchmark.cases import Case
+from rnnfast.benchmark.limits import loses
 from rnnfast.benchmark.machine import usable_processors
 from rnnfast.benchmark.pairs import PAIRS
 from rnnfast.benchmark.results import Measurement
@@ -54,7 +55,8 @@ def run(plan: Plan) -> Iterator[Measurement]:
                 for case in cases:
                     names, probe = plan.candidates(case), case.part not in PAIRS
                     case = replace(case, threads=threads)
-                    yield submit(worker.measure, case, names, names[0], plan.seconds, probe=probe)
+                    found = submit(worker.measure, case, names, names[0], plan.seconds, probe=probe)
+                    yield submit(worker.add_limits, found) if loses(found, plan.backends) else found
 
 
 def _variables(case: Case) -> tuple[tuple[str, str], ...]:

@@ -16,10 +16,13 @@ BOTH: tuple[Work, ...] = ("forward", "training")
 
 
 def grid(
-    steps: Iterable[int] = STEPS, batches: Iterable[int] = BATCHES, hiddens: Iterable[int] = HIDDENS
+    steps: Iterable[int] = STEPS,
+    batches: Iterable[int] = BATCHES,
+    hiddens: Iterable[int] = HIDDENS,
+    cells: Iterable[Cell] = THREE,
 ) -> Iterator[Case]:
-    """Every cell, forward and training, over these axes."""
-    for cell, work, t, b, h in product(THREE, BOTH, steps, batches, hiddens):
+    """Forward and training over these axes."""
+    for cell, work, t, b, h in product(cells, BOTH, steps, batches, hiddens):
         yield Case(cell, t, b, h, work)
 
 

@@ -70,11 +70,12 @@ def _costs(row: Measurement, twin: Measurement) -> Iterator[str]:
 
 
 def _groups(found: Sequence[Measurement]) -> Iterator[tuple[tuple[str, str, str], list[Measurement]]]:
-    """Group them by cell, work, the suite's part, and threads."""
+    """Group them by cell, work, the suite's part, the type of numbers where it is not float32, and threads."""
 
     def key(row: Measurement) -> tuple[str, str, str]:
-        part = f", {row.case.part}" if row.case.part else ""
-        return row.case.cell, row.case.work + part, str(row.case.threads)
+        case = row.case
+        details = (case.work, case.part, "" if case.dtype == "float32" else case.dtype)
+        return case.cell, ", ".join(filter(None, details)), str(case.threads)
 
     for names, rows in groupby(sorted(found, key=key), key=key):
         yield names, list(rows)

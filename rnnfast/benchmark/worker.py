@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import os
+import statistics
 from dataclasses import replace
 from typing import Any
 
 import rnnfast
-from rnnfast.benchmark import check
+from rnnfast.benchmark import check, limits
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.pairs import OTHERS, PAIRS
@@ -19,6 +20,9 @@ from rnnfast.benchmark.peer import Prepared
 from rnnfast.benchmark.peers import REQUIRES, peer
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.timing import SHORT, USUAL, Sampler, take_turns
+
+SECONDS_OF_LIMITS = 0.1
+"""Time for what is measured of losing cases alone."""
 
 
 def start(threads: int) -> None:
@@ -64,6 +68,25 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
     if probes is not None:
         probes.note(found, {name: samples[f"probe {name}"] for name in probes.work})
     return found
+
+
+def add_limits(found: Measurement) -> Measurement:
+    """Add what tells which limit a case is at: the cost of a call and, if there are none yet, the processor's rates."""
+    from rnnfast.benchmark import probes
+
+    found.call = _tiny_call(limits.tiny(found.case), found.ours)
+    if found.rates is None:
+        loops = probes.Probes(found.case, found.fill)
+        loops.note(found, take_turns({name: Sampler(work) for name, work in loops.work.items()}, SECONDS_OF_LIMITS))
+    return found
+
+
+@functools.cache
+def _tiny_call(case: Case, name: str) -> float:
+    """Return the median seconds of a candidate's work."""
+    prepared = peer(name).prepare(case, make_data(case))
+    work = {name: Sampler(prepared.work, prepared.within, SHORT)}
+    return statistics.median(take_turns(work, SECONDS_OF_LIMITS, SHORT)[name])
 
 
 def _probes(found: Measurement) -> Any:

@@ -115,8 +115,11 @@ def test_bench_of_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_pictures(tmp_path: Path) -> None:
     cases = [Case("lstm", steps, batch, hidden) for steps in (1, 16) for batch in (1, 8) for hidden in (32, 128)]
     rows = [made(case, 2, 3, 4) for case in cases] + [made(replace(cases[0], kind="ragged"), 1)]
-    paths = plots.save_plots(tmp_path / "new", rows, ("c",))
-    assert {path.name for path in paths} == {"heat-lstm-forward-float32-1.png", "speed-lstm-forward-float32-1.png"}
+    setting = {"processor": "A64", "instruction set": "scalar"}
+    paths = plots.save_plots(tmp_path / "new", rows, ("c",), setting)
+    assert {path.name for path in paths} == {
+        f"{kind}-a64-scalar-lstm-forward-float32-1.png" for kind in ("heat", "speed")
+    }
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
