@@ -56,7 +56,7 @@ WITH_BYTES static void digits_part(const struct rows *a, int64_t row, const stru
   /* Rounded up if three digits would not do for the largest number; steps of less than a normal number do not count. */
   int exponent = (int)((part_most(a, row, part) + 0x10000) >> 23) - 127;
   if (exponent < -104) exponent = -104;
-  const vec per_unit = v_set1(power(22 - exponent > 127 ? 127 : 22 - exponent));
+  const vec per_unit = v_set1(power(22 - exponent));
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i sum[DIGITS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
   int8_t *to = d->digit[0] + line * 4;

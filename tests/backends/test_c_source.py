@@ -19,6 +19,8 @@ NOT_ALONE = {
     Path("vec/avx512.h"): "only for its instruction set",
     Path("vec/avx512_emulated.h"): "needs SIMDe",
     Path("vec/neon.h"): "only for its instruction set",
+    Path("product/narrow_bytes.h"): "only for its instruction set",
+    Path("product/narrow_pairs.h"): "only for its instruction set",
     Path("python/arrays.h"): "needs Python's headers",
     Path("cell/rnn.h"): "says what whoever includes it has defined",
 }
