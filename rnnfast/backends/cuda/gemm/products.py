@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rnnfast.backends.cuda.counted import following
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
 
@@ -47,6 +48,8 @@ class Biases(NamedTuple):
 class Product:
     """A product C (m, n) of k numbers: its kernel, `make(ops, *constants)`, and its launch.
 
+    m, or k and `slices`, may be counted.
+
     >>> product = of_inputs(512, 1024, 256)
     >>> product.constants, product.grid, product.threads, product.shared
     ((True, True, True, 32), 512, 64, 16896)
@@ -67,7 +70,7 @@ class Product:
     @property
     def grid(self) -> int:
         """Blocks."""
-        return _tiles(self.m, self.n, self.tile.side) * self.slices
+        return following(_blocks, self.m, self.n, self.tile.side, self.slices)
 
     @property
     def threads(self) -> int:
@@ -82,7 +85,7 @@ class Product:
     @property
     def depth(self) -> int:
         """Numbers of k in a slice."""
-        return -(-self.k // (DEPTH * self.slices)) * DEPTH
+        return following(_depth, self.k, self.slices)
 
     def arguments(
         self,
@@ -128,10 +131,14 @@ def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
 
 def slices_for(gates: int, features: int, rows: int) -> int:
     """Return how many slices of rows keep a device busy with dW (gates, features), none shorter than 128 rows."""
+    slices = most_slices(gates, features, rows)
+    return 1 if slices == 1 else -(-rows // _depth(rows, slices))
+
+
+def most_slices(gates: int, features: int, rows: int) -> int:
+    """Return how many slices there are at most of dW (gates, features) for up to so many rows."""
     wanted = -(-ENOUGH_BLOCKS // _tiles(gates, features, 64))
-    slices = max(1, min(wanted, rows // 128))
-    depth = -(-rows // (DEPTH * slices)) * DEPTH
-    return max(1, -(-rows // depth))
+    return max(1, min(wanted, rows // 128))
 
 
 def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int) -> None:
@@ -146,6 +153,14 @@ def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int
 
 def _tiles(m: int, n: int, side: int) -> int:
     return -(-m // side) * -(-n // side)
+
+
+def _blocks(m: int, n: int, side: int, slices: int) -> int:
+    return _tiles(m, n, side) * slices
+
+
+def _depth(k: int, slices: int) -> int:
+    return -(-k // (DEPTH * slices)) * DEPTH
 
 
 def _side(m: int, n: int) -> int:
