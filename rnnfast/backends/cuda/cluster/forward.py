@@ -13,6 +13,7 @@ import numpy as np
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.cells import ClusterCell
+from rnnfast.backends.cuda.cluster.exact import sums_of_states
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.products import halves, tf32
 from rnnfast.backends.cuda.cluster.records import recorder
@@ -44,6 +45,7 @@ def forward_kernel(
     measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, forgets)
     row_of, clear, visited = row_finder(ops, uneven), clearer(ops), visitor(ops, cell, uneven)
     summing = summer(ops, shape, gates, products, scaled=scaled)
+    mended, slot_size = sums_of_states(ops, gates, products), shape.slot
     records = recorder(ops, cell.slots, has_c, masked=uneven)
     leave, gather, record_states, record_gates = summing.leave, summing.gather, records.states, records.gates
     thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
@@ -81,7 +83,8 @@ def forward_kernel(
 
         # W_hh, how large it and the first states are, slots of zeros
         weights = cuda.local.array(weights_held, u32)
-        load_weights(weights, base, weight + away * weight_away, i32(size), first_unit, group, part, lane)
+        weight = weight + away * weight_away
+        load_weights(weights, base, weight, i32(size), first_unit, group, part, lane)
         if scaled:
             measure(base, h0, mask, flags, order, tile, rows, i32(size), warp, lane)
         for i in range(i32(thread), slots_size // 4, THREADS):
@@ -156,6 +159,7 @@ def forward_kernel(
         from_slot = u32(base + u32(slots_at) + (part * u32(depth * TILE_WORDS) + lane * u32(4)) * u32(4))
         part_to = u32(base + (part * u32(CELLS) + group * u32(64) + lane) * u32(16))
         part_from, inverses = u32(base + index * u32(16)), u32(base + u32(inverses_at) + unit * u32(16))
+        words_of_row = u32(base + u32(slots_at) + row * u32(UNITS * 4))
         given_up, turn = False, i32(half)
         for i in range(visits):
             slot = u32(i & 1)
@@ -169,6 +173,8 @@ def forward_kernel(
             sync_block()
             if turn == i:
                 s0, s1, s2, s3 = gather(part_from, slot, inverses, inverse)
+                words = u32(words_of_row + slot * u32(slot_size))
+                s0, s1, s2, s3 = mended(s0, s1, s2, s3, weight, words, own, u32(size) if inside else NOTHING, inverse)
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)

@@ -11,7 +11,7 @@ from rnnfast.backends.cuda.cluster.products import SHIFT, scales
 from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, UNITS, Shape
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
-ZERO, NOTHING, NONE, SIZE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF)
+ZERO, NOTHING, NONE, SIZE, INFINITE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF), u32(0x7F800000)
 UNIT_EXPONENT = u32(127)
 """The biased exponent of numbers from 1 to 2."""
 CUT = u32(ragged.CUT)
@@ -32,7 +32,9 @@ def row_finder(ops: Any, ragged: bool) -> Any:
 
 
 def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
-    """Return what a warp does for one row: leave the largest |h0| and factor of its mask in shared memory, as bits.
+    """Return what a warp does for one row: leave the largest finite |h0| and factor of its mask in shared memory.
+
+    They are left as bits. An infinite h0 has no scale, and may be gone after a step, unlike the scales.
 
     `measure(base, h0, mask, flags, order, tile, rows, size, row, lane)`; flags and mask are read if `uneven`.
     """
@@ -54,7 +56,8 @@ def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
         at = u64(place) * u64(size) * u64(4) + u64(lane) * u64(4)
         for _ in range(i32(lane), size, LANES):
             if reads_h:
-                state = larger(state, bits(load(h0 + at)) & SIZE)
+                size_of_h = bits(load(h0 + at)) & SIZE
+                state = larger(state, size_of_h if size_of_h < INFINITE else NOTHING)
             if reads_mask:
                 factor = larger(factor, bits(load(mask + at)))
             at = at + u64(4 * LANES)

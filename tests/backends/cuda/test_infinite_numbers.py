@@ -1,0 +1,88 @@
+"""Infinite weights and states in clusters: infinity, NaN and all other numbers where the reference has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from cluster_forward import run_forward
+from ptx_emulator import PtxEmulator
+from support import Results, Spec, copy_of, make_problem
+
+from rnnfast.backends.common import whole
+from rnnfast.backends.cuda.cluster.cells import CELLS
+from rnnfast.backends.reference import backend as reference
+from rnnfast.problem import Problem
+
+INF = np.float32(np.inf)
+
+
+def assert_like(found: Results, right: Results) -> None:
+    """NaN and each infinity in the same places, other numbers close."""
+    for name, expected in right.items():
+        most = np.abs(expected[np.isfinite(expected)]).max(initial=1)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=3e-6 * most, err_msg=name)
+
+
+def assert_forward(problem: Problem, **options: Any) -> Results:
+    """Hold y and final states against the reference's; return these."""
+    truth = copy_of(problem)
+    with np.errstate(all="ignore"):
+        whole.forward(reference, truth)
+        found = run_forward(problem, PtxEmulator(), **options)
+    right = {name: getattr(truth, name) for name in ("y", "h_n", "c_n") if getattr(truth, name) is not None}
+    assert found["error"] == 0
+    assert_like(found, right)
+    return right
+
+
+def small(cell: str, **options: Any) -> Problem:
+    return make_problem(Spec(cell, **{"steps": 3, "batch": 2, "hidden_size": 6, **options}), "float32")
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("where", ["h0", "weight_hh", "both"])
+def test_infinite_states_and_weights(cell: str, where: str) -> None:
+    """Gates of them saturate, so that most that follows is finite; where 0 meets one, or two of them, it is NaN."""
+    problem = small(cell)
+    weight = problem.weight_hh[0]
+    if where != "weight_hh":
+        problem.h0[0, 1, 2] = -INF
+    if where != "h0":
+        weight[1, 3], weight[4, 2], weight[-1, 5] = INF, -INF, INF
+        weight[2, :2] = INF, -INF
+    right = assert_forward(problem)
+    if where == "h0":
+        assert np.isfinite(right["y"][:, 0]).all()
+        assert np.isfinite(right["y"][:, 1]).all() == (cell in ("lstm", "rnn_tanh"))
+
+
+def test_a_zero_weight_times_an_infinite_state() -> None:
+    """In units of two blocks, the second of which has units that are not there."""
+    problem = small("lstm", hidden_size=21, steps=2)
+    problem.h0[0, 1, 17], problem.weight_hh[0][25, 17] = INF, 0
+    right = assert_forward(problem)
+    assert np.isnan(right["y"][0, 1]).sum() == 1 and np.isfinite(right["y"][:, 0]).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_what_follows_an_infinite_state(cell: str) -> None:
+    """A reset or a first live step ends it, and products are as exact as ever."""
+    problem = small(cell, steps=4, lengths=True, resets=True, directions=2)
+    problem.h0[:, :, 2] = INF
+    problem.lengths[:] = 4, 2
+    problem.resets[:] = 0
+    problem.resets[2, 0] = problem.resets[1, 1] = 1
+    right = assert_forward(problem, record=True)
+    assert np.isfinite(right["y"][2:, 0, :6]).all()
+
+
+def test_infinite_cells() -> None:
+    problem = small("lstm")
+    problem.c0[0, 0, :2] = INF, -INF
+    assert_forward(problem)
