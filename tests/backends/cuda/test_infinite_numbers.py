@@ -10,9 +10,11 @@ import pytest
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
+from cluster_backward import gradients, recorded, run_backward
 from cluster_forward import run_forward
 from ptx_emulator import PtxEmulator
-from support import Results, Spec, copy_of, make_problem
+from support import GRADIENTS as PARAMETER_GRADIENTS
+from support import Results, Spec, copy_of, make_problem, outputs_of, pick
 
 from rnnfast.backends.common import whole
 from rnnfast.backends.cuda.cluster.cells import CELLS
@@ -86,3 +88,46 @@ def test_infinite_cells() -> None:
     problem = small("lstm")
     problem.c0[0, 0, :2] = INF, -INF
     assert_forward(problem)
+
+
+def assert_backward(problem: Problem) -> Results:
+    """Hold gradients against the reference's; return these."""
+    truth = copy_of(problem)
+    with np.errstate(all="ignore"):
+        whole.forward(reference, truth)
+        whole.backward(truth)
+        records = recorded(problem)
+        found = gradients(problem, records, run_backward(problem, records, PtxEmulator()))
+    right = pick(outputs_of(truth), ("dx", "dh0", "dc0", *PARAMETER_GRADIENTS))
+    assert_like(found, right)
+    return right
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("where", ["h0", "weight_hh", "dh_n"])
+def test_gradients_of_infinite_numbers(cell: str, where: str) -> None:
+    """Where a gate is saturated, its gradient is 0 and 0 times infinity NaN; elsewhere they may be infinite."""
+    problem = small(cell)
+    if where == "weight_hh":
+        problem.weight_hh[0][1, 3], problem.weight_hh[0][4, 2] = INF, -INF
+    else:
+        getattr(problem, where)[0, 1, 2] = -INF
+    right = assert_backward(problem)
+    assert not np.isfinite(np.concatenate([a.ravel() for a in right.values()])).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn_relu"])
+@pytest.mark.parametrize("rows", [{"lengths": True}, {"mask": True, "resets": True}])
+def test_steps_that_are_not_live_have_no_product_with_infinite_weights(cell: str, rows: dict[str, bool]) -> None:
+    """Gradients of states pass them as they are."""
+    problem = small(cell, steps=5, batch=4, directions=2, **rows)
+    for weight in problem.weight_hh:
+        weight[1, 3], weight[2, 4] = INF, np.nan
+    if "lengths" in rows:
+        problem.lengths[:] = 0, 2, 5, 1
+    else:
+        problem.resets[:] = problem.mask[:] = 0
+        problem.mask[1, 1:] = problem.mask[3, 2:] = problem.resets[2, 2] = 1
+    right = assert_backward(problem)
+    np.testing.assert_array_equal(right["dh0"][:, 0], problem.dh_n[:, 0])
+    assert not np.isfinite(right["dh0"]).all()
