@@ -15,7 +15,7 @@ def sides_of_products(sizes: Sizes, widths: tuple[int, ...], count: int, *, reco
 
     Calls for which they are the same start the same kernels.
     """
-    products = [of_inputs(count, sizes.gates, width) for width in widths]
+    products = [of_inputs(count, sizes.gates, width, sizes.directions) for width in widths]
     for width in widths if recorded else ():
         slices = slices_for(*shape_of_slices(sizes, width), count)
         products += [of_weights(rows, columns, count, slices) for rows, columns in _shapes(sizes, width)]
