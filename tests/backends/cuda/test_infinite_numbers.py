@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,12 @@ from rnnfast.backends.reference import backend as reference
 from rnnfast.problem import Problem
 
 INF = np.float32(np.inf)
+
+
+def cases(first: Any, second: Any, *in_every_run: tuple[Any, Any]) -> list[Any]:
+    """All pairs, slow but for some."""
+    pairs = itertools.product(first, second)
+    return [pytest.param(*each, marks=() if each in in_every_run else pytest.mark.slow) for each in pairs]
 
 
 def assert_like(found: Results, right: Results) -> None:
@@ -47,8 +54,12 @@ def small(cell: str, **options: Any) -> Problem:
     return make_problem(Spec(cell, **{"steps": 3, "batch": 2, "hidden_size": 6, **options}), "float32")
 
 
-@pytest.mark.parametrize("cell", list(CELLS))
-@pytest.mark.parametrize("where", ["h0", "weight_hh", "both"])
+@pytest.mark.parametrize(
+    ("cell", "where"),
+    cases(
+        CELLS, ["h0", "weight_hh", "both"], ("lstm", "both"), ("gru", "h0"), ("rnn_tanh", "h0"), ("rnn_relu", "both")
+    ),
+)
 def test_infinite_states_and_weights(cell: str, where: str) -> None:
     """Gates of them saturate, so that most that follows is finite; where 0 meets one, or two of them, it is NaN."""
     problem = small(cell)
@@ -72,7 +83,7 @@ def test_a_zero_weight_times_an_infinite_state() -> None:
     assert np.isnan(right["y"][0, 1]).sum() == 1 and np.isfinite(right["y"][:, 0]).all()
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_what_follows_an_infinite_state(cell: str) -> None:
     """A reset or a first live step ends it, and products are as exact as ever."""
     problem = small(cell, steps=4, lengths=True, resets=True, directions=2)
@@ -82,6 +93,28 @@ def test_what_follows_an_infinite_state(cell: str) -> None:
     problem.resets[2, 0] = problem.resets[1, 1] = 1
     right = assert_forward(problem, record=True)
     assert np.isfinite(right["y"][2:, 0, :6]).all()
+
+
+@pytest.mark.parametrize(
+    ("cell", "size"), cases(["lstm", "gru", "rnn_tanh"], [1e12, 1e30], ("lstm", 1e12), ("gru", 1e30))
+)
+def test_what_follows_a_huge_state(cell: str, size: float) -> None:
+    """A reset ends it, and products are as exact as ever; a row that is not live keeps it."""
+    problem = small(cell, steps=5, lengths=True, resets=True, mask=True, directions=2)
+    problem.h0 *= np.float32(size)
+    problem.lengths[:] = 5, 4
+    problem.resets[:], problem.mask[:] = 0, 1
+    problem.resets[3, 0] = problem.resets[2, 1] = 1
+    problem.mask[0, 0] = problem.mask[-2, 1] = 0
+    truth, plain = copy_of(problem, np.float64), copy_of(problem)
+    found = run_forward(problem, PtxEmulator())
+    for each in (truth, plain):
+        whole.forward(reference, each)
+    for t in range(5):
+        for row in range(2):
+            expected, got, right = (a[t, row] for a in (truth.y, found["y"], plain.y))
+            scale = max(np.abs(expected).max(), 1)
+            assert np.abs(got - expected).max() <= 1e-6 * scale + 8 * np.abs(right - expected).max(), (t, row)
 
 
 def test_infinite_cells() -> None:
@@ -103,8 +136,9 @@ def assert_backward(problem: Problem) -> Results:
     return right
 
 
-@pytest.mark.parametrize("cell", list(CELLS))
-@pytest.mark.parametrize("where", ["h0", "weight_hh", "dh_n"])
+@pytest.mark.parametrize(
+    ("cell", "where"), cases(CELLS, ["h0", "weight_hh", "dh_n"], ("rnn_linear", "weight_hh"), ("rnn_tanh", "dh_n"))
+)
 def test_gradients_of_infinite_numbers(cell: str, where: str) -> None:
     """Where a gate is saturated, its gradient is 0 and 0 times infinity NaN; elsewhere they may be infinite."""
     problem = small(cell)
@@ -116,8 +150,15 @@ def test_gradients_of_infinite_numbers(cell: str, where: str) -> None:
     assert not np.isfinite(np.concatenate([a.ravel() for a in right.values()])).all()
 
 
-@pytest.mark.parametrize("cell", ["lstm", "rnn_relu"])
-@pytest.mark.parametrize("rows", [{"lengths": True}, {"mask": True, "resets": True}])
+@pytest.mark.parametrize(
+    ("cell", "rows"),
+    [
+        ("rnn_relu", {"lengths": True}),
+        pytest.param("rnn_relu", {"mask": True, "resets": True}, marks=pytest.mark.slow),
+        pytest.param("lstm", {"lengths": True}, marks=pytest.mark.slow),
+        pytest.param("lstm", {"mask": True, "resets": True}, marks=pytest.mark.slow),
+    ],
+)
 def test_steps_that_are_not_live_have_no_product_with_infinite_weights(cell: str, rows: dict[str, bool]) -> None:
     """Gradients of states pass them as they are."""
     problem = small(cell, steps=5, batch=4, directions=2, **rows)
