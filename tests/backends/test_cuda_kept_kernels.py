@@ -173,26 +173,29 @@ def test_the_key_of_a_kernel_follows_how_its_functions_are_compiled() -> None:
     assert len(set(keys)) == 3 and keys[0] == key.key_of(make())
 
 
-def test_versions_follow_the_toolkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = set()
-    monkeypatch.delenv("CONDA_PREFIX", raising=False)
-    for version in ("12.8", "13.0"):
-        folder, link = tmp_path / version, tmp_path / "cuda"
-        folder.mkdir()
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder)
-        monkeypatch.setenv("CUDA_HOME", str(link))
-        found.add(key.versions.__wrapped__())
+def test_versions_follow_what_compiles_and_not_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = []
+    for place, build in (("conda", b"12.9" * 99), ("pip", b"13.0" * 99), ("toolkit", b"13.0" * 99), ("toolkit", b"")):
+        library = tmp_path / place
+        library.write_bytes(build)
+        monkeypatch.setattr(key, "_nvvm", lambda library=library: library)
+        monkeypatch.setenv("CONDA_PREFIX", str(library))
+        found.append(key.versions.__wrapped__())
+    monkeypatch.setattr(key, "_nvvm", lambda: None)
+    found.append(key.versions.__wrapped__())
     of = key.metadata.version
     monkeypatch.setattr(key.metadata, "version", lambda name: "99" if name == "llvmlite" else of(name))
-    found.add(key.versions.__wrapped__())
-    conda = tmp_path / "conda-meta"
-    conda.mkdir()
-    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path))
-    for build in ("cuda-nvvm-impl-12.9.86-h4bc722e_2", "cuda-nvvm-impl-13.0.88-h4bc722e_0"):
-        (conda / f"{build}.json").write_text("{}")
-        found.add(key.versions.__wrapped__())
-    assert len(found) == 5
+    found.append(key.versions.__wrapped__())
+    assert found[1] == found[2] and len(set(found)) == 5
+
+
+@has_numba_cuda
+def test_nvvm_is_the_library_that_numba_loads() -> None:
+    from numba.cuda.cudadrv import nvvm
+
+    library = key._nvvm()
+    assert library is not None and "nvvm" in library.name and key.build_of(library) in key.versions()
+    assert nvvm.NVVM().get_version() and str(library.resolve()) in Path("/proc/self/maps").read_text()
 
 
 @has_numba_cuda

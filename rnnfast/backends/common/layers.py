@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from rnnfast.problem import Array, Problem
@@ -26,10 +28,17 @@ def timetable(
 
 def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None) -> Array:
     """Return which steps are live, (T, B) bool."""
-    ends = steps if lengths is None else lengths
-    inside = np.broadcast_to(np.arange(steps)[:, None] < ends, (steps, batch))
-    live: Array = inside if mask is None else inside & (mask != 0)
+    ends = np.full(batch, steps) if lengths is None else lengths
+    live: Array = _numbers(steps) < ends
+    if mask is not None:
+        live &= mask != 0
     return live
+
+
+@functools.lru_cache(maxsize=64)
+def _numbers(steps: int) -> Array:
+    """Return the numbers of steps, (T, 1), which nobody changes."""
+    return np.arange(steps)[:, None]
 
 
 def features_of(problem: Problem, a: Array, direction: int) -> Array:

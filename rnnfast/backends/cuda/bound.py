@@ -12,6 +12,7 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
+from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
@@ -29,6 +30,8 @@ from rnnfast.problem import Array, Problem
 Reserve = Recording | ClusterRecording | Repeated
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
 """Fields of a problem that every run brings anew."""
+Rows = tuple[Array | None, Array | None, Array | None]
+"""Lengths, mask and resets."""
 
 
 class Bound:
@@ -54,41 +57,51 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        problem, library = self.problem, arrays.library
-        repeats = not self._drops and arrays.lengths is None and arrays.mask is None and arrays.resets is None
-        if not repeats:
-            problem = copy.copy(problem)
-            problem.dropout_seed = dropout_seed
-            problem.lengths, problem.mask, problem.resets = arrays.lengths, arrays.mask, arrays.resets
+        library, rows = arrays.library, (arrays.lengths, arrays.mask, arrays.resets)
+        ragged = not (rows[0] is rows[1] is rows[2] is None)
         sequence, states = self.layout.sequence, self._states
         x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
         arrays = ForwardArrays(x, y, start, final)
         with self.device.current(), self._turn:
-            call = DeviceCall(self.device, library, problem.dtype, self._launches)
+            call = DeviceCall(self.device, library, self.problem.dtype, self._launches)
             self.device.driver.check_waits(call.stream)
-            if repeats and library is not None:
+            repeats = not self._drops and library is not None
+            if repeats and not ragged:
                 found = self._repeats.forward(call, arrays)
             else:
-                found = self._net(problem).forward(call, problem, arrays)
-        return found if problem.record else None
+                net = self._net(ragged=ragged)
+                live = net.live(*rows) if isinstance(net, ClusterNet) else None
+                form = net.form(live) if repeats and isinstance(net, ClusterNet) else None
+                if form is not None:
+                    found = self._repeats.forward(call, arrays, live, form)
+                else:
+                    found = _forward(net, call, self._with(rows, dropout_seed), arrays, live)
+        return found if self.problem.record else None
 
-    def _forward(self, call: DeviceCall, arrays: ForwardArrays) -> Recording | ClusterRecording:
-        """Run a call in which all rows are live, without dropout."""
-        return self._net(self.problem).forward(call, self.problem, arrays)
+    def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: Live | None) -> Recording | ClusterRecording:
+        """Run a call without dropout, in which all rows are live, or clusters run those that are."""
+        return _forward(self._net(ragged=live is not None), call, self.problem, arrays, live)
 
-    def _net(self, problem: Problem) -> Net | ClusterNet:
+    def _with(self, rows: Rows, dropout_seed: int) -> Problem:
+        """Return the problem with a call's lengths, mask, resets and dropout seed."""
+        problem = copy.copy(self.problem)
+        problem.dropout_seed = dropout_seed
+        problem.lengths, problem.mask, problem.resets = rows
+        return problem
+
+    def _net(self, *, ragged: bool) -> Net | ClusterNet:
         """Return the net for a call, prepared where it is the first of its kind."""
-        holds = problem.masked_output == "hold" and not all_live(problem)
+        holds = ragged and self.problem.masked_output == "hold"
         found = self._nets.get(holds)
         if found is None:
-            in_clusters = self._against(problem) is None
+            in_clusters = self._against(holds=holds) is None
             found = self._nets[holds] = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
         return found
 
-    def _against(self, problem: Problem) -> str | None:
-        """Return why a call is not one for clusters, None where it is."""
-        against = reason_against_call(problem, self.device.limits.capability)
-        return against or reason_against_device(self.device, problem)
+    def _against(self, *, holds: bool) -> str | None:
+        """Return why calls, which may hold outputs, are none for clusters, None where they are."""
+        against = reason_against_call(self.problem, self.device.limits.capability, holds=holds)
+        return against or reason_against_device(self.device, self.problem)
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters.
@@ -117,7 +130,7 @@ class Bound:
         """Return the bytes of the arrays that a reserve holds on the device where every step is live."""
         problem, on_host = self.problem, not isinstance(self.problem.weight_ih[0], DeviceArray)
         with self.device.current():
-            against = self._against(problem)
+            against = self._against(holds=False)
         if against is None:
             return memory_of_record(problem, on_host=on_host)
         cell = CELLS[problem.cell]
@@ -150,11 +163,20 @@ class Bound:
         if isinstance(reserve, ClusterRecording):
             tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
             return f"tier {tier.name}: {tier.reason}"
+        holds = reserve.problem.masked_output == "hold" and not all_live(reserve.problem)
         with self.device.current():
-            return f"{readings.tiers(reserve.layers)}; {self._against(reserve.problem)}"
+            return f"{readings.tiers(reserve.layers)}; {self._against(holds=holds)}"
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]
 
     def _states(self, arrays: Sequence[Array | None]) -> list[Array | None]:
         return [None if a is None else self.layout.state(a) for a in arrays]
+
+
+def _forward(
+    net: Net | ClusterNet, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Live | None
+) -> Recording | ClusterRecording:
+    if isinstance(net, ClusterNet):
+        return net.forward(call, problem, arrays, live)
+    return net.forward(call, problem, arrays)

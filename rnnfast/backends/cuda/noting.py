@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.device_call import Described, DeviceCall
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.problem import Array
@@ -36,12 +36,25 @@ class Within(int):
 
 
 class Started(NamedTuple):
-    """A launch as it was started, or `launch` None: so many bytes made zero."""
+    """A launch as it was started."""
 
-    launch: Launch | None
+    launch: Launch
     grid: tuple[int, int]
     values: tuple[Any, ...]
-    """Its parameters, or the address and the number of the bytes."""
+    """Its parameters."""
+
+
+class Cleared(NamedTuple):
+    """So many bytes, from an address on, made zero."""
+
+    address: int
+    size: int
+
+
+class Brought(NamedTuple):
+    """The tables of the call's ragged rows, brought to an address."""
+
+    address: int
 
 
 def within(a: DeviceArray, number: int) -> DeviceArray:
@@ -57,7 +70,7 @@ class Noting(DeviceCall):
         self.stream, self._call, self.arrays = call.stream, call, [*arrays]
         self.makes: list[tuple[tuple[int, ...], Any] | None] = []
         """The shape and dtype of each array that it makes; None: its word."""
-        self.started: list[Started] = []
+        self.started: list[Started | Cleared | Brought] = []
         self.is_whole = True
         """Whether all that the call does is noted, so that doing it again is the same call."""
 
@@ -66,11 +79,22 @@ class Noting(DeviceCall):
         super().run(launch, *values)
         self.started.append(Started(launch, launch.grid, values))
 
+    def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 0) -> None:
+        """Start a kernel for tensor cores, the number of whose blocks may be counted."""
+        super().start(make, described, values, cluster)
+        if described.grid and isinstance(last := self.started[-1], Started):
+            self.started[-1] = last._replace(grid=(described.grid, 1))
+
+    def bring(self, address: int, a: Array) -> None:
+        """Copy tables of ragged rows to an address."""
+        super().bring(address, a)
+        self.started.append(Brought(address))
+
     def clear(self, address: int, count: int) -> None:
         """Make so many bytes zero."""
         super().clear(address, count)
         if count:
-            self.started.append(Started(None, (0, 0), (address, count)))
+            self.started.append(Cleared(address, count))
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
         """Return a new array with anything in it."""
@@ -106,7 +130,8 @@ class Noting(DeviceCall):
     def knows_addresses(self) -> bool:
         """Return whether each address that was started with in one of the arrays tells so itself."""
         bounds = [np.lib.array_utils.byte_bounds(a.frame) for a in self.arrays if a.size]
-        values = {value for each in self.started for value in each.values if type(value) is not Within}
+        given = (each.values if isinstance(each, Started) else each for each in self.started)
+        values = {value for each in given for value in each if type(value) is not Within}
         return not any(low <= value < high for value in values for low, high in bounds)
 
 
@@ -118,6 +143,9 @@ class Retracing(DeviceCall):
         self.stream, self._made = call.stream, iter(made)
 
     def run(self, launch: Launch, *values: Any) -> None:
+        """Do nothing."""
+
+    def bring(self, address: int, a: Array) -> None:
         """Do nothing."""
 
     def clear(self, address: int, count: int) -> None:

@@ -1,7 +1,7 @@
 """Calls of one form that come again: the second is noted, and from the third on launches are all that is left.
 
-This is for calls in which all rows are live, without dropout, on arrays of the device: of such a call nothing but
-addresses is new.
+This is for calls without dropout on arrays of the device, in which all rows are live or clusters run: of such a call
+nothing but addresses is new, and of one with ragged rows their tables and numbers that are counted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.noting import Noting, Retracing, within
 from rnnfast.backends.cuda.script import Script, script_of
@@ -24,34 +25,40 @@ SCRIPTS_KEPT = 32
 class Repeats:
     """The scripts of a net's calls of one form, by how their arrays lie.
 
-    `forward(call, arrays)` runs the net without one and returns its recording, which is wanted if it is `recorded`.
+    `forward(call, arrays, live)` runs the net without one and returns its recording, which is wanted if it is
+    `recorded`.
     """
 
-    def __init__(self, forward: Callable[[DeviceCall, ForwardArrays], Any], *, recorded: bool) -> None:
+    def __init__(self, forward: Callable[[DeviceCall, ForwardArrays, Live | None], Any], *, recorded: bool) -> None:
         self.run, self.recorded = forward, recorded
         self._scripts: dict[Key, Script | None] = {}
         """None: there cannot be one, or it is too early."""
         self._seen: set[Key] = set()
         """The forward calls that came once and no more."""
 
-    def forward(self, call: DeviceCall, arrays: ForwardArrays) -> Any:
-        """Write y and the final states; return what backward needs, None where it is not wanted and a script ran."""
+    def forward(
+        self, call: DeviceCall, arrays: ForwardArrays, live: Live | None = None, form: tuple[Any, ...] | None = None
+    ) -> Any:
+        """Write y and the final states; return what backward needs, None where it is not wanted and a script ran.
+
+        `live`: the tables of ragged rows, `form`: what calls have in common that launch the same kernels for theirs.
+        """
         missing = [a is None for a in (*arrays.start, *arrays.final)]
-        key = type(call.library), arrays.x.strides, arrays.y.strides, *missing
+        key = type(call.library), arrays.x.strides, arrays.y.strides, form, *missing
         given = given_to_forward(arrays)
         script = self._scripts.get(key)
         if script is not None:
-            made = script.run(call, given)
-            return Repeated(self, call, key, arrays, made) if self.recorded else None
+            made = script.run(call, given, live)
+            return Repeated(self, call, key, arrays, live, made) if self.recorded else None
         if key in self._scripts:
-            return self.run(call, arrays)
+            return self.run(call, arrays, live)
         if key not in self._seen:
             if len(self._seen) >= SCRIPTS_KEPT:
                 self._seen.clear()
             self._seen.add(key)
-            return self.run(call, arrays)
+            return self.run(call, arrays, live)
         noting = Noting(call, given)
-        found = self.run(noting, numbered(arrays, 0))
+        found = self.run(noting, numbered(arrays, 0), live)
         found.call = call
         self._keep(key, script_of(noting, found.constants))
         return found
@@ -64,7 +71,7 @@ class Repeats:
         key = *repeated.key, overwrite, d_parameters is None, len(d_final), len(start), *lie, *[a is None for a in some]
         script = self._scripts.get(key)
         if script is not None:
-            script.run(call, (*repeated.arrays, *given_to_backward(arrays)))
+            script.run(call, (*repeated.arrays, *given_to_backward(arrays)), repeated.live)
             return
         if key in self._scripts:
             repeated.recording().backward(call, arrays, overwrite=overwrite)
@@ -84,9 +91,10 @@ class Repeated:
     """The reserve of a call that a script ran. Its recording is made anew where more is wanted than its backward."""
 
     def __init__(
-        self, repeats: Repeats, call: DeviceCall, key: Key, arrays: ForwardArrays, made: list[DeviceArray]
-    ) -> None:
-        self.repeats, self.call, self.key, self.recorded_on = repeats, call, key, call.stream
+        self, repeats: Repeats, call: DeviceCall, key: Key, arrays: ForwardArrays, live: Live | None,
+        made: list[DeviceArray],
+    ) -> None:  # fmt: skip
+        self.repeats, self.call, self.key, self.live, self.recorded_on = repeats, call, key, live, call.stream
         y, final = _nobodys(arrays.y), [_nobodys(a) for a in arrays.final]
         self._given = ForwardArrays(arrays.x, y, arrays.start, final)
         given = given_to_forward(self._given)
@@ -99,7 +107,7 @@ class Repeated:
         made = self.arrays[first:]
         if are_numbered:
             given, made = numbered(given, 0), [within(a, first + n) for n, a in enumerate(made)]
-        found = self.repeats.run(Retracing(self.call, made), given)
+        found = self.repeats.run(Retracing(self.call, made), given, self.live)
         found.call = self.call
         return found
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
-from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
+from rnnfast.backends.cuda.cluster.backward_cells import arrival, cell_reader
 from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
+from rnnfast.backends.cuda.cluster.exact import sums_of_gradients
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.gradients import ClusterGradient
 from rnnfast.backends.cuda.cluster.rows import clearer, row_finder
@@ -41,6 +42,8 @@ def backward_kernel(
     product, messages, send = recurrent_product(ops, shape, cell.gates), exchange(ops, shape, patience), sender(ops)
     load_weights, multiply_tile, receive = product.load, product.multiply, receiver(ops, shape)
     begin, wait, again = messages.begin, messages.wait, messages.again
+    lived = arrival(ops)
+    mend = sums_of_gradients(ops, shape, cell.gates)
     row_of, clear, read = row_finder(ops, uneven), clearer(ops), cell_reader(ops, cell, uneven)
     prepare, step = cell.prepare(ops), cell.step(ops)
     thread_of, block_of, base_of, cuda, in_peer = ops.thread, ops.block, ops.dynamic_shared, ops.cuda, ops.in_peer
@@ -78,7 +81,8 @@ def backward_kernel(
 
         # W_hh, slots of zeros, barriers
         weights = cuda.local.array(held, u32)
-        load_weights(weights, weight + away * weight_away, u32(size), first_unit, band, part, lane)
+        weight = weight + away * weight_away
+        load_weights(weights, weight, u32(size), first_unit, band, part, lane)
         for i in range(i32(thread), cleared, THREADS):
             store_shared(u32(base + u32(i) * u32(4)), ZERO)
         full = u32(blocks * u32(parts * BAND_BYTES))
@@ -116,7 +120,9 @@ def backward_kernel(
         gates, c, h = gates + away * gates_away, c + away * c_away, h + away * h_away
         flags_at = flags + u64(visit) * u64(batch) + u64(b)
         values, marks = cuda.local.array(7, f32), cuda.local.array(2, u32)
-        marks[0], marks[1] = NOTHING, LIVE
+        marks[0], marks[1], later = LIVE, LIVE, LIVE
+        if uneven and inside and half != NOTHING and visits > i32(1) and flags != NONE:
+            later = load_byte(flags_at + u64(2) * u64(batch))  # of the visit after the first of this half
         if inside and i32(half) < visits:
             read(
                 values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
@@ -126,13 +132,15 @@ def backward_kernel(
         sums = cuda.local.array(sums_held, f32)
         given_up, turn = False, i32(half)
         f0, f1, f2, f3, f4, f5, dh, dc, dy_now = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-        live, cut = inside, False
+        live, cut, arrives = inside, False, True
         for i in range(visits):
             arrived = u32((i - 1) & 1)
             if turn == i:  # what can be done before the sums are there
                 f0, f1, f2, f3, f4, f5 = prepare(values[0], values[1], values[2], values[3], values[4], values[5])
                 dh, dc, dy_now = load_shared(h_cell), load_shared(c_cell), values[6]
                 if uneven:
+                    arrives = lived(later, t, turned, length)
+                    later = marks[0]
                     live = inside and marks[1] & LIVE != NOTHING and t < length
                     cut = marks[1] & CUT != NOTHING
             if i > 0:
@@ -143,7 +151,7 @@ def backward_kernel(
                 if thread == NOTHING and not given_up:
                     again(base, arrived, full)
             if turn == i:
-                if i > 0:
+                if i > 0 and arrives:
                     dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
                 if cut:
                     dh, dc = ZERO, ZERO
@@ -178,12 +186,14 @@ def backward_kernel(
                 turn = turn + i32(HALVES)
             sync_block()
             if band < blocks:
-                multiply_tile(sums, weights, u32(base + u32(d_at) + u32(i & 1) * u32(d_size)), part, lane)
+                d_here = u32(base + u32(d_at) + u32(i & 1) * u32(d_size))
+                multiply_tile(sums, weights, d_here, part, lane)
                 to = u32(u32(i & 1) * u32(slot_size) + (member * u32(parts) + part) * u32(BAND_BYTES))
                 barrier = u32(u32(barriers) + u32(i & 1) * u32(8))
                 for j in range(bands):
                     owner = band + u32(j * across)
                     if owner < blocks:
+                        mend(sums, 12 * j, weight, d_here, u32(size), first_unit, owner, part, lane)
                         peer = in_peer(base, owner)
                         send(sums, 12 * j, u32(peer + to), u32(peer + barrier), lane)
 
@@ -194,7 +204,11 @@ def backward_kernel(
         if half == NOTHING and inside:
             dh, dc = load_shared(h_cell), load_shared(c_cell)
             if visits > 0:
-                dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
+                if uneven:
+                    later = load_byte(flags + u64(first + i32(1)) * u64(batch) + u64(b)) if flags != NONE else LIVE
+                    arrives = lived(later, i32(steps) - first if turned else first - i32(1), turned, length)
+                if arrives:
+                    dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
             if uneven and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING:
                 dh, dc = ZERO, ZERO
             if first_h != NONE:

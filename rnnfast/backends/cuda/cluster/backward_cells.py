@@ -9,7 +9,7 @@ import numpy as np
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.gradients import ClusterGradient
 
-f32, u32, u64 = np.float32, np.uint32, np.uint64
+i32, f32, u32, u64 = np.int32, np.float32, np.uint32, np.uint64
 ZERO, NOTHING, NONE = f32(0), u32(0), u64(0)
 LIVE, CUT = u32(ragged.LIVE), u32(ragged.CUT)
 
@@ -41,3 +41,18 @@ def cell_reader(ops: Any, cell: ClusterGradient, uneven: bool) -> Any:
                 values[6] = load(dy_at)
 
     return read
+
+
+def arrival(ops: Any) -> Any:
+    """Return the function that says whether the product of the visit after that of t was one of a live step.
+
+    `lived(flags of that visit, t, turned, length)`. What is not live has no product: not even zeros times weights,
+    which need not be finite.
+    """
+
+    @ops.inline
+    def lived(flags, t, turned, length):
+        after = t - i32(1) if turned else t + i32(1)
+        return flags & LIVE != NOTHING and after < length
+
+    return lived

@@ -13,10 +13,11 @@ import numpy as np
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.cells import ClusterCell
+from rnnfast.backends.cuda.cluster.exact import sums_of_states
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.products import halves, tf32
 from rnnfast.backends.cuda.cluster.records import recorder
-from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales
+from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales, scale_follower
 from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, TILE_WORDS, UNITS, Shape
 from rnnfast.backends.cuda.cluster.sums import summer
 from rnnfast.backends.cuda.cluster.visits import visitor
@@ -37,13 +38,17 @@ def forward_kernel(
     shape, gates, has_c = Shape(depth), cell.gates, cell.has_c
     forgets = cell.forgets and not uneven  # a row that is not live keeps its first state
     pairs, scaled = (gates + 1) // 2, cell.bounded
+    follows = uneven and scaled
     products = (halves if cell.bounded else tf32)(ops, depth, gates)
     held, messages = weights_holder(ops, shape, gates, products), exchange(ops, shape, patience)
     load_weights, split_weights, keep_inverses = held.load, held.split, held.inverses
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
-    measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, forgets)
+    measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, cell.forgets or uneven)
+    following = scale_follower(ops, shape, cell.forgets)
+    inverse_of, follow = following.inverse, following.follow
     row_of, clear, visited = row_finder(ops, uneven), clearer(ops), visitor(ops, cell, uneven)
     summing = summer(ops, shape, gates, products, scaled=scaled)
+    mended, slot_size = sums_of_states(ops, gates, products), shape.slot
     records = recorder(ops, cell.slots, has_c, masked=uneven)
     leave, gather, record_states, record_gates = summing.leave, summing.gather, records.states, records.gates
     thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
@@ -81,7 +86,8 @@ def forward_kernel(
 
         # W_hh, how large it and the first states are, slots of zeros
         weights = cuda.local.array(weights_held, u32)
-        load_weights(weights, base, weight + away * weight_away, i32(size), first_unit, group, part, lane)
+        weight = weight + away * weight_away
+        load_weights(weights, base, weight, i32(size), first_unit, group, part, lane)
         if scaled:
             measure(base, h0, mask, flags, order, tile, rows, i32(size), warp, lane)
         for i in range(i32(thread), slots_size // 4, THREADS):
@@ -109,6 +115,7 @@ def forward_kernel(
         first_scale, scale, inverse, later_inverse = ONE, ONE, ONE, ONE
         if scaled:
             first_scale, inverse, scale, later_inverse = scales_of(base, row)
+            first_inverse = inverse
             if half != NOTHING:
                 inverse = later_inverse
         factor = load(mask + in_row) if uneven and inside and mask != NONE else ONE
@@ -156,6 +163,7 @@ def forward_kernel(
         from_slot = u32(base + u32(slots_at) + (part * u32(depth * TILE_WORDS) + lane * u32(4)) * u32(4))
         part_to = u32(base + (part * u32(CELLS) + group * u32(64) + lane) * u32(16))
         part_from, inverses = u32(base + index * u32(16)), u32(base + u32(inverses_at) + unit * u32(16))
+        words_of_row = u32(base + u32(slots_at) + row * u32(UNITS * 4))
         given_up, turn = False, i32(half)
         for i in range(visits):
             slot = u32(i & 1)
@@ -168,7 +176,11 @@ def forward_kernel(
             leave(sums, weights, from_slot, part_to, slot)
             sync_block()
             if turn == i:
+                if follows:
+                    inverse = inverse_of(base, row, i, first_inverse)
                 s0, s1, s2, s3 = gather(part_from, slot, inverses, inverse)
+                words = u32(words_of_row + slot * u32(slot_size))
+                s0, s1, s2, s3 = mended(s0, s1, s2, s3, weight, words, own, u32(size) if inside else NOTHING, inverse)
                 h_old, c_old = ZERO, ZERO
                 if not forgets:
                     h_old = load_shared(h_cell)
@@ -189,7 +201,10 @@ def forward_kernel(
                     (i < bound) != turned,
                 )
                 entering = h * factor
-                send_word = word(entering, scale)
+                own_scale = scale
+                if follows and inside and not follow(base, row, i, inverse, later_inverse, live, flag & CUT != NOTHING):
+                    own_scale = first_scale
+                send_word = word(entering, own_scale)
                 if i + 1 < visits:
                     send(peers, in_slot, u32(1) - slot, send_word, lane, may_send)
                 store_shared(h_cell, h)

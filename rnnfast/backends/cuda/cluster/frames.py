@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
-from rnnfast.backends.cuda.gemm.products import Biases, Matrix, Product, Rows
+from rnnfast.backends.cuda.gemm.products import Aways, Biases, Matrix, Product, Rows
 
+ONE_SET = Aways()
 FRAMES_KEPT = 256
 """A call adds one for each of its products, and others where its arrays have other strides or other rows are live."""
 
@@ -27,11 +28,12 @@ class Frame(NamedTuple):
 
     def start(
         self, call: DeviceCall, a: int, b: int, c: int, listed: int = 0, bias: int = 0, more_bias: int = 0,
-        sums: int = 0,
+        sums: int = 0, aways: Aways = ONE_SET,
     ) -> None:  # fmt: skip
         """Start the product of matrices at these addresses; the others are as `Product.arguments` has them."""
         where = listed, self.period, bias, more_bias, self.columns, sums
-        call.start(product_kernel, self.product, (a, *self.of_a, b, *self.of_b, c, *self.of_c, *where, *self.counts))
+        values = a, *self.of_a, b, *self.of_b, c, *self.of_c, *where, *self.counts, *aways
+        call.start(product_kernel, self.product, values)
 
 
 def frame_of(
@@ -47,7 +49,7 @@ def frame_of(
 ) -> Frame:
     """Return the frame of a product of matrices that lie so, and of a second bias of so many columns."""
     v = product.arguments(a, b, c, Rows(period), Biases(columns=columns), part=part, add=add)
-    return Frame(product, v[1:3], v[4:6], v[7:9], period, columns, v[15:])
+    return Frame(product, v[1:3], v[4:6], v[7:9], period, columns, v[15:21])
 
 
 class Frames:

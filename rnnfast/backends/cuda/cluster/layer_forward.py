@@ -1,4 +1,4 @@
-"""The forward of one layer by clusters: a product for every direction, and one launch for all steps."""
+"""The forward of one layer by clusters: a product, and one launch for all steps, each of both directions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rnnfast.backends.cuda.cluster.sizes import Sizes
 from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.dropout import write_input_factors, write_recurrent_factors
-from rnnfast.backends.cuda.gemm.products import Matrix, of_inputs
+from rnnfast.backends.cuda.gemm.products import Aways, Matrix, of_inputs
 from rnnfast.backends.cuda.rows import scale_kernel
 from rnnfast.problem import Problem
 
@@ -61,21 +61,21 @@ class LayerForward:
 
     def products(self, x: DeviceArray) -> None:
         """Write W_ih x and biases of all directions, (T, B, D, G H); of ragged rows where steps are live."""
-        sizes, number = self.sizes, self.number
-        frame = self.frames.get(self.live, ("x", number, x.strides), lambda: self._frame(x))
-        listed = self.tables.get("rows", 0)
-        for direction, (ih, _, b_ih, b_hh) in enumerate(self.weights):
-            first, second = (0, 0) if b_ih is None else (b_ih.address, b_hh.address)
-            to = self.sums + 4 * direction * sizes.gates
-            frame.start(self.call, x.address, ih.address, to, listed, first, second)
+        frame = self.frames.get(self.live, ("x", self.number, x.strides), lambda: self._frame(x))
+        names = ("ih", "b_ih", "b_hh") if self.weights[0].b_ih is not None else ("ih",)
+        found = [of_directions([getattr(each, name).address for each in self.weights]) for name in names]
+        (ih, away), (first, first_away), (second, second_away) = (*found, NOTHING, NOTHING)[:3]
+        aways = Aways(away, first_away, second_away)
+        frame.start(self.call, x.address, ih, self.sums, self.tables.get("rows", 0), first, second, aways=aways)
 
     def _frame(self, x: DeviceArray) -> Frame:
         sizes, (a, period), features = self.sizes, rows_of_sequence(x), x.shape[2]
-        product = of_inputs(sizes.rows if self.live is None else self.live.count, sizes.gates, features)
+        count = sizes.rows if self.live is None else self.live.count
+        product = of_inputs(count, sizes.gates, features, sizes.directions)
         inner = sizes.directions * sizes.gates
         to = Matrix(0, inner, sizes.batch * inner)
         with_x = 2 * sizes.size if self.problem.cell == "gru" else sizes.gates
-        return frame_of(product, a, Matrix(0, features), to, period, columns=with_x)
+        return frame_of(product, a, Matrix(0, features), to, period, columns=with_x, part=sizes.gates)
 
     def loop(self, launch: Any, y: DeviceArray, start: Sequence[Any], final: Sequence[Any]) -> None:
         """Run all steps; write y and the final states."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.frames import Frames
 from rnnfast.backends.cuda.cluster.launch import forward_launch
 from rnnfast.backends.cuda.cluster.layer_forward import LayerForward
-from rnnfast.backends.cuda.cluster.live import Live, live_of
-from rnnfast.backends.cuda.cluster.places import PLACES_KEPT, BackwardPlaces, ForwardPlaces, forward_places
+from rnnfast.backends.cuda.cluster.live import Live, live_of_lengths
+from rnnfast.backends.cuda.cluster.places import BackwardPlaces, ForwardPlaces, forward_places
 from rnnfast.backends.cuda.cluster.record import Layer, Record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
 from rnnfast.backends.cuda.cluster.sequence import near
+from rnnfast.backends.cuda.cluster.sides import sides_of_products
 from rnnfast.backends.cuda.cluster.sizes import sizes_of
 from rnnfast.backends.cuda.copies import put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.uploads import Uploads
-from rnnfast.problem import Problem
+from rnnfast.problem import Array, Problem
 
 
 class ClusterNet:
@@ -27,17 +30,40 @@ class ClusterNet:
 
     def __init__(self, problem: Problem) -> None:
         self.sizes, self._uploads = sizes_of(problem), Uploads()
+        self._directions = tuple([problem.direction(d) for d in range(problem.num_directions)])
+        self._widths = tuple({weight.shape[1] for weight in problem.weight_ih})
+        self._masked, self._recorded = problem.recurrent_dropout > 0, problem.record
         self._places: dict[tuple[bool, int], ForwardPlaces] = {}
-        """By whether callers are in host memory, and the numbers of tables of rows that differ."""
-        self._places_back: dict[Any, BackwardPlaces] = {}
-        """Of backward calls, by what is wanted and what is live."""
+        """By whether callers are in host memory, and the room of tables of rows that differ."""
+        self._places_back: dict[tuple[bool, bool, bool], BackwardPlaces] = {}
+        """Of backward calls, by what is wanted."""
         self._frames = Frames()
         self._loops: dict[bool, Any] = {}
         """Launches, by whether rows are ragged."""
 
-    def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays) -> ClusterRecording:
-        """Write y and the final states; `problem` has the call's lengths, mask, resets and dropout seed."""
-        live, on_host = live_of(problem), not isinstance(arrays.y, DeviceArray)
+    def live(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> Live | None:
+        """Return the tables of a call with these; None where all rows are live at all times.
+
+        Not so under recurrent dropout, whose factors only kernels for uneven rows read.
+        """
+        if lengths is None and mask is None and resets is None:
+            if not self._masked:
+                return None
+            lengths = np.full(self.sizes.batch, self.sizes.steps)
+        shape = self.sizes.steps, self.sizes.batch
+        if lengths is not None and mask is None and resets is None:
+            return live_of_lengths(shape, self._directions, lengths)
+        return Live(shape, self._directions, lengths, mask, resets)
+
+    def form(self, live: Live | None) -> tuple[Any, ...] | None:
+        """Return what calls of ragged rows have in common that launch the same kernels; None where no step is live."""
+        if live is None or not live.count:
+            return None
+        return *live.form, sides_of_products(self.sizes, self._widths, live.count, recorded=self._recorded)
+
+    def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Live | None) -> ClusterRecording:
+        """Write y and the final states; `problem` has the call's dropout seed."""
+        on_host = not isinstance(arrays.y, DeviceArray)
         places = self._arranged(problem, live, on_host)
         memory = call.empty((places.size,), problem.dtype)
         tables = {} if live is None else live.bring(call, memory.address + 4 * places.tables)
@@ -69,12 +95,11 @@ class ClusterNet:
         )
 
     def _arranged(self, problem: Problem, live: Live | None, on_host: bool) -> ForwardPlaces:
-        key = on_host, 0 if live is None else live.numbers
-        found = self._places.get(key)
+        room = 0 if live is None else live.room
+        found = self._places.get((on_host, room))
         if found is None:
-            if len(self._places) >= PLACES_KEPT:
-                self._places.clear()
-            found = self._places[key] = forward_places(problem, self.sizes, live, on_host=on_host)
+            found = forward_places(problem, self.sizes, room, on_host=on_host)
+            self._places[on_host, room] = found
         return found
 
     def _loop(self, problem: Problem, *, ragged: bool) -> Any:

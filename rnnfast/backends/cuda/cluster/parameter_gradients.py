@@ -8,12 +8,13 @@ from typing import Any
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.frames import Frame, frame_of
-from rnnfast.backends.cuda.cluster.places import BackwardPlaces, numbers_of_part
+from rnnfast.backends.cuda.cluster.places import BackwardPlaces, numbers_of_part, shape_of_slices
 from rnnfast.backends.cuda.cluster.record import Record
 from rnnfast.backends.cuda.cluster.sequence import rows_of_sequence
 from rnnfast.backends.cuda.cluster.sizes import Sizes, recurrent_slots
+from rnnfast.backends.cuda.counted import following
 from rnnfast.backends.cuda.device_call import DeviceCall
-from rnnfast.backends.cuda.gemm.products import Matrix, of_weights
+from rnnfast.backends.cuda.gemm.products import Matrix, of_weights, slices_for
 from rnnfast.backends.cuda.gemm.reduction import Gathered, Target, reduction_kernel
 
 
@@ -26,7 +27,8 @@ def write_parameter_gradients(
     A slice is dW_ih (G H, I); d^T h (slots H, H), of whose rows those of gates are dW_hh; sums of d (slots H).
     """
     sizes, columns, frames, live = record.sizes, x.shape[2], record.frames, record.live
-    slices, part = places.slices[number], numbers_of_part(sizes, columns)
+    slices = following(slices_for, *shape_of_slices(sizes, columns), record.count)
+    part = numbers_of_part(sizes, columns)
     listed = record.tables.get("rows", 0)
     d = memory.address + 4 * (places.d + direction * sizes.rows * sizes.slots)
     parts = memory.address + 4 * places.parts
@@ -54,10 +56,9 @@ def write_parameter_gradients(
 def _frame(record: Record, right: DeviceArray, rows: int, slices: int, part: int) -> Frame:
     """Return the frame of d^T times a sequence, in `rows` slots of d."""
     sizes, columns = record.sizes, right.shape[2]
-    count = sizes.rows if record.live is None else record.live.count
     d = Matrix(0, sizes.slots, sizes.batch * sizes.slots)
     b, period = rows_of_sequence(right)
-    return frame_of(of_weights(rows, columns, count, slices), d, b, Matrix(0, columns), period, part=part)
+    return frame_of(of_weights(rows, columns, record.count, slices), d, b, Matrix(0, columns), period, part=part)
 
 
 def _entered(record: Record, number: int, direction: int) -> DeviceArray:

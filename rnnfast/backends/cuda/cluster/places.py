@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.sizes import Sizes, sizes_of
 from rnnfast.backends.cuda.dropout import has_input_dropout
-from rnnfast.backends.cuda.gemm.products import slices_for
+from rnnfast.backends.cuda.gemm.products import most_slices
 from rnnfast.backends.cuda.workspace import Workspace
 from rnnfast.problem import Problem
-
-PLACES_KEPT = 64
-"""Arrangements of a form of call: rows that differ bring others, by how many steps are live."""
 
 
 class LayerPlaces(NamedTuple):
@@ -58,18 +54,16 @@ class BackwardPlaces(NamedTuple):
     found: list[int]
     """(D, T, B, H) of each state: its gradient after every visit, where norms are wanted."""
     parts: int
-    """Slices of the gradients of a direction's parameters."""
-    slices: list[int]
-    """How many there are, of each layer."""
+    """Slices of the gradients of a direction's parameters, as many as there are when every step is live."""
     parameters: list[int]
     """The gradients of a direction's parameters, for callers in host memory."""
 
 
-def forward_places(problem: Problem, sizes: Sizes, live: Live | None, *, on_host: bool) -> ForwardPlaces:
-    """Arrange a call. Without a record, layers share their room."""
+def forward_places(problem: Problem, sizes: Sizes, tables: int, *, on_host: bool) -> ForwardPlaces:
+    """Arrange a call, with room for so many int32 numbers of tables. Without a record, layers share their room."""
     space, record, layers = Workspace(), problem.record, problem.num_layers
     rows, directions = sizes.rows, sizes.directions
-    tables = space.take(0 if live is None else live.numbers)
+    tables = space.take(tables)
     products = space.take(rows * directions * sizes.gates)
     room = rows * directions * sizes.size
     if record:
@@ -102,9 +96,7 @@ def _layer(problem: Problem, sizes: Sizes, space: Workspace, number: int) -> Lay
     )
 
 
-def backward_places(
-    problem: Problem, sizes: Sizes, live: Live | None, *, on_host: bool, norms: bool, parameters: bool
-) -> BackwardPlaces:
+def backward_places(problem: Problem, sizes: Sizes, *, on_host: bool, norms: bool, parameters: bool) -> BackwardPlaces:
     """Arrange a backward call; `norms`, `parameters`: whether those and gradients of these are wanted."""
     space, directions = Workspace(), sizes.directions
     columns = [problem.weight_ih[number * directions].shape[1] for number in range(problem.num_layers)]
@@ -113,13 +105,18 @@ def backward_places(
     inputs = [taken[number % 2] for number in range(problem.num_layers)]
     first = [space.take(directions * sizes.row) for _ in range(sizes.states)] if on_host else []
     found = [space.take(directions * sizes.rows * sizes.size) for _ in range(sizes.states)] if norms else []
-    rows = sizes.rows if live is None else live.count
-    slices = [slices_for(sizes.slots, max(width, sizes.size), rows) if rows else 1 for width in columns]
-    most = max(count * numbers_of_part(sizes, width) for count, width in zip(slices, columns, strict=True))
-    parts = space.take(most if parameters else 0)
+    rooms = [
+        most_slices(*shape_of_slices(sizes, width), sizes.rows) * numbers_of_part(sizes, width) for width in columns
+    ]
+    parts = space.take(max(rooms) if parameters else 0)
     each = sizes.gates * max(columns), sizes.gates * sizes.size, sizes.gates, sizes.gates
     own = [space.take(numbers) for numbers in each] if on_host and parameters else []
-    return BackwardPlaces(max(space.size, 1), d, inputs, first, found, parts, slices, own)
+    return BackwardPlaces(max(space.size, 1), d, inputs, first, found, parts, own)
+
+
+def shape_of_slices(sizes: Sizes, columns: int) -> tuple[int, int]:
+    """Return the rows and columns of the largest product that is made in slices, of both layer's products of d^T."""
+    return sizes.slots, max(columns, sizes.size)
 
 
 def numbers_of_part(sizes: Sizes, columns: int) -> int:
@@ -130,7 +127,7 @@ def numbers_of_part(sizes: Sizes, columns: int) -> int:
 def memory_of_record(problem: Problem, *, on_host: bool) -> int:
     """Return the bytes of a recorded call's memory where every step is live; for callers in host memory, of copies."""
     sizes = sizes_of(problem)
-    numbers = forward_places(problem, sizes, None, on_host=on_host).size
+    numbers = forward_places(problem, sizes, 0, on_host=on_host).size
     if on_host:
         weights = sum(a.size for a in (*problem.weight_ih, *problem.weight_hh))
         numbers += sizes.rows * problem.input_size + weights

@@ -8,8 +8,8 @@ two rows, g of an even gate and g of the gate after it: what order k has within 
   float16's smallest numbers: a number 2^-27 of its row's largest still has 22 bits.
 - TF32 has float32's range, and needs no scale: x = high + low, both rounded to 10 bits behind the point.
 
-Of an infinite number the low part is NaN, and so is every sum that it is in, where IEEE may have infinity: as wrong as
-the net, but no other row sees it. Finite numbers, however large, and NaN are as IEEE has them.
+Of an infinite number the low part is NaN, and so is every sum that it is in, where IEEE may have infinity: exact.py
+makes those anew. Finite numbers, however large, and NaN are as IEEE has them.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def scales(ops: Any) -> Any:
 def halves(ops: Any, depth: int, gates: int) -> SimpleNamespace:
     """Return the products in halves of weights of so many `gates`, two by two, in `depth` k tiles.
 
-    `word(h, scale)`, `split(weights, scale of the even gate, of the odd, pair)` in place, and `multiply(sums, weights,
-    k, words)`: sums (pair, three, 4), the first of them high x high.
+    `word(h, scale)` and `value(word)`, which is h in that scale, `split(weights, scale of the even gate, of the odd,
+    pair)` in place, and `multiply(sums, weights, k, words)`: sums (pair, three, 4), the first of them high x high.
     """
     pack, low, high, lows, highs, mma = ops.pack, ops.low, ops.high, ops.lows, ops.highs, ops.mma_f16
     pairs = (gates + 1) // 2
@@ -54,6 +54,10 @@ def halves(ops: Any, depth: int, gates: int) -> SimpleNamespace:
     def word(x, scale):
         x = x * scale
         return pack(x, (x - low(pack(x, ZERO))) * LIFT)
+
+    def value(word):
+        x, rest = low(word), high(word)
+        return x + rest * LOWER if rest == rest else x  # an infinite x has no rest
 
     def pair(x, y):
         both = pack(x, y)
@@ -106,7 +110,9 @@ def halves(ops: Any, depth: int, gates: int) -> SimpleNamespace:
             sums[a + 8], sums[a + 9], sums[a + 10], sums[a + 11] = r[0], r[1], r[2], r[3]
 
     inline = ops.inline
-    return SimpleNamespace(word=inline(word), split=inline(split), multiply=inline(multiply), lower=LOWER)
+    return SimpleNamespace(
+        word=inline(word), value=inline(value), split=inline(split), multiply=inline(multiply), lower=LOWER
+    )
 
 
 def tf32(ops: Any, depth: int, gates: int) -> SimpleNamespace:
@@ -142,4 +148,6 @@ def tf32(ops: Any, depth: int, gates: int) -> SimpleNamespace:
             sums[8], sums[9], sums[10], sums[11] = r[0], r[1], r[2], r[3]
 
     inline = ops.inline
-    return SimpleNamespace(word=inline(word), split=inline(split), multiply=inline(multiply), lower=f32(1))
+    return SimpleNamespace(
+        word=inline(word), value=number, split=inline(split), multiply=inline(multiply), lower=f32(1)
+    )

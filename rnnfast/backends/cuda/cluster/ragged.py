@@ -32,12 +32,24 @@ def tables_of_lengths(lengths: Array, steps: int, directions: tuple[int, ...]) -
     <BLANKLINE>
            [[0, 4]]], dtype=int32))
     """
-    order = np.argsort(-lengths, kind="stable")
-    most = lengths[order[::ROWS]]  # of a tile its first
-    spans: Array = np.zeros((len(directions), len(most), 2), np.int32)
-    for n, direction in enumerate(directions):
-        spans[n, :, 0], spans[n, :, 1] = (steps - most, steps) if direction else (0, most)
-    return RaggedTables(order.astype(np.int32), spans, None)
+    order: Array = np.empty(len(lengths), np.int32)
+    spans: Array = np.zeros((len(directions), -(-len(lengths) // ROWS), 2), np.int32)
+    write_tables_of_lengths(order, spans, lengths, steps, directions)
+    return RaggedTables(order, spans, None)
+
+
+def write_tables_of_lengths(
+    order: Array, spans: Array, lengths: Array, steps: int, directions: tuple[int, ...]
+) -> None:
+    """Write the same tables, `spans` where there are zeros."""
+    found = (-lengths).argsort(kind="stable")
+    order[:] = found
+    most = lengths[found[::ROWS]]  # of a tile its first
+    for span, direction in zip(spans, directions, strict=True):
+        if direction:
+            span[:, 0], span[:, 1] = steps - most, steps
+        else:
+            span[:, 1] = most
 
 
 def tables_of_flags(live: Array, cut: Array) -> RaggedTables:

@@ -42,6 +42,11 @@ class Record:
     """Addresses of the tables of rows that differ, by name; nothing where all are live."""
     frames: Frames
 
+    @property
+    def count(self) -> int:
+        """The number of live steps of all rows; T B where all are live, counted where not."""
+        return self.sizes.rows if self.live is None else self.live.count
+
     def at(self, place: int | None) -> int:
         """Return the address of a place; 0 for None."""
         return 0 if place is None else self.memory.address + 4 * place

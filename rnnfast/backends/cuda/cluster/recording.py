@@ -10,7 +10,7 @@ import numpy as np
 from rnnfast.backends.contract import BackwardArrays
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.layer_backward import LayerBackward
-from rnnfast.backends.cuda.cluster.places import PLACES_KEPT, BackwardPlaces, backward_places
+from rnnfast.backends.cuda.cluster.places import BackwardPlaces, backward_places
 from rnnfast.backends.cuda.cluster.record import Record
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import CELLS, Array
@@ -19,10 +19,12 @@ from rnnfast.problem import CELLS, Array
 class ClusterRecording:
     """Layers of a call. Backward reads them alone, so that it can be had any number of times."""
 
-    def __init__(self, call: DeviceCall, record: Record, arranged: dict[Any, BackwardPlaces]) -> None:
+    def __init__(
+        self, call: DeviceCall, record: Record, arranged: dict[tuple[bool, bool, bool], BackwardPlaces]
+    ) -> None:
         self.call, self.record, self.problem, self.recorded_on = call, record, record.problem, call.stream
         self._arranged = arranged
-        """Places of backward calls, by what is wanted and what is live."""
+        """Places of backward calls, by what is wanted."""
 
     constants = None
     """What holds the arrays on the device that are no call's own: none are read."""
@@ -46,17 +48,12 @@ class ClusterRecording:
 
     def _places(self, arrays: BackwardArrays) -> BackwardPlaces:
         wanted = self.call.library is None, arrays.norms is not None, arrays.d_parameters is not None
-        record = self.record
-        key = wanted, None if record.live is None else record.live.form
-        found = self._arranged.get(key)
+        found = self._arranged.get(wanted)
         if found is None:
             on_host, norms, parameters = wanted
-            found = backward_places(
-                self.problem, record.sizes, record.live, on_host=on_host, norms=norms, parameters=parameters
+            found = self._arranged[wanted] = backward_places(
+                self.problem, self.record.sizes, on_host=on_host, norms=norms, parameters=parameters
             )
-            if len(self._arranged) >= PLACES_KEPT:
-                self._arranged.clear()
-            self._arranged[key] = found
         return found
 
     def activations(self) -> dict[str, Array]:

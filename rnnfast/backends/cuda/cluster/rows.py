@@ -1,7 +1,8 @@
-"""The rows of a tile: which of the batch they are, how large their first states, and zeros where none is live."""
+"""The rows of a tile: which of the batch they are, how large their states, and zeros where none is live."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from rnnfast.backends.cuda.cluster.products import SHIFT, scales
 from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, UNITS, Shape
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
-ZERO, NOTHING, NONE, SIZE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF)
+ZERO, NOTHING, NONE, SIZE, INFINITE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF), u32(0x7F800000)
 UNIT_EXPONENT = u32(127)
 """The biased exponent of numbers from 1 to 2."""
 CUT = u32(ragged.CUT)
@@ -32,7 +33,9 @@ def row_finder(ops: Any, ragged: bool) -> Any:
 
 
 def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
-    """Return what a warp does for one row: leave the largest |h0| and factor of its mask in shared memory, as bits.
+    """Return what a warp does for one row: leave the largest finite |h0| and factor of its mask in shared memory.
+
+    They are left as bits. An infinite h0 has no scale, and may be gone after a step, unlike the scales.
 
     `measure(base, h0, mask, flags, order, tile, rows, size, row, lane)`; flags and mask are read if `uneven`.
     """
@@ -54,7 +57,8 @@ def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
         at = u64(place) * u64(size) * u64(4) + u64(lane) * u64(4)
         for _ in range(i32(lane), size, LANES):
             if reads_h:
-                state = larger(state, bits(load(h0 + at)) & SIZE)
+                size_of_h = bits(load(h0 + at)) & SIZE
+                state = larger(state, size_of_h if size_of_h < INFINITE else NOTHING)
             if reads_mask:
                 factor = larger(factor, bits(load(mask + at)))
             at = at + u64(4 * LANES)
@@ -69,9 +73,9 @@ def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
 
 
 def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
-    """Return the function (base, row) -> the scale of h0 times its mask and its inverse, and of all later h.
+    """Return the function (base, row) -> the scale of h0 times its mask and its inverse, and of later h.
 
-    `forgets`: later h are at most 1, whatever h0 was.
+    `forgets`: those are at most 1, whatever h0 was.
     """
     load_word, scale, states_at = ops.load_shared_word, scales(ops), shape.largest_states
 
@@ -89,6 +93,33 @@ def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
         return first, first_inverse, later, later_inverse
 
     return ops.inline(scales_of)
+
+
+def scale_follower(ops: Any, shape: Shape, forgets: bool) -> SimpleNamespace:
+    """Return what follows the scale of a row whose steps are not all live, where the largest h0 and factor were.
+
+    `inverse(base, row, i, first)` is that of h as it enters visit i, `first` that of h0. `follow(base, row, i, inverse,
+    later, live, cut)` leaves that of h as it leaves it, and returns whether it is `later`'s, the scale of numbers up to
+    1: h0 stays until a step is live, if that `forgets` it, or a reset cuts. It has to be the same for all of a row.
+    """
+    load, store, states_at = ops.load_shared, ops.store_shared, shape.largest_states
+
+    def place(base, row, i):
+        return u32(base + u32(states_at) + (u32(i & 1) * u32(ROWS) + row) * u32(4))
+
+    place = ops.inline(place)
+
+    def inverse_of(base, row, i, first):
+        return first if i == 0 else load(place(base, row, i))
+
+    def follow(base, row, i, inverse, later, live, cut):
+        found = inverse
+        if cut or (forgets and live):
+            found = later
+        store(place(base, row, i + 1), found)
+        return found == later
+
+    return SimpleNamespace(inverse=ops.inline(inverse_of), follow=ops.inline(follow))
 
 
 def clearer(ops: Any) -> Any:

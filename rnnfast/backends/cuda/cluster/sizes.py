@@ -55,9 +55,9 @@ def all_live(problem: Problem) -> bool:
     return problem.lengths is None and problem.mask is None and problem.resets is None
 
 
-def reason_against_call(problem: Problem, capability: tuple[int, int]) -> str | None:
-    """Return why clusters cannot run a call, None where they can. Of its lengths, mask and resets none is read."""
-    output = "zero" if all_live(problem) else problem.masked_output
+def reason_against_call(problem: Problem, capability: tuple[int, int], *, holds: bool = False) -> str | None:
+    """Return why clusters cannot run a call, which may hold outputs, None where they can."""
+    output = "hold" if holds else "zero"
     against = reason_against(problem.cell, problem.hidden_size, problem.dtype.itemsize, capability, output)
     if against is None:
         sizes, widths = sizes_of(problem), [weight.shape[1] for weight in problem.weight_ih]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
 import platform
-import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -24,26 +22,37 @@ from rnnfast.backends.cuda.driver.scalars import fields_of
 
 OURS = "rnnfast"
 """The package whose modules' functions are looked into."""
-COMPILING = "numba", "llvmlite", "numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc", "nvidia-cuda-nvcc-cu12"
-"""Packages that make PTX of a kernel; the last three have NVVM, which may be of a toolkit without a package instead."""
-TOOLKITS = "CUDA_HOME", "CUDA_PATH"
-"""Environment variables that say where a toolkit is."""
+COMPILING = "numba", "llvmlite", "numba-cuda"
+"""Packages that make NVVM's input of a kernel."""
+BEGINNING = 1 << 16
+"""Bytes of a library within which linkers write what tells one build from another."""
 
 
 @functools.cache
 def versions() -> tuple[str, ...]:
-    """Return versions of what compiles: Python, pip's and conda's packages, other toolkits, this folder's files."""
+    """Return versions of what compiles: Python, packages, NVVM, this folder's files."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    toolkits = [os.environ.get(name, "") for name in TOOLKITS] + ["/usr/local/cuda"]
-    found = [os.path.realpath(folder) if folder else "" for folder in toolkits]  # whose name has the version
-    return platform.python_version(), *map(_version, COMPILING), *found, *_of_conda(), own
+    return platform.python_version(), *map(_version, COMPILING), build_of(_nvvm()), own
 
 
-def _of_conda() -> list[str]:
-    """Return the names, versions and builds of conda's packages of CUDA, where Numba looks for compilers."""
-    prefixes = {sys.prefix, sys.base_prefix, os.environ.get("CONDA_PREFIX", sys.prefix)}
-    return sorted({file.stem for prefix in prefixes for file in Path(prefix, "conda-meta").glob("cuda*.json")})
+def _nvvm() -> Path | None:
+    """Return the library NVVM as Numba finds it, be it pip's, conda's or a toolkit's; None where it finds none."""
+    try:
+        from cuda import pathfinder  # type: ignore[import-untyped]
+
+        found: str | None = pathfinder.load_nvidia_dynamic_lib("nvvm").abs_path
+    except (ImportError, RuntimeError):  # only kernels that are kept can be had
+        return None
+    return Path(found) if found else None
+
+
+def build_of(library: Path | None) -> str:
+    """Return what tells a build of a library from others, wherever it lies: its size and a digest of its beginning."""
+    if library is None:
+        return ""
+    with library.open("rb") as file:
+        return f"{library.stat().st_size} {hashlib.sha256(file.read(BEGINNING)).hexdigest()}"
 
 
 def _version(package: str) -> str:

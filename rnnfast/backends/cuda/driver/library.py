@@ -176,10 +176,10 @@ class Driver:
 
     def upload(self, to: int, source: Array, stream: int) -> None:
         """Copy a C-contiguous array of NumPy's, which may change as soon as this returns, to an address."""
-        pointer, stream = ffi.from_buffer(source.reshape(-1).view(np.uint8)), ffi.cast("void *", stream)
-        self._check(
-            f"write {source.nbytes} bytes", self.library.cuMemcpyHtoDAsync_v2(to, pointer, source.nbytes, stream)
-        )
+        size, pointer = source.nbytes, ffi.from_buffer(source)
+        code = self.library.cuMemcpyHtoDAsync_v2(to, pointer, size, ffi.cast("void *", stream))
+        if code:
+            raise self.error(f"write {size} bytes", code)
 
     @property
     def given_up(self) -> GivenUp:

@@ -22,7 +22,8 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
     """Return the kernel; `products.py` says what it is given.
 
     Rows of C are those of A, columns of C the rows of B; k runs along an operand's contiguous axis where it is `by_k`,
-    else along its rows. Block s tiles + tile makes the s-th slice of k, `depth` long, in the s-th part of C.
+    else along its rows. Block s tiles + tile makes the s-th part of C: of the s-th slice of k, `depth` long, or where
+    A's k is contiguous of all k with the s-th B and biases.
     """
     tile, bands, totals = Tile(side), side // 32, side // 2
     begin_a, fetch_a = fetcher(ops, a_by_k, side)
@@ -45,7 +46,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         a_address: address, a_outer: int32, a_inner: int32, b_address: address, b_outer: int32, b_inner: int32,
         c_address: address, c_outer: int32, c_inner: int32, rows: address, period: int32, bias: address,
         more_bias: address, more_columns: int32, sums_address: address, part: int32, m: int32, n: int32, k: int32,
-        depth: int32, add: int32,
+        depth: int32, add: int32, b_away: address, bias_away: address, more_away: address,
     ):  # fmt: skip
         tid, base = thread(), shared()
         m, n = u32(m), u32(n)
@@ -53,8 +54,14 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         tiles = u32(tiles_n * ((m + u32(side - 1)) // u32(side)))
         which, number = u32(block() // tiles), u32(block() % tiles)
         row0, column0 = u32(number // tiles_n * u32(side)), u32(number % tiles_n * u32(side))
-        start = u32(which * u32(depth))
+        start = u32(0) if a_by_k else u32(which * u32(depth))
         stop = min(u32(k), u32(start + u32(depth)))
+        if a_by_k:
+            b_address = b_address + u64(which) * b_away
+            if bias != NOWHERE:
+                bias = bias + u64(which) * bias_away
+            if more_bias != NOWHERE:
+                more_bias = more_bias + u64(which) * more_away
         a, b = matrix(a_address, a_outer, a_inner), matrix(b_address, b_outer, b_inner)
         c = matrix(after(c_address, u32(which * u32(part)), WORD), c_outer, c_inner)
         where, evenly = (u32(period), rows), (EVENLY, NOWHERE)

@@ -1,6 +1,6 @@
 """The products of a layer: what each launch is, from shapes alone; addresses are all that a call has to add.
 
-    y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs
+    y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs; for several W at once
     dx = dz W               `to_inputs`, in TF32
     dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that reduction.py adds up
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rnnfast.backends.cuda.counted import following
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
 
@@ -43,9 +44,19 @@ class Biases(NamedTuple):
     columns: int = 0
 
 
+class Aways(NamedTuple):
+    """How far on, in bytes modulo 2^64, the next B lies, and its two biases."""
+
+    b: int = 0
+    first: int = 0
+    second: int = 0
+
+
 @dataclass(frozen=True)
 class Product:
     """A product C (m, n) of k numbers: its kernel, `make(ops, *constants)`, and its launch.
+
+    m, or k and `slices`, may be counted.
 
     >>> product = of_inputs(512, 1024, 256)
     >>> product.constants, product.grid, product.threads, product.shared
@@ -57,6 +68,8 @@ class Product:
     k: int
     constants: tuple[bool, bool, bool, int]
     slices: int = 1
+    sets: int = 1
+    """How many B there are, each with a part of C and biases of its own."""
     make = staticmethod(product_kernel)
 
     @property
@@ -67,7 +80,7 @@ class Product:
     @property
     def grid(self) -> int:
         """Blocks."""
-        return _tiles(self.m, self.n, self.tile.side) * self.slices
+        return following(_blocks, self.m, self.n, self.tile.side, self.slices, self.sets)
 
     @property
     def threads(self) -> int:
@@ -82,7 +95,7 @@ class Product:
     @property
     def depth(self) -> int:
         """Numbers of k in a slice."""
-        return -(-self.k // (DEPTH * self.slices)) * DEPTH
+        return following(_depth, self.k, self.slices)
 
     def arguments(
         self,
@@ -91,6 +104,7 @@ class Product:
         c: Matrix,
         rows: Rows = Rows(),  # noqa: B008 - immutable
         biases: Biases = Biases(),  # noqa: B008
+        aways: Aways = Aways(),  # noqa: B008
         *,
         sums: int = 0,
         part: int = 0,
@@ -100,20 +114,21 @@ class Product:
 
         `rows` are those of a sequence: of A and C, or of a product of_weights those of A and B, which are k. `sums`:
         the address for sums of A's columns, for products of_weights. `part`: numbers from slice to slice, of C and
-        of the sums. With `add`, C is added to. Raises ValueError where a matrix is too large for the kernel.
+        of the sums, or from set to set of C. With `add`, C is added to. Raises ValueError where a matrix is too large
+        for the kernel.
         """
         a_by_k, b_by_k, _, _ = self.constants
         _check_reach("A", a, *((self.m, self.k) if a_by_k else (self.k, self.m)), rows.period)
         _check_reach("B", b, *((self.n, self.k) if b_by_k else (self.k, self.n)), 0 if a_by_k else rows.period)
-        _check_reach("C", c, self.m, self.n + part * (self.slices - 1), rows.period if a_by_k else 0)
+        _check_reach("C", c, self.m, self.n + part * (self.slices * self.sets - 1), rows.period if a_by_k else 0)
         matrices = tuple(value for matrix in (a, b, c) for value in (matrix.address, matrix.outer, matrix.inner))
         counts = (part, self.m, self.n, self.k, self.depth, int(add))
-        return (*matrices, rows.listed, rows.period, *biases, sums, *counts)
+        return (*matrices, rows.listed, rows.period, *biases, sums, *counts, *aways)
 
 
-def of_inputs(rows: int, gates: int, features: int) -> Product:
-    """Return y (rows, gates) = x (rows, features) W^T, W (gates, features)."""
-    return Product(rows, gates, features, (True, True, True, _side(rows, gates)))
+def of_inputs(rows: int, gates: int, features: int, sets: int = 1) -> Product:
+    """Return y (rows, gates) = x (rows, features) W^T, W (gates, features), for so many W."""
+    return Product(rows, gates, features, (True, True, True, _side(rows, gates * sets)), sets=sets)
 
 
 def to_inputs(rows: int, features: int, gates: int) -> Product:
@@ -128,10 +143,14 @@ def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
 
 def slices_for(gates: int, features: int, rows: int) -> int:
     """Return how many slices of rows keep a device busy with dW (gates, features), none shorter than 128 rows."""
+    slices = most_slices(gates, features, rows)
+    return 1 if slices == 1 else -(-rows // _depth(rows, slices))
+
+
+def most_slices(gates: int, features: int, rows: int) -> int:
+    """Return how many slices there are at most of dW (gates, features) for up to so many rows."""
     wanted = -(-ENOUGH_BLOCKS // _tiles(gates, features, 64))
-    slices = max(1, min(wanted, rows // 128))
-    depth = -(-rows // (DEPTH * slices)) * DEPTH
-    return max(1, -(-rows // depth))
+    return max(1, min(wanted, rows // 128))
 
 
 def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int) -> None:
@@ -146,6 +165,14 @@ def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int
 
 def _tiles(m: int, n: int, side: int) -> int:
     return -(-m // side) * -(-n // side)
+
+
+def _blocks(m: int, n: int, side: int, slices: int, sets: int) -> int:
+    return _tiles(m, n, side) * slices * sets
+
+
+def _depth(k: int, slices: int) -> int:
+    return -(-k // (DEPTH * slices)) * DEPTH
 
 
 def _side(m: int, n: int) -> int:

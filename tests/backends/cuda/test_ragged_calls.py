@@ -1,0 +1,179 @@
+"""Calls with ragged rows that come again: scripts run them, whatever rows are live, with the bits of a first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is not installed")
+pytest.importorskip("greenlet", reason="the emulator needs greenlet")
+
+from device_memory import EmulatedArray, in_place_of_the_device
+from null_device import NullDevice, tensors_on
+from ptx_device import PtxDevice
+
+import rnnfast
+from rnnfast.backends.cuda.cluster import launch as cluster_launch
+from rnnfast.backends.cuda.cluster.live import live_of_lengths
+from rnnfast.backends.cuda.driver.launch import Launch
+from rnnfast.problem import Array
+
+STEPS, BATCH, INPUTS, SIZE = 3, 2, 5, 6
+Rows = dict[str, Any]
+
+
+@pytest.fixture
+def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[PtxDevice]:
+    """In place of the device; clusters take nets of any cell, however small."""
+    monkeypatch.setattr(cluster_launch, "FEWEST", 1)
+    device = PtxDevice()
+    with in_place_of_the_device(device):
+        yield device
+
+
+def scripts(net: Any) -> list[Any]:
+    """The scripts that a net has."""
+    bound = [prepared.bound for engine in net._engines.values() for prepared in engine.forms.values()]
+    return [script for each in bound for script in each._repeats._scripts.values() if script is not None]
+
+
+def lengths_of(rng: np.random.Generator) -> Rows:
+    return {"lengths": rng.integers(0, STEPS + 1, BATCH)}
+
+
+def flags_of(rng: np.random.Generator) -> Rows:
+    return {name: rng.random((STEPS, BATCH)) < 0.6 for name in ("mask", "resets")}
+
+
+def all_of(rng: np.random.Generator) -> Rows:
+    return {**lengths_of(rng), **flags_of(rng)}
+
+
+def results(net: Any, seed: int, rows: Rows, **options: Any) -> list[Array]:
+    """What a call and its backward write, with numbers that the seed decides."""
+    rng = np.random.default_rng(seed)
+    x, dy = (
+        EmulatedArray(rng.normal(size=(STEPS, BATCH, n)).astype(np.float32)) for n in (INPUTS, net.net.output_size)
+    )
+    y, last, tape = net.record(x, **rows)
+    grads = tape.backward(dy, **options)
+    return [np.array(a.memory) for a in (y, *(last if isinstance(last, tuple) else (last,)), *grads.arrays)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "rows"),
+    [
+        ("RNN", {}, lengths_of),
+        pytest.param("GRU", {"bidirectional": True}, flags_of, marks=pytest.mark.slow),
+        pytest.param("LSTM", {"num_layers": 2}, all_of, marks=pytest.mark.slow),
+    ],
+)
+def test_scripts_write_the_bits_of_first_calls(
+    kind: str, options: dict[str, Any], rows: Callable[..., Rows], emulated: PtxDevice
+) -> None:
+    def made() -> Any:
+        return getattr(rnnfast, kind)(INPUTS, SIZE, seed=1, **options).to("cuda")
+
+    net = made()
+    for seed in range(4):
+        given = rows(np.random.default_rng(100 + seed))
+        emulated.launched.clear()
+        found, launched = results(net, seed, given), [*emulated.launched]
+    emulated.launched.clear()
+    right = results(made(), seed, given)  # of the last, whose forward and backward are scripts'
+    assert launched == emulated.launched and len(found) == len(right)
+    assert all(np.array_equal(a, b) for a, b in zip(found, right, strict=True))
+    assert len(scripts(net)) == 2
+
+
+@pytest.mark.slow
+def test_what_is_read_of_a_call_that_a_script_ran(emulated: PtxDevice) -> None:
+    """Its activations, norms of gradients, a second backward: of the rows that were live in it, not in a later one."""
+    net, other = (rnnfast.RNN(INPUTS, SIZE, seed=1).to("cuda") for _ in range(2))
+    for lengths in ([2, 2], [3, 2]):
+        results(net, 0, {"lengths": lengths})
+    x = EmulatedArray(np.ones((STEPS, BATCH, INPUTS), np.float32))
+    dy = EmulatedArray(np.ones((STEPS, BATCH, SIZE), np.float32))
+    first = net.record(x, lengths=[3, 1], keep=True)[2]
+    net.record(x, lengths=[1, 2])
+    right = other.record(x, lengths=[3, 1], keep=True)[2]
+    for name, values in right.gates().items():
+        np.testing.assert_array_equal(first.gates()[name], values)
+    found, expected = (tape.backward(dy, monitor=True) for tape in (first, right))
+    for name, values in expected.state_norms.items():
+        np.testing.assert_array_equal(found.state_norms[name], values)
+    again = first.backward(dy)
+    assert all(np.array_equal(a.memory, b.memory) for a, b in zip(again.arrays, expected.arrays, strict=True))
+
+
+def test_calls_in_which_no_step_is_live(emulated: PtxDevice) -> None:
+    """They start no product, so that no script serves them."""
+    net = rnnfast.RNN(INPUTS, SIZE, seed=1).to("cuda")
+    for seed in range(3):
+        y = results(net, seed, {"lengths": [0, 0]})[0]
+        assert not y.any()
+    assert not scripts(net)
+
+
+def test_tables_are_those_of_the_lengths_and_of_all_else() -> None:
+    lengths = np.array([3, 1, 2])
+    one = live_of_lengths((4, 3), (0,), lengths)
+    assert live_of_lengths((4, 3), (0,), lengths.copy()) is one
+    lengths[0] = 4
+    others = [live_of_lengths((4, 3), (0,), lengths), live_of_lengths((5, 3), (0,), np.array([3, 1, 2]))]
+    others += [live_of_lengths((4, 3), directions, np.array([3, 1, 2])) for directions in ((1,), (0, 1))]
+    tables = [live.together.tobytes() for live in (one, *others)]
+    assert len({*tables[:2], *tables[3:]}) == 4 and tables[2] == tables[0]  # T is in no forward table but flags
+    assert [live.count for live in others] == [7, 6, 6, 6]
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NullDevice]:
+    """A device whose driver does nothing."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    device = NullDevice(tmp_path_factory.mktemp("null"))
+    with tensors_on(device):
+        yield device
+
+
+@contextmanager
+def started() -> Iterator[list[tuple[Any, ...]]]:
+    """What is launched within: kernels, the numbers of blocks, all parameters but addresses."""
+    found, start = list[tuple[Any, ...]](), Launch.start
+
+    def noting(self: Launch, stream: int = 0) -> None:
+        kernel = self.kernel
+        values = [getattr(self.parameters, f.name) for f in kernel.fields if f.declaration == "int32_t"]
+        found.append((kernel.name, kernel.threads, self.grid, *values))
+        start(self, stream)
+
+    with mock.patch.object(Launch, "start", noting):
+        yield found
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_numbers_of_launches_whatever_rows_are_live(kind: str, null: NullDevice) -> None:
+    """Among them those of products in one slice and in several, on tiles of all sizes."""
+    import torch
+
+    def training(net: Any, lengths: Array) -> list[tuple[Any, ...]]:
+        with started() as found:
+            net.record(x, lengths=lengths)[2].backward(dy)
+        return found
+
+    steps, batch = 150, 128
+    options = {"num_layers": 2, "bidirectional": True, "seed": 1}
+    net = getattr(rnnfast, kind)(24, 64, **options).to("cuda")
+    x, dy = torch.zeros(steps, batch, 24), torch.zeros(steps, batch, 128)
+    rng, sides = np.random.default_rng(1), set()
+    for most in (1, 2, 5, 9, 20, 40, 70, 150) * 3:
+        lengths = rng.integers(0, most + 1, batch)
+        right = training(getattr(rnnfast, kind)(24, 64, **options).to("cuda"), lengths)
+        assert training(net, lengths) == right
+        sides |= {(name, threads) for name, threads, *_ in right}
+    assert len(scripts(net)) >= 6 and {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
