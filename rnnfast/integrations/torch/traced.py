@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._device import DeviceContext
 
-from rnnfast.integrations.torch.forms import DTYPES
+from rnnfast.integrations.torch.forms import DTYPES, STRIDED
 from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
@@ -96,7 +96,7 @@ def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
         dtype in DTYPES
         and all(parameter.dtype == dtype for parameter in parameters)
         and all(tensor.dtype == dtype or tensor.dtype in cast for tensor in (input, *state))
-        and all(tensor.device.type == "cpu" for tensor in (input, *state, *parameters))
+        and all(tensor.device.type == "cpu" and tensor.layout == STRIDED for tensor in (input, *state, *parameters))
     )
 
 

@@ -54,6 +54,13 @@ def test_modes_that_see_every_operator_see_ours(cls: type) -> None:
     assert seen.names and not any(name.startswith("rnnfast") for name in seen.names)
 
 
+def test_sparse_tensors_are_shown_pytorchs_operators() -> None:
+    cell, x = rft.accelerate(torch.nn.GRUCell(3, 4)), torch.eye(2, 3)
+    with torch.no_grad(), Seen() as seen:
+        assert_close(cell(x.to_sparse()), cell(x))
+    assert seen.names.count("rnnfast.infer.default") == 1
+
+
 def test_what_no_operator_has_is_refused_where_operators_are_to_be_seen() -> None:
     with Seen(), pytest.raises(TypeError, match="a TorchDispatchMode is active"):
         rft.LSTM(3, 4, truncate=2)(normal(5, 2, 3))
