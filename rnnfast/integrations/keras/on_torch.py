@@ -69,7 +69,7 @@ def _call(
     net: Net, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], mask: Tensor | None
 ) -> Sequence[Tensor]:
     """Return y and the final states, by the operator where a compiler or a mode is to see it, else by a shorter way."""
-    if torch.compiler.is_compiling() or traced.modes():
+    if torch.compiler.is_compiling() or traced.is_seen():
         options = Options(net.cell, net.hidden_size, 1, net.bias, False, net.masked_output, 0.0, 0.0, 0.0, 0)
         made = parameters(net.cell, weights)
         y, final = operators.call(options, x, state, made, (None, mask, None), batch_first=True)

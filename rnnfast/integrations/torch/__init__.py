@@ -7,14 +7,16 @@
 {}
 """
 
-from rnnfast.integrations.torch import copies, dynamo
+from rnnfast.integrations.torch import copies, dynamo, flops
 from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
 from rnnfast.integrations.torch.building import build, load
 from rnnfast.integrations.torch.freeze import freeze
+from rnnfast.integrations.torch.imports import when_imported
 from rnnfast.integrations.torch.modules import GRU, LSTM, RNN
 
 __all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "build", "freeze", "report", "restore"]
 
 copies.install()
-dynamo.install()
+when_imported(dynamo.DYNAMO, dynamo.tell)
+when_imported(flops.COUNTER, flops.tell)
 load()

@@ -38,7 +38,9 @@ def accelerate(model: ModelT) -> ModelT:
     operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
     PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
     the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded. What sees
-    every operator (a TorchDispatchMode: `make_fx`, fake tensors, counters) sees that one, too.
+    every operator (a TorchDispatchMode: `make_fx`, fake tensors, `FlopCounterMode`, which counts it as PyTorch's
+    layers) or every function (a TorchFunctionMode, but that of a default device) sees that one, too, and its backward
+    if it saw the forward.
 
     Raises TypeError for what is no module.
 
@@ -110,9 +112,9 @@ def report(model: nn.Module) -> Report:
     change that: see `build`.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
-    that is on another device, of another dtype or of a class of its own, of packed sequences under a TorchDispatchMode,
-    while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under `torch.compile`, those of
-    packed sequences, are served and not listed.
+    that is on another device, of another dtype, layout or class, of packed sequences under a mode that sees every
+    operator or function, while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under
+    `torch.compile`, those of packed sequences, are served and not listed.
 
     >>> import torch
     >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))

@@ -1,18 +1,12 @@
 """`torch.compile` taken through recurrent modules that run here: PyTorch breaks the graph at each nn.RNN, LSTM and GRU.
 
 Dynamo refuses them by class, before it looks at a forward. It is told to trace those that have ours, and no other, as
-it traces any module; PyTorch imports Dynamo when something is compiled, and not before that is it told so.
+it traces any module.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
-import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 from rnnfast.integrations.torch import traced
@@ -45,31 +39,3 @@ def tell(dynamo: Any) -> None:
             return wrap(self, value)
 
     builder.wrap_module = wrap_module
-
-
-class Watch(MetaPathFinder):
-    """What sees Dynamo's import coming, and has `tell` follow it."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return what Python would find without it, of other modules None."""
-        if name != DYNAMO:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                load(module)
-                tell(module)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
-
-
-def install() -> None:
-    """Tell Dynamo now, or as soon as it is there."""
-    if DYNAMO in sys.modules:
-        tell(sys.modules[DYNAMO])
-    else:
-        sys.meta_path.insert(0, Watch())

@@ -16,6 +16,8 @@ DTYPES: dict[Any, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.f
 TORCH_DTYPES = {dtype: key for key, dtype in DTYPES.items()}
 PLAIN = Tensor, torch.nn.Parameter
 """Types of tensors whose memory is what it seems."""
+STRIDED = torch.strided
+"""Layout of tensors whose numbers lie where an address and strides say; sparse ones and oneDNN's have others."""
 _address = Tensor.data_ptr
 
 
@@ -50,6 +52,7 @@ class Forms:
                 and parameter.is_cpu
                 and parameter.dtype is dtype
                 and parameter.shape == shape
+                and parameter.layout is STRIDED
                 and parameter.is_contiguous()
                 and not parameter.is_neg()
             ):
@@ -71,6 +74,7 @@ class Forms:
         return (
             x.dtype is self.dtype
             and x.is_cpu
+            and x.layout is STRIDED
             and len(shape) in self._ranks
             and shape[-1] == net.input_size
             and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] > 0)
@@ -83,6 +87,8 @@ class Forms:
             return False
         for part, shape in zip(state, shapes, strict=True):
             if not (type(part) in PLAIN and part.dtype is dtype and part.is_cpu and part.shape == shape):
+                return False
+            if part.layout is not STRIDED:
                 return False
         return True
 

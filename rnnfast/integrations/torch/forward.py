@@ -38,7 +38,7 @@ class Forward:
         if torch.compiler.is_compiling():
             found = traced.served(module, input, hx)
             return traced.untraced(self._run, module, input, hx) if found is NotImplemented else found
-        if traced.modes():
+        if traced.is_seen():
             found = traced.served(module, input, hx)
             return type(module).forward(module, input, hx) if found is NotImplemented else found
         if (found := self._layer.again(module, input, hx)) is not None:

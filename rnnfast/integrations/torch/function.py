@@ -18,6 +18,11 @@ _hooks: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", la
 """Who asks for saved tensors, None for nobody; PyTorch before 2.8 does not tell, so that somebody might."""
 
 
+def is_saving_seen() -> bool:
+    """Whether somebody asks, or might ask, for what is saved for a backward."""
+    return _hooks(False) is not None
+
+
 class Recurrence(torch.autograd.Function):
     """y and the final states of a net's call from x, the states before it that are given, and the parameters."""
 
@@ -27,7 +32,7 @@ class Recurrence(torch.autograd.Function):
         if call.packing is not None:
             x = call.packing.laid_out(plain(x))
         y, final, reserve = call.run(x, tensors)
-        if _hooks(False) is None or type(reserve) is not Reserve:
+        if not is_saving_seen() or type(reserve) is not Reserve:
             ctx.kept = call, reserve
             ctx.save_for_backward(x, *tensors)
         else:  # whoever asks for what is saved gets all of it

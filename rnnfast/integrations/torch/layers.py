@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from rnnfast.integrations.torch.forms import DTYPES, PLAIN
+from rnnfast.integrations.torch.forms import DTYPES, PLAIN, STRIDED
 from rnnfast.net.description import Net
 from rnnfast.net.options import gru_cell, lstm_cell
 
@@ -97,6 +97,8 @@ def against(module: Module) -> str | None:
             return f"its parameters are on {weight.device}, where PyTorch's own code runs"
         if weight.dtype not in DTYPES:
             return f"its parameters are {weight.dtype}, float32 and float64 are served"
+        if weight.layout is not STRIDED:
+            return f"a parameter has the layout {weight.layout}, {STRIDED} is served"
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, get_num_threads, is_grad_enabled
 from torch.autograd import forward_ad
 
@@ -14,9 +15,11 @@ from rnnfast.integrations.torch import bridge
 from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner, runner_of
 from rnnfast.integrations.torch.forms import PLAIN
-from rnnfast.integrations.torch.function import recurrence
+from rnnfast.integrations.torch.function import is_saving_seen, recurrence
 from rnnfast.integrations.torch.layers import Module, against, attributes_of, names_of, net_of, parameters_of
 from rnnfast.integrations.torch.memory import sameness
+
+_functions_are_seen = torch._C._is_torch_function_mode_enabled
 
 
 class Seen(NamedTuple):
@@ -113,6 +116,9 @@ def repeated(calls: Calls, runner: Any, x: Any, hx: Any, training: bool, named: 
     """
     if type(x) not in PLAIN or forward_ad._current_level >= 0:
         return None
+    if _functions_are_seen() and not is_saving_seen():
+        with torch._C.DisableTorchFunction():  # a default device, which has each look at a tensor take a microsecond
+            return repeated(calls, runner, x, hx, training, named)
     seen = calls.get((x.shape, x.requires_grad, hx is None, is_grad_enabled(), training))
     if seen is None or seen.bridge is not bridge.loaded:
         return None

@@ -59,9 +59,10 @@ class Extended(nn.RNNBase):
             if found is NotImplemented:
                 found = traced.untraced(self._run, input, hx, lengths, mask, resets)
             return found  # type: ignore[no-any-return]
-        if traced.modes():
+        if traced.is_seen():
             found = traced.served(self, input, hx, (lengths, mask, resets))
-            return self._as_pytorch(found, input, hx, any(part is not None for part in (lengths, mask, resets)))
+            if found is not NotImplemented or traced.operators_are_seen():
+                return self._as_pytorch(found, input, hx, any(part is not None for part in (lengths, mask, resets)))
         return self._run(input, hx, lengths, mask, resets)
 
     def _run(self, input: Any, hx: Any, *ragged: Any) -> tuple[Any, Any]:
@@ -88,7 +89,7 @@ class Extended(nn.RNNBase):
         drops_out = self.training and (self.input_dropout > 0 or self.recurrent_dropout > 0)
         if given or drops_out or not getattr(self, "reset_after", True) or self.truncate is not None:
             otherwise = "its input is no float32 or float64 tensor on the CPU like its parameters"
-            reason = against(self) or ("a TorchDispatchMode is active" if traced.modes() else otherwise)
+            reason = against(self) or ("a TorchDispatchMode is active" if traced.operators_are_seen() else otherwise)
             raise TypeError(f"rnnfast cannot run this {type(self).__name__} with what PyTorch's lacks: {reason}")
 
 

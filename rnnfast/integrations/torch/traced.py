@@ -7,17 +7,31 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._device import DeviceContext
 
-from rnnfast.integrations.torch.forms import DTYPES
+from rnnfast.integrations.torch.forms import DTYPES, STRIDED
 from rnnfast.integrations.torch.layers import KINDS, kind_of, names_of
 from rnnfast.integrations.torch.operators import call
 from rnnfast.integrations.torch.schemas import Options
 from rnnfast.problem import CELLS
 
-modes = torch._C._len_torch_dispatch_stack
-"""Number of the modes, TorchDispatchMode, that see every operator just now: they are shown ours or PyTorch's."""
+operators_are_seen = torch._C._len_torch_dispatch_stack
+"""How many modes, TorchDispatchMode, see every operator just now: they are shown ours or PyTorch's."""
+functions_are_seen = torch._C._is_torch_function_mode_enabled
+"""Whether there is a mode, TorchFunctionMode, that sees every function, be it only that of a default device."""
+_modes, _mode = torch._C._len_torch_function_stack, torch._C._get_function_stack_at
 HALVES = torch.float16, torch.bfloat16
 """What autocast may have made of an input."""
+
+
+def is_seen() -> bool:
+    """Whether modes of a user see what is called just now, and are to see one operator of ours.
+
+    A default device is a mode of PyTorch's own, which has no say in a call.
+    """
+    if operators_are_seen():
+        return True
+    return functions_are_seen() and {*map(type, map(_mode, range(_modes())))} != {DeviceContext}
 
 
 def untraced(run: Callable[..., Any], *arguments: Any) -> Any:
@@ -82,7 +96,7 @@ def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
         dtype in DTYPES
         and all(parameter.dtype == dtype for parameter in parameters)
         and all(tensor.dtype == dtype or tensor.dtype in cast for tensor in (input, *state))
-        and all(tensor.device.type == "cpu" for tensor in (input, *state, *parameters))
+        and all(tensor.device.type == "cpu" and tensor.layout == STRIDED for tensor in (input, *state, *parameters))
     )
 
 

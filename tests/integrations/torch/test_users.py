@@ -385,6 +385,36 @@ def test_what_is_not_served_is_reported_and_runs_as_before() -> None:
     assert model["bound"](x) is x
 
 
+@pytest.mark.parametrize("layout", [torch.Tensor.to_mkldnn, torch.Tensor.to_sparse], ids=["oneDNN", "sparse"])
+@pytest.mark.parametrize("which", ["x", "state", "parameter"])
+@pytest.mark.parametrize("cls", [*SEQUENCES.values(), *CELLS.values()])
+def test_tensors_of_other_layouts_are_pytorchs(cls: Any, which: str, layout: Any) -> None:
+    """Most it refuses; a sparse x of a cell it runs."""
+    plain, x = cls(3, 4).requires_grad_(False), torch.ones((5, 2, 3) if cls in SEQUENCES.values() else (2, 3))
+    module, state, said = rft.accelerate(copy.deepcopy(plain)), None, []
+    module(x)
+    if which == "x":
+        x = layout(x)
+    elif which == "state":
+        state = [layout(part.detach()) for part in flat(state_of(plain, 2))]
+        state = tuple(state) if len(state) > 1 else state[0]
+    else:
+        for one in (plain, module):
+            name, weight = [*one.named_parameters()][1]
+            one._parameters[name] = nn.Parameter(layout(weight), requires_grad=False)
+    reason = rft.report(module).get("", "")
+    assert reason.startswith("a parameter has the layout torch.") == (which == "parameter")
+    for one in (plain, module):
+        try:
+            said.append(flat(one(x, state)))
+        except RuntimeError as error:
+            said.append(str(error))
+    if isinstance(said[0], str):
+        assert said[0] == said[1]
+    else:
+        assert_close(said[1], said[0])
+
+
 def test_tensors_of_other_classes_run_pytorchs_own_code() -> None:
     class Named(torch.Tensor):
         pass

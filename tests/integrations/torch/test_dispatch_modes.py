@@ -1,9 +1,8 @@
-"""Accelerated layers under PyTorch's settings and modes: its default device, anomaly detection, dispatch modes."""
+"""Accelerated layers under modes that see every operator, TorchDispatchMode: counters, tracers, fake tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode  # noqa: E402
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-from torch_layers import EITHER_ROUTE, SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+from torch_layers import CELLS, EITHER_ROUTE, SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
 
@@ -36,31 +36,6 @@ class Seen(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@contextmanager
-def nowhere() -> Iterator[None]:
-    """PyTorch's factories make tensors without memory, unless told where."""
-    torch.set_default_device("meta")
-    try:
-        yield
-    finally:
-        torch.set_default_device(None)
-
-
-@EVERY_KIND
-def test_the_default_device_of_new_tensors_changes_nothing(kind: str) -> None:
-    module = rft.accelerate(SEQUENCES[kind](3, 4, num_layers=2, dropout=0.5))
-    cut = OURS[kind](3, 4, truncate=2)
-    x = normal(5, 2, 3)
-    calls = [(module, x), (module, packed(x, [2, 5])), (cut, x)]
-    found = []
-    for setting in (torch.enable_grad, nowhere):
-        torch.manual_seed(0)
-        with setting():
-            results = [flat(one(given)) for one, given in calls]
-            found += [[*y, *torch.autograd.grad(y[0].sum(), x, retain_graph=True)] for y in results]
-    assert all(torch.equal(one, other) for one, other in zip(flat(found[:3]), flat(found[3:]), strict=True))
-
-
 @pytest.mark.parametrize("cls", [*SEQUENCES.values(), *OURS.values()])
 def test_modes_that_see_every_operator_see_ours(cls: type) -> None:
     module, x, other = rft.accelerate(cls(3, 4)), normal(5, 2, 3), normal(5, 2, 3, seed=1)
@@ -79,6 +54,13 @@ def test_modes_that_see_every_operator_see_ours(cls: type) -> None:
     assert seen.names and not any(name.startswith("rnnfast") for name in seen.names)
 
 
+def test_sparse_tensors_are_shown_pytorchs_operators() -> None:
+    cell, x = rft.accelerate(torch.nn.GRUCell(3, 4)), torch.eye(2, 3)
+    with torch.no_grad(), Seen() as seen:
+        assert_close(cell(x.to_sparse()), cell(x))
+    assert seen.names.count("rnnfast.infer.default") == 1
+
+
 def test_what_no_operator_has_is_refused_where_operators_are_to_be_seen() -> None:
     with Seen(), pytest.raises(TypeError, match="a TorchDispatchMode is active"):
         rft.LSTM(3, 4, truncate=2)(normal(5, 2, 3))
@@ -92,3 +74,30 @@ def test_tensors_without_numbers_have_results_without_numbers(kind: str) -> None
         y.sum().backward()
     assert type(y) is FakeTensor and y.shape == (5, 2, 4)
     assert module.weight_hh_l0.grad.shape == module.weight_hh_l0.shape
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")  # which has nothing to do with the flag set
+@pytest.mark.parametrize(
+    ("cls", "options"),
+    [
+        *((cls, {}) for cls in (*SEQUENCES.values(), *CELLS.values())),
+        (torch.nn.LSTM, {"num_layers": 2, "bidirectional": True, "bias": False}),
+        (torch.nn.LSTM, {"num_layers": 2, "proj_size": 2}),
+    ],
+)
+@pytest.mark.parametrize("needed", ["nothing", "parameters", "x", "all", "states"])
+def test_floating_point_operations_are_counted_as_pytorchs(cls: Any, options: dict[str, Any], needed: str) -> None:
+    plain = cls(3, 4, **options).requires_grad_(needed in ("parameters", "all"))
+    x = normal(2, 3) if cls in CELLS.values() else normal(5, 2, 3)
+    x.requires_grad_(needed in ("x", "all"))
+    states, counts = None, []
+    if needed == "states":
+        states = [one.detach().requires_grad_() for one in flat(plain(x))[-(2 if "LSTM" in cls.__name__ else 1) :]]
+        states = tuple(states) if len(states) > 1 else states[0]
+    for module in (plain, rft.accelerate(copy.deepcopy(plain))):
+        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+            y = flat(module(x, states))[0]
+            if y.requires_grad:
+                y.sum().backward()
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
