@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.common.layers import schedule, visit
+from rnnfast.backends.common.layers import live_steps, timetable, visit
 from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array, Problem
 
 ALIGNED = 16
 """Bytes at a multiple of which every array lies that is brought with others."""
+PACKED_KEPT = 1 << 16
+"""Positions of plans of lengths that the host keeps for a while: of larger ones they take memory, and little time."""
 POSITIONS_KEPT = 1 << 20
 """Positions (t, b) of the plans that a device keeps, those of calls without lengths, mask and resets: 33 bytes each,
 here and there."""
@@ -44,6 +48,8 @@ class Plan:
     """Whether positions that are not live show the last output."""
     forward: bool = True
     """Whether positions are visited in their order."""
+    _packed: dict[Any, tuple[Array, dict[Any, int]]] = field(default_factory=dict, repr=False)
+    """Arrays in one piece, by their names, and where in it each begins: plans of the same lengths share them."""
     _on_device: dict[Any, int] = field(default_factory=dict, repr=False)
     """Addresses by name."""
     _pieces: list[DeviceArray] = field(default_factory=list, repr=False)
@@ -74,7 +80,7 @@ class Plan:
         found = self._on_device.get(name)
         if found is None:
             together = (name, "rows", "previous", "last") if isinstance(name, int) else (name,)
-            self._bring(call, {each: self._array(each) for each in together if each not in self._on_device})
+            self._bring(call, tuple([each for each in together if each not in self._on_device]))
             found = self._on_device[name]
         return found
 
@@ -91,18 +97,30 @@ class Plan:
         array: Array = self.bounds(name) if isinstance(name, int) else getattr(self, name)
         return array
 
-    def _bring(self, call: DeviceCall, arrays: dict[Any, Array]) -> None:
+    def _bring(self, call: DeviceCall, names: tuple[Any, ...]) -> None:
         """Bring arrays to the device in one piece."""
-        pieces, places, at = [], {}, 0
-        for name, array in arrays.items():
-            room = -(-array.nbytes // ALIGNED) * ALIGNED
-            pieces += [array.reshape(-1).view(np.uint8), np.zeros(room - array.nbytes, np.uint8)]
-            places[name], at = at, at + room
-        brought = call.array(np.concatenate([*pieces, np.zeros(ALIGNED, np.uint8)]))
+        packed = self._packed.get(names)
+        if packed is None:
+            packed = self._packed[names] = self._together(names)
+        together, places = packed
         if self.kept:
+            brought = call.array(together)
             call.wait()  # other calls may use them, on any stream
+        else:
+            brought = call.empty(together.shape, together.dtype)
+            call.bring(brought.address, together)
         self._pieces.append(brought)
         self._on_device.update({name: brought.address + place for name, place in places.items()})
+
+    def _together(self, names: tuple[Any, ...]) -> tuple[Array, dict[Any, int]]:
+        """Return arrays in one piece, and where in it each begins."""
+        pieces, places, at = [], {}, 0
+        for name in names:
+            array = self._array(name)
+            room = -(-array.nbytes // ALIGNED) * ALIGNED
+            pieces += [array.reshape(-1).view(np.int8), np.zeros(room - array.nbytes, np.int8)]
+            places[name], at = at, at + room
+        return np.concatenate([*pieces, np.zeros(ALIGNED, np.int8)]), places
 
     def bounds(self, groups: int) -> Array:
         """Return (T, groups + 1): where each group's entries of a visit begin, rows dealt evenly, and their end."""
@@ -134,18 +152,34 @@ def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
 
 def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:
     """Return the plan of one direction of a net; `hold`: steps that are not live repeat the last output."""
-    live, cut = schedule(problem, direction)
+    lengths, mask, resets, shape = problem.lengths, problem.mask, problem.resets, (problem.steps, problem.batch)
+    if lengths is not None and mask is None and resets is None and math.prod(shape) <= PACKED_KEPT:
+        return replace(_of_lengths(shape, lengths.tobytes(), direction, hold), _on_device={}, _pieces=[], _loops={})
+    live, cut = timetable(shape, lengths, mask, resets, direction)
+    return _made(live, None if resets is None else cut, direction, hold=hold, kept=kept)
+
+
+@functools.lru_cache(maxsize=16)
+def _of_lengths(shape: tuple[int, int], lengths: bytes, direction: int, hold: bool) -> Plan:
+    """Return the plan of rows of these lengths (B,) int64, nothing of which is on the device."""
+    live = visit(live_steps(*shape, np.frombuffer(lengths, np.int64), None), direction)
+    return _made(live, None, direction, hold=hold, kept=False)
+
+
+def _made(live: Array, cut: Array | None, direction: int, *, hold: bool, kept: bool) -> Plan:
+    """Return the plan of live visits and of those before which the state becomes zeros, if any, (T, B) bool."""
     steps, batch = live.shape
     visits, rows = np.nonzero(live)
     number = np.where(live, live.ravel().cumsum().reshape(live.shape) - 1, -1)
-    visit_numbers = np.arange(steps)[:, None]
-    nothing = np.full((1, batch), -1)
-    last_live = np.concatenate([nothing, np.maximum.accumulate(np.where(live, visit_numbers, -1), axis=0)])
-    last_cut = np.concatenate([np.maximum.accumulate(np.where(cut, visit_numbers, -1), axis=0), nothing])
-    last_cut[-1] = last_cut[-2] if steps else -1
-    entry = np.take_along_axis(np.concatenate([number, nothing]), last_live, axis=0)  # where last_live is -1: -1
-    before = np.where(last_cut > last_live, FROM_ZEROS, np.where(last_live >= 0, entry, FROM_START))
-    shown = np.maximum.accumulate(number, axis=0) if hold else number
+    before: Array = np.full((steps + 1, batch), FROM_START)  # -1: no entry has been reached
+    reached = np.maximum.accumulate(number, axis=0, out=before[1:])
+    if cut is not None:
+        visit_numbers, nothing = np.arange(steps)[:, None], np.full((1, batch), -1)
+        last_live = np.concatenate([nothing, np.maximum.accumulate(np.where(live, visit_numbers, -1), axis=0)])
+        last_cut = np.concatenate([np.maximum.accumulate(np.where(cut, visit_numbers, -1), axis=0), nothing])
+        last_cut[-1] = last_cut[-2] if steps else -1
+        before = np.where(last_cut > last_live, FROM_ZEROS, before)
+    shown = reached if hold else number
     positions = visit(np.arange(steps * batch).reshape(steps, batch), direction)
     return Plan(
         live,
