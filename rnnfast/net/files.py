@@ -39,8 +39,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     """Return the arrays by name of a file that `save`, NumPy, PyTorch through safetensors, or another one wrote.
 
-    Raises OSError where it cannot be read, ValueError for another suffix or a file that is not what its suffix says,
-    ImportError as `save`.
+    Raises OSError where it cannot be read, MemoryError where it holds more than there is memory for, ValueError for
+    another suffix or a file that is not what its suffix says, ImportError as `save`.
     """
     return load_with_metadata(path)[0]
 

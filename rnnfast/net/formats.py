@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
 
+from rnnfast.net.disk import Disk, named
 from rnnfast.problem import Array
 
 Content = tuple[dict[str, Array], dict[str, str]]
@@ -49,24 +52,39 @@ def write_npz(file: IO[bytes], arrays: dict[str, Array], metadata: dict[str, str
 
 
 def read_npz(path: str) -> Content:
-    """Return what an .npz holds. Raises ValueError, which names it, for what is none, is damaged or holds objects."""
+    """Return what an .npz holds.
+
+    Raises, all with its name, ValueError for what is none, is damaged or holds objects, MemoryError where there is too
+    little memory for it, OSError where it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as raw, Disk(raw) as disk:
+        try:
+            return _content_of(path, io.BufferedReader(disk))
+        except MemoryError as error:
+            raise named(error, path) from error
+        except Exception as error:
+            if disk.error is not None:
+                raise named(disk.error, path) from error
+            raise
+
+
+def _content_of(path: str, file: IO[bytes]) -> Content:
     import zipfile
 
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
-            raise ValueError(f"{path} {NO_NPZ}")
-        file.seek(0)  # in an archive without entries that has moved it
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays, comment = _arrays_of(archive), archive.zip.comment
-            file.seek(-len(comment) - 2, os.SEEK_END)  # where its length is told, which nobody else compares
-            is_whole = len(comment) == int.from_bytes(file.read(2), "little")
-        except ValueError as error:
-            raise ValueError(f"{path} holds what is no array of numbers, which is never read: {error}") from error
-        except MemoryError as error:
-            raise ValueError(f"{path} is damaged, or holds more than there is memory for: {error}") from error
-        except Exception as error:  # of zipfile, zlib, tokenize and NumPy, which make what they can of any header
-            raise ValueError(f"{path} is damaged: {error}") from error
+    if not zipfile.is_zipfile(file):  # np.load would take it for another of its formats
+        raise ValueError(f"{path} {NO_NPZ}")
+    file.seek(0)  # in an archive without entries that has moved it
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays, comment = _arrays_of(archive), archive.zip.comment
+        file.seek(-len(comment) - 2, os.SEEK_END)  # where its length is told, which nobody else compares
+        is_whole = len(comment) == int.from_bytes(file.read(2), "little")
+    except ValueError as error:
+        raise ValueError(f"{path} holds what is no array of numbers, which is never read: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # of zipfile, zlib, tokenize and NumPy, which make what they can of any header
+        raise ValueError(f"{path} is damaged: {error}") from error
     if not is_whole:
         raise ValueError(f"{path} {NO_NPZ}")
     try:
@@ -76,11 +94,28 @@ def read_npz(path: str) -> Content:
 
 
 def _arrays_of(archive: Any) -> dict[str, Array]:
-    found = dict(archive)
-    for name, value in found.items():
-        if not isinstance(value, np.ndarray):  # bytes of an entry that is no .npy
+    found = {}
+    for name in archive:
+        try:
+            found[name] = archive[name]
+        except MemoryError:
+            if _is_cut(archive.zip, f"{name}.npy"):
+                raise EOFError(f"the entry {name} is shorter than its header says") from None
+            raise
+        if not isinstance(found[name], np.ndarray):  # bytes of an entry that is no .npy
             raise ValueError(f"the entry {name}")
     return found
+
+
+def _is_cut(archive: Any, name: str) -> bool:
+    """Whether an entry, as far as its archive tells, has fewer bytes than the array that its header tells of."""
+    if name not in archive.namelist():
+        return False
+    with archive.open(name) as entry:
+        version = np.lib.format.read_magic(entry)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(entry)
+        return bool(math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size - entry.tell())
 
 
 def write_safetensors(file: IO[bytes], arrays: dict[str, Array], metadata: dict[str, str]) -> None:
@@ -112,17 +147,19 @@ def _with_bfloat16(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
 
 
 def read_safetensors(path: str) -> Content:
-    """Return what a .safetensors file holds. Raises ValueError, which names it, for what is none, ImportError as above.
+    """Return what a .safetensors file holds. Raises as `read_npz`, and ImportError as above.
 
     bfloat16 comes as `BFLOAT16`, as bits; other dtypes that NumPy lacks come as a dtype of that name without numbers.
     """
     safetensors = _safetensors()
-    with open(path, "rb") as file:
-        data = file.read()
     try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.readall()
         tensors = dict(safetensors.deserialize(data))
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a .safetensors file: {error}") from error
+    except (OSError, MemoryError) as error:
+        raise named(error, path) from error
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     words = header.pop("__metadata__", None) or {}
     return {name: _array_of(tensors[name]) for name in header}, words
