@@ -27,17 +27,27 @@ struct product_narrow {
   real *const *to;
 };
 
-void RF_NARROW_NAME(const struct product_narrow *p);
-
-static inline void product_narrow(const struct product_narrow *p) { RF_NARROW_NAME(p); }
-
 /* Whether a batch has so many rows that they are rounded to the type of the weights, because the processor has products
  * that take both so. */
 #define ROUNDS_NAME_OF(name) name##_rounds
 #define ROUNDS_NAME(name) ROUNDS_NAME_OF(name)
+
+#if RF_REAL_BITS == 32
+void RF_NARROW_NAME(const struct product_narrow *p);
 int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch);
 
+static inline void product_narrow(const struct product_narrow *p) { RF_NARROW_NAME(p); }
 static inline int narrow_rounds(int32_t type, int64_t batch) { return ROUNDS_NAME(RF_NARROW_NAME)(type, batch); }
+#else /* weights of float64 have that type alone: never called */
+static inline void product_narrow(const struct product_narrow *p) {
+  (void)p;
+  __builtin_trap();
+}
+static inline int narrow_rounds(int32_t type, int64_t batch) {
+  (void)type, (void)batch;
+  return 0;
+}
+#endif
 
 /* How many the strip of a vector has, and numbers from one of its lines to the next. */
 static inline int64_t strip_vectors(int64_t all, int64_t vector) {
