@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 Cell = Literal["rnn", "rnn_relu", "lstm", "gru", "gru_before"]
 Work = Literal["forward", "training", "step"]
 Kind = Literal["dense", "ragged", "resets", "subnormal"]
+Weights = Literal["bfloat16", "int8"]
 Call = Literal[
     "",
     "stream.step(x, out=)",
@@ -32,6 +33,7 @@ ARGUMENTS = {"ragged": "lengths=", "resets": "resets="}
 GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3, "gru_before": 3}
 CELLS: tuple[Cell, ...] = get_args(Cell)
 WORKS: tuple[Work, ...] = get_args(Work)
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 PARTS: tuple[str, ...] = (*get_args(OfTorch)[1:], *get_args(OfPairs))
 STATES = frozenset(("h0", "c0", "h_n", "c_n"))
 STATELESS = "keras-numpy", "keras-torch", "thinc"
@@ -48,6 +50,7 @@ class Case:
     numbers too small to be normal.
     `call`: the very call of a user whose whole time is wanted, down to the microsecond; "": the usual one of the work.
     `part`: of a suite, cases whose means are taken by themselves.
+    `weights`: the type that a net of float32 has its matrices rounded to before it infers; "": they stay as they are.
     """
 
     cell: Cell
@@ -62,6 +65,7 @@ class Case:
     kind: Kind = "dense"
     call: Call = ""
     part: Part = ""
+    weights: Weights | Literal[""] = ""
 
     def __post_init__(self) -> None:
         if self.inputs == 0:
@@ -93,6 +97,13 @@ class Case:
         return ARGUMENTS.get(self.kind, "") if self.call else ""
 
     @property
+    def plain(self) -> Case | None:
+        """The case that this one is timed in turn with, without its argument or with weights of float32; None: none."""
+        if self.weights:
+            return replace(self, weights="")
+        return replace(self, kind="dense") if self.argument else None
+
+    @property
     def gates(self) -> int:
         """The number of gates, G."""
         return GATES[self.cell]
@@ -101,6 +112,11 @@ class Case:
     def itemsize(self) -> int:
         """Bytes of a number."""
         return np.dtype(self.dtype).itemsize
+
+    @property
+    def weight_itemsize(self) -> int:
+        """Bytes of a number of W_ih and W_hh; the scales of int8, one a row, are not counted."""
+        return {"bfloat16": 2, "int8": 1}.get(self.weights, self.itemsize)
 
     @property
     def forward_flops(self) -> int:
@@ -124,7 +140,8 @@ class Case:
         """The part of its name that cases of other sizes may share; calls share all but the call."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         work = "whole calls" if self.call else self.work
-        return f"{self.cell.upper()} {work}, {self.dtype}, {threads}"
+        weights = f", weights in {self.weights}" if self.weights else ""
+        return f"{self.cell.upper()} {work}, {self.dtype}{weights}, {threads}"
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.call} {self.shape}" if self.call else f"{self.setting}: {self.shape}"

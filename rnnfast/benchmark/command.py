@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rnnfast.benchmark import limits, machine, peers, revision, session, stored
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.pairs import PAIRS
-from rnnfast.benchmark.planning import check_destinations, make_plan
+from rnnfast.benchmark.planning import check_destinations, make_plan, usual_peers
 from rnnfast.benchmark.plots import save_plots
 from rnnfast.benchmark.report import print_notes, print_setting, print_tables
 from rnnfast.benchmark.report_calls import print_calls
 from rnnfast.benchmark.report_pairs import print_absent, print_pairs
+from rnnfast.benchmark.report_weights import print_weights
 from rnnfast.benchmark.results import Measurement
 from rnnfast.benchmark.summary import print_summary
 from rnnfast.examples.errors import UserError
@@ -40,8 +41,7 @@ def _timed(options: Options, console: Console) -> Sequence[Measurement]:
     """Time what the options ask for, and show it."""
     plan = make_plan(options)
     check_destinations(options)
-    usual = options.peers is None and options.suite not in ("torch", "integrations")
-    shown = peers.REQUIRES if usual else plan.peers
+    shown = usual_peers(options) if options.peers is None and options.suite != "integrations" else plan.peers
     inside = [name for name in plan.backends if name in peers.INSIDE]
     setting = machine.describe([] if options.base else [*shown, *inside[:1]], plan.threads)
     print_setting(console, setting)
@@ -71,7 +71,9 @@ def _read(options: Options, path: Path, console: Console) -> Sequence[Measuremen
 
 def _report(run: stored.Run, console: Console) -> None:
     """Print the tables, which limits losing cases are at, and why there are gaps."""
-    found, backends = run.cases, run.backends
+    backends, caches = run.backends, machine.cache_sizes(run.setting["caches"])
+    print_weights(console, [measurement for measurement in run.cases if measurement.case.weights], backends, caches)
+    found = [measurement for measurement in run.cases if not measurement.case.weights]
     print_pairs(console, [measurement for measurement in found if measurement.case.part in PAIRS], backends)
     if calls := [measurement for measurement in found if measurement.case.call]:
         print_calls(console, calls, backends)
@@ -79,9 +81,9 @@ def _report(run: stored.Run, console: Console) -> None:
         print_tables(console, works, backends)
     if means := [measurement for measurement in found if measurement.case.part or not measurement.case.call]:
         print_summary(console, means, backends)
-    for line in limits.lines(found, backends, machine.cache_sizes(run.setting["caches"])):
+    for line in limits.lines(run.cases, backends, caches):
         console.print(line, soft_wrap=True, highlight=False)
-    print_notes(console, found)
+    print_notes(console, run.cases)
     print_absent(console, run.absent)
 
 

@@ -22,7 +22,7 @@ def describe(peer_names: list[str], threads: tuple[int, ...]) -> dict[str, str]:
     rows = {
         "date": time.strftime("%Y-%m-%d %H:%M %z"),
         "processor": processor(),
-        "caches": ", ".join(f"{name} {size}" for name, size in caches().items()) or "unknown",
+        "caches": caches() or "unknown",
         "processors to use": str(usable_processors()),
         "threads": ", ".join(map(str, threads)) + _threads_note(),
         "load": _load(),
@@ -58,14 +58,14 @@ def label(setting: Mapping[str, str], backend: str) -> str:
     return f"{setting['processor']}, {used}"
 
 
-def caches() -> dict[str, str]:
-    """Return the sizes of the first processor's data caches by level, e.g. {"L1": "32K"}; {} where unknown."""
+def caches() -> str:
+    """Return the sizes of the first processor's data caches by level, e.g. "L1 32K, L2 1M"; "" where unknown."""
     found = {}
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
         if kind != "Instruction":
             found[f"L{level}"] = size
-    return found
+    return ", ".join(f"{name} {size}" for name, size in found.items())
 
 
 def cache_sizes(text: str) -> dict[str, int]:

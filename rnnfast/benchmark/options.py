@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnfast.benchmark.cases import CELLS, PARTS, WORKS, Cell
+from rnnfast.benchmark.cases import CELLS, PARTS, WEIGHTS, WORKS, Cell, Weights
 from rnnfast.benchmark.peers import REQUIRES as PEERS
 from rnnfast.benchmark.suites import SUITES
 
@@ -17,7 +17,8 @@ DTYPES = ("float32", "float64")
 class Options:
     """The command line's options; None, where a filter: everything."""
 
-    suite: str = "grid"
+    suite: str = ""
+    """"": the suite "weights" where types of them are named, else "grid"."""
     cells: tuple[Cell, ...] | None = None
     work: tuple[str, ...] | None = None
     steps: tuple[int, ...] | None = None
@@ -26,6 +27,8 @@ class Options:
     parts: tuple[str, ...] | None = None
     max_gflop: float = 30.0
     dtype: tuple[str, ...] = ("float32",)
+    weights: tuple[Weights, ...] | None = None
+    """None: of the suite "weights" every type, else weights stay as they are."""
     threads: tuple[int, ...] = (1,)
     backends: tuple[str, ...] | None = None
     peers: tuple[str, ...] | None = None
@@ -35,6 +38,10 @@ class Options:
     plot: Path | None = None
     base: str | None = None
     read: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.suite:
+            object.__setattr__(self, "suite", "weights" if self.weights else "grid")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +63,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--parts", type=names_of(PARTS), metavar="NAME,...", help=f"of a suite that has parts {', '.join(PARTS)}")
     add("--max-gflop", type=positive, metavar="X", help=f"leave out larger forwards (default: {default.max_gflop:g})")
     add("--dtype", type=names_of(DTYPES), metavar="NAME,...", help="of float32 (default) and float64")
+    add(
+        "--weights",
+        type=names_of(WEIGHTS),
+        metavar="NAME,...",
+        help="inference with weights rounded to bfloat16, int8: the suite 'weights', or sizes of the grid",
+    )
     add("--threads", type=counts, metavar="N,...", help="numbers of threads, each timed by itself (default: 1)")
     add(
         "--backends", type=names_of(), metavar="NAME,...", help="e.g. c,c:avx2,accelerated (default: all but reference)"

@@ -13,6 +13,8 @@ from rnnfast.problem import Array
 
 NO_LINEAR = "runs the net alone, without linear layers around it"
 """Said by those that lack a case whose net stands between linear layers."""
+LOOSE = 5e-2
+"""Error over the truth that the check allows libraries which round inputs, states or sums to 16 or 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Prepared:
     arrays: Callable[[Any], dict[str, Array]]
     within: Callable[[], AbstractContextManager[Any]] = nullcontext
     """Makes the context that `work` runs in, entered once for many repetitions."""
+    rounds: str = ""
+    """What is rounded besides the weights of a case that has them rounded, as the report says it; "": nothing."""
+    tolerance: float | None = None
+    """Norm of the error over that of the truth that the check allows; None: that of the case."""
 
     def results(self) -> dict[str, Array]:
         """Do the work once and return its results."""

@@ -19,6 +19,8 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "gru_before": ("GRU", {"reset_after": False}),
 }
 """The class of each cell, and its options."""
+ROUNDED_ROWS = 4e-3
+"""Error over the truth that the check allows where x and h are rounded to bfloat16 besides the weights."""
 
 
 class Backend:
@@ -41,10 +43,10 @@ class Backend:
         if case.work == "training":
             return _training(module, data, state)
         if case.work == "step":
-            return _step(module, data, state, fresh=case.call == "stream.step(x)")
-        called = {"module(x)": module, "record": module.record}.get(case.call) or module.freeze()
+            return _step(case, module, data, state)
+        called = {"module(x)": module, "record": module.record}.get(case.call) or _frozen(case, module)
         given = (data.x, state) if case.has_state else (data.x,)
-        return Prepared(partial(called, *given, **_flags(data)), forward_arrays)
+        return Prepared(partial(called, *given, **_flags(data)), forward_arrays, **_rounding(case, called))
 
 
 def net(case: Case, backend: str) -> Any:
@@ -74,16 +76,39 @@ def _training(module: Any, data: Data, state: Any) -> Prepared:
     return Prepared(work, arrays)
 
 
-def _step(module: Any, data: Data, state: Any, *, fresh: bool) -> Prepared:
+def rounded_weights(case: Case, data: Data) -> dict[str, Array]:
+    """Return the weights by name, matrices as the float32 numbers that rounding them makes of them."""
+    if not case.weights:
+        return data.weights
+    module = net(case, "reference")
+    module.load_state_dict(data.weights)
+    return dict(_frozen(case, module).parameters)
+
+
+def _frozen(case: Case, module: Any) -> Any:
+    """Return the frozen net; the argument is given where it says something, as not every revision has it."""
+    return module.freeze(weights=case.weights) if case.weights else module.freeze()
+
+
+def _rounding(case: Case, frozen: Any) -> dict[str, Any]:
+    """Return what this net rounds besides its weights, and the tolerance that follows, as `Prepared` has them."""
+    _, _, rounds = frozen.ran_on(case.batch).partition(": ") if case.weights else ("", "", "")
+    return {"rounds": rounds, "tolerance": ROUNDED_ROWS} if rounds else {}
+
+
+def _step(case: Case, module: Any, data: Data, state: Any) -> Prepared:
     """Step a stream whose state advances from call to call, as in use; the check sets it back."""
-    stream, x = module.stream(len(data.x[0])), data.x[0]
-    step = partial(stream.step, x) if fresh else partial(stream.step, x, out=stream.step(x))
+    frozen, x = _frozen(case, module), data.x[0]
+    stream = frozen.stream(case.batch)
+    step = partial(stream.step, x)
+    if case.call != "stream.step(x)":
+        step = partial(step, out=step())
 
     def arrays(_: Any) -> dict[str, Array]:
         stream.state = state
         return {"y": step()[None]} | dict(zip(("h_n", "c_n"), _parts(stream.state), strict=False))
 
-    return Prepared(step, arrays)
+    return Prepared(step, arrays, **_rounding(case, frozen))
 
 
 def _cell_step(case: Case, backend: str, data: Data) -> Prepared:

@@ -1,7 +1,12 @@
-"""PyTorch: its nets and step cells; inference mode forward, autograd in training, packed sequences for lengths."""
+"""PyTorch: its nets and step cells; inference mode forward, autograd in training, packed sequences for lengths.
+
+Weights in bfloat16 are those of a module in bfloat16, x and states too; in int8 of one quantised dynamically.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -12,12 +17,20 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data
-from rnnfast.benchmark.peer import Prepared
+from rnnfast.benchmark.peer import LOOSE, Prepared
 from rnnfast.problem import Array
+
+ROUNDS = {
+    "bfloat16": "x, states, sums and results are in bfloat16 as well",
+    "int8": "x and h are rounded to 8 bits as well, at every step",
+}
+"""What its modules round besides weights of these types."""
 
 
 def lacks(case: Case) -> str | None:
-    """Say that it has no resets, and one form of the GRU."""
+    """Say that it has no resets, one form of the GRU, and no int8 in versions to come."""
+    if case.weights == "int8" and importlib.util.find_spec("torch.ao.quantization") is None:
+        return "runs no int8: this version has no torch.ao.quantization"
     if case.cell == "gru_before":
         return "its GRU has the reset gate after the product"
     return "its nets have no resets" if case.kind == "resets" else None
@@ -31,10 +44,12 @@ def prepare(case: Case, data: Data, changed: Callable[[Any], Any] = lambda modul
     torch.set_num_threads(case.threads)
     is_cell = case.work == "step" or case.is_cell
     arrays = {"x": data.x, **dict(zip(("h0", "c0"), data.states, strict=False)), "dy": data.dy}
-    tensors = {name: torch.from_numpy(array[0] if is_cell else array) for name, array in arrays.items()}
+    kind = getattr(torch, "bfloat16" if case.weights == "bfloat16" else case.dtype)
+    tensors = {name: torch.from_numpy(array[0] if is_cell else array).to(kind) for name, array in arrays.items()}
     dy = tensors.pop("dy")
     x, *states = tensors.values()
-    module = changed(_Between(case, data) if case.is_between else _module(case, data, "Cell" if is_cell else ""))
+    module = _Between(case, data) if case.is_between else _module(case, data, "Cell" if is_cell else "")
+    module = changed(_narrow(module, case.weights))
     given: tuple[Any, ...] = (x,)
     if case.has_state:
         given = (x, tuple(states) if case.cell == "lstm" else states[0])
@@ -44,7 +59,19 @@ def prepare(case: Case, data: Data, changed: Callable[[Any], Any] = lambda modul
     if case.work == "training":
         return _training(run, tensors, dict(module.named_parameters()), dy)
     read = _cell_arrays if is_cell else _forward_arrays
-    return Prepared(run, read, nullcontext if case.call == "record" else torch.inference_mode)
+    within = nullcontext if case.call == "record" else torch.inference_mode
+    return Prepared(run, read, within, ROUNDS.get(case.weights, ""), LOOSE if case.weights else None)
+
+
+def _narrow(module: Any, weights: str) -> Any:
+    """Return the module with weights of this type."""
+    if weights == "int8":
+        with warnings.catch_warnings():  # that it is to go from later versions
+            warnings.simplefilter("ignore")
+            quantise: Any = torch.ao.quantization.quantize_dynamic
+            holder = quantise(torch.nn.Sequential(module), {type(module)}, torch.qint8)
+        return holder[0]  # what is given itself it leaves as it is
+    return module.bfloat16() if weights else module
 
 
 def _training(run: Callable[[], Any], tensors: dict[str, Any], parameters: dict[str, Any], dy: Any) -> Prepared:
@@ -106,8 +133,14 @@ def _module(case: Case, data: Data, suffix: str = "") -> Any:
 
 def _forward_arrays(result: Any) -> dict[str, Array]:
     y, state = result
-    named = zip(("h_n", "c_n"), _parts(state), strict=False)
-    return {"y": y.detach().numpy()} | {name: part.detach().numpy() for name, part in named}
+    named = zip(("y", "h_n", "c_n"), (y, *_parts(state)), strict=False)
+    return {name: _numpy(part.detach()) for name, part in named}
+
+
+def _numpy(tensor: Any) -> Array:
+    """Return an array, of numbers that NumPy does not have in float32."""
+    array: Array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
 
 
 def _cell_arrays(result: Any) -> dict[str, Array]:

@@ -22,6 +22,9 @@ REQUIRES = {
 INSIDE = {"accelerated": ("torch",), "frozen": ("torch",)}
 """rnnfast inside another library: modules of the same kind, which count among our backends."""
 
+NARROW = "torch", "onnxruntime"
+"""Libraries that run nets with weights in bfloat16 or int8."""
+
 
 def reason(name: str) -> str | None:
     """Return None where this candidate's packages can be imported, else what is missing."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import rnnfast
 from rnnfast.backends import choose
 from rnnfast.benchmark import peers, session
-from rnnfast.benchmark.cases import Case, Filter
+from rnnfast.benchmark.cases import WEIGHTS, Case, Filter, Weights
 from rnnfast.benchmark.options import Options
 from rnnfast.benchmark.pairs import PAIRS, Pair
 from rnnfast.benchmark.suites import BATCHES, HIDDENS, STEPS, SUITES, THREE, grid
@@ -23,6 +23,9 @@ def make_plan(options: Options) -> session.Plan:
     wanted = Filter(options.cells, options.work, *sizes, options.parts, options.max_gflop)
     suite = list(_suite(options))
     chosen = [replace(case, dtype=dtype) for dtype in options.dtype for case in suite if wanted(case)]
+    if types := _weights(options):
+        inference = [case for case in chosen if case.work != "training"]
+        chosen = [replace(case, weights=weights) for weights in types for case in inference]
     parts = dict.fromkeys(case.part for case in chosen)
     of_pairs: dict[str, Pair] = {part: PAIRS[part] for part in parts if part in PAIRS}
     absent = _absent(options, of_pairs)
@@ -43,6 +46,20 @@ def make_plan(options: Options) -> session.Plan:
             "leave some filters out, or take the suite 'grid', which takes any --steps, --batch and --hidden"
         )
     return plan
+
+
+def _weights(options: Options) -> tuple[Weights, ...]:
+    """Return the types of weights that were asked for. Raises UserError for options that do not go with them."""
+    types = options.weights or (WEIGHTS if options.suite == "weights" else ())
+    if types and options.suite not in ("weights", "grid"):
+        raise UserError(f"--weights has a suite of its own, or goes with the suite 'grid': leave out {options.suite!r}")
+    if types and options.dtype != ("float32",):
+        raise UserError("--dtype: nets of float32 alone have rounded weights: leave it out")
+    names = (*(options.peers or ()), *(options.backends or ()))
+    wide = [name for name in names if name in peers.REQUIRES | peers.INSIDE and name not in peers.NARROW]
+    if types and wide:
+        raise UserError(f"no weights in {' or '.join(types)} are timed in {', '.join(wide)}: leave out these names")
+    return types
 
 
 def _absent(options: Options, of_pairs: dict[str, Pair]) -> dict[str, str]:
@@ -73,10 +90,11 @@ def _described(cases: Iterable[Case]) -> str:
 def _backends(options: Options) -> tuple[str, ...]:
     """Return the backends asked for, else all that run here but the reference; peers are held against the first.
 
-    The suite "torch" begins with what it is about, and has the default backend beside it.
+    The suite "torch" begins with what it is about, and has the default backend beside it. Weights are narrow in the
+    default backend alone: the others compute with rounded numbers of float32.
     """
     if options.backends is None and options.suite != "torch":
-        return _able()
+        return _able()[:1] if _weights(options) else _able()
     names = options.backends or (*peers.INSIDE, _able()[0])
     for name in names:
         if name in peers.INSIDE:
@@ -97,13 +115,19 @@ def _able() -> tuple[str, ...]:
 
 
 def _peers(options: Options) -> tuple[str, ...]:
-    """Return the peers asked for, or all that are installed; the suite "torch" is beside PyTorch alone."""
+    """Return the peers asked for, or the usual ones that are installed."""
     missing = {name: reason for name in options.peers or () if (reason := peers.reason(name))}
     if missing:
         raise UserError(f"--peers: {', '.join(missing.values())}: install or leave out {', '.join(missing)}")
-    usual = ("torch",) if options.suite == "torch" else tuple(peers.REQUIRES)
-    asked = usual if options.peers is None else options.peers
+    asked = usual_peers(options) if options.peers is None else options.peers
     return tuple(name for name in asked if peers.reason(name) is None)
+
+
+def usual_peers(options: Options) -> tuple[str, ...]:
+    """Return the peers, installed or not, that cases are timed beside where none are named; of pairs, their own."""
+    if options.suite == "torch":
+        return ("torch",)
+    return peers.NARROW if _weights(options) else tuple(peers.REQUIRES)
 
 
 def check_destinations(options: Options) -> None:

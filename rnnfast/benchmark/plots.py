@@ -31,7 +31,9 @@ Kind = tuple[str, Callable[[Measurement], "float | None"], str, Normalize, str, 
 def save_plots(
     folder: Path, found: Sequence[Measurement], backends: tuple[str, ...], setting: Mapping[str, str]
 ) -> list[Path]:
-    """Write two PNGs for each cell, work, dtype and number of threads; their paths. Only dense sequences are drawn.
+    """Write two PNGs for each cell, work, dtype, type of weights and number of threads; their paths.
+
+    Only dense sequences are drawn.
 
     `setting` has the name of the processor, which stands in titles and file names.
     """
@@ -49,7 +51,8 @@ def save_plots(
     for _, group in groupby(dense, key=lambda row: row.case.setting):
         rows = list(group)
         case, where = rows[0].case, machine.label(setting, rows[0].ours)
-        name = f"{_slug(where)}-{case.cell}-{case.work}-{case.dtype}-{case.threads}"
+        dtype = "-".join(filter(None, (case.dtype, case.weights)))
+        name = f"{_slug(where)}-{case.cell}-{case.work}-{dtype}-{case.threads}"
         for kind, figure in (("heat", _heat_maps(rows, backends)), ("speed", _lines(rows, styles))):
             figure.suptitle(f"{where}\n{case.setting}")
             saved.append(folder / f"{kind}-{name}.png")

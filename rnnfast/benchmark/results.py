@@ -27,7 +27,9 @@ class Measurement:
     bare: list[float] = field(default_factory=list)
     """Seconds of the least call through cffi, measured beside a case that is a call."""
     plain: dict[str, list[float]] = field(default_factory=dict)
-    """Seconds of a call without its lengths or resets, round by round as `samples`."""
+    """Seconds of a call without its lengths or resets, or with weights of float32, round by round as `samples`."""
+    rounds: dict[str, str] = field(default_factory=dict)
+    """What candidates round besides weights that are rounded, where they do."""
     call: float | None = None
     """Seconds of the same call of ours where it does next to nothing, measured of a case behind its best peer."""
 
@@ -43,6 +45,11 @@ class Measurement:
         """Seconds that lengths or resets add to a call, least sample against least; None if not measured."""
         samples, plain = self.samples.get(name), self.plain.get(name)
         return min(samples) - min(plain) if samples and plain else None
+
+    def over_float32(self) -> float | None:
+        """How many times as fast as with weights of float32 ours is; None if not measured."""
+        wide, ours = self.plain.get(self.ours), self.seconds(self.ours)
+        return statistics.median(wide) / ours if self.case.weights and wide and ours is not None else None
 
     def best_peer(self, backends: tuple[str, ...]) -> tuple[str, float] | None:
         """The fastest candidate that is no backend of rnnfast, and its seconds."""
@@ -76,6 +83,7 @@ class Measurement:
             "minima": {name: self.minimum(name) for name in self.samples},
             "best_peer": best and best[0],
             "ratio": self.ratio(backends),
+            "over_float32": self.over_float32(),
             "roofline": self.roofline,
             "peak": self.peak,
         }

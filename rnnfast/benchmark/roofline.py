@@ -31,15 +31,15 @@ class Bytes:
 
 def bytes_of(case: Case, fill: float = 1.0) -> Bytes:
     """Return the model above for a case, of whose steps the fraction `fill` is live."""
-    gates, hidden, inputs, size = case.gates, case.hidden, case.inputs, case.itemsize
-    rows = case.steps * case.batch * fill
-    w_ih, w_hh = gates * hidden * inputs, gates * hidden * hidden
+    gates, hidden, inputs, narrow = case.gates, case.hidden, case.inputs, case.weight_itemsize
+    rows = case.steps * case.batch * fill * case.itemsize  # bytes of a number of each row
+    w_ih, w_hh = narrow * gates * hidden * inputs, narrow * gates * hidden * hidden
     once = w_ih + rows * (inputs + hidden)
     if case.work == "training":
         saved = gates + (1 if case.cell == "lstm" else 0)
         once += once + rows * (hidden + inputs) + 2 * rows * saved * hidden + w_ih + w_hh
     passes = 2 if case.work == "training" else 1
-    return Bytes(w_hh * size, case.steps * passes, int(once * size))
+    return Bytes(w_hh, case.steps * passes, int(once))
 
 
 @dataclass(frozen=True)

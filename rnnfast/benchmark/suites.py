@@ -102,6 +102,23 @@ def integrations() -> Iterator[Case]:
             yield Case(cell, steps, batch, hidden, work, part=part)
 
 
+def weights() -> Iterator[Case]:
+    """Inference whose time goes to reading weights: streams and sequences of one row, and several rows.
+
+    Last of the LSTM's streams comes one whose W_hh of float32 is at least twice as large as the last cache.
+    """
+    from rnnfast.benchmark import machine  # not in every revision that times this one
+
+    largest, beyond = max(machine.cache_sizes(machine.caches()).values(), default=0), 2048
+    while 16 * beyond**2 < 2 * largest:
+        beyond *= 2
+    for cell in ("lstm", "gru"):
+        for hidden in (256, 384, 512, 1024, *([beyond] if cell == "lstm" else [])):
+            yield Case(cell, 1, 1, hidden, "step")
+        for steps, batch, hidden in (*product((32,), (1,), (256, 384, 512, 1024)), (16, 32, 512), (16, 32, 1024)):
+            yield Case(cell, steps, batch, hidden)
+
+
 def _pairs(kind: Kind, steps: int, hiddens: tuple[int, ...]) -> Iterator[Case]:
     for cell, work, hidden in product(THREE, BOTH, hiddens):
         dense = Case(cell, steps, 32, hidden, work)
@@ -118,4 +135,5 @@ SUITES: dict[str, Callable[[], Iterator[Case]]] = {
     "subnormal": subnormal,
     "torch": torch,
     "integrations": integrations,
+    "weights": weights,
 }

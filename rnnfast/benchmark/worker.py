@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import os
 import statistics
-from dataclasses import replace
 from typing import Any
 
 import rnnfast
@@ -44,27 +43,30 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
     """Check these candidates on the case, then time in turn all that were right, for about so many seconds.
 
     `ours` is the one that others are held against; `probe` also measures the processor's rates or, beside a call whose
-    own cost is wanted, a bare call. A call with lengths or resets is timed without them, too.
+    own cost is wanted, a bare call. Calls with lengths or resets, and rounded weights, are timed without them, too.
     """
     data, pace = make_data(case), SHORT if case.call or case.part in PAIRS else USUAL
+    plain = case.plain and (case.plain, make_data(case.plain))
     found = Measurement(case, ours, data.fill)
-    samplers = {}
+    samplers, others = {}, {}
     for name in names:
         try:
             prepared = _checked(name, case, data, found)
+            without = _checked(name, *plain, found) if prepared and plain else None
         except Exception as error:  # of any kind: the others go on. Another library may refuse a case, ours may not.
             noted = found.skipped if name in OTHERS.union(REQUIRES) else found.wrong
             noted[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             continue
-        if prepared is not None:
+        if prepared is not None and name not in found.wrong:
             samplers[name] = Sampler(prepared.work, prepared.within, pace)
-    others = {f"plain {name}": _plain(name, case) for name in samplers} if case.argument else {}
+            if without is not None:
+                others[f"plain {name}"] = Sampler(without.work, without.within, pace)
     probes = _probes(found) if probe else None
     if probes is not None:
         others |= {f"probe {name}": Sampler(work, pace=pace) for name, work in probes.work.items()}
     samples = take_turns(samplers | others, seconds, pace)
     found.samples = {name: samples[name] for name in samplers}
-    found.plain = {name: samples[f"plain {name}"] for name in samplers if case.argument}
+    found.plain = {name: samples[f"plain {name}"] for name in samplers if plain}
     if probes is not None:
         probes.note(found, {name: samples[f"probe {name}"] for name in probes.work})
     return found
@@ -96,13 +98,6 @@ def _probes(found: Measurement) -> Any:
     return probes.BareCall() if found.case.call else probes.Probes(found.case, found.fill)
 
 
-def _plain(name: str, case: Case) -> Sampler:
-    """Return a candidate's same call without the argument whose cost is wanted."""
-    case = replace(case, kind="dense")
-    prepared = peer(name).prepare(case, make_data(case))
-    return Sampler(prepared.work, prepared.within, SHORT)
-
-
 def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared | None:
     """Return the candidate ready to be timed; None, the reason noted, where it cannot run the case or gets it wrong."""
     candidate = peer(name)
@@ -113,10 +108,11 @@ def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared 
     results = prepared.results()
     small = check.checked_case(case)
     if small.steps == case.steps:
-        fault = check.fault(case, results)
+        fault = check.fault(case, results, prepared.tolerance)
     else:
-        fault = _short_fault(name, small) or check.prefix_fault(case, results)
+        fault = _short_fault(name, small) or check.prefix_fault(case, results, prepared.tolerance)
     if fault is None:
+        found.rounds |= {name: prepared.rounds} if prepared.rounds else {}
         return prepared
     found.wrong[name] = fault
     return None
@@ -124,4 +120,5 @@ def _checked(name: str, case: Case, data: Data, found: Measurement) -> Prepared 
 
 @functools.lru_cache(maxsize=32)
 def _short_fault(name: str, case: Case) -> str | None:
-    return check.fault(case, peer(name).prepare(case, make_data(case)).results())
+    prepared = peer(name).prepare(case, make_data(case))
+    return check.fault(case, prepared.results(), prepared.tolerance)
