@@ -15,6 +15,7 @@
 #include <torch/csrc/autograd/graph_task.h>
 #include <torch/csrc/autograd/python_variable.h>
 #include <torch/csrc/autograd/saved_variable.h>
+#include <torch/csrc/dynamo/compiled_autograd.h>
 #if __has_include(<sys/mman.h>)
 #include <sys/mman.h>
 #endif
@@ -24,6 +25,7 @@ namespace {
 using at::Tensor;
 namespace py = pybind11;
 namespace autograd = torch::autograd;
+namespace compiled = torch::dynamo::autograd;
 using Tensors = c10::SmallVector<Tensor, 12>;
 
 // Fields of an rf_problem. A sequence and the states that go with it stand together, and so do tables of parameters.
@@ -51,7 +53,7 @@ constexpr size_t ALIGNMENT = 64, KEPT_SCRATCH = 64 << 20, HUGE_FROM = 4 << 20;
 struct Library {
   int32_t (*forward)(const void *) = nullptr, (*backward)(const void *) = nullptr;
   size_t offsets[field::COUNT] = {};
-  std::string no_transforms, not_twice, not_compiled;
+  std::string no_transforms, not_twice;
 } library;
 
 // An rf_problem for one call, and the tables that it points to.
@@ -148,9 +150,13 @@ struct Prepared {
 struct Plan {
   explicit Plan(const py::dict &given);
   Tensors run(const Tensors &inputs, Tensor &reserve, uint64_t seed) const;
-  void fill(Record &record, const Prepared &from, const Tensors &inputs, const Tensor &reserve, uint64_t seed) const;
+  autograd::variable_list gradients(const autograd::variable_list &inputs, const Tensor &reserve, uint64_t seed,
+                                    const std::vector<bool> &needed, const autograd::variable_list &given,
+                                    bool keep) const;
+  void fill(Record &record, const Prepared &from, at::TensorList inputs, const Tensor &reserve, uint64_t seed) const;
   void set_table(Record &record, int first, const c10::SmallVectorImpl<const void *> &arrays) const;
   void check(int32_t status) const;
+  void check(const autograd::variable_list &inputs) const;
 
   Prepared forward, backward, keeping;
   bool recorded, two_states, one_step;
@@ -188,7 +194,7 @@ void Plan::set_table(Record &record, int first, const c10::SmallVectorImpl<const
   }
 }
 
-void Plan::fill(Record &record, const Prepared &from, const Tensors &inputs, const Tensor &reserve,
+void Plan::fill(Record &record, const Prepared &from, at::TensorList inputs, const Tensor &reserve,
                 uint64_t seed) const {
   std::memcpy(record.bytes, from.record.data(), from.record.size());
   for (int64_t n = 0; n <= states; n++) record.set(field::x + n, inputs[n]);
@@ -221,23 +227,68 @@ Tensors Plan::run(const Tensors &inputs, Tensor &reserve, uint64_t seed) const {
   return results;
 }
 
+// Data of another form may stand under the inputs of a call since then.
+void Plan::check(const autograd::variable_list &inputs) const {
+  bool fit = true;
+  for (size_t n = 0; n < inputs.size(); n++) fit = fit && expected[n].is_read_from(inputs[n], n == 0);
+  if (fit) return;
+  py::gil_scoped_acquire gil;
+  py::list tensors;
+  for (const Tensor &tensor : inputs) tensors.append(object_of(tensor));
+  raise(misfit, tensors);
+}
+
+bool are_undefined(const autograd::variable_list &tensors) {
+  return std::none_of(tensors.begin(), tensors.end(), [](const Tensor &tensor) { return tensor.defined(); });
+}
+
+// Gradients of the inputs from those of the results, where `needed`: of x, of the states, of the parameters.
+autograd::variable_list Plan::gradients(const autograd::variable_list &inputs, const Tensor &reserve, uint64_t seed,
+                                        const std::vector<bool> &needed, const autograd::variable_list &given,
+                                        bool keep) const {
+  check(inputs);
+  const size_t parameters = 1 + states;
+  autograd::variable_list found(inputs.size()), dense;
+  for (const Tensor &gradient : given) {
+    const c10::DispatchKeySet batches({c10::DispatchKey::Batched, c10::DispatchKey::FuncTorchBatched});
+    if (gradient.defined() && gradient.key_set().has_any(batches)) throw std::runtime_error(library.no_transforms);
+    dense.push_back(gradient.defined() ? gradient.resolve_neg().contiguous() : gradient);
+  }
+  for (size_t n = 0; n < inputs.size(); n++) {
+    if (needed[n == 0 ? 0 : n < parameters ? 1 : 2]) found[n] = made(expected[n].sizes, expected[n].dtype);
+  }
+  const Prepared &prepared = keep ? keeping : backward;
+  const Tensor memory = scratch(prepared.scratch);
+  Record record;
+  fill(record, prepared, inputs, reserve, seed);
+  record.set(field::workspace, aligned(memory));
+  for (size_t n = 0; n < dense.size(); n++) record.set(field::dy + n, dense[n]);
+  for (size_t n = 0; n < parameters; n++) record.set(field::dx + n, found[n]);
+  if (needed[2]) {
+    for (const int64_t n : order) record.gradients.push_back(found[parameters + n].const_data_ptr());
+    set_table(record, field::d_weight_ih, record.gradients);
+  }
+  check(library.backward(record.bytes));
+  return found;
+}
+
 // The derivative of one call.
 struct Recurrence : autograd::Node {
   std::shared_ptr<const Plan> plan;
   std::vector<autograd::SavedVariable> inputs;
   Tensor reserve;
-  uint64_t seed;
+  c10::IValue seed; // an integer, as compiled autograd has those that are others in every call
 
   Recurrence(autograd::edge_list &&edges, std::shared_ptr<const Plan> plan, Tensor reserve, uint64_t seed)
-      : Node(std::move(edges)), plan(std::move(plan)), reserve(std::move(reserve)), seed(seed) {}
+      : Node(std::move(edges)), plan(std::move(plan)), reserve(std::move(reserve)), seed(static_cast<int64_t>(seed)) {}
   std::string name() const override { return "RecurrenceBackward"; }
-  void compiled_args(torch::dynamo::autograd::CompiledNodeArgs &) const override {
-    throw std::runtime_error(library.not_compiled);
-  }
   void release_variables() override;
   autograd::variable_list apply(autograd::variable_list &&given) override;
-  autograd::variable_list gradients(const Tensors &inputs, const autograd::variable_list &given, bool keep);
-  Tensors unpacked();
+  void compiled_args(compiled::CompiledNodeArgs &args) const override;
+  autograd::variable_list apply_with_saved(const autograd::variable_list &given,
+                                           compiled::SwapSavedVariables &saved) override;
+  autograd::variable_list unpacked() const;
+  std::vector<bool> needed() const;
 };
 
 void Recurrence::release_variables() {
@@ -246,38 +297,34 @@ void Recurrence::release_variables() {
   reserve.reset();
 }
 
-// The inputs, which nobody changed in place. Data of another form may stand under them.
-Tensors Recurrence::unpacked() {
-  Tensors found;
-  bool fit = true;
-  for (const auto &input : inputs) {
-    found.push_back(input.unpack());
-    fit = fit && plan->expected[found.size() - 1].is_read_from(found.back(), found.size() == 1);
+// The inputs, which nobody changed in place.
+autograd::variable_list Recurrence::unpacked() const {
+  autograd::variable_list found;
+  for (const auto &input : inputs) found.push_back(input.unpack());
+  return found;
+}
+
+// Whether gradients of x, of the states and of the parameters are asked for, all of a kind or none.
+std::vector<bool> Recurrence::needed() const {
+  const size_t parameters = 1 + plan->states, end = inputs.size();
+  std::vector<bool> found;
+  for (const auto &[from, to] : {std::pair<size_t, size_t>{0, 1}, {1, parameters}, {parameters, end}}) {
+    found.push_back(const_cast<Recurrence *>(this)->task_should_compute_output({{from, to}}));
   }
-  if (fit) return found;
-  py::gil_scoped_acquire gil;
-  py::list tensors;
-  for (const Tensor &tensor : found) tensors.append(object_of(tensor));
-  raise(plan->misfit, tensors);
+  return found;
 }
 
 autograd::variable_list Recurrence::apply(autograd::variable_list &&given) {
   std::lock_guard<std::mutex> lock(mutex_);
   const bool again = at::GradMode::is_enabled(); // gradients of gradients may be asked for
   c10::AutoGradMode unrecorded(false);
-  const auto defined = [](const Tensor &gradient) { return gradient.defined(); };
-  if (std::none_of(given.begin(), given.end(), defined)) return autograd::variable_list(inputs.size());
-  const Tensors inputs = unpacked();
-  autograd::variable_list dense;
-  for (const Tensor &gradient : given) {
-    const c10::DispatchKeySet batches({c10::DispatchKey::Batched, c10::DispatchKey::FuncTorchBatched});
-    if (gradient.defined() && gradient.key_set().has_any(batches)) throw std::runtime_error(library.no_transforms);
-    dense.push_back(gradient.defined() ? gradient.resolve_neg().contiguous() : gradient);
-  }
-  autograd::variable_list found = gradients(inputs, dense, autograd::get_current_graph_task_keep_graph());
+  if (are_undefined(given)) return autograd::variable_list(inputs.size());
+  const auto kept = unpacked();
+  const bool keep = autograd::get_current_graph_task_keep_graph();
+  autograd::variable_list found = plan->gradients(kept, reserve, seed.toInt(), needed(), given, keep);
   if (!again) return found;
   autograd::edge_list edges;
-  for (const auto &tensors : {at::ArrayRef<Tensor>(given), at::ArrayRef<Tensor>(inputs)}) {
+  for (const auto &tensors : {given, kept}) {
     for (const Tensor &tensor : tensors) {
       if (tensor.defined() && tensor.requires_grad()) edges.push_back(autograd::impl::gradient_edge(tensor));
     }
@@ -288,28 +335,42 @@ autograd::variable_list Recurrence::apply(autograd::variable_list &&given) {
   return found;
 }
 
-autograd::variable_list Recurrence::gradients(const Tensors &inputs, const autograd::variable_list &given, bool keep) {
-  const size_t parameters = 1 + plan->states;
-  autograd::variable_list found(inputs.size());
-  const auto make = [&](size_t from, size_t to) { // all of a kind or none
-    if (!task_should_compute_output({{from, to}})) return false;
-    for (size_t n = from; n < to; n++) found[n] = made(plan->expected[n].sizes, plan->expected[n].dtype);
-    return true;
+// Compiled autograd traces a backward as calls of functions. What it made is used again where these constants are the
+// same, on the tensors and numbers of then. The plan lives as long as what was made, so that its address is one.
+void Recurrence::compiled_args(compiled::CompiledNodeArgs &args) const {
+  args.collect(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(plan.get())));
+  args.collect(needed());
+  args.collect(inputs, false);
+  args.collect(reserve);
+  args.collect(seed);
+}
+
+// The call as it traces that, of a function that is to be run as it is.
+autograd::variable_list Recurrence::apply_with_saved(const autograd::variable_list &given,
+                                                     compiled::SwapSavedVariables &saved) {
+  using Metadata = std::vector<std::optional<autograd::InputMetadata>>;
+  saved.before(inputs);
+  saved.before(reserve);
+  saved.before(seed);
+  const std::vector<c10::IValue> args{c10::IValue(unpacked()), reserve, seed};
+  const std::vector<at::TypePtr> types{at::ListType::ofTensors(), at::TensorType::get(), at::IntType::get()};
+  const auto run = [plan = plan, needed = needed()](const autograd::variable_list &given,
+                                                    const std::vector<c10::IValue> &args) {
+    py::gil_scoped_release others_run;
+    c10::AutoGradMode unrecorded(false);
+    const auto inputs = args[0].toTensorVector();
+    if (are_undefined(given)) return autograd::variable_list(inputs.size());
+    return plan->gradients(inputs, args[1].toTensor(), args[2].toInt(), needed, given, true);
   };
-  const Prepared &prepared = keep ? plan->keeping : plan->backward;
-  const Tensor memory = scratch(prepared.scratch);
-  Record record;
-  plan->fill(record, prepared, inputs, reserve, seed);
-  record.set(field::workspace, aligned(memory));
-  for (size_t n = 0; n < given.size(); n++) record.set(field::dy + n, given[n]);
-  make(0, 1);
-  make(1, parameters);
-  for (size_t n = 0; n < parameters; n++) record.set(field::dx + n, found[n]);
-  if (make(parameters, inputs.size())) {
-    for (const int64_t n : plan->order) record.gradients.push_back(found[parameters + n].const_data_ptr());
-    plan->set_table(record, field::d_weight_ih, record.gradients);
-  }
-  plan->check(library.backward(record.bytes));
+  const auto &python = compiled::getPyCompilerInterface();
+  PyObject *compiler = saved.get_py_compiler();
+  const std::string function = python->bind_function(compiler, name(), run, types, /*is_custom_function=*/true,
+                                                     /*is_traceable=*/false);
+  const auto metadata = compiled::IValuePacker<Metadata>::pack(compiled::get_input_metadata(next_edges()));
+  auto found = python->call_function(compiler, "apply_functional", function, given, args, metadata);
+  saved.after(inputs);
+  saved.after(reserve);
+  saved.after(seed);
   return found;
 }
 
@@ -381,14 +442,13 @@ py::capsule plan(const py::dict &given) {
 
 // connect(...): has calls reach the library, and refusals say what they say in Python.
 void connect(uintptr_t forward, uintptr_t backward, size_t record_bytes, const py::dict &offsets,
-             std::string no_transforms, std::string not_twice, std::string not_compiled) {
+             std::string no_transforms, std::string not_twice) {
   if (record_bytes > sizeof Record::bytes) throw std::length_error("rf_problem is longer than the bridge has room for");
   library.forward = reinterpret_cast<int32_t (*)(const void *)>(forward);
   library.backward = reinterpret_cast<int32_t (*)(const void *)>(backward);
   for (int n = 0; n < field::COUNT; n++) library.offsets[n] = offsets[NAMES[n]].cast<size_t>();
   library.no_transforms = std::move(no_transforms);
   library.not_twice = std::move(not_twice);
-  library.not_compiled = std::move(not_compiled);
 }
 
 } // namespace

@@ -19,10 +19,6 @@ loaded: Any = None
 """The compiled module, of bridge.cpp; None: it was not built, or is turned off."""
 SWITCH = "RNNFAST_TORCH_BRIDGE"
 """Environment variable that, set to 0, leaves all calls to Python."""
-NOT_COMPILED = (
-    "rnnfast's compiled bridge ran this layer, whose backward PyTorch's compiled autograd cannot trace: set "
-    f"{SWITCH}=0 in the environment to have Python run it"
-)
 
 
 def use(module: Any) -> None:
@@ -32,7 +28,7 @@ def use(module: Any) -> None:
         ffi, lib = library()
         calls = [int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in ("rf_forward", "rf_backward")]
         offsets = {name: ffi.offsetof("rf_problem", name) for name in module.FIELDS}
-        module.connect(*calls, ffi.sizeof("rf_problem"), offsets, NO_TRANSFORMS, NOT_TWICE, NOT_COMPILED)
+        module.connect(*calls, ffi.sizeof("rf_problem"), offsets, NO_TRANSFORMS, NOT_TWICE)
     loaded = module
 
 

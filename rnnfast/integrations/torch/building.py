@@ -39,8 +39,8 @@ def build() -> Path:
     between, with the same bits: it takes a good half off what PyTorch and Python cost around a call, and a quarter of
     a minute to compile. It is kept in the user's cache, RNNFAST_CACHE_DIR where that is set, and used from then on by
     every process with these versions of Python, PyTorch and rnnfast; `report` says whether it is.
-    RNNFAST_TORCH_BRIDGE=0 in the environment turns it off, as PyTorch's compiled autograd needs; calls under
-    saved-tensor hooks, of packed sequences, with lengths, masks or resets, and cut ones stay Python's.
+    RNNFAST_TORCH_BRIDGE=0 in the environment turns it off; calls under saved-tensor hooks, of packed sequences, with
+    lengths, masks or resets, and cut ones stay Python's.
 
     Raises RuntimeError where a compiler or headers are missing, or do not do.
     """

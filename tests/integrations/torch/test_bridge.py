@@ -179,16 +179,6 @@ def test_nodes_are_called_and_hooked_as_others_are(route: str) -> None:
     assert seen[0] == [False, False] and len(seen) == 2 and torch.equal(y.grad, torch.ones_like(y))
 
 
-@BRIDGE
-@pytest.mark.filterwarnings("ignore")
-def test_compiled_autograd_is_told_what_to_do(route: str) -> None:
-    module = rft.accelerate(nn.GRU(3, 4))
-    y, _ = module(normal(5, 2, 3))
-    said = pytest.raises(RuntimeError, match="compiled autograd cannot trace: set RNNFAST_TORCH_BRIDGE=0 in the env")
-    with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")), said:
-        y.sum().backward()
-
-
 @BOTH
 def test_an_earlier_error_in_the_graph_leaves_a_call_usable(route: str) -> None:
     module, x = rft.accelerate(nn.LSTM(3, 4)), normal(5, 2, 3)
