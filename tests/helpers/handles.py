@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from support import Spec, make_problem
 
 from rnnfast.arrays.layout import Layout
+from rnnfast.backends.c import backend as c
 from rnnfast.backends.c.handle import Handle
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.memory import Block
 from rnnfast.backends.c.record import Template
+from rnnfast.backends.common import whole
 from rnnfast.problem import Array, Problem
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "softmax", "log_softmax")
+
+
+def problem_of(dtype: str = "float32", **words: Any) -> Problem:
+    """A problem without initial states, to be run for its results alone."""
+    return replace(make_problem(Spec(states=False, **words), dtype), record=False)
+
+
+def expected(problem: Problem) -> Array:
+    """What the general call gives."""
+    whole.forward(c, problem)
+    assert problem.y is not None
+    return problem.y
+
+
+def x_of(problem: Problem) -> Array:
+    """The problem's own x."""
+    assert problem.x is not None
+    return problem.x
 
 
 def made(status: int, net: Any) -> Handle:

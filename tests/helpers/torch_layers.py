@@ -17,7 +17,25 @@ EITHER_ROUTE = pytest.mark.parametrize(
     "route", ["python", pytest.param("bridge", marks=pytest.mark.slow)], indirect=True
 )
 """Runs tests once with Python around each call and once with the compiled bridge."""
+TOKENS = torch.arange(10).view(2, 5) % 7
+"""Of `Tagger`."""
 TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-9, "atol": 1e-11}}
+
+
+class Tagger(torch.nn.Module):
+    """Layers that stand in a model, one of them twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(7, 3)
+        self.lstm = torch.nn.LSTM(3, 4, bidirectional=True, batch_first=True)
+        self.cells = torch.nn.ModuleList([torch.nn.GRUCell(8, 8)])
+        self.again, self.head = self.cells[0], torch.nn.Linear(8, 2)
+
+    def forward(self, tokens: Any) -> Any:
+        """Scores of two tags for every token."""
+        y, _ = self.lstm(self.embedding(tokens))
+        return self.head(self.again(y.flatten(0, 1)).view(y.shape))
 
 
 def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
