@@ -130,10 +130,11 @@ static bool has_arrays(const rf_problem *p, enum rf_need need) {
   return false;
 }
 
-static bool are_finite(const void *matrix, int64_t numbers) {
+/* Whether whole numbers times a scale can stand for these: finite, and the largest not beyond float32 once it is rounded. */
+static bool are_whole(const void *matrix, int64_t numbers) {
   const float *number = matrix;
   for (int64_t i = 0; i < numbers; i++) {
-    if (!isfinite(number[i])) return false;
+    if (!(fabsf(number[i]) <= 0x1.fffcp127f)) return false;
   }
   return true;
 }
@@ -144,9 +145,9 @@ static bool fit_type(const rf_problem *p, enum rf_need need) {
   if (!packs || p->weight_dtype != RF_I8) return true;
   const int64_t rows = rf_cell_gates(p->cell) * p->hidden_size, above = p->num_directions * p->state_size;
   for (int32_t k = 0; k < p->num_layers * p->num_directions; k++) {
-    if (!are_finite(p->weight_ih[k], rows * (k < p->num_directions ? p->input_size : above)) ||
-        !are_finite(p->weight_hh[k], rows * p->state_size) ||
-        (rf_cell_projects(p->cell) && !are_finite(p->weight_hr[k], p->state_size * p->hidden_size))) {
+    if (!are_whole(p->weight_ih[k], rows * (k < p->num_directions ? p->input_size : above)) ||
+        !are_whole(p->weight_hh[k], rows * p->state_size) ||
+        (rf_cell_projects(p->cell) && !are_whole(p->weight_hr[k], p->state_size * p->hidden_size))) {
       return false;
     }
   }

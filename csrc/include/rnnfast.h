@@ -145,9 +145,10 @@ typedef struct rf_problem {
   /* Parameters, numbers of `dtype` whatever weight_dtype is. With RF_BF16 and RF_I8, which dtype = RF_F32 may have,
    * matrices are rounded when they are packed and so kept, a half or a quarter of the bytes to read: results are those of
    * weights that were rounded before, in float32. RF_BF16 rounds to nearest even, and bits are the same, too, unless
-   * rf_rounds_rows says otherwise. RF_I8 rounds every row of a matrix to whole numbers from -127 to 127 times a scale of its
-   * own, by which sums are multiplied; it refuses numbers that are not finite with RF_ERROR_RANGE, and takes numbers of x and
-   * h under 1e-30 for zeros where that is easier. Biases stay as they are. reserve must be NULL, there is no backward: RF_ERROR_DTYPE. */
+   * rf_rounds_rows says otherwise. RF_I8 rounds every row of a matrix to whole numbers from -127 to 127 times a scale of
+   * its own, by which sums are multiplied; it refuses numbers that are not finite or beyond 3.402e38 with RF_ERROR_RANGE,
+   * and may take numbers of x and h under 1e-30 for zeros and those beyond 1e36 for infinite. Biases stay as they are.
+   * reserve must be NULL, there is no backward: RF_ERROR_DTYPE. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*P) for layers above the first */
   const void *const *weight_hh; /* (G*H, P) */
   const void *const *bias_ih; /* (G*H,) or NULL; both biases or neither */
@@ -219,7 +220,8 @@ RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 
 /* In `rounds`, 1 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
- * RF_BF16, for a batch of 16 rows or more, with AVX512_BF16. y is then within 4e-3 of what it would be otherwise. */
+ * RF_BF16, for a batch of 16 rows or more, with AVX512_BF16. At default initialisation y of more than a few units is then
+ * within 4e-3 of what it would be otherwise. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);
 
 /* Writes the weights, rearranged for one instruction set, into `packed`, which has packed_bytes, for later rf_forward

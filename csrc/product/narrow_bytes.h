@@ -53,8 +53,9 @@ static inline float power(int e) {
 /* A part's digits from line `line` of the block on, and all that comes with them. */
 WITH_BYTES static void digits_part(const struct rows *a, int64_t row, const struct part *part, int q, int64_t line,
                                    struct digits *d) {
-  /* Rounded up if three digits would not do for the largest number; steps of less than a normal number do not count. */
-  int exponent = (int)((part_most(a, row, part) + 0x10000) >> 23) - 127;
+  /* Three digits hold 0x7f7f7f steps at most: a power of two more where the largest number has a mantissa beyond that.
+   * Steps of less than a normal number do not count. */
+  int exponent = (int)((part_most(a, row, part) + (0x800000 - 0x7efeff)) >> 23) - 127;
   if (exponent < -104) exponent = -104;
   const vec per_unit = v_set1(power(22 - exponent));
   const __m512i ones = _mm512_set1_epi8(1);
@@ -116,9 +117,10 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
     UNROLL for (int v = 0; v < V; v++) {
       sum[v] = v_fma(_mm512_cvtepi32_ps(acc[1][v]), v_set1(0x1p8f), _mm512_cvtepi32_ps(acc[0][v]));
       sum[v] = v_fma(_mm512_cvtepi32_ps(acc[2][v]), v_set1(0x1p16f), sum[v]);
-      sum[v] = v_mul(sum[v], v_set1(d->unit[q]));
+      /* Exact, a power of two times a scale: of large inputs no sum is lost that its scale would have made small again. */
+      sum[v] = v_mul(sum[v], v_mul(v_set1(d->unit[q]), v_load(t->p->scale + (t->vector + v) * VEC_LANES)));
     }
-    part_add(RF_WEIGHT_I8, 1, V, t, block->line == 0 && q == 0, sum);
+    part_add(RF_WEIGHT_BF16, 1, V, t, block->line == 0 && q == 0, sum);
   }
 }
 

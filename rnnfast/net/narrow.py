@@ -19,6 +19,7 @@ SCALE = "_scale"
 MOST = 127
 _LOW_BITS = np.uint32(0x7F)
 _LEAST = np.float32(2.0**-100)
+_LARGEST = np.float32(2.0**128 * (1 - 2.0**-15))
 
 
 def check_weights(weights: Any, net: Net) -> Weights | None:
@@ -121,9 +122,12 @@ def _bfloat16(matrix: Array) -> Array:
 
 def _int8(name: str, matrix: Array) -> tuple[Array, Array]:
     """Return whole numbers, as float32, and the scale of every row."""
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"{name} holds NaN or infinity, which int8 has not: freeze with weights='bfloat16' or None")
     most = np.abs(matrix).max(axis=1)
+    if not (most <= _LARGEST).all():
+        raise ValueError(
+            f"{name} holds NaN or infinity, which int8 has not, or a number beyond {_LARGEST:.4g}: freeze with "
+            "weights='bfloat16' or None"
+        )
     bits = (most / np.float32(MOST)).view(np.uint32)
     scale = np.where(most < _LEAST, np.uint32(0), (bits + _LOW_BITS) & ~_LOW_BITS).view(np.float32)
     whole = np.rint(matrix / np.where(scale > 0, scale, np.float32(np.inf))[:, None])

@@ -184,9 +184,11 @@ def test_a_batch_whose_rows_are_rounded(kind: str) -> None:
 
 
 @TYPES
-@pytest.mark.parametrize("extreme", ["largest", "one large", "alternating", "zeros"])
-def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str) -> None:
-    """Numbers that whole ones of 24 bits just hold, beside others that these hardly see."""
+@pytest.mark.parametrize(
+    "extreme", ["largest", "one large", "alternating", "zeros", 254 / 255, "0x3ffefefe", "0x3ffefeff", "0x3ffeffff"]
+)
+def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str | float) -> None:
+    """Numbers that whole ones of 24 bits just hold or no longer, beside others that these hardly see."""
     module = rnnfast.RNN(200, H, nonlinearity="linear", bias=False, seed=0, backend="c")
     frozen, x = module.freeze(weights=weights), normal(1, 3, 200)
     below_two = np.nextafter(np.float32(2), np.float32(0))
@@ -196,8 +198,12 @@ def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str) -> None:
         x[..., ::50] = below_two * np.float32(2.0**20)
     elif extreme == "alternating":
         x[..., ::2], x[..., 1::2] = np.float32(1.9921875), -np.nextafter(np.float32(1.9921875), np.float32(0))
-    else:
+    elif extreme == "zeros":
         x[..., 64:] = 0
+    else:
+        largest = np.array(int(extreme, 16), np.uint32).view("float32") if isinstance(extreme, str) else extreme
+        x = np.clip(x, -0.5, 0.5)
+        x[..., 7::60] = largest
     truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
     assert distance(frozen(x)[0], truth) < 1e-6
 
@@ -224,6 +230,14 @@ def test_what_is_no_number_stays_in_its_row(weights: str) -> None:
     np.testing.assert_array_equal(found[:, [0, 2]], expected[:, [0, 2]])
     np.testing.assert_array_equal(found[0, 1], expected[0, 1])
     assert np.isnan(found[1:, 1]).all()
+
+
+@TYPES
+@pytest.mark.parametrize("backend", rnnfast.backends())
+def test_every_backend_says_where_it_ran(weights: Any, backend: str) -> None:
+    if rnnfast.backends()[backend] is not None:
+        pytest.skip(str(rnnfast.backends()[backend]))
+    assert rnnfast.GRU(3, 4, seed=0, backend=backend).freeze(weights=weights).ran_on(15) == backend
 
 
 @TYPES
@@ -259,11 +273,12 @@ def test_the_library_has_them_for_inference_of_float32(weights: Any, dtype: str,
 
 @TYPES
 @pytest.mark.parametrize("table", ["weight_ih", "weight_hh"])
-def test_the_library_packs_no_int8_of_what_is_no_number(weights: Any, table: str) -> None:
+@pytest.mark.parametrize("number", [np.nan, np.finfo("float32").max])
+def test_the_library_packs_no_int8_of_what_has_no_scale(weights: Any, table: str, number: float) -> None:
     ffi, lib = library()
     problem = make_problem(Spec(states=False, layers=2, directions=2), "float32")
     problem.weights = weights
-    getattr(problem, table)[-1][-1, -1] = np.nan
+    getattr(problem, table)[-1][-1, -1] = number
     template, net = Template(problem, Layout()), ffi.new("rf_net **")
     packed = Block(template.size("packed"))
     template.record.packed_bytes = packed.size

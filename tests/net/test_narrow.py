@@ -51,7 +51,7 @@ def test_rounding_again_changes_nothing(weights: str, seed: int) -> None:
     np.testing.assert_array_equal(widened(stored("weight_w", once, weights), weights)["weight_w"], once)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3.4028e38, np.finfo("float32").max])
 def test_int8_holds_finite_numbers_alone(value: float) -> None:
     a = matrix()
     a[2, 2] = value

@@ -143,8 +143,10 @@ class Bound:
             numbers += entries * (units + ih.shape[1] * (1 + masks)) + ih.size + hh.size + first
         return problem.dtype.itemsize * numbers + 8 * entries * len(problem.weight_ih)
 
-    def ran(self, reserve: Reserve) -> str:
-        """Return which tiers the layers ran on, and why."""
+    def ran(self, reserve: Reserve | None) -> str:
+        """Return which tiers the layers ran on, and why; "" of a call that records nothing."""
+        if reserve is None:
+            return ""
         if not isinstance(reserve, Repeated):
             return self._tiers(reserve)
         if self._ran is None:
