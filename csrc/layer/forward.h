@@ -53,7 +53,7 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       .gates = f->chunk_gates,
   };
   if (NARROW_WEIGHTS(l)) {
-    gates_narrow(INPUT_PRODUCT, l, &s, &f->packed);
+    gates_narrow(INPUT_PRODUCT, l, &s, &f->packed, 0);
   } else if (rows_few(input_once(l), n)) {
     gates_few(INPUT_PRODUCT, l, &s, &weights, NULL);
   } else {
@@ -153,7 +153,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .operand_next = f->operand_row,
     };
     if (NARROW_WEIGHTS(l)) {
-      gates_narrow(phase, l, &s, &f->packed);
+      gates_narrow(phase, l, &s, &f->packed, visit & 1);
     } else if (step_few(l, visit)) {
       gates_few(phase, l, &s, &weights, state_first(l) ? (real *)f->packed.h[phase] : NULL);
     } else {

@@ -58,13 +58,15 @@ static void narrow_begin(const struct rf_layer *l, const struct step *s) {
   }
 }
 
-/* What gates_run does with a family of tiles. */
-static void gates_narrow(int phase, const struct rf_layer *l, const struct step *s, const struct packed *packed) {
+/* What gates_run does with a family of tiles. `backwards`: product/narrow.h. */
+static void gates_narrow(int phase, const struct rf_layer *l, const struct step *s, const struct packed *packed,
+                         int backwards) {
   const int input = phase == INPUT_PRODUCT;
   const struct weights w = input ? input_weights(l) : state_weights(l, phase);
   const real *lines = input ? packed->x : packed->h[phase], *scale = input ? packed->x_scale : packed->h_scale[phase];
   struct product_narrow p = narrow_product(l, s->operand, &w, lines, scale, s->gates);
   p.bias = input ? packed->bias : NULL;
+  p.backwards = backwards;
   product_narrow(&p);
   if (input) {
     narrow_begin(l, s);

@@ -77,10 +77,10 @@ static void step_narrow_rows(const struct rf_layer *l, const struct rf_step *s, 
       .c_next = c_row,
       .operand_next = operand,
   };
-  gates_narrow(INPUT_PRODUCT, l, &step, &packed);
+  gates_narrow(INPUT_PRODUCT, l, &step, &packed, 0);
   for (int phase = 0; phase < CELL_PHASES; phase++) {
     step.operand = (struct rows){phase == 0 ? old_h : (const real *const *)operand, count, 1, s->hidden_size, 0};
-    gates_narrow(phase, l, &step, &packed);
+    gates_narrow(phase, l, &step, &packed, 0);
   }
 }
 

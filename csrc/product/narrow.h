@@ -24,6 +24,7 @@ struct product_narrow {
       slots; /* vector n: gate n % gates of panel n / gates, which is slot `slot` + gate of a row of `to` */
   const real *bias; /* a row as those of `to`, or NULL */
   int overwrite;
+  int backwards; /* from the last strip to the first: what a product read last may still be near for the next one */
   real *const *to;
 };
 

@@ -23,7 +23,7 @@ enum { BYTES_ROWS = 8, DIGITS = 3 };
 
 /* A block of a row: digits, and for each part what they count and where sums of its products begin. */
 struct digits {
-  int8_t digit[DIGITS][BLOCK_LINES * 4 + 16];
+  int8_t digit[DIGITS][BLOCK_NUMBERS + 16];
   float unit[BLOCK_PARTS];
   int32_t start[BLOCK_PARTS][DIGITS];
 };

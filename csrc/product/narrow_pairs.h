@@ -17,7 +17,7 @@ enum { PAIRS_ROWS = 32, PAIRS_TILE = 4 };
 
 /* A block of a row, rounded. */
 struct pairs {
-  uint32_t pair[BLOCK_LINES + VEC_LANES / 2];
+  uint32_t pair[BLOCK_NUMBERS / 2 + VEC_LANES / 2];
 };
 
 WITH_PAIRS static void pairs_make(const struct product_narrow *p, int64_t row, const struct block *block, void *made) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include "product/narrow.h"
 
-enum { BLOCK_LINES = 128, BLOCK_PARTS = 8 };
+enum { BLOCK_NUMBERS = 512, BLOCK_PARTS = 8 };
 
 /* What one chain sums: numbers [from, to) of segments [segment, last), in so many lines of weights. */
 struct part {
@@ -39,7 +39,7 @@ static int block_next(const struct product_narrow *p, struct block *block) {
   block->line += block->lines;
   block->parts = 0;
   block->lines = 0;
-  while (block->parts < BLOCK_PARTS && part_next(p, &part) && block->lines + part.lines <= BLOCK_LINES) {
+  while (block->parts < BLOCK_PARTS && part_next(p, &part) && (block->lines + part.lines) << p->type <= BLOCK_NUMBERS) {
     block->part[block->parts++] = part;
     block->lines += part.lines;
   }

@@ -29,10 +29,11 @@ struct way {
   void (*multiply)(const struct narrow_tile *t, int rows, int width, const void *made);
 };
 
-/* All strips by a block of some rows, in tiles of `each`. */
-static void rows_strips(const struct product_narrow *p, const struct way *way, int64_t first, int rows, int each,
-                        const struct block *block, const char *made) {
-  for (struct narrow_tile t = {.p = p, .block = block, .vector = p->first}; t.vector < p->end;) {
+/* A strip's vectors from `vector` on by a block of some rows, in tiles of `each`. */
+static void rows_strip(const struct product_narrow *p, const struct way *way, int64_t vector, int64_t first, int rows,
+                       int each, const struct block *block, const char *made) {
+  const int64_t next = vector - vector % STRIP_VECTORS + STRIP_VECTORS, end = next < p->end ? next : p->end;
+  for (struct narrow_tile t = {.p = p, .block = block, .vector = vector}; t.vector < end;) {
     const int width = strip_width(p, t.vector, way->widest(each));
     narrow_offsets(p, t.vector, 1 << width, t.offset);
     for (int row = 0; row < rows; row += each) {
@@ -40,6 +41,16 @@ static void rows_strips(const struct product_narrow *p, const struct way *way, i
       way->multiply(&t, each, width, made + (size_t)row * way->bytes);
     }
     t.vector += 1 << width;
+  }
+}
+
+/* All strips. */
+static void rows_strips(const struct product_narrow *p, const struct way *way, int64_t first, int rows, int each,
+                        const struct block *block, const char *made) {
+  const int64_t from = p->first / STRIP_VECTORS, last = (p->end - 1) / STRIP_VECTORS;
+  for (int64_t i = from; i <= last && p->end > p->first; i++) {
+    const int64_t vector = (p->backwards ? from + last - i : i) * STRIP_VECTORS;
+    rows_strip(p, way, vector > p->first ? vector : p->first, first, rows, each, block, made);
   }
 }
 

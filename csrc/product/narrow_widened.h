@@ -23,7 +23,7 @@ static int widened_widest(int rows) {
 }
 
 /* A block's numbers as weights are multiplied by them, every stretch filled up with zeros to whole lines. */
-typedef real widened_row[BLOCK_LINES * 4 + VEC_LANES];
+typedef real widened_row[BLOCK_NUMBERS + VEC_LANES];
 
 static void widened_make(const struct product_narrow *p, int64_t row, const struct block *block, void *made) {
   const vec factor = weight_left(p->type, 1);
@@ -39,16 +39,20 @@ static void widened_make(const struct product_narrow *p, int64_t row, const stru
   }
 }
 
-/* acc[n] += the numbers of a line times one row's: each is loaded once, some beside one another so that multiply-adds of
- * one need not wait for those before. */
+/* acc[n] += the numbers of a line times one row's: some lines beside one another, so that multiply-adds of one need not
+ * wait for those before. */
 #define LINES_AT_ONCE (VEC_REGISTERS == 32 ? 4 : 1)
 INLINE void line_multiply(const int type, const int V, const real *row, const real *b, vec *acc) {
   vec a[4];
   UNROLL for (int j = 0; j < rf_weight_group(type); j++) a[j] = v_set1(row[j]);
   UNROLL for (int n = 0; n < V; n += LINES_AT_ONCE) {
+    weight_line line[LINES_AT_ONCE];
+    UNROLL for (int m = 0; m < LINES_AT_ONCE; m++) {
+      if (n + m < V) line[m] = weight_load(1, b + (n + m) * VEC_LANES);
+    }
     UNROLL for (int j = 0; j < rf_weight_group(type); j++) {
-      UNROLL for (int m = n; m < n + LINES_AT_ONCE; m++) {
-        if (m < V) acc[m] = v_fma(a[j], weight_load(type, b + m * VEC_LANES, j), acc[m]);
+      UNROLL for (int m = 0; m < LINES_AT_ONCE; m++) {
+        if (n + m < V) acc[n + m] = v_fma(a[j], weight_number(type, line[m], j), acc[n + m]);
       }
     }
   }
@@ -59,7 +63,7 @@ INLINE void line_multiply_rows(const int type, const int R, const int V, const w
                                const real *b, vec *acc) {
   UNROLL for (int j = 0; j < rf_weight_group(type); j++) {
     UNROLL for (int n = 0; n < V; n++) {
-      vec right = weight_load(type, b + n * VEC_LANES, j);
+      vec right = weight_number(type, weight_load(type == RF_WEIGHT_BF16, b + n * VEC_LANES), j);
       v_keep(&right);
       UNROLL for (int r = 0; r < R; r++) acc[r * V + n] = v_fma(v_set1(row[r][i + j]), right, acc[r * V + n]);
     }

@@ -30,13 +30,20 @@ INLINE weight_line byte_to_top(weight_line line, const int j) {
   return j == 0 ? line << 24 : j == 3 ? line & 0xff000000u : (line << (24 - 8 * j)) & 0xff000000u;
 }
 
+/* A line; `once`: to stay in a register, whatever is made of it, where compilers would read it anew for each number. */
+INLINE weight_line weight_load(const int once, const real *at) {
+  vec read = v_load(at);
+  weight_line line;
+  if (once) v_keep(&read);
+  memcpy(&line, &read, sizeof line);
+  return line;
+}
+
 /* Number `j` of every lane. Those of RF_WEIGHT_I8 come 2^24 times as large, which costs one instruction less, and what
  * they are multiplied by is to be as much smaller: weight_left. */
-INLINE vec weight_load(const int type, const real *at, const int j) {
-  weight_line line;
+INLINE vec weight_number(const int type, weight_line line, const int j) {
   weight_reals wide;
   vec found;
-  memcpy(&line, at, sizeof line);
   if (type == RF_WEIGHT_BF16) {
     line = j == 0 ? line << 16 : line & 0xffff0000u;
     memcpy(&wide, &line, sizeof wide);
