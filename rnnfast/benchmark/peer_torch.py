@@ -28,9 +28,11 @@ ROUNDS = {
 
 
 def lacks(case: Case) -> str | None:
-    """Say that it has no resets, one form of the GRU, and no int8 in versions to come."""
+    """Say that it has no resets, one form of the GRU, and no int8 for RNNs or in versions to come."""
     if case.weights == "int8" and importlib.util.find_spec("torch.ao.quantization") is None:
         return "runs no int8: this version has no torch.ao.quantization"
+    if case.weights == "int8" and case.cell in ("rnn", "rnn_relu") and case.work != "step":
+        return "runs no int8: its quantize_dynamic leaves an RNN, other than its step cell, in float32"
     if case.cell == "gru_before":
         return "its GRU has the reset gate after the product"
     return "its nets have no resets" if case.kind == "resets" else None
@@ -64,13 +66,15 @@ def prepare(case: Case, data: Data, changed: Callable[[Any], Any] = lambda modul
 
 
 def _narrow(module: Any, weights: str) -> Any:
-    """Return the module with weights of this type."""
+    """Return the module with weights of this type. Raises RuntimeError where PyTorch leaves it as it is."""
     if weights == "int8":
         with warnings.catch_warnings():  # that it is to go from later versions
             warnings.simplefilter("ignore")
             quantise: Any = torch.ao.quantization.quantize_dynamic
             holder = quantise(torch.nn.Sequential(module), {type(module)}, torch.qint8)
-        return holder[0]  # what is given itself it leaves as it is
+        if type(holder[0]) is type(module):
+            raise RuntimeError(f"quantize_dynamic left {type(module).__name__} in float32")
+        return holder[0]  # a module that is given itself stays what it is
     return module.bfloat16() if weights else module
 
 

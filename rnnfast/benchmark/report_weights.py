@@ -18,7 +18,8 @@ SIZES = "cell", "work", "sizes", "threads"
 LEGEND = (
     "Medians, of every candidate in turn with the same one on weights of float32 (in brackets, or in a column of its "
     "own). gain: the time of {ours} with weights of float32 over that with rounded ones. ratio: a library's time over "
-    "that of {ours}, both with rounded weights; above 1, {ours} is faster."
+    "that of {ours}, both with rounded weights; above 1, {ours} is faster. The FMA peak below is float32's, which "
+    "processors that multiply bfloat16 or int8 themselves may exceed."
 )
 
 

@@ -66,7 +66,7 @@ def measure(case: Case, names: list[str], ours: str, seconds: float, *, probe: b
         others |= {f"probe {name}": Sampler(work, pace=pace) for name, work in probes.work.items()}
     samples = take_turns(samplers | others, seconds, pace)
     found.samples = {name: samples[name] for name in samplers}
-    found.plain = {name: samples[f"plain {name}"] for name in samplers if plain}
+    found.plain = {name: samples[f"plain {name}"] for name in samplers if f"plain {name}" in samples}
     if probes is not None:
         probes.note(found, {name: samples[f"probe {name}"] for name in probes.work})
     return found

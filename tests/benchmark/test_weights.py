@@ -116,6 +116,18 @@ def test_pytorch_without_its_quantisation_says_so(monkeypatch: pytest.MonkeyPatc
     assert peer_torch.lacks(replace(SMALL, weights="bfloat16")) is None
 
 
+def test_pytorch_s_rnn_stays_in_float32_and_is_not_timed_as_int8() -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from rnnfast.benchmark import peer_torch
+
+    found = worker.measure(replace(SMALL, cell="rnn"), ["torch"], "torch", 0, probe=False)
+    assert found.skipped["torch"].startswith("runs no int8: its quantize_dynamic leaves an RNN") and not found.samples
+    with pytest.raises(RuntimeError, match="left RNN in float32"):
+        peer_torch._narrow(torch.nn.RNN(3, 4), "int8")
+    step = worker.measure(replace(SMALL, cell="rnn_relu", work="step", steps=1), ["torch"], "torch", 0, probe=False)
+    assert step.samples.keys() == {"torch"} and not step.wrong
+
+
 def test_bytes_are_those_of_the_narrow_type() -> None:
     case = Case("gru", 2, 3, 4, inputs=5)
     for weights, size in (("", 4), ("bfloat16", 2), ("int8", 1)):
