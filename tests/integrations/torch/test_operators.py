@@ -25,15 +25,17 @@ ops = torch.ops.rnnfast
 
 
 class Seen(TorchDispatchMode):
-    """Names of our operators that run."""
+    """Names of our operators that run, and what backwards are told is needed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.needed: list[list[bool]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.namespace == "rnnfast":
             self.names.append(func._opname)
+            self.needed += [args[4]] if func._opname == "backward" else []
         return func(*args, **(kwargs or {}))
 
 
@@ -115,6 +117,47 @@ def test_gradients_come_for_those_alone_that_need_them() -> None:
     ops.forward(*arguments)[0].sum().backward()
     assert [leaf.grad is not None for leaf in leaves_of(arguments)].count(True) == 1
     assert arguments[1][1].grad is not None
+
+
+def test_nothing_is_computed_that_nobody_needs() -> None:
+    arguments = arguments_of("lstm")
+    x, h0, c0, weight = arguments[0], arguments[2], arguments[3], arguments[1][-1]
+    for leaves in ([x], [h0], [c0], [weight], [x, weight]):
+        for leaf in leaves_of(arguments):
+            leaf.requires_grad_(any(leaf is one for one in leaves))
+        with Seen() as seen:
+            ops.forward(*arguments)[0].sum().backward()
+        assert seen.needed == [[any(one is leaf for leaf in leaves) for one in (x, h0, c0, weight)]]
+
+
+def with_gaps(tensor: Any) -> Any:
+    """The same numbers, with others between them; None is None, a list each of its tensors, a number itself."""
+    if isinstance(tensor, list):
+        return [*map(with_gaps, tensor)]
+    if not isinstance(tensor, torch.Tensor) or tensor.dim() == 0:
+        return tensor
+    wide = torch.ones((*tensor.shape, 2), dtype=tensor.dtype)
+    wide[..., 0] = tensor
+    return wide[..., 0]
+
+
+@pytest.mark.parametrize("call", ["lstm", "lstm, dropout, hold", "gru_before"])
+def test_gaps_in_any_tensor_change_no_bit(call: str) -> None:
+    arguments = arguments_of(call, grad=False)
+    y, h_n, c_n, reserve = ops.record(*arguments)
+    assert all(map(torch.equal, ops.record(*map(with_gaps, arguments))[:3], (y, h_n, c_n)))
+    needed = [True, True, c_n.dim() > 1, True]
+    gradients = torch.randn_like(y), torch.randn_like(h_n), torch.randn_like(c_n) if c_n.dim() > 1 else None
+    expected = ops.backward(*gradients, reserve, needed, *arguments)
+    found = ops.backward(*map(with_gaps, gradients), reserve, needed, *map(with_gaps, arguments))
+    assert all(map(torch.equal, found, expected))
+
+
+def test_one_state_alone_has_zeros_beside_it() -> None:
+    x, parameters, h0, c0, *rest = arguments_of("lstm", grad=False)
+    for given, whole in (((h0, None), (h0, torch.zeros_like(c0))), ((None, c0), (torch.zeros_like(h0), c0))):
+        both = [ops.forward(x, parameters, *states, *rest) for states in (given, whole)]
+        assert all(map(torch.equal, *both))
 
 
 def test_sequences_of_any_strides_give_the_same_bits() -> None:
@@ -233,6 +276,25 @@ def test_a_seed_is_checked_however_the_call_goes(alone: bool) -> None:
         ops.forward(*(given | states | {"seed": torch.tensor(1, dtype=torch.int32)}).values())
 
 
+def test_a_parameter_of_another_dtype_is_refused() -> None:
+    x, parameters, *rest = arguments_of("lstm", grad=False)
+    parameters[1] = parameters[1].float()
+    with pytest.raises(TypeError, match="weight_hh_l0 has dtype torch.float32, expected that of x, torch.float64"):
+        ops.forward(x, parameters, *rest)
+
+
+def test_flags_may_be_bytes() -> None:
+    for call in ("lstm, dropout, hold", "gru_before", "rnn_tanh"):
+        arguments = arguments_of(call, grad=False)
+        flags = [one.byte() if isinstance(one, torch.Tensor) and one.dtype is torch.bool else one for one in arguments]
+        assert all(map(torch.equal, ops.forward(*flags), ops.forward(*arguments)))
+
+
+def test_a_state_that_the_cell_has_not_needs_no_gradient() -> None:
+    y, h_n, c_n = ops.forward(*arguments_of("gru"))
+    assert y.requires_grad and h_n.requires_grad and not c_n.requires_grad and c_n.shape == (0,)
+
+
 def test_a_state_that_the_cell_has_not_is_refused() -> None:
     given = dict(zip((*Inputs._fields, *PLAIN._fields), arguments_of("gru", grad=False), strict=True))
     with pytest.raises(ValueError, match="c0 was given, but the state of cell 'gru' is h alone: pass None"):
@@ -256,6 +318,14 @@ def test_bad_gradients_are_refused_by_name(position: int, value: Any, match: str
     arguments[position] = value
     with pytest.raises((ValueError, TypeError, RuntimeError), match=match):
         ops.backward(*arguments)
+
+
+def test_a_gradient_of_a_state_that_the_cell_has_not_is_refused() -> None:
+    dy, dh_n, _, *rest = backward_arguments(arguments_of("gru", grad=False))
+    expected = ops.backward(dy, dh_n, None, *rest)
+    assert all(map(torch.equal, ops.backward(dy, dh_n, dy.new_empty(0), *rest), expected))
+    with pytest.raises(ValueError, match=r"dc_n has shape \(1, 3, 3\), expected \(0,\)"):
+        ops.backward(dy, dh_n, dh_n, *rest)
 
 
 def test_a_reserve_with_gaps_or_moved_gives_the_same_bits() -> None:
