@@ -60,3 +60,11 @@ def leaves_of(arguments: tuple[Any, ...]) -> list[torch.Tensor]:
     """Return the tensors of a call that gradients lead to: x, parameters, states."""
     x, parameters, h0, c0, *_ = arguments
     return [tensor for tensor in (x, *parameters, h0, c0) if tensor is not None]
+
+
+def backward_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of `backward` after a call: gradients of ones, of c_n none."""
+    y, h_n, c_n, reserve = torch.ops.rnnfast.record(*arguments)
+    given = arguments[2] is not None
+    needed = [True, given, given and c_n.dim() > 1, True]
+    return torch.ones_like(y), torch.ones_like(h_n), None, reserve, needed, *arguments

@@ -62,7 +62,7 @@ def check(inputs: Inputs, options: Options) -> Net:
 def check_gradients(net: Net, x: Tensor, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> None:
     """Raise ValueError or TypeError for gradients that are not of the form of what they are the gradients of."""
     steps, batch, _ = x.shape
-    shapes = (steps, batch, net.output_size), *state_shapes(net, batch)
+    shapes = (steps, batch, net.output_size), *state_shapes(net, batch), (0,)  # the last for a c_n that is none
     for (name, gradient), shape in zip({"dy": dy, "dh_n": dh_n, "dc_n": dc_n}.items(), shapes, strict=False):
         if gradient is not None:
             _check(name, gradient, shape, x.dtype)

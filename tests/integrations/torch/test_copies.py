@@ -27,6 +27,7 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
+from rnnfast.integrations.torch.memo import Layer  # noqa: E402
 
 pytestmark = EITHER_ROUTE
 
@@ -111,6 +112,34 @@ def test_a_shallow_copy_of_a_frozen_layer_is_frozen() -> None:
         expected = module(x)
         module.weight_hh_l0.zero_()
         assert all(map(torch.equal, twin(x), expected))
+
+
+def test_copies_with_other_options_do_not_learn_anew_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, learnt, learn = rft.accelerate(nn.GRU(3, 4)), [], Layer._learnt
+    twin, x = copy.copy(module), normal(5, 2, 3)
+    twin.batch_first = True
+    monkeypatch.setattr(Layer, "_learnt", lambda *given: learnt.append(given) or learn(*given))
+    for one in (module, twin) * 3:
+        one(x)
+    assert len(learnt) == 2
+
+
+class Remade(nn.GRUCell):
+    """A subclass that takes its state as it comes."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take it."""
+        self.__dict__.update(state)
+
+
+def test_a_deep_copy_runs_itself_whatever_its_class_does_with_its_state() -> None:
+    module, x = rft.accelerate(Remade(3, 4)), normal(2, 3)
+    twin = copy.deepcopy(module)
+    with torch.no_grad():
+        module.weight_ih.zero_()
+    found = twin(x)
+    assert ran_here(found)
+    assert_close(found, rft.restore(twin)(x))
 
 
 def test_a_forward_of_a_module_that_is_gone_says_so() -> None:
