@@ -99,6 +99,7 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
       UNROLL for (int v = 0; v < V; v++) acc[j][v] = _mm512_set1_epi32(d->start[q][j]);
     }
     for (int64_t line = 0; line < block->part[q].lines; line++, b += step, digit += 4) {
+      lines_fetch(V, b);
       __m512i of_row[DIGITS];
       UNROLL for (int j = 0; j < DIGITS; j++) {
         int32_t four;
@@ -106,7 +107,6 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
         of_row[j] = _mm512_set1_epi32(four);
       }
       UNROLL for (int v = 0; v < V; v++) {
-        __builtin_prefetch((const char *)(b + v * VEC_LANES) + FETCH_AHEAD);
         const __m512i weights = _mm512_xor_si512(_mm512_loadu_si512(b + v * VEC_LANES), sign);
         UNROLL for (int j = 0; j < DIGITS; j++) acc[j][v] = _mm512_dpbusd_epi32(acc[j][v], weights, of_row[j]);
       }

@@ -9,9 +9,6 @@
 #include "product/narrow_parts.h"
 #include "system/compiler.h"
 
-/* Bytes of weights that are asked for before their turn: they come from beyond L1, faster than a processor sees itself. */
-#define FETCH_AHEAD 4096
-
 /* Which rows and vectors a tile multiplies, and where in a row the sums of these go. */
 struct narrow_tile {
   const struct product_narrow *p;
@@ -65,6 +62,12 @@ static void rows_run(const struct product_narrow *p, const struct way *way, int6
       if (rest) rows_strips(p, way, row + full, rest, rest, &block, made + (size_t)full * way->bytes);
     }
   }
+}
+
+/* Asks for the lines of V vectors at once, before the first is used: up to a fifth where they are in L2. Further ahead a
+ * processor fetches better by itself (Zen 4, one row: bfloat16 from L3 91 GB/s, 79 with 4 KiB ahead; from memory 29 and 20). */
+INLINE void lines_fetch(const int V, const real *b) {
+  UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(b + v * VEC_LANES);
 }
 
 /* Adds a part's sums to what a row has, or, where the part `begins` it, has to begin with. */

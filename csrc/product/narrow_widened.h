@@ -79,7 +79,7 @@ INLINE void widened_multiply(const int type, const int R, const int V, const str
     vec acc[WIDENED_SUMS];
     UNROLL for (int n = 0; n < R * V; n++) acc[n] = v_set1(0);
     for (int64_t end = i + (t->block->part[q].lines << type); i < end; i += rf_weight_group(type), b += step) {
-      UNROLL for (int n = 0; n < V; n++) __builtin_prefetch((const char *)(b + n * VEC_LANES) + FETCH_AHEAD);
+      lines_fetch(V, b);
       if (R == 1) {
         line_multiply(type, V, row[0] + i, b, acc);
       } else {
