@@ -39,7 +39,7 @@ def versions() -> tuple[str, ...]:
 def _nvvm() -> Path | None:
     """Return the library NVVM as Numba finds it, be it pip's, conda's or a toolkit's; None where it finds none."""
     try:
-        from cuda import pathfinder  # type: ignore[import-untyped]
+        from cuda import pathfinder
 
         found: str | None = pathfinder.load_nvidia_dynamic_lib("nvvm").abs_path
     except (ImportError, RuntimeError):  # only kernels that are kept can be had
