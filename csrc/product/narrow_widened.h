@@ -116,7 +116,8 @@ WIDENED_FUNCTIONS(widened_bf16, RF_WEIGHT_BF16)
 WIDENED_FUNCTIONS(widened_i8, RF_WEIGHT_I8)
 
 static void widened_tile(const struct narrow_tile *t, int rows, int width, const void *made) {
-  (t->p->type == RF_WEIGHT_BF16 ? widened_bf16 : widened_i8)[rows - 1][width](t, made);
+  static widened_function *const *const *const by_type[RF_WEIGHT_TYPES] = {NULL, widened_bf16, widened_i8};
+  by_type[t->p->type][rows - 1][width](t, made);
 }
 
 static const struct way widened_way = {sizeof(widened_row), WIDENED_ROWS, WIDENED_TILE,
