@@ -13,6 +13,7 @@ import rnnfast.integrations.torch as rft
 
 SEQUENCES = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
 CELLS = {"lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell, "rnn": torch.nn.RNNCell}
+EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 EITHER_ROUTE = pytest.mark.parametrize(
     "route", ["python", pytest.param("bridge", marks=pytest.mark.slow)], indirect=True
 )

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch_layers import (  # noqa: E402
     CELLS,
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     accelerated_copy,
     assert_close,
@@ -31,8 +32,6 @@ import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch import bridge, function  # noqa: E402
 
 pytestmark = EITHER_ROUTE
-
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 class Seen(TorchDispatchMode):

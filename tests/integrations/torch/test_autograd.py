@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
-from torch_layers import (  # noqa: E402  # noqa: E402
+from torch_layers import (  # noqa: E402
     CELLS,
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     accelerated_copy,
     assert_close,
@@ -30,8 +31,6 @@ import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch import traced  # noqa: E402
 
 pytestmark = EITHER_ROUTE
-
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 def made(kind: str, **options: Any) -> Any:

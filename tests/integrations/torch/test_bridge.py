@@ -14,14 +14,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
-from torch_layers import CELLS, SEQUENCES, flat, normal, state_of  # noqa: E402
+from torch_layers import CELLS, EVERY_KIND, SEQUENCES, flat, normal, state_of  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch import bridge  # noqa: E402
 
 BOTH = pytest.mark.parametrize("route", ["python", "bridge"], indirect=True)
 BRIDGE = pytest.mark.parametrize("route", ["bridge"], indirect=True)
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 def is_compiled(results: Any) -> bool:

@@ -14,9 +14,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
-from torch_layers import (  # noqa: E402  # noqa: E402
+from torch_layers import (  # noqa: E402
     CELLS,
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     TOKENS,
     Tagger,
@@ -30,9 +31,6 @@ import rnnfast.integrations.torch as rft  # noqa: E402
 from rnnfast.integrations.torch.memo import Layer  # noqa: E402
 
 pytestmark = EITHER_ROUTE
-
-
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 def test_copies_and_pickles_are_accelerated_and_independent() -> None:

@@ -13,14 +13,13 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode  # noqa: E4
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
-from torch_layers import CELLS, EITHER_ROUTE, SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
+from torch_layers import CELLS, EITHER_ROUTE, EVERY_KIND, SEQUENCES, assert_close, flat, normal, packed  # noqa: E402
 
 import rnnfast.integrations.torch as rft  # noqa: E402
 
 pytestmark = EITHER_ROUTE
 
 OURS = {"lstm": rft.LSTM, "gru": rft.GRU, "rnn": rft.RNN}
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 class Seen(TorchDispatchMode):

@@ -10,8 +10,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
-from torch_layers import (  # noqa: E402  # noqa: E402
+from torch_layers import (  # noqa: E402
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     assert_same_call,
     normal,
@@ -21,9 +22,6 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 import rnnfast.integrations.torch as rft  # noqa: E402
 
 pytestmark = EITHER_ROUTE
-
-
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 @EVERY_KIND

@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrizations, parametrize  # noqa: E402
-from torch_layers import (  # noqa: E402  # noqa: E402
+from torch_layers import (  # noqa: E402
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     assert_close,
     assert_same_call,
@@ -24,9 +25,6 @@ from torch_layers import (  # noqa: E402  # noqa: E402
 import rnnfast.integrations.torch as rft  # noqa: E402
 
 pytestmark = EITHER_ROUTE
-
-
-EVERY_KIND = pytest.mark.parametrize("kind", SEQUENCES)
 
 
 @EVERY_KIND
