@@ -55,7 +55,7 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
       .cache = &l->cache,
       .overwrite = 1,
   };
-  product(&p);
+  gradient_product(&p, &weights);
 }
 
 #endif

@@ -103,7 +103,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .cache = &l->cache,
       .overwrite = overwrite,
   };
-  product(&p);
+  gradient_product(&p, &weights);
 }
 
 static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {

@@ -67,7 +67,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .cache = &l->cache,
       .overwrite = l->dx_first,
   };
-  product(&p);
+  gradient_product(&p, &weights);
   if (l->input_dropout.probability > 0 && l->dx_last) input_gradients_drop(l, b, first, end, column, columns);
 }
 
