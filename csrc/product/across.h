@@ -34,7 +34,8 @@ INLINE void across_stretch(const int R, const int V, const struct product_across
     end = i + LINE < to ? i + LINE : to;
     const int64_t stop = i + there < end ? i + there : end;
     for (int64_t k = i; k < stop; k++, w += p->columns) across_step(R, V, acc, row, k, w, p->columns - column);
-    UNROLL for (int n = 0; n < R * V && stop < end; n++) acc[n] = v_add(acc[n], v_set1(0));
+    if (stop == end) continue;
+    UNROLL for (int n = 0; n < R * V; n++) acc[n] = v_add(acc[n], v_set1(0));
   }
 }
 
