@@ -12,7 +12,7 @@ from programs import run, tool
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 CSRC = HELPERS.parents[1] / "csrc"
-FLAGS = ("-std=gnu11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function")
+FLAGS = ("-std=gnu11", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function")
 AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")
 NAMES = ('RF_VEC_H="vec/avx512.h"', "RF_REAL_BITS=32", "RF_NARROW_NAME=a_product")
 SUMMARY = r"(\d+) of (\d+) numbers differ, in (\d+) of (\d+) problems; bfloat16 is (\S+) away\n"
