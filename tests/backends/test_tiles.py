@@ -44,7 +44,7 @@ def summary(printed: str) -> tuple[list[int], float]:
     return [int(count) for count in counts], float(away)
 
 
-@pytest.mark.parametrize("problems", [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("problems", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_bits_are_those_of_the_manual_and_of_vnni(emulated: Path, problems: int) -> None:
     """Those of bfloat16 and of bytes; where AVX512_BF16 sums the same numbers, it differs by rounding alone."""
     (different, numbers, wrong, _), away = summary(run(emulated, problems))
