@@ -17,7 +17,7 @@ struct product_narrow {
   struct rows a;
   int64_t part; /* numbers that one chain sums */
   int32_t type; /* of vec/weight_types.h */
-  int rounds; /* whether rows are rounded to the type, which narrow_rounds says of a batch */
+  int rounds; /* by which products, of those that round rows to the type; narrow_rounds says it of a batch */
   const real *packed, *scale; /* whole matrices: lines, and of RF_WEIGHT_I8 a number for every column */
   int64_t first, end, vectors; /* those wanted, and all there are */
   int gates, slot,
@@ -28,8 +28,9 @@ struct product_narrow {
   real *const *to;
 };
 
-/* Whether a batch has so many rows that they are rounded to the type of the weights, because the processor has products
- * that take both so. */
+/* By which products a batch has so many rows that they are rounded to the type of the weights, because the processor has
+ * products that take both so: none, AVX512_BF16's or AMX's, as rf_rounds_rows has them. */
+enum { NARROW_WIDENED, NARROW_PAIRS, NARROW_TILES };
 #define ROUNDS_NAME_OF(name) name##_rounds
 #define ROUNDS_NAME(name) ROUNDS_NAME_OF(name)
 
@@ -46,7 +47,7 @@ static inline void product_narrow(const struct product_narrow *p) {
 }
 static inline int narrow_rounds(int32_t type, int64_t batch) {
   (void)type, (void)batch;
-  return 0;
+  return NARROW_WIDENED;
 }
 #endif
 
