@@ -20,36 +20,8 @@ class RaggedTables(NamedTuple):
     """(B,) int32."""
     spans: Array
     """(D, tiles, 2) int32."""
-    flags: Array | None
-    """(D, T + 1, B) uint8; None where lengths say it all."""
-
-
-def tables_of_lengths(lengths: Array, steps: int, directions: tuple[int, ...]) -> RaggedTables:
-    """Return the tables of rows with these lengths (B,), for directions, 0 forward and 1 backward.
-
-    >>> tables_of_lengths(np.array([1, 4, 2]), 4, (0, 1))[:2]
-    (array([1, 2, 0], dtype=int32), array([[[0, 4]],
-    <BLANKLINE>
-           [[0, 4]]], dtype=int32))
-    """
-    order: Array = np.empty(len(lengths), np.int32)
-    spans: Array = np.zeros((len(directions), -(-len(lengths) // ROWS), 2), np.int32)
-    write_tables_of_lengths(order, spans, lengths, steps, directions)
-    return RaggedTables(order, spans, None)
-
-
-def write_tables_of_lengths(
-    order: Array, spans: Array, lengths: Array, steps: int, directions: tuple[int, ...]
-) -> None:
-    """Write the same tables, `spans` where there are zeros."""
-    found = (-lengths).argsort(kind="stable")
-    order[:] = found
-    most = lengths[found[::ROWS]]  # of a tile its first
-    for span, direction in zip(spans, directions, strict=True):
-        if direction:
-            span[:, 0], span[:, 1] = steps - most, steps
-        else:
-            span[:, 1] = most
+    flags: Array
+    """(D, T + 1, B) uint8."""
 
 
 def tables_of_flags(live: Array, cut: Array) -> RaggedTables:
