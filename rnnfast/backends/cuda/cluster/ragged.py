@@ -28,17 +28,16 @@ def tables_of_flags(live: Array, cut: Array) -> RaggedTables:
     """Return the tables of live visits and of those before which the state becomes zeros, both (D, T, B) bool."""
     directions, steps, batch = live.shape
     flags = np.zeros((directions, steps + 1, batch), np.uint8)
-    flags[:, 1:] = live * LIVE
-    flags[:, :-1] += cut * np.uint8(CUT)
-    acts = np.zeros((directions, steps + 1, batch), bool)
-    acts[:, :-1] = flags[:, 1:] != 0  # a visit that neither is live nor has a cut after it changes nothing
-    some = acts.any(axis=1)
-    first, last = acts.argmax(axis=1), np.where(some, steps + 1 - acts[:, ::-1].argmax(axis=1), 0)
-    order = np.argsort(-(last - first).max(axis=0), kind="stable")
+    flags[:, 1:] = live
+    flags[:, :-1] |= cut.view(np.uint8) * np.uint8(CUT)
+    acts = np.ones((directions, steps + 2, batch), bool)
+    np.not_equal(flags[:, 1:], 0, out=acts[:, 1:-1])  # a visit that neither is live nor has a cut after it does nothing
+    first = acts[:, 1:].argmax(axis=1)  # T where none acts
+    last = steps - acts[:, -2::-1].argmax(axis=1)
+    order = (first - last).min(axis=0).argsort(kind="stable")
     spans = np.empty((directions, -(-batch // ROWS), 2), np.int32)
-    for tile in range(spans.shape[1]):
-        rows = order[tile * ROWS : (tile + 1) * ROWS]
-        beginning = np.where(some, first, steps)[:, rows].min(axis=1)
-        spans[:, tile, 1] = last[:, rows].max(axis=1)
-        spans[:, tile, 0] = np.minimum(beginning, spans[:, tile, 1])
+    tiles = np.arange(0, batch, ROWS)
+    spans[:, :, 1] = np.maximum.reduceat(last.take(order, axis=1), tiles, axis=1)
+    spans[:, :, 0] = np.minimum.reduceat(first.take(order, axis=1), tiles, axis=1)
+    np.minimum(spans[:, :, 0], spans[:, :, 1], out=spans[:, :, 0])
     return RaggedTables(order.astype(np.int32), spans, flags)
