@@ -25,19 +25,13 @@ struct many {
   widened_row row[MANY_ROWS];
 };
 
-/* The first rows, of which each V has a function, as few rows have. */
-typedef void first_function(const struct narrow_tile *t, const widened_row *row, real *wide);
-#define FIRST_FUNCTION(name, type, V)                                                                                  \
-  NOINLINE void name##_x##V(const struct narrow_tile *t, const widened_row *row, real *wide) {                         \
-    widened_multiply(type, MANY_FIRST, V, t, row, 1, wide);                                                            \
-  }
-#define FIRST_FUNCTIONS(name, type)                                                                                    \
-  FIRST_FUNCTION(name, type, 1)                                                                                        \
-  FIRST_FUNCTION(name, type, 2)                                                                                        \
-  FIRST_FUNCTION(name, type, 4)                                                                                        \
-  static first_function *const name[] = {name##_x1, name##_x2, name##_x4};
-FIRST_FUNCTIONS(first_bf16, RF_WEIGHT_BF16)
-FIRST_FUNCTIONS(first_i8, RF_WEIGHT_I8)
+NOINLINE void first_bf16(const struct narrow_tile *t, const widened_row *row, real *wide) {
+  widened_multiply(RF_WEIGHT_BF16, MANY_FIRST, MANY_VECTORS, t, row, 1, wide);
+}
+
+NOINLINE void first_i8(const struct narrow_tile *t, const widened_row *row, real *wide) {
+  widened_multiply(RF_WEIGHT_I8, MANY_FIRST, MANY_VECTORS, t, row, 1, wide);
+}
 
 /* What a tile fetches meanwhile of the weights that come next: `step` bytes now and then. */
 struct ahead {
@@ -59,15 +53,16 @@ static struct ahead strip_ahead(const struct narrow_tile *t, int tiles) {
 }
 
 /* R others, on what is widened. */
-INLINE void many_multiply(const int R, const int V, const struct narrow_tile *t, const widened_row *made, const real *b,
+INLINE void many_multiply(const int R, const struct narrow_tile *t, const widened_row *made, const real *b,
                           struct ahead ahead) {
+  enum { V = MANY_VECTORS };
   const struct block *block = t->block;
   const real *row[MANY_TILE];
   UNROLL for (int r = 0; r < R; r++) row[r] = made[r];
   UNROLL for (int n = 0; n < R * V; n++) __builtin_prefetch(t->p->to[t->row + n / V] + t->offset[n % V], 1);
   int64_t i = 0;
   for (int q = 0; q < block->parts; q++) {
-    vec acc[MANY_TILE * MANY_VECTORS];
+    vec acc[MANY_TILE * V];
     UNROLL for (int n = 0; n < R * V; n++) acc[n] = v_set1(0);
     for (int64_t end = i + (block->part[q].lines << t->p->type), pause; i < end;) {
       for (const char *stop = ahead.at + ahead.step; ahead.at < stop; ahead.at += CACHE_LINE) {
@@ -80,54 +75,56 @@ INLINE void many_multiply(const int R, const int V, const struct narrow_tile *t,
   }
 }
 
-/* And for every R and V. */
-typedef void many_function(const struct narrow_tile *t, const widened_row *made, const real *b, struct ahead ahead);
-#define MANY_FUNCTION(R, V)                                                                                            \
-  NOINLINE void many_##R##x##V(const struct narrow_tile *t, const widened_row *made, const real *b,                    \
-                               struct ahead ahead) {                                                                   \
+/* A function for every R in use, a constant, as for a few rows. */
+#define MANY_FUNCTION(R)                                                                                               \
+  NOINLINE void many_##R(const struct narrow_tile *t, const widened_row *made, const real *b, struct ahead ahead) {    \
     if (R <= MANY_TILE) {                                                                                              \
-      many_multiply(R, V, t, made, b, ahead);                                                                          \
+      many_multiply(R, t, made, b, ahead);                                                                             \
     } else {                                                                                                           \
       __builtin_trap();                                                                                                \
     }                                                                                                                  \
   }
-#define MANY_FUNCTIONS(V)                                                                                              \
-  MANY_FUNCTION(1, V)                                                                                                  \
-  MANY_FUNCTION(2, V)                                                                                                  \
-  MANY_FUNCTION(3, V)                                                                                                  \
-  MANY_FUNCTION(4, V)                                                                                                  \
-  MANY_FUNCTION(5, V)                                                                                                  \
-  MANY_FUNCTION(6, V)                                                                                                  \
-  static many_function *const many_x##V[TILE_ROWS_MOST] = {many_1x##V, many_2x##V, many_3x##V,                         \
-                                                           many_4x##V, many_5x##V, many_6x##V};
-MANY_FUNCTIONS(1)
-MANY_FUNCTIONS(2)
-MANY_FUNCTIONS(4)
+MANY_FUNCTION(1)
+MANY_FUNCTION(2)
+MANY_FUNCTION(3)
+MANY_FUNCTION(4)
+MANY_FUNCTION(5)
+MANY_FUNCTION(6)
+
+/* The rows behind the first, dealt evenly to tiles. */
+static void many_others(struct narrow_tile t, int rows, const widened_row *made, const real *weights) {
+  static void (*const by_rows[TILE_ROWS_MOST])(const struct narrow_tile *, const widened_row *, const real *,
+                                               struct ahead) = {many_1, many_2, many_3, many_4, many_5, many_6};
+  const int tiles = (rows + MANY_TILE - 1) / MANY_TILE, each = rows / tiles, longer = rows % tiles;
+  struct ahead ahead = strip_ahead(&t, tiles);
+  for (int turn = 0; turn < tiles; turn++, ahead.at += ahead.share) {
+    const int some = each + (turn < longer);
+    by_rows[some - 1](&t, made, weights, ahead);
+    t.row += some;
+    made += some;
+  }
+}
 
 static int many_widest(int rows) {
   (void)rows;
   return MANY_WIDTH;
 }
 
-/* All rows in turn, dealt evenly to tiles behind the first. */
+/* All rows in turn; what is left of a strip for fewer vectors is not worth more functions. */
 static void many_tiles(const struct narrow_tile *t, int rows, int width, const void *made) {
-  static first_function *const *const first_by_type[RF_WEIGHT_TYPES] = {NULL, first_bf16, first_i8};
-  static many_function *const *const by_width[] = {many_x1, many_x2, many_x4};
-  real *weights = ((struct many *)t->p->room)->weights;
+  static void (*const first_by_type[RF_WEIGHT_TYPES])(const struct narrow_tile *, const widened_row *,
+                                                      real *) = {NULL, first_bf16, first_i8};
   const widened_row *row = made;
   struct narrow_tile at = *t;
-  first_by_type[t->p->type][width](t, row, weights);
-  const int left = rows - MANY_FIRST, tiles = (left + MANY_TILE - 1) / MANY_TILE;
-  const int each = left / tiles, longer = left % tiles;
-  struct ahead ahead = strip_ahead(t, tiles);
-  at.row += MANY_FIRST;
-  row += MANY_FIRST;
-  for (int turn = 0; turn < tiles; turn++) {
-    const int some = each + (turn < longer);
-    by_width[width][some - 1](&at, row, weights, ahead);
-    at.row += some;
-    row += some;
-    ahead.at += ahead.share;
+  if (width == MANY_WIDTH) {
+    real *weights = ((struct many *)t->p->room)->weights;
+    first_by_type[t->p->type](t, row, weights);
+    at.row += MANY_FIRST;
+    many_others(at, rows - MANY_FIRST, row + MANY_FIRST, weights);
+    return;
+  }
+  for (int i = 0; i < rows; i += WIDENED_TILE, at.row += WIDENED_TILE) {
+    widened_tile(&at, rows - i < WIDENED_TILE ? rows - i : WIDENED_TILE, width, row + i);
   }
 }
 
