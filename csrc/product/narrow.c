@@ -45,6 +45,8 @@ static int run_by_own(const struct product_narrow *p) {
   }
   return 1;
 }
+
+static int has_bytes(void) { return (rf_cpu_features_once() & RF_CPU_AVX512VNNI) != 0; }
 #else
 int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch) {
   (void)type, (void)batch;
@@ -55,8 +57,16 @@ static int run_by_own(const struct product_narrow *p) {
   (void)p;
   return 0;
 }
+
+static int has_bytes(void) { return 0; }
 #endif
 
 void RF_NARROW_NAME(const struct product_narrow *p) {
   if (!run_by_own(p)) widened_rows(p, 0, p->a.count);
+}
+
+/* None where products are the processor's own. */
+size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch, int64_t rows) {
+  const int own = ROUNDS_NAME(RF_NARROW_NAME)(type, batch) || (type == RF_WEIGHT_I8 && has_bytes());
+  return own ? 0 : widened_room(rows);
 }
