@@ -6,7 +6,7 @@ from numba import njit
 
 from rnnfast.backends.numba.compiling import INNER
 from rnnfast.backends.numba.panels import SMALL
-from rnnfast.backends.numba.tile import ROWS, tile
+from rnnfast.backends.numba.tile import PANELS, ROWS, tile
 from rnnfast.backends.numba.vectors import lanes
 
 PART = 64
@@ -26,7 +26,7 @@ def product(a, b, c, sizes, a_at, b_at, c_at):
     """
     (rows, depth, columns), (ai, a_row, a_step), (bi, b_row, b_panel), (ci, c_row, add) = sizes, a_at, b_at, c_at
     width = lanes(b)
-    most = 4 if rows == 1 else 2 if rows == 2 else 1
+    most = 4 if rows == 1 else 2 if rows == 2 else PANELS
     at_once, ahead = (ROWS, most * width) if depth * columns <= SMALL else (AT_ONCE, 0)
     for top in range(0, rows, at_once):
         bottom = min(top + at_once, rows)

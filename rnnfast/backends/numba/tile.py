@@ -13,14 +13,19 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from rnnfast.backends.numba.vectors import BYTE, VECTORS, WORD, Memory
+from rnnfast.backends.numba.vectors import BYTE, BYTES, VECTORS, WORD, Memory
 
 ROWS = 6
 """Of the largest tile."""
+PANELS = 2 if BYTES == 64 else 1
+"""Of tiles of three rows and more: their sums fill the registers, of which AVX-512 has 32, others 16."""
 MOST = 4
-"""Panels of a tile."""
+"""Panels of any tile."""
 # One row or two have too few sums in a panel to hide how long a multiply-add takes.
-SHAPES = [(1, 2), (1, 4), (2, 2), *((rows, 1) for rows in range(1, ROWS + 1))]
+SHAPES = [
+    (1, 4),
+    *((rows, panels) for rows in range(1, ROWS + 1) for panels in range(1, 3 if rows < 3 else PANELS + 1)),
+]
 """Rows and panels of tiles."""
 
 
