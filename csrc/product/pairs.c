@@ -55,8 +55,9 @@ static void pairs_columns(const real *w, int64_t stride, int64_t rows, int64_t c
     if (rows >= VEC_LANES && count - i >= 2 * VEC_LANES) {
       UNROLL for (int r = 0; r < VEC_LANES; r++) m[r] = pairs_load(w + r * stride + i, 2 * VEC_LANES);
     } else {
-      UNROLL for (int r = 0; r < VEC_LANES; r++) m[r] =
-          r < rows ? pairs_load(w + r * stride + i, count - i) : v_set1(0);
+      UNROLL for (int r = 0; r < VEC_LANES; r++) {
+        m[r] = r < rows ? pairs_load(w + r * stride + i, count - i) : v_set1(0);
+      }
     }
     v_transpose(m);
     store_columns(m, pairs_of(count - i), to + i / 2 * VEC_LANES, VEC_LANES);
