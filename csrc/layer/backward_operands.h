@@ -11,6 +11,7 @@
 #include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/operands.h"
+#include "product/product.h"
 
 /* Numbers [from, to) of a row of gates as rows of W, one panel of its columns: what gradients are summed with. */
 static void pack_transposed(const void *source, int64_t panel, int64_t from, int64_t to, real *room) {
@@ -24,6 +25,16 @@ static void pack_transposed(const void *source, int64_t panel, int64_t from, int
       const int there = unit + i < w->hidden;
       v_store(room, !there ? v_set1(0) : left >= VEC_LANES ? v_load(row) : v_load_n(row, left));
     }
+  }
+}
+
+/* A product of gradients with rows of W: where it is the only one with these, they are packed on the way, or for a few rows
+ * taken as they lie. */
+static void gradient_product(const struct rf_layer *l, const struct product *p, const struct weights *w) {
+  if (p->b.pack && p->a.count > 0 && p->a.count <= FEW_ROWS) {
+    product_across(&(struct product_across){p, w->base, w->hidden, w->columns, w->gate, w->gates});
+  } else {
+    layer_product(l, p);
   }
 }
 

@@ -56,7 +56,7 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
       .cache = &l->cache,
       .overwrite = 1,
   };
-  layer_product(l, &p);
+  gradient_product(l, &p, &weights);
 }
 
 #endif

@@ -104,7 +104,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .cache = &l->cache,
       .overwrite = overwrite,
   };
-  layer_product(l, &p);
+  gradient_product(l, &p, &weights);
 }
 
 static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {

@@ -72,7 +72,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .cache = &l->cache,
       .overwrite = l->dx_first,
   };
-  layer_product(l, &p);
+  gradient_product(l, &p, &weights);
   if (l->input_dropout.probability > 0 && l->dx_last) input_gradients_drop(l, b, first, end, column, columns);
 }
 

@@ -101,20 +101,23 @@ static void pack_all(const struct rf_layer *l, struct weights w, real *to) {
   }
 }
 
-/* Both biases of a unit in a slot; either may be NULL. */
-static real unit_bias(const real *bias_x, const real *bias_h, int64_t hidden, int slot, int64_t unit) {
-  real sum = 0;
-  if (bias_x && CELL_GATE_X[slot] >= 0) sum += bias_x[CELL_GATE_X[slot] * hidden + unit];
-  if (bias_h && CELL_GATE_H[slot] >= 0) sum += bias_h[CELL_GATE_H[slot] * hidden + unit];
+/* Both biases of a vector of units in a slot, zeros beyond the last unit; either may be NULL. */
+static vec biases(const real *bias_x, const real *bias_h, int64_t hidden, int slot, int64_t unit) {
+  vec sum = v_set1(0);
+  if (bias_x && CELL_GATE_X[slot] >= 0) {
+    sum = v_add(sum, v_load_n(bias_x + CELL_GATE_X[slot] * hidden + unit, hidden - unit));
+  }
+  if (bias_h && CELL_GATE_H[slot] >= 0) {
+    sum = v_add(sum, v_load_n(bias_h + CELL_GATE_H[slot] * hidden + unit, hidden - unit));
+  }
   return sum;
 }
 
 static void pack_bias(const struct rf_layer *l, real *to) {
   zero_reals(to, hidden_blocks(l) * CELL_SLOTS * UNITS);
-  for (int64_t unit = 0; unit < l->hidden_size; unit++) {
+  for (int64_t unit = 0; unit < l->hidden_size; unit += VEC_LANES) {
     for (int slot = 0; slot < CELL_SLOTS; slot++) {
-      to[(unit / UNITS * CELL_SLOTS + slot) * UNITS + unit % UNITS] =
-          unit_bias(l->bias_ih, l->bias_hh, l->hidden_size, slot, unit);
+      v_store(to + slot_offset(unit / VEC_LANES, slot), biases(l->bias_ih, l->bias_hh, l->hidden_size, slot, unit));
     }
   }
 }

@@ -71,9 +71,8 @@ static real *step_pack_matrix(struct weights w, int64_t first, int64_t panels, r
 static real *step_pack_bias(const struct rf_step *s, int64_t first, int64_t panels, real *to) {
   for (int64_t panel = first; panel < first + panels; panel++) {
     for (int slot = 0; slot < CELL_SLOTS; slot++) {
-      for (int64_t unit = panel * VEC_LANES; unit < (panel + 1) * VEC_LANES; unit++) {
-        *to++ = unit < s->hidden_size ? unit_bias(s->bias_ih, s->bias_hh, s->hidden_size, slot, unit) : 0;
-      }
+      v_store(to, biases(s->bias_ih, s->bias_hh, s->hidden_size, slot, panel * VEC_LANES));
+      to += VEC_LANES;
     }
   }
   return to;

@@ -6,7 +6,8 @@
 
 #define WORKER_PRODUCTS 500000 /* multiply-adds, some 10 microseconds: several times what waking a thread takes */
 #define WORKER_ROWS 16         /* from here on rows are shared out: nothing to wait for, and tiles are still full */
-#define WORKER_ROWS_LEAST 4    /* where units cannot be */
+#define WORKER_ROWS_LEAST 4    /* where units cannot be, */
+#define FEW_ROWS_PRODUCTS 2000000 /* and so many multiply-adds of each worker, because tiles are not full */
 #define STEP_PRODUCTS 60000    /* of a worker in a step: several times what the barrier after it takes */
 
 static size_t number_size(const rf_problem *p) { return p->dtype == RF_F32 ? sizeof(float) : sizeof(double); }
@@ -45,7 +46,9 @@ static void choose_workers(struct net *net) {
       smaller(most, smaller(rf_blocks(p->hidden_size, net->size), (int64_t)(step / STEP_PRODUCTS)));
   net->products = all * layers;
   net->by_units = by_units > 1 && by_units > by_rows;
-  const int64_t workers = net->by_units ? by_units : smaller(most, p->batch / WORKER_ROWS_LEAST);
+  const int64_t of_few =
+      smaller(smaller(most, p->batch / WORKER_ROWS_LEAST), (int64_t)(all * layers / FEW_ROWS_PRODUCTS));
+  const int64_t workers = net->by_units ? by_units : by_rows > of_few ? by_rows : of_few;
   net->workers = workers < 1 ? 1 : (int32_t)smaller(workers, RF_MAX_THREADS);
 }
 

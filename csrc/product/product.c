@@ -1,6 +1,7 @@
 /* product.c - C += A B; compiled per number type and instruction set. */
 #include RF_VEC_H
 
+#include "product/across.h"
 #include "product/few.h"
 #include "product/gemm.h"
 #include "product/operands.h"
@@ -25,3 +26,5 @@ void RF_PRODUCT_NAME(const struct product *p) {
 }
 
 void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p) { few_functions[p->a.count - 1](p); }
+
+void ACROSS_NAME(RF_PRODUCT_NAME)(const struct product_across *p) { across_functions[p->product->a.count - 1](p); }

@@ -47,4 +47,21 @@ void FEW_NAME(RF_PRODUCT_NAME)(const struct product_few *p);
 
 static inline void product_few(const struct product_few *p) { FEW_NAME(RF_PRODUCT_NAME)(p); }
 
+/* A product of 1 to FEW_ROWS rows, all but B, and B's rows as they lie. Numbers of A come in lines of units (layer/layer.h): line n
+ * is gate gate[n % gates] of units from n / gates lines on, and those units' rows of that gate are what it is multiplied
+ * with; there are `hidden` for each gate. */
+struct product_across {
+  const struct product *product;
+  const real *w;
+  int64_t hidden, columns;
+  const int *gate;
+  int gates;
+};
+
+#define ACROSS_NAME_OF(name) name##_across
+#define ACROSS_NAME(name) ACROSS_NAME_OF(name)
+void ACROSS_NAME(RF_PRODUCT_NAME)(const struct product_across *p);
+
+static inline void product_across(const struct product_across *p) { ACROSS_NAME(RF_PRODUCT_NAME)(p); }
+
 #endif

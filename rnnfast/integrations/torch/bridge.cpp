@@ -53,7 +53,7 @@ constexpr size_t ALIGNMENT = 64, KEPT_SCRATCH = 64 << 20, HUGE_FROM = 4 << 20;
 struct Library {
   int32_t (*forward)(const void *) = nullptr, (*backward)(const void *) = nullptr;
   size_t offsets[field::COUNT] = {};
-  std::string no_transforms, not_twice;
+  std::string no_transforms, not_twice, not_dense;
 } library;
 
 // An rf_problem for one call, and the tables that it points to.
@@ -252,6 +252,7 @@ autograd::variable_list Plan::gradients(const autograd::variable_list &inputs, c
   for (const Tensor &gradient : given) {
     const c10::DispatchKeySet batches({c10::DispatchKey::Batched, c10::DispatchKey::FuncTorchBatched});
     if (gradient.defined() && gradient.key_set().has_any(batches)) throw std::runtime_error(library.no_transforms);
+    if (gradient.defined() && gradient.layout() != at::kStrided) throw std::runtime_error(library.not_dense);
     dense.push_back(gradient.defined() ? gradient.resolve_neg().contiguous() : gradient);
   }
   for (size_t n = 0; n < inputs.size(); n++) {
@@ -442,13 +443,14 @@ py::capsule plan(const py::dict &given) {
 
 // connect(...): has calls reach the library, and refusals say what they say in Python.
 void connect(uintptr_t forward, uintptr_t backward, size_t record_bytes, const py::dict &offsets,
-             std::string no_transforms, std::string not_twice) {
+             std::string no_transforms, std::string not_twice, std::string not_dense) {
   if (record_bytes > sizeof Record::bytes) throw std::length_error("rf_problem is longer than the bridge has room for");
   library.forward = reinterpret_cast<int32_t (*)(const void *)>(forward);
   library.backward = reinterpret_cast<int32_t (*)(const void *)>(backward);
   for (int n = 0; n < field::COUNT; n++) library.offsets[n] = offsets[NAMES[n]].cast<size_t>();
   library.no_transforms = std::move(no_transforms);
   library.not_twice = std::move(not_twice);
+  library.not_dense = std::move(not_dense);
 }
 
 } // namespace

@@ -11,7 +11,7 @@ from torch import Tensor
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.record import WEIGHTS
 from rnnfast.calls.prepared import INFERENCE, TRAINING
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_TWICE, Call, drawn_seed
+from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_DENSE, NOT_TWICE, Call, drawn_seed
 from rnnfast.integrations.torch.form import MISFIT, Form
 from rnnfast.integrations.torch.records import NOT_RAGGED
 
@@ -28,7 +28,7 @@ def use(module: Any) -> None:
         ffi, lib = library()
         calls = [int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in ("rf_forward", "rf_backward")]
         offsets = {name: ffi.offsetof("rf_problem", name) for name in module.FIELDS}
-        module.connect(*calls, ffi.sizeof("rf_problem"), offsets, NO_TRANSFORMS, NOT_TWICE)
+        module.connect(*calls, ffi.sizeof("rf_problem"), offsets, NO_TRANSFORMS, NOT_TWICE, NOT_DENSE)
     loaded = module
 
 

@@ -22,6 +22,7 @@ NO_TRANSFORMS = (
     "batched gradients (is_grads_batched, vectorize) cannot see into: call "
     "rnnfast.integrations.torch.restore(model) before them"
 )
+NOT_DENSE = "a gradient of y or of a final state is a sparse tensor, expected a dense one: call to_dense() on it"
 NOT_TWICE = (
     "rnnfast runs this layer, whose gradients cannot be differentiated again: call "
     "rnnfast.integrations.torch.restore(model) where second derivatives are needed"
@@ -63,11 +64,11 @@ class Call:
     ) -> tuple[Tensor | None, ...]:
         """Return gradients of y and the final states without gaps; what needs no other look next time goes to `checks`.
 
-        Raises RuntimeError where inputs have another form than in forward, or vmap asks for many gradients at once.
+        Raises RuntimeError where inputs have another form than in forward, or `refuse_gradient` refuses one.
         """
         end, some = 1 + self.states, [gradient for gradient in given if gradient is not None]
         for gradient in some:
-            refuse_batches_of(gradient)
+            refuse_gradient(gradient)
         misfit = self.form.misfit(reserve, tensors[0], tensors[1:end], tensors[end:])
         if misfit is not None:
             raise RuntimeError(misfit)
@@ -77,10 +78,12 @@ class Call:
         return found
 
 
-def refuse_batches_of(gradient: Tensor | None) -> None:
-    """Raise RuntimeError where vmap, or its predecessor that autograd still uses, calls for many gradients at once."""
+def refuse_gradient(gradient: Tensor | None) -> None:
+    """Raise RuntimeError for one that is sparse, or many at once as vmap, or what autograd has of it, calls for."""
     if gradient is not None and (_is_mapped(gradient) or _is_batched(gradient)):
         raise RuntimeError(NO_TRANSFORMS)
+    if gradient is not None and gradient.layout is not torch.strided:
+        raise RuntimeError(NOT_DENSE)
 
 
 def plain(tensor: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, refuse_batches_of
+from rnnfast.integrations.torch.call import NO_TRANSFORMS, refuse_gradient
 from rnnfast.integrations.torch.function import Once
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
@@ -40,7 +40,7 @@ class Recorded(torch.autograd.Function):
         None of all where the results have none.
         """
         for gradient in gradients:
-            refuse_batches_of(gradient)
+            refuse_gradient(gradient)
         if all(gradient is None for gradient in gradients):
             return (None,) * len(ctx.needs_input_grad)
         reserve, x, h0, c0, lengths, mask, resets, seed, *parameters = ctx.saved_tensors

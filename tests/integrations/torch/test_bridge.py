@@ -179,6 +179,17 @@ def test_nodes_are_called_and_hooked_as_others_are(route: str) -> None:
 
 
 @BOTH
+def test_sparse_gradients_are_refused(route: str) -> None:
+    module, x = rft.accelerate(nn.GRU(3, 20)), normal(5, 2, 3)
+    y, h_n = module(x)
+    for result in (y, h_n):
+        with pytest.raises(RuntimeError, match=r"sparse tensor, expected a dense one: call to_dense\(\)"):
+            result.backward(torch.ones_like(result).to_sparse(), retain_graph=True)
+    (y.sum() + h_n.sum()).backward()
+    assert x.grad is not None and bool(x.grad.isfinite().all())
+
+
+@BOTH
 def test_an_earlier_error_in_the_graph_leaves_a_call_usable(route: str) -> None:
     module, x = rft.accelerate(nn.LSTM(3, 4)), normal(5, 2, 3)
     y, _ = module(x)
