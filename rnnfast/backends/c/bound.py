@@ -19,7 +19,7 @@ NONE = id(None)
 BYTES = np.dtype(np.uint8)
 NOWHERE = None, None
 ROUNDS = "x and h rounded to bfloat16 as well, by the processor's own products, since the batch has 16 rows or more"
-PRODUCTS = "products of numbers rounded to bfloat16"
+ROUNDED = "products of numbers rounded to bfloat16"
 SHRINKS_FROM = 1 << 16
 """Bytes of a reserve from which on memory is worth the time of a copy, where three quarters or more would lie idle."""
 
@@ -185,5 +185,5 @@ class Bound:
     def ran(self, reserve: Reserve | None) -> str:
         """Return whether products round what they multiply: else there is one way."""
         if self.template.record.product_dtype:
-            return PRODUCTS
+            return ROUNDED
         return ROUNDS if self.template.rounds_rows() else ""
