@@ -116,7 +116,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
   const struct weights weights = projection_weights(l);
   const struct rows operand = {(const real *const *)f->operand_row, live, 1, l->hidden_size, 0};
   if (NARROW_WEIGHTS(l)) {
-    project_narrow(l, operand, &f->packed, f->h_next_row);
+    project_narrow(l, operand, &f->packed, f->h_next_row, f->room);
     return;
   }
   if (step_few(l, visit)) {

@@ -12,13 +12,14 @@
 #include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/gemm.h"
+#include "product/narrow.h"
 #include "system/arena.h"
 
 /* Scratch of a forward call. Pointer arrays hold one entry per row of a chunk, of a step (`..._row`) or of the batch
  * (`now_...`: where its state stands). */
 struct forward {
   struct packed packed;
-  real *room; /* of panels that are packed as they are used */
+  real *room; /* of panels that are packed, or weights that are widened, as they are used */
   struct inputs inputs;
   int64_t chunk_rows; /* that have room; at least the batch */
   real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
@@ -31,11 +32,18 @@ struct forward {
   real **h_next_row, **c_next_row, **operand_row;
 };
 
+/* Room of products of up to so many rows; NULL where they take none. */
+static void *room_make(const struct rf_layer *l, struct arena *arena, int64_t rows) {
+  const size_t packs = l->packs ? (size_t)room_numbers(&l->cache) * sizeof(real) : 0;
+  const size_t bytes = l->weights ? narrow_room_bytes(l->weights, l->batch, rows) : packs;
+  return bytes > 0 ? take(arena, (int64_t)bytes, 1) : NULL;
+}
+
 static struct forward forward_make(const struct rf_layer *l, struct arena *arena, struct arena *shared) {
   const int64_t stride = state_stride(l);
   const int64_t all = (l->plan.t1 - l->plan.t0) * l->batch, limit = chunk_rows(l), most = limit < all ? limit : all;
   struct forward f = {.chunk_rows = most};
-  f.room = take_reals(arena, l->packs ? room_numbers(&l->cache) : 0);
+  f.room = room_make(l, arena, most);
   struct arena *together = l->together ? shared : arena;
   if (!l->gates.base) f.gates = take_reals(together, most * gates_stride(l));
   for (int i = 0; i < 2 && !l->states.base; i++) f.states[i] = take_reals(shared, l->batch * stride);

@@ -46,6 +46,7 @@ static void gates_narrow(int phase, const struct rf_layer *l, const struct step 
   struct product_narrow p = narrow_product(l, s->operand, &w, lines, scale, s->gates);
   p.bias = input ? packed->bias : NULL;
   p.backwards = backwards;
+  p.room = s->panels.room;
   product_narrow(&p);
   if (input) {
     gates_begin_all(l, s);
@@ -55,13 +56,14 @@ static void gates_narrow(int phase, const struct rf_layer *l, const struct step 
 }
 
 /* to = W_hr times the operand, this worker's numbers of a state. */
-static void project_narrow(const struct rf_layer *l, struct rows operand, const struct packed *packed,
-                           real *const *to) {
+static void project_narrow(const struct rf_layer *l, struct rows operand, const struct packed *packed, real *const *to,
+                           real *room) {
   const struct weights w = projection_weights(l);
   struct product_narrow p = narrow_product(l, operand, &w, packed->r, packed->r_scale, to);
   p.first = l->state_from / VEC_LANES;
   p.end = panels_of(l->state_to);
   p.slots = p.overwrite = 1;
+  p.room = room;
   product_narrow(&p);
 }
 

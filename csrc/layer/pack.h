@@ -13,6 +13,7 @@
 #include "product/product.h"
 #include "product/transposed.h"
 #include "system/compiler.h"
+#include "system/cpu.h"
 
 #define CHUNK_ROWS_LEAST 32 /* rows for which weights are worth fetching from beyond L2 */
 
@@ -123,6 +124,7 @@ static void pack_bias(const struct rf_layer *l, real *to) {
 }
 
 static void layer_pack_narrow(const struct rf_layer *l, const struct packed *p) {
+  rf_cpu_tiles(); /* which asks the system: not later, since nets that are made call it no more */
   pack_narrow(l, input_weights(l), l->x_segments, (real *)p->x, (real *)p->x_scale);
   for (int phase = 0; phase < CELL_PHASES; phase++) {
     pack_narrow(l, state_weights(l, phase), 1, (real *)p->h[phase], (real *)p->h_scale[phase]);

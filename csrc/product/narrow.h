@@ -2,6 +2,7 @@
 #ifndef RF_NARROW_H
 #define RF_NARROW_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include RF_VEC_H
 #include "product/operands.h"
@@ -16,7 +17,7 @@ struct product_narrow {
   struct rows a;
   int64_t part; /* numbers that one chain sums */
   int32_t type; /* of vec/weight_types.h */
-  int rounds; /* whether rows are rounded to the type, which narrow_rounds says of a batch */
+  int rounds; /* by which products, of those that round rows to the type; narrow_rounds says it of a batch */
   const real *packed, *scale; /* whole matrices: lines, and of RF_WEIGHT_I8 a number for every column */
   int64_t first, end, vectors; /* those wanted, and all there are */
   int gates, slot,
@@ -25,19 +26,29 @@ struct product_narrow {
   int overwrite;
   int backwards; /* from the last strip to the first: what a product read last may still be near for the next one */
   real *const *to;
+  void *room; /* of narrow_room_bytes, or NULL where that is 0 or rows are few */
 };
 
-/* Whether a batch has so many rows that they are rounded to the type of the weights, because the processor has products
- * that take both so. */
+/* By which products a batch has so many rows that they are rounded to the type of the weights, because the processor has
+ * products that take both so: none, AVX512_BF16's or AMX's, as rf_rounds_rows has them. */
+enum { NARROW_WIDENED, NARROW_PAIRS, NARROW_TILES };
 #define ROUNDS_NAME_OF(name) name##_rounds
 #define ROUNDS_NAME(name) ROUNDS_NAME_OF(name)
 
+/* Memory for a product of up to so many rows of a batch. */
+#define ROOM_NAME_OF(name) name##_room
+#define ROOM_NAME(name) ROOM_NAME_OF(name)
+
 #if RF_REAL_BITS == 32
+size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch, int64_t rows);
 void RF_NARROW_NAME(const struct product_narrow *p);
 int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch);
 
 static inline void product_narrow(const struct product_narrow *p) { RF_NARROW_NAME(p); }
 static inline int narrow_rounds(int32_t type, int64_t batch) { return ROUNDS_NAME(RF_NARROW_NAME)(type, batch); }
+static inline size_t narrow_room_bytes(int32_t type, int64_t batch, int64_t rows) {
+  return ROOM_NAME(RF_NARROW_NAME)(type, batch, rows);
+}
 #else /* weights of float64 have that type alone: never called */
 static inline void product_narrow(const struct product_narrow *p) {
   (void)p;
@@ -45,6 +56,10 @@ static inline void product_narrow(const struct product_narrow *p) {
 }
 static inline int narrow_rounds(int32_t type, int64_t batch) {
   (void)type, (void)batch;
+  return NARROW_WIDENED;
+}
+static inline size_t narrow_room_bytes(int32_t type, int64_t batch, int64_t rows) {
+  (void)type, (void)batch, (void)rows;
   return 0;
 }
 #endif

@@ -14,6 +14,7 @@
 #include "product/narrow_parts.h"
 #include "product/narrow_rows.h"
 #include "product/narrow_widened.h"
+#include "system/arena.h"
 #include "system/compiler.h"
 #include "vec/weights.h"
 
@@ -21,9 +22,10 @@
 
 enum { BYTES_ROWS = 8, DIGITS = 3 };
 
-/* A block of a row: digits, and for each part what they count and where sums of its products begin. */
+/* A block of a row: digits, and for each part what they count and where sums of its products begin. Rows after one another
+ * lie in lines as the first does. */
 struct digits {
-  int8_t digit[DIGITS][BLOCK_NUMBERS + 16];
+  int8_t digit[DIGITS][BLOCK_NUMBERS + RF_LINE];
   float unit[BLOCK_PARTS];
   int32_t start[BLOCK_PARTS][DIGITS];
 };
@@ -86,6 +88,14 @@ WITH_BYTES static void digits_make(const struct product_narrow *p, int64_t row, 
   }
 }
 
+/* What sums of a part's digits stand for. `unit` times `scale` is exact, a power of two times a scale: of large inputs no sum
+ * is lost that its scale would have made small again. */
+INLINE vec digits_sum(__m512i low, __m512i middle, __m512i high, float unit, const real *scale) {
+  vec sum = v_fma(_mm512_cvtepi32_ps(middle), v_set1(0x1p8f), _mm512_cvtepi32_ps(low));
+  sum = v_fma(_mm512_cvtepi32_ps(high), v_set1(0x1p16f), sum);
+  return v_mul(sum, v_mul(v_set1(unit), v_load(scale)));
+}
+
 /* The sums of a row's block for V vectors of a strip. */
 WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, const struct digits *d) {
   const struct block *block = t->block;
@@ -115,10 +125,8 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
     UNROLL for (int j = 0; j < DIGITS; j++) { UNROLL for (int v = 0; v < V; v++) __asm__("" : "+v"(acc[j][v])); }
     vec sum[STRIP_VECTORS];
     UNROLL for (int v = 0; v < V; v++) {
-      sum[v] = v_fma(_mm512_cvtepi32_ps(acc[1][v]), v_set1(0x1p8f), _mm512_cvtepi32_ps(acc[0][v]));
-      sum[v] = v_fma(_mm512_cvtepi32_ps(acc[2][v]), v_set1(0x1p16f), sum[v]);
-      /* Exact, a power of two times a scale: of large inputs no sum is lost that its scale would have made small again. */
-      sum[v] = v_mul(sum[v], v_mul(v_set1(d->unit[q]), v_load(t->p->scale + (t->vector + v) * VEC_LANES)));
+      const real *scale = t->p->scale + (t->vector + v) * VEC_LANES;
+      sum[v] = digits_sum(acc[0][v], acc[1][v], acc[2][v], d->unit[q], scale);
     }
     part_add(RF_WEIGHT_BF16, 1, V, t, block->line == 0 && q == 0, sum);
   }
@@ -150,17 +158,17 @@ static int row_finite(const struct rows *a, int64_t row) {
   return part_most(a, row, &all) < 0x7f800000;
 }
 
-/* All rows. Those with a number that is not finite are no whole numbers. */
-static void bytes_rows(const struct product_narrow *p) {
-  struct digits made[BYTES_ROWS];
+static void bytes_run(const struct product_narrow *p, int64_t first, int64_t end) {
+  _Alignas(RF_LINE) struct digits made[BYTES_ROWS];
+  rows_run(p, &bytes_way, first, end, (char *)made);
+}
+
+/* All rows, by `run` as their digits. Those with a number that is not finite are no whole numbers. */
+static void bytes_rows(const struct product_narrow *p, void (*run)(const struct product_narrow *, int64_t, int64_t)) {
   for (int64_t first = 0, end; first < p->a.count; first = end) {
     const int finite = row_finite(&p->a, first);
     for (end = first + 1; end < p->a.count && row_finite(&p->a, end) == finite;) end++;
-    if (finite) {
-      rows_run(p, &bytes_way, first, end, (char *)made);
-    } else {
-      widened_rows(p, first, end);
-    }
+    (finite ? run : widened_rows)(p, first, end);
   }
 }
 

@@ -9,15 +9,16 @@
 #include "product/narrow.h"
 #include "product/narrow_parts.h"
 #include "product/narrow_rows.h"
+#include "system/arena.h"
 #include "system/compiler.h"
 
 #define WITH_PAIRS __attribute__((target("avx512bf16")))
 
 enum { PAIRS_ROWS = 32, PAIRS_TILE = 4 };
 
-/* A block of a row, rounded. */
+/* A block of a row, rounded. Rows after one another lie in lines as the first does. */
 struct pairs {
-  uint32_t pair[BLOCK_NUMBERS / 2 + VEC_LANES / 2];
+  uint32_t pair[BLOCK_NUMBERS / 2 + RF_LINE / sizeof(uint32_t)];
 };
 
 WITH_PAIRS static void pairs_make(const struct product_narrow *p, int64_t row, const struct block *block, void *made) {
@@ -87,7 +88,7 @@ static const struct way pairs_way = {sizeof(struct pairs), PAIRS_ROWS, PAIRS_TIL
                                      pairs_widest,         pairs_make, pairs_tile};
 
 static void pairs_rows(const struct product_narrow *p) {
-  struct pairs made[PAIRS_ROWS];
+  _Alignas(RF_LINE) struct pairs made[PAIRS_ROWS];
   rows_run(p, &pairs_way, 0, p->a.count, (char *)made);
 }
 

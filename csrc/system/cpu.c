@@ -10,9 +10,10 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
-enum { LEAF_1_ECX, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_1_EAX, WORDS };
+enum { LEAF_1_ECX, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX, LEAF_7_1_EAX, WORDS };
 enum { OSXSAVE = 1 << 27 };                 /* leaf 1, ecx: xgetbv may be used */
-enum { STATE_YMM = 0x06, STATE_ZMM = 0xe6 }; /* XCR0: the registers that the system saves for each process */
+/* XCR0: the registers that the system saves for each process. */
+enum { STATE_YMM = 0x06, STATE_ZMM = 0xe6, STATE_TILES = 0x600e6 };
 
 static const struct {
   uint32_t flag;
@@ -23,6 +24,8 @@ static const struct {
     {RF_CPU_AVX512F, LEAF_7_EBX, 16, STATE_ZMM},    {RF_CPU_AVX512DQ, LEAF_7_EBX, 17, STATE_ZMM},
     {RF_CPU_AVX512VL, LEAF_7_EBX, 31, STATE_ZMM},   {RF_CPU_AVX512BW, LEAF_7_EBX, 30, STATE_ZMM},
     {RF_CPU_AVX512VNNI, LEAF_7_ECX, 11, STATE_ZMM}, {RF_CPU_AVX512BF16, LEAF_7_1_EAX, 5, STATE_ZMM},
+    {RF_CPU_AMX_TILE, LEAF_7_EDX, 24, STATE_TILES}, {RF_CPU_AMX_BF16, LEAF_7_EDX, 22, STATE_TILES},
+    {RF_CPU_AMX_INT8, LEAF_7_EDX, 25, STATE_TILES},
 };
 
 static uint32_t saved_state(void) {
@@ -34,7 +37,7 @@ static uint32_t saved_state(void) {
 uint32_t rf_cpu_features(void) {
   uint32_t word[WORDS] = {0}, found = 0, eax, ebx, ecx, edx;
   if (!__get_cpuid(1, &eax, &ebx, &word[LEAF_1_ECX], &edx) || !(word[LEAF_1_ECX] & OSXSAVE)) return 0;
-  if (__get_cpuid_count(7, 0, &eax, &word[LEAF_7_EBX], &word[LEAF_7_ECX], &edx) && eax >= 1) {
+  if (__get_cpuid_count(7, 0, &eax, &word[LEAF_7_EBX], &word[LEAF_7_ECX], &word[LEAF_7_EDX]) && eax >= 1) {
     __get_cpuid_count(7, 1, &word[LEAF_7_1_EAX], &ebx, &ecx, &edx);
   }
   uint32_t saved = saved_state();
@@ -60,6 +63,28 @@ uint32_t rf_cpu_features_once(void) {
   return found;
 }
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+
+static int tiles_permitted(void) {
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM of asm/prctl.h; a component of XCR0 */
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#else
+static int tiles_permitted(void) { return 0; }
+#endif
+
+int rf_cpu_tiles(void) {
+  enum { UNKNOWN, NO, YES };
+  static _Atomic int known;
+  const uint32_t needed = RF_CPU_AVX512VNNI | RF_CPU_AVX512BF16 | RF_CPU_AMX_TILE | RF_CPU_AMX_BF16 | RF_CPU_AMX_INT8;
+  int found = known;
+  if (found == UNKNOWN) {
+    known = found = (rf_cpu_features_once() & needed) == needed && tiles_permitted() ? YES : NO;
+  }
+  return found == YES;
+}
+
 const char *rf_cpu_feature_name(uint32_t flag) {
   static const struct {
     uint32_t flag;
@@ -71,7 +96,10 @@ const char *rf_cpu_feature_name(uint32_t flag) {
                {RF_CPU_AVX512VL, "avx512vl"},
                {RF_CPU_AVX512BW, "avx512bw"},
                {RF_CPU_AVX512VNNI, "avx512_vnni"},
-               {RF_CPU_AVX512BF16, "avx512_bf16"}};
+               {RF_CPU_AVX512BF16, "avx512_bf16"},
+               {RF_CPU_AMX_TILE, "amx_tile"},
+               {RF_CPU_AMX_BF16, "amx_bf16"},
+               {RF_CPU_AMX_INT8, "amx_int8"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (names[i].flag == flag) return names[i].name;
   }

@@ -13,6 +13,9 @@ enum {
   RF_CPU_AVX512BW = 1 << 5,
   RF_CPU_AVX512VNNI = 1 << 6,
   RF_CPU_AVX512BF16 = 1 << 7,
+  RF_CPU_AMX_TILE = 1 << 8,
+  RF_CPU_AMX_BF16 = 1 << 9,
+  RF_CPU_AMX_INT8 = 1 << 10,
 };
 
 /* The flags above that both the processor and the operating system support; 0 on other architectures: NEON needs none, as
@@ -21,6 +24,11 @@ uint32_t rf_cpu_features(void);
 
 /* The same, asked for once. */
 uint32_t rf_cpu_features_once(void);
+
+/* Whether this process has AMX's tiles, for bfloat16 and bytes, and AVX512_BF16 and AVX512_VNNI, which make rows for them.
+ * The first call asks Linux, which gives them to those alone that ask and from then on wants larger stacks for their signals:
+ * so only for weights that are of use there. */
+int rf_cpu_tiles(void);
 
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */
 const char *rf_cpu_feature_name(uint32_t flag);

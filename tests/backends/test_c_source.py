@@ -21,6 +21,8 @@ NOT_ALONE = {
     Path("vec/neon.h"): "only for its instruction set",
     Path("product/narrow_bytes.h"): "only for its instruction set",
     Path("product/narrow_pairs.h"): "only for its instruction set",
+    Path("product/narrow_tiled_bytes.h"): "only for its instruction set",
+    Path("product/narrow_tiled_pairs.h"): "only for its instruction set",
     Path("python/arrays.h"): "needs Python's headers",
     Path("cell/rnn.h"): "says what whoever includes it has defined",
 }

@@ -60,6 +60,24 @@ def test_every_tier_agrees_with_the_reference(tier: str, dtype: str, cell: str, 
     assert_agrees(run(numba_cuda, make_problem(small(cell), dtype)), small(cell), dtype)
 
 
+@pytest.mark.parametrize(
+    ("tier", "cell", "options"),
+    [
+        ("A", "lstm", {"directions": 2}),
+        ("A", "rnn_relu", {"masked_output": "hold", "directions": 2}),
+        ("B", "gru_before", {"masked_output": "hold", "recurrent_dropout": 0.4, "input_dropout": 0.3}),
+        ("B", "gru", {"layers": 2}),
+        ("C", "gru_before", {"directions": 2}),
+        ("C", "lstm", {"masked_output": "hold", "layers": 2, "dropout": 0.3}),
+    ],
+)
+def test_rows_of_which_lengths_say_all(tier: str, cell: str, options: dict[str, Any], emulator: Emulator) -> None:
+    """The device makes the tables of them."""
+    emulator.limits = LIMITS[tier]
+    spec = Spec(cell, steps=5, batch=4, input_size=18, hidden_size=9, lengths=True, **options)
+    assert_agrees(run(numba_cuda, make_problem(spec, "float32")), spec, "float32")
+
+
 @pytest.mark.parametrize("tier", ["A", "B"])
 @pytest.mark.parametrize("cell", ["lstm", "gru_before"])
 def test_the_order_of_threads_changes_no_bit(cell: str, tier: str, emulator: Emulator) -> None:

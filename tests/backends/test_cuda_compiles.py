@@ -20,6 +20,8 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 from cuda_compiler import Compiler, ptxas
 from device_memory import EmulatedArray, in_place_of_the_device
 
+from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
+from rnnfast.backends.cuda.entry_tables import entries_kernel
 from rnnfast.backends.cuda.shapes import CELLS
 
 CAPABILITIES = pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids="sm_{0[0]}{0[1]}".format)
@@ -90,6 +92,16 @@ def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int]) -
         x, dy, state = (EmulatedArray(np.zeros(shape, np.float32)) for shape in ((4, 6, 3), (4, 6, 64), (1, 4, 64)))
         net.record(x, (state, None), lengths=np.arange(4))[2].backward(dy, (None, state))
     check(shown(compiler, "strided"), resident=True)
+
+
+@CAPABILITIES
+def test_kernels_of_tables(capability: tuple[int, int]) -> None:
+    compiler = Compiler(capability)
+    for make in (entries_kernel, tables_kernel):
+        compiler.kernel(make)
+    for kernel in shown(compiler, "lengths").values():
+        assert "__local_depot" not in kernel.ptx and ".extern .func" not in kernel.ptx
+        assert kernel.spilled == (0 if ptxas() else None)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -95,16 +96,72 @@ def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice
     print(f"tier {tier} {kind}: forward {both[0]:.0f} us, training {both[1]:.0f} us, products on the host included")
 
 
+RAGGED = {"A": (5, 7, 1, 1), "B": (5, 7, 2, 1), "C": (5 + 3 * STEPS, 6 + 3 * STEPS, 1, 2), "D": (3, 5, 0, 0)}
+"""The same of calls with lengths: forward the tables and, but for clusters, rows of x, and y made zero."""
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("tier", list(RAGGED))
+def test_what_ragged_calls_cost(tier: str, kind: str, device: NullDevice) -> None:
+    """With lengths that are others in every call: nothing is made of them on the host."""
+    device.limits = TIERS[tier]
+    size, rng, lengths = 40, np.random.default_rng(1), np.array([3, 2, 3, 1, 3, 3, 2, 3])
+    net, (x, dy) = getattr(rnnfast, kind)(size, size, seed=1).to("cuda"), tensors(size)
+
+    def train() -> None:
+        net.record(x, lengths=rng.permutation(lengths))[2].backward(dy)
+
+    for _ in range(3):
+        net(x, lengths=rng.permutation(lengths)), train()
+    prepared = len(device.prepared)
+    with counted(device) as forward:
+        net(x, lengths=rng.permutation(lengths))
+    with counted(device) as training:
+        train()
+    assert len(device.prepared) == prepared and forward.views == training.views == 0
+    assert (forward.arrays, training.arrays) == (3, 6)
+    of_c = int(tier == "C" and kind == "LSTM")
+    of_n = 0 if tier == "D" or kind != "GRU" else 1 + (STEPS if tier == "C" else 0)
+    launches, backward_launches, clears, backward_clears = RAGGED[tier]
+    assert forward.launches == launches + of_c
+    assert training.launches - forward.launches == backward_launches + of_n
+    assert (forward.clears, training.clears - forward.clears) == (clears, backward_clears + of_c)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("tier", list(RAGGED))
+def test_times_of_ragged_calls(tier: str, kind: str, device: NullDevice) -> None:
+    """The same lengths in every call, and others in each, for short sequences and long ones."""
+    import torch
+
+    device.limits = TIERS[tier]
+    net, rng = getattr(rnnfast, kind)(40, 40, seed=1).to("cuda"), np.random.default_rng(1)
+    for steps, batch in ((STEPS, 8), (64, 32), (512, 32)):
+        x, dy = torch.zeros(steps, batch, 40), torch.ones(steps, batch, 40)
+        lengths = rng.integers(steps // 2 + 1, steps + 1, (1000, batch))
+        for kept, these in (("seen lately", lengths[:1]), ("new", lengths)):
+            each, found = itertools.cycle(these), []
+            for call in (lambda: net(x, lengths=next(each)), lambda: net.record(x, lengths=next(each))[2].backward(dy)):  # noqa: B023
+                for _ in range(12):  # of which some have other numbers of slices
+                    call()
+                with counted(device) as counts:
+                    found.append(microseconds(call, 300 if tier != "C" else 20))
+                assert counts.views == 0
+            forward, training = found
+            where = f"tier {tier} {kind} T {steps} B {batch}, lengths {kept}"
+            print(f"{where}: forward {forward:.0f} us, training {training:.0f} us")
+
+
 FORMS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, int]]] = {
     "one layer": ({}, {}, (2, 5)),
     "both directions": ({"bidirectional": True}, {}, (2, 9)),
     "two layers": ({"num_layers": 2}, {}, (4, 10)),
     "two layers, both directions": ({"num_layers": 2, "bidirectional": True}, {}, (4, 18)),
-    "lengths": ({}, {"lengths": np.array([3, 2, 3, 1, 3, 3, 2, 3])}, (2, 5)),
+    "lengths": ({}, {"lengths": np.array([3, 2, 3, 1, 3, 3, 2, 3])}, (3, 5)),
     "resets": ({}, {"resets": np.eye(STEPS, 8, dtype=bool)}, (2, 5)),
 }
-"""Options, inputs, launches forward and backward: forward a product and a loop a layer; backward a loop a layer and for
-each direction three products and a sum of slices."""
+"""Options, inputs, launches forward and backward: forward a product and a loop a layer, and the tables of lengths;
+backward a loop a layer and for each direction three products and a sum of slices."""
 
 
 @pytest.mark.parametrize("form", list(FORMS))

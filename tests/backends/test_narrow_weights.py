@@ -148,6 +148,20 @@ def test_instruction_sets_agree(kind: str, weights: str) -> None:
         assert distance(plain, first.astype("float64")) < 1e-6
 
 
+@EVERY_KIND
+@TYPES
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_many_rows_have_the_bits_of_few(kind: str, weights: str, variant: str) -> None:
+    """More rows than pass by widened weights at once, fewer and fewer of which are live."""
+    frozen = net(kind, 37, 70, backend=variant, num_layers=2, bidirectional=True).freeze(weights=weights)
+    if ROUNDS in frozen.ran_on(300):
+        pytest.skip("many rows are rounded, few are not")
+    x, lengths = normal(5, 300, 37), np.arange(300) * 7 % 6
+    found = frozen(x, lengths=lengths)[0]
+    for rows in (slice(0, 1), slice(40, 43), slice(290, 300), slice(100, 131)):
+        np.testing.assert_array_equal(found[:, rows], frozen(x[:, rows], lengths=lengths[rows])[0])
+
+
 @TYPES
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit(weights: str, threads: int) -> None:

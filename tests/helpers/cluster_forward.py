@@ -10,7 +10,8 @@ from support import Results
 
 from rnnfast.backends.common.layers import schedule
 from rnnfast.backends.cuda.cluster.launch import forward_launch
-from rnnfast.backends.cuda.cluster.ragged import RaggedTables, tables_of_flags, tables_of_lengths
+from rnnfast.backends.cuda.cluster.ragged import RaggedTables, tables_of_flags
+from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.reference.dropout import recurrent_mask
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -38,6 +39,15 @@ def tables(problem: Problem) -> RaggedTables | None:
         lengths = np.full(problem.batch, problem.steps) if problem.lengths is None else problem.lengths
         return tables_of_lengths(lengths, problem.steps, tuple(directions))
     return tables_of_flags(*(np.stack(each) for each in zip(*(schedule(problem, d) for d in directions), strict=True)))
+
+
+def tables_of_lengths(lengths: Array, steps: int, directions: tuple[int, ...]) -> RaggedTables:
+    """The tables of rows with these lengths (B,), longest first, for directions, 0 forward and 1 backward."""
+    order = np.argsort(-lengths, kind="stable")
+    most = lengths[order[::ROWS]]  # of a tile its first
+    first = [steps - most if direction else 0 * most for direction in directions]
+    spans = np.array([(begin, begin + most) for begin in first], np.int32).transpose(0, 2, 1).copy()
+    return RaggedTables(order.astype(np.int32), spans, None)  # type: ignore[arg-type]
 
 
 def run_forward(

@@ -54,11 +54,11 @@ class Template:
         check(self.lib.rf_isa_default(isa))
         return int(isa[0])
 
-    def rounds_rows(self) -> bool:
-        """Return whether calls of this form round x and h to the type of the weights."""
+    def rounds_rows(self) -> int:
+        """Return by which products calls of this form round x and h to the type of the weights, 0 where they do not."""
         rounds = self.ffi.new("int32_t *")
         check(self.lib.rf_rounds_rows(self.record, rounds), self.variant)
-        return bool(rounds[0])
+        return int(rounds[0])
 
     def set_strides(self, layout: Layout, problem: Problem) -> None:
         """Give the sequences the strides of dense arrays with the caller's axes."""

@@ -106,7 +106,8 @@ class DeviceAccess:
         used = devices.device().number
         if given not in (None, used):
             raise ValueError(
-                f"{name} is on CUDA device {given}, this {self.owner} on device {used}: copy {name} to that"
+                f"{name} is on CUDA device {given}, this {self.owner} on device {used}, the one in use: copy "
+                f'{name} there, with PyTorch by .to("cuda:{used}"), or start Python with CUDA_VISIBLE_DEVICES={given}'
             )
 
     def _call(self) -> DeviceCall:

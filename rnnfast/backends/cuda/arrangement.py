@@ -26,6 +26,8 @@ class Forward(NamedTuple):
     """(L·D, B, H) of each state, for such callers."""
     counters: list[int]
     """Of each layer-direction, one after another."""
+    tables: int
+    """What lengths.py writes."""
 
 
 class Backward(NamedTuple):
@@ -41,8 +43,11 @@ class Backward(NamedTuple):
     """The numbers at the beginning that hold all counters."""
 
 
-def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], on_host: bool) -> Forward:
-    """Arrange a call with so many entries in each direction. Without a record, layers share their room."""
+def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], tables: int, on_host: bool) -> Forward:
+    """Arrange a call with so many entries in each direction, and bytes of tables.
+
+    Without a record, layers share their room.
+    """
     space, each, record = Workspace(), len(counts), problem.record
     gates = []
     for k, layer in enumerate(layers):
@@ -55,6 +60,7 @@ def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], on
     for layer in layers:
         counters.append(at)
         at += layer.counters
+    written = space.take(-(-tables // problem.dtype.itemsize))
     width = problem.num_directions * problem.hidden_size
     room = problem.steps * problem.batch * width
     outputs = [space.take(room) for _ in range(problem.num_layers - 1 + on_host)] if record else []
@@ -69,7 +75,7 @@ def forward(problem: Problem, layers: Sequence[Layer], counts: Sequence[int], on
         places.append(layer.take(space, gates[k], counts[k % each]))
         if not record:
             space.back(end)
-    return Forward(max(space.size, 1), all_gates, places, outputs, final, counters)
+    return Forward(max(space.size, 1), all_gates, places, outputs, final, counters, written)
 
 
 def backward(

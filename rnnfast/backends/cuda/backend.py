@@ -10,6 +10,10 @@ from rnnfast.backends.cuda import devices
 from rnnfast.backends.stepping import Stepping
 from rnnfast.problem import CELLS, Precision, Problem
 
+NO_PROJECTION = (
+    "the cuda backend has no projection of h (proj_size): leave the net in host memory, for the backends c and numba"
+)
+
 
 def variants() -> tuple[str, ...]:
     """Return the forms that can be named, none: there is one.
@@ -27,7 +31,7 @@ def reason(variant: str | None = None, cell: str | None = None, precision: Preci
     >>> reason("fast")
     "the cuda backend has one form only, not 'fast'"
     >>> reason(cell="lstm_proj")
-    'the cuda backend has no projection of h (proj_size)'
+    'the cuda backend has no projection of h (proj_size): leave the net in host memory, for the backends c and numba'
     """
     if variant is not None:
         return f"the cuda backend has one form only, not {variant!r}"
@@ -42,7 +46,7 @@ def reason(variant: str | None = None, cell: str | None = None, precision: Preci
 
 def _lacks(cell: str | None) -> str | None:
     """Return None where there are kernels for a cell, whatever the device, else what is missing."""
-    return "the cuda backend has no projection of h (proj_size)" if cell and CELLS[cell].projects else None
+    return NO_PROJECTION if cell and CELLS[cell].projects else None
 
 
 def bind(problem: Problem, layout: Layout) -> Bound:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.arrays import array_at
+from rnnfast.backends.cuda.counted import following
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.scalars import address, int64
 
@@ -83,8 +84,7 @@ def write_bias_gradients(
     counters: int, d_b_ih: int, d_b_hh: int, add: bool,
 ) -> None:  # fmt: skip
     """Write or add the sums of the columns of gates (count, slots H)."""
-    columns, threads, parts = call.limits.lanes, call.limits.threads, parts_of(count)
+    columns, threads, parts = call.limits.lanes, call.limits.threads, following(parts_of, count)
     launch = call.prepared(bias_gradient_kernel, (call.real, columns, threads // columns, add), threads=threads)
-    launch.resize(blocks_of(call, slots * size), parts)
     shape = gates, count, slots, size, inputs, gate_of, parts
-    call.run(launch, *shape, partial, counters, d_b_ih, d_b_hh)
+    call.run_on(launch, (blocks_of(call, slots * size), parts), *shape, partial, counters, d_b_ih, d_b_hh)

@@ -20,6 +20,7 @@ from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import all_live, reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
+from rnnfast.backends.cuda.lengths import Lengths
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.repeats import Repeated, Repeats
@@ -30,6 +31,7 @@ from rnnfast.problem import Array, Problem
 Reserve = Recording | ClusterRecording | Repeated
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
 """Fields of a problem that every run brings anew."""
+AnyLive = Live | Lengths | None
 Rows = tuple[Array | None, Array | None, Array | None]
 """Lengths, mask and resets."""
 
@@ -70,16 +72,16 @@ class Bound:
                 found = self._repeats.forward(call, arrays)
             else:
                 net = self._net(ragged=ragged)
-                live = net.live(*rows) if isinstance(net, ClusterNet) else None
-                form = net.form(live) if repeats and isinstance(net, ClusterNet) else None
+                live = net.live(*rows) if ragged or isinstance(net, ClusterNet) else None
+                form = net.form(live) if repeats and live is not None else None  # type: ignore[arg-type]
                 if form is not None:
                     found = self._repeats.forward(call, arrays, live, form)
                 else:
                     found = _forward(net, call, self._with(rows, dropout_seed), arrays, live)
         return found if self.problem.record else None
 
-    def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: Live | None) -> Recording | ClusterRecording:
-        """Run a call without dropout, in which all rows are live, or clusters run those that are."""
+    def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: AnyLive) -> Recording | ClusterRecording:
+        """Run a call without dropout, of which `live` says which rows are live, all if it is None."""
         return _forward(self._net(ragged=live is not None), call, self.problem, arrays, live)
 
     def _with(self, rows: Rows, dropout_seed: int) -> Problem:
@@ -177,8 +179,6 @@ class Bound:
 
 
 def _forward(
-    net: Net | ClusterNet, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Live | None
+    net: Net | ClusterNet, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: AnyLive
 ) -> Recording | ClusterRecording:
-    if isinstance(net, ClusterNet):
-        return net.forward(call, problem, arrays, live)
-    return net.forward(call, problem, arrays)
+    return net.forward(call, problem, arrays, live)  # type: ignore[arg-type]

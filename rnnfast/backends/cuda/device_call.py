@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
+from rnnfast.backends.cuda.counted import Counted, following
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.driver.given_up import Waiting
 from rnnfast.backends.cuda.driver.launch import Launch
@@ -42,6 +43,9 @@ class Described(Protocol):
 
 class DeviceCall:
     """One call's way to the device: on the caller's stream, in memory from the library that its arrays come from."""
+
+    is_noted = False
+    """Whether what it starts serves other calls that are like it."""
 
     def __init__(
         self,
@@ -88,9 +92,14 @@ class DeviceCall:
 
     def launch_over(self, count: int, make: Callable[..., Any], constants: tuple[Any, ...], *values: Any) -> None:
         """Start the kernel that `make` describes with one thread for each of `count` numbers."""
-        if count > 0:
-            launch = self.prepared(make, constants)
-            launch.resize(-(-count // self.limits.threads))
+        grid = following(_blocks, count, self.limits.threads)
+        if grid > 0 or type(grid) is Counted:
+            self.run_on(self.prepared(make, constants), (grid, 1), *values)
+
+    def run_on(self, launch: Launch, grid: tuple[int, int], *values: Any) -> None:
+        """Start a launch on so many blocks, if there are any; how many may be counted."""
+        if grid[0] > 0:
+            launch.resize(*grid)
             self.run(launch, *values)
 
     def run(self, launch: Launch, *values: Any) -> None:
@@ -99,15 +108,15 @@ class DeviceCall:
 
     def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 0) -> None:
         """Start a kernel for tensor cores, as its launch describes itself, with these values."""
-        if described.grid == 0:
+        grid = described.grid
+        if grid == 0 and type(grid) is not Counted:
             return
         key = make, described.constants, described.threads, cluster
         launch = self._launches.get(key)
         if launch is None:
             kernel = self.device.kernel(make, *described.constants, threads=described.threads, tensor_cores=True)
             launch = self._launches[key] = kernel.launch(1, shared=described.shared, cluster=cluster)
-        launch.resize(described.grid)
-        self.run(launch, *values)
+        self.run_on(launch, (grid, 1), *values)
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, *, add: bool) -> bool:
         """Let the library make C (m, n) the product of A (m, depth) and B, or add that; return False if it cannot."""
@@ -152,3 +161,7 @@ class DeviceCall:
         found = self.device.download(a, self.stream)
         self.check()
         return found
+
+
+def _blocks(count: int, threads: int) -> int:
+    return -(-count // threads)

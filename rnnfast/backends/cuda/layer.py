@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda import loops
 from rnnfast.backends.cuda.biases import blocks_of, parts_of, write_bias_gradients
+from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.dropout import write_input_factors, write_recurrent_factors
 from rnnfast.backends.cuda.ends import Ends, Shown
@@ -74,7 +75,7 @@ class Layer(LayerShape):
         gates = p.gates(self.width)
         b_ih, b_hh = (0 if b is None else b.address for b in (weights.b_ih, weights.b_hh))
         shape = self.cell.inputs, self.gate_of.address, self.cell.slots, self.size, count
-        call.launch_over(count * self.width, bias_kernel, (call.real,), b_ih, b_hh, *shape, gates.address)
+        call.launch_over(times(count, self.width), bias_kernel, (call.real,), b_ih, b_hh, *shape, gates.address)
         multiply(call, p.x, matrix(weights.ih).turned, gates, count, self.inputs, self.columns, add=True)
         loops.forward(call, self, p, shown, final, counters)
 
@@ -89,7 +90,8 @@ class Layer(LayerShape):
         if places.x_mask is not None:
             factors = p.at(places.x_mask)
             write_input_factors(call, problem, self.k, index, count, factors)
-            call.launch_over(count * columns, scale_kernel, (call.real,), p.x.address, factors, count * columns)
+            numbers = times(count, columns)
+            call.launch_over(numbers, scale_kernel, (call.real,), p.x.address, factors, numbers)
 
     def take_backward(
         self, call: DeviceCall, space: Workspace, count: int, counters: int, held: bool, norms: bool
@@ -122,7 +124,7 @@ class Layer(LayerShape):
         """Write dL/dx (n, I), before dropout on x."""
         multiply(call, p.gates(self.width), matrix(p.weights.ih), to, p.count, self.columns, self.inputs)
         if p.places.x_mask is not None:
-            numbers = p.count * self.columns
+            numbers = times(p.count, self.columns)
             call.launch_over(numbers, scale_kernel, (call.real,), to.address, p.at(p.places.x_mask), numbers)
 
     def weight_gradients(self, call: DeviceCall, p: Pass, d_ih: Matrix, d_hh: Matrix, h_in: Matrix, add: bool) -> None:
@@ -158,7 +160,7 @@ class Layer(LayerShape):
         """Write h as it enters the first product of all entries, (n, H)."""
         plan, (_, h0, _, mask, _, _, h), count = p.plan, p.state, p.count
         where = 0, count, plan.on(call, "rows"), plan.on(call, "previous"), count, count
-        call.launch_over(count * self.size, operand_kernel, (call.real,), *where, *self.sizes, h0, h, mask, to)
+        call.launch_over(times(count, self.size), operand_kernel, (call.real,), *where, *self.sizes, h0, h, mask, to)
 
     def bias_gradients(self, call: DeviceCall, p: Pass, places: Any, at: Any, d_ih: int, d_hh: int, add: bool) -> None:
         """Write or add the gradients of the biases; `at` tells addresses of places of backward."""

@@ -10,9 +10,11 @@ from rnnfast.backends.contract import BackwardArrays
 from rnnfast.backends.cuda import readings
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.copies import put
+from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.ends import NOTHING_SHOWN, Ends, Shown, shown_of
 from rnnfast.backends.cuda.layer import BackwardPlaces, Layer
+from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
@@ -25,7 +27,7 @@ class LayerBackward:
 
     def __init__(
         self, call: DeviceCall, problem: Problem, memory: DeviceArray, places: BackwardPlaces, layer: Layer, p: Pass,
-        plan: Plan,
+        plan: Plan | LengthsPlan,
     ) -> None:  # fmt: skip
         self.call, self.problem, self.memory, self.places = call, problem, memory, places
         self.layer, self.p, self.plan, self.k = layer, p, plan, layer.k
@@ -64,7 +66,7 @@ class LayerBackward:
         call, plan, p, to = self.call, self.p.plan, self.p, self.at(self.places.held)
         index, repeats = plan.on(call, "positions"), plan.on(call, "repeats")
         where = index, repeats, -self.problem.batch if backwards else self.problem.batch, p.count
-        numbers = p.count * self.layer.size
+        numbers = times(p.count, self.layer.size)
         call.launch_over(numbers, held_kernel, (call.real,), *rows_of(dy, column), *where, to, self.layer.size)
         return NOTHING_SHOWN, to
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rnnfast.backends.cuda.counted import Counted, following, times
+
 
 class Matrix(NamedTuple):
     """An array on the device and where a matrix lies from its first number on: its beginning, from row to row, from
@@ -21,7 +23,8 @@ class Matrix(NamedTuple):
     @property
     def address(self) -> int:
         """The address of its first number."""
-        found: int = self.array.address + self.begin * self.array.dtype.itemsize
+        begin, item = self.begin, self.array.dtype.itemsize
+        found: int = self.array.address + (times(begin, item) if type(begin) is Counted else begin * item)
         return found
 
     @property
@@ -30,8 +33,10 @@ class Matrix(NamedTuple):
         return Matrix(self.array, self.begin, self.column, self.row)
 
     def below(self, row: int) -> Matrix:
-        """Return the rows from this one on."""
-        return Matrix(self.array, self.begin + row * self.row, self.row, self.column)
+        """Return the rows from this one on, which may be counted."""
+        begin, apart = self.begin, self.row
+        first = following(_place, begin, row, apart) if type(row) is Counted else _place(begin, row, apart)
+        return Matrix(self.array, first, apart, self.column)
 
     def beside(self, column: int) -> Matrix:
         """Return the columns from this one on."""
@@ -41,3 +46,7 @@ class Matrix(NamedTuple):
 def matrix(a: Any) -> Matrix:
     """Return a C-contiguous array as rows of its last axis."""
     return Matrix(a, 0, a.shape[-1], 1)
+
+
+def _place(begin: int, row: int, apart: int) -> int:
+    return begin + row * apart

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.cuda.device_call import Described, DeviceCall
+from rnnfast.backends.cuda.counted import Counted
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.problem import Array
@@ -22,15 +23,20 @@ class Within(int):
     """
 
     array: int
+    moved: Counted | None
+    """How much of how far it is from that beginning is counted."""
 
-    def __new__(cls, address: int, array: int) -> Within:
+    def __new__(cls, address: int, array: int, moved: Counted | None = None) -> Within:
         """Return the address, which is in the array of this number."""
         made = int.__new__(cls, address)
-        made.array = array
+        made.array, made.moved = array, moved
         return made
 
     def __add__(self, other: int) -> Within:
-        return Within(int(self) + int(other), self.array)
+        if type(other) is Counted:
+            assert self.moved is None
+            return Within(int(self) + int(other), self.array, other)
+        return Within(int(self) + int(other), self.array, self.moved)
 
     __radd__ = __add__
 
@@ -65,6 +71,8 @@ def within(a: DeviceArray, number: int) -> DeviceArray:
 class Noting(DeviceCall):
     """A call that notes its launches. `arrays`: all that it is given, numbered, then those that it makes."""
 
+    is_noted = True
+
     def __init__(self, call: DeviceCall, arrays: Sequence[DeviceArray]) -> None:
         super().__init__(call.device, call.library, call.dtype, call._launches)
         self.stream, self._call, self.arrays = call.stream, call, [*arrays]
@@ -79,11 +87,11 @@ class Noting(DeviceCall):
         super().run(launch, *values)
         self.started.append(Started(launch, launch.grid, values))
 
-    def start(self, make: Callable[..., Any], described: Described, values: tuple[Any, ...], cluster: int = 0) -> None:
-        """Start a kernel for tensor cores, the number of whose blocks may be counted."""
-        super().start(make, described, values, cluster)
-        if described.grid and isinstance(last := self.started[-1], Started):
-            self.started[-1] = last._replace(grid=(described.grid, 1))
+    def run_on(self, launch: Launch, grid: tuple[int, int], *values: Any) -> None:
+        """Start a launch; where the number of its blocks is counted and 0, other calls may have some."""
+        before = len(self.started)
+        super().run_on(launch, grid, *values)
+        self.started[before:] = [Started(launch, grid, values)]
 
     def bring(self, address: int, a: Array) -> None:
         """Copy tables of ragged rows to an address."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.weights import Weights
+from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.plan import Plan
 
@@ -40,9 +41,9 @@ class Pass:
     start: tuple[DeviceArray | None, ...] = ()
     """(L·D, B, H) each: the first states; None: zeros."""
 
-    def __init__(self, k: int, plan: Plan, weights: Weights, memory: DeviceArray, places: Places) -> None:
+    def __init__(self, k: int, plan: Plan | LengthsPlan, weights: Weights, memory: DeviceArray, places: Places) -> None:
         self.k, self.plan, self.weights, self.memory, self.places = k, plan, weights, memory, places
-        self.count = len(plan.rows)
+        self.count = plan.count
         self.gates_memory = memory
         """Where the gates are, in the same place: what backward changes."""
 

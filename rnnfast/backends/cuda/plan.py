@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.common.layers import live_steps, timetable, visit
+from rnnfast.backends.common.layers import timetable, visit
 from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array, Problem
 
 ALIGNED = 16
 """Bytes at a multiple of which every array lies that is brought with others."""
-PACKED_KEPT = 1 << 16
-"""Positions of plans of lengths that the host keeps for a while: of larger ones they take memory, and little time."""
 POSITIONS_KEPT = 1 << 20
 """Positions (t, b) of the plans that a device keeps, those of calls without lengths, mask and resets: 33 bytes each,
 here and there."""
@@ -48,14 +44,22 @@ class Plan:
     """Whether positions that are not live show the last output."""
     forward: bool = True
     """Whether positions are visited in their order."""
-    _packed: dict[Any, tuple[Array, dict[Any, int]]] = field(default_factory=dict, repr=False)
-    """Arrays in one piece, by their names, and where in it each begins: plans of the same lengths share them."""
     _on_device: dict[Any, int] = field(default_factory=dict, repr=False)
     """Addresses by name."""
     _pieces: list[DeviceArray] = field(default_factory=list, repr=False)
     """What they lie in."""
     _loops: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
     """What `loop` has found, by the number of groups."""
+
+    @property
+    def count(self) -> int:
+        """The number of entries."""
+        return len(self.rows)
+
+    @property
+    def room(self) -> int:
+        """The room that there is for them."""
+        return self.count
 
     @property
     def is_all(self) -> bool:
@@ -93,16 +97,17 @@ class Plan:
             self._loops[groups] = found
         return found
 
+    def visits(self) -> list[tuple[int, int, int]]:
+        """Return of each visit its number, where its entries begin, and how many there are."""
+        return [(v, start, stop - start) for v, (start, stop) in enumerate(self.bounds(1).tolist())]
+
     def _array(self, name: Any) -> Array:
         array: Array = self.bounds(name) if isinstance(name, int) else getattr(self, name)
         return array
 
     def _bring(self, call: DeviceCall, names: tuple[Any, ...]) -> None:
         """Bring arrays to the device in one piece."""
-        packed = self._packed.get(names)
-        if packed is None:
-            packed = self._packed[names] = self._together(names)
-        together, places = packed
+        together, places = self._together(names)
         if self.kept:
             brought = call.array(together)
             call.wait()  # other calls may use them, on any stream
@@ -153,17 +158,8 @@ def plan_for(call: DeviceCall, problem: Problem, direction: int) -> Plan:
 def make_plan(problem: Problem, direction: int, *, hold: bool, kept: bool = False) -> Plan:
     """Return the plan of one direction of a net; `hold`: steps that are not live repeat the last output."""
     lengths, mask, resets, shape = problem.lengths, problem.mask, problem.resets, (problem.steps, problem.batch)
-    if lengths is not None and mask is None and resets is None and math.prod(shape) <= PACKED_KEPT:
-        return replace(_of_lengths(shape, lengths.tobytes(), direction, hold), _on_device={}, _pieces=[], _loops={})
     live, cut = timetable(shape, lengths, mask, resets, direction)
     return _made(live, None if resets is None else cut, direction, hold=hold, kept=kept)
-
-
-@functools.lru_cache(maxsize=16)
-def _of_lengths(shape: tuple[int, int], lengths: bytes, direction: int, hold: bool) -> Plan:
-    """Return the plan of rows of these lengths (B,) int64, nothing of which is on the device."""
-    live = visit(live_steps(*shape, np.frombuffer(lengths, np.int64), None), direction)
-    return _made(live, None, direction, hold=hold, kept=False)
 
 
 def _made(live: Array, cut: Array | None, direction: int, *, hold: bool, kept: bool) -> Plan:

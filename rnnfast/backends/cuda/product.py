@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnfast.backends.cuda.arrays import strided_at
+from rnnfast.backends.cuda.counted import Counted, following
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.scalars import address, int64
 from rnnfast.backends.cuda.gemm.multiply import multiplies
@@ -82,7 +83,7 @@ def multiply(
 
     Of float32 on tensor cores; else by the library that the call's arrays come from, if that has a product.
     """
-    if m <= 0 or n <= 0 or (add and depth <= 0):
+    if (m <= 0 and type(m) is not Counted) or n <= 0 or (add and depth <= 0):
         return
     if multiplies(call, a, b, c, m, n, depth, add=add):
         return
@@ -91,6 +92,10 @@ def multiply(
     side, each = call.device.side, call.device.each
     launch = call.prepared(product_kernel, (call.real, side, each, add), threads=side * side)
     tile = side * each
-    launch.resize(-(-m // tile), -(-n // tile))
+    grid = following(_tiles, m, tile), _tiles(n, tile)
     operands = (value for matrix in (a, b, c) for value in (matrix.address, matrix.row, matrix.column))
-    call.run(launch, *operands, m, n, depth)
+    call.run_on(launch, grid, *operands, m, n, depth)
+
+
+def _tiles(count: int, side: int) -> int:
+    return -(-count // side)

@@ -9,6 +9,7 @@ import numpy as np
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer_shape import LayerShape
+from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
 from rnnfast.backends.cuda.rows import pick, table
@@ -16,8 +17,9 @@ from rnnfast.problem import CELLS, Array, Problem
 
 
 def activations(
-    call: DeviceCall, problem: Problem, layers: Sequence[LayerShape], passes: Sequence[Pass], plans: Sequence[Plan]
-) -> dict[str, Array]:
+    call: DeviceCall, problem: Problem, layers: Sequence[LayerShape], passes: Sequence[Pass],
+    plans: Sequence[Plan | LengthsPlan],
+) -> dict[str, Array]:  # fmt: skip
     """Return post-activation gates by name, and "c" for cells that have it: (L·D, T, B, H), zero where not live.
 
     `plans`, one a direction, hold no outputs.
@@ -37,7 +39,7 @@ def activations(
     return result
 
 
-def norms(call: DeviceCall, plan: Plan, found: Sequence[DeviceArray], steps: int) -> Array:
+def norms(call: DeviceCall, plan: Plan | LengthsPlan, found: Sequence[DeviceArray], steps: int) -> Array:
     """Return (T, 2): norms of dL/dh' and dL/dc', (n, H) each, over the live rows of every step."""
     sums, step_of = np.zeros((steps, 2)), plan.positions // max(plan.live.shape[1], 1)
     for n, gradients in enumerate(found):

@@ -14,6 +14,7 @@ from rnnfast.backends.cuda.copies import copied, put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer import Layer
 from rnnfast.backends.cuda.layer_backward import LayerBackward
+from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
 from rnnfast.problem import Array, Problem
@@ -26,17 +27,17 @@ class Recording:
     """
 
     def __init__(
-        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan],
+        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan | LengthsPlan],
         passes: Sequence[Pass], gates: int, arranged: dict[tuple[bool, ...], arrangement.Backward],
     ) -> None:  # fmt: skip
         self.call, self.problem, self.layers, self.plans, self.passes = call, problem, layers, plans, passes
         self.gates, self.recorded_on = gates, call.stream
         """The numbers of all gates, which stand at the beginning of the call's memory."""
         self._arranged = arranged
-        """Places of backward calls in which all rows were live, by what is wanted."""
+        """Places of backward calls that have room for all positions, by what is wanted."""
 
     @property
-    def constants(self) -> Sequence[Plan]:
+    def constants(self) -> Sequence[Plan | LengthsPlan]:
         """What holds the arrays on the device that are no call's own."""
         return self.plans
 
@@ -87,12 +88,13 @@ class Recording:
         return readings.activations(self.call, self.problem, self.layers, self.passes, self.plans)
 
     def _places(self, call: DeviceCall, *, norms: bool) -> arrangement.Backward:
-        key = call.library is None, norms
-        found = self._arranged.get(key) if self.plans[0].kept else None
+        held, rooms = self.passes[-1].plan.holds, [plan.room for plan in self.plans]
+        key = call.library is None, norms, held
+        for_all = rooms[0] == self.problem.steps * self.problem.batch
+        found = self._arranged.get(key) if for_all else None
         if found is None:
-            counts, held = [len(plan.rows) for plan in self.plans], self.passes[-1].plan.holds
-            found = arrangement.backward(call, self.problem, self.layers, counts, held, norms)
-            if self.plans[0].kept:
+            found = arrangement.backward(call, self.problem, self.layers, rooms, held, norms)
+            if for_all:
                 self._arranged[key] = found
         return found
 

@@ -1,7 +1,7 @@
 """Calls of one form that come again: the second is noted, and from the third on launches are all that is left.
 
-This is for calls without dropout on arrays of the device, in which all rows are live or clusters run: of such a call
-nothing but addresses is new, and of one with ragged rows their tables and numbers that are counted.
+This is for calls without dropout on arrays of the device, in which all rows are live, clusters run, or lengths alone
+say which are live: of such a call nothing but addresses is new, and of ragged rows what is brought and counted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
-from rnnfast.backends.cuda.cluster.live import Live
+from rnnfast.backends.cuda.counted import LiveRows
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.noting import Noting, Retracing, within
 from rnnfast.backends.cuda.script import Script, script_of
@@ -29,7 +29,7 @@ class Repeats:
     `recorded`.
     """
 
-    def __init__(self, forward: Callable[[DeviceCall, ForwardArrays, Live | None], Any], *, recorded: bool) -> None:
+    def __init__(self, forward: Callable[[DeviceCall, ForwardArrays, Any], Any], *, recorded: bool) -> None:
         self.run, self.recorded = forward, recorded
         self._scripts: dict[Key, Script | None] = {}
         """None: there cannot be one, or it is too early."""
@@ -37,7 +37,7 @@ class Repeats:
         """The forward calls that came once and no more."""
 
     def forward(
-        self, call: DeviceCall, arrays: ForwardArrays, live: Live | None = None, form: tuple[Any, ...] | None = None
+        self, call: DeviceCall, arrays: ForwardArrays, live: LiveRows | None = None, form: tuple[Any, ...] | None = None
     ) -> Any:
         """Write y and the final states; return what backward needs, None where it is not wanted and a script ran.
 
@@ -60,7 +60,7 @@ class Repeats:
         noting = Noting(call, given)
         found = self.run(noting, numbered(arrays, 0), live)
         found.call = call
-        self._keep(key, script_of(noting, found.constants))
+        self._keep(key, script_of(noting, found.constants, live))
         return found
 
     def backward(self, repeated: Repeated, call: DeviceCall, arrays: BackwardArrays, *, overwrite: bool) -> None:
@@ -79,7 +79,7 @@ class Repeats:
         noting = Noting(call, (*repeated.arrays, *given_to_backward(arrays)))
         recording = repeated.recording(are_numbered=True)
         recording.backward(noting, numbered(arrays, len(repeated.arrays)), overwrite=overwrite)
-        self._keep(key, script_of(noting, recording.constants))
+        self._keep(key, script_of(noting, recording.constants, repeated.live))
 
     def _keep(self, key: Key, script: Script | None) -> None:
         if len(self._scripts) >= SCRIPTS_KEPT:
@@ -91,7 +91,7 @@ class Repeated:
     """The reserve of a call that a script ran. Its recording is made anew where more is wanted than its backward."""
 
     def __init__(
-        self, repeats: Repeats, call: DeviceCall, key: Key, arrays: ForwardArrays, live: Live | None,
+        self, repeats: Repeats, call: DeviceCall, key: Key, arrays: ForwardArrays, live: LiveRows | None,
         made: list[DeviceArray],
     ) -> None:  # fmt: skip
         self.repeats, self.call, self.key, self.live, self.recorded_on = repeats, call, key, live, call.stream

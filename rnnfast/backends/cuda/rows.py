@@ -9,6 +9,7 @@ import numpy as np
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrays import array_at, present, strided_at
 from rnnfast.backends.cuda.cells import dropped, past
+from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.scalars import address, int64
 
@@ -146,4 +147,4 @@ def operand_kernel(cuda: Any, real: Any) -> Any:
 
 def pick(call: DeviceCall, source: Rows, index: int, count: int, to: Rows, width: int, *, add: bool = False) -> None:
     """Run the kernel of that name for `count` positions."""
-    call.launch_over(count * width, pick_kernel, (call.real, add), *source, index, count, *to, width)
+    call.launch_over(times(count, width), pick_kernel, (call.real, add), *source, index, count, *to, width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.ends import Ends, Shown
 from rnnfast.backends.cuda.layer_shape import LayerShape
@@ -22,10 +23,12 @@ def scratch(layer: LayerShape) -> int:
     return 0 if layer.tier.block is not None else layer.batch * layer.size * (1 + most)
 
 
-def _visits(p: Pass) -> list[tuple[int, int, int]]:
-    """Return of each visit that has any entries its number and where they begin and end."""
-    bounds = p.plan.bounds(1).tolist()
-    return [(v, start, stop) for v, (start, stop) in enumerate(bounds) if start < stop]
+def _visits(call: DeviceCall, p: Pass) -> list[tuple[int, int, int]]:
+    """Return of each visit its number, where its entries begin and how many there are.
+
+    Without those that have none, unless the call is noted: others that are like it may have some there.
+    """
+    return [each for each in p.plan.visits() if each[2] > 0 or call.is_noted]
 
 
 def _common(call: DeviceCall, layer: LayerShape, p: Pass) -> tuple[Any, ...]:
@@ -39,8 +42,7 @@ def forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) ->
     room = p.matrix(places.scratch, size)
     sums = Matrix(p.memory, places.scratch + layer.batch * size, 1, 1)
     weights = matrix(p.weights.hh)
-    for v, start, stop in _visits(p):
-        count = stop - start
+    for v, start, count in _visits(call, p):
         for phase in cell.phases:
             if phase is cell.phases[0]:
                 left = _operand(call, layer, p, start, count, room)
@@ -49,8 +51,8 @@ def forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) ->
                 left = p.matrix(places.operand, size).below(start)
             to, right = sums._replace(row=phase.count * size), weights.below(phase.first * size).turned
             multiply(call, left, right, to, count, phase.count * size, size)
-            make = call.real, cell, phase
-            call.launch_over(count * size, forward_step_kernel, make, v, start, count, *common, *shown, to.address)
+            values = v, start, count, *common, *shown, to.address
+            call.launch_over(times(count, size), forward_step_kernel, (call.real, cell, phase), *values)
 
 
 def _operand(call: DeviceCall, layer: LayerShape, p: Pass, start: int, count: int, room: Matrix) -> Matrix:
@@ -59,7 +61,7 @@ def _operand(call: DeviceCall, layer: LayerShape, p: Pass, start: int, count: in
         return p.matrix(p.places.h, layer.size).below(start - layer.batch)
     rows, previous, n, batch, size, _, h0, _, mask, _, _, h = _common(call, layer, p)
     where = start, count, rows, previous, n, n, batch, size
-    call.launch_over(count * size, operand_kernel, (call.real,), *where, h0, h, mask, room.address)
+    call.launch_over(times(count, size), operand_kernel, (call.real,), *where, h0, h, mask, room.address)
     return room
 
 
@@ -82,14 +84,13 @@ def backward_steps(call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown,
         elif to:
             call.clear(to, batch * size * layer.dtype.itemsize)
     sums, weights = p.matrix(p.places.scratch, size), matrix(p.weights.hh)
-    for v, start, stop in reversed(_visits(p)):
-        count = stop - start
+    for v, start, count in reversed(_visits(call, p)):
         begin = v, start, count, *common, *d_shown, held, *grads
-        call.launch_over(count * size, begin_step_kernel, (call.real, cell), *begin)
+        call.launch_over(times(count, size), begin_step_kernel, (call.real, cell), *begin)
         for phase in reversed(cell.phases):
             _phase_back(call, layer, p, phase, start, count, weights, sums)
             end = start, count, *common, *grads, sums.address
-            call.launch_over(count * size, end_step_kernel, (call.real, cell, phase), *end)
+            call.launch_over(times(count, size), end_step_kernel, (call.real, cell, phase), *end)
 
 
 def _phase_back(

@@ -7,10 +7,11 @@ from numba import njit
 
 from rnnfast.backends.numba.compiling import INLINED, INNER, ONE, ZERO
 from rnnfast.backends.numba.kept import starts
-from rnnfast.backends.numba.product import is_packed, packed_size, product, right
+from rnnfast.backends.numba.panels import is_packed, packed_size, right
+from rnnfast.backends.numba.product import product
 from rnnfast.backends.numba.shapes import Shape, Sizes
 from rnnfast.backends.numba.stages import ADD, ADD_INPUT, BIAS, INPUT, PACK, RUN, W_HH, W_IH, part_of
-from rnnfast.backends.numba.tile import lanes
+from rnnfast.backends.numba.vectors import lanes
 
 
 def room(shape: Shape, sizes: Sizes, entries: int, width: int) -> int:

@@ -19,7 +19,7 @@ from rnnfast.backends.numba.parameters import packed_count
 from rnnfast.backends.numba.scratch import scratch
 from rnnfast.backends.numba.shapes import Sizes, shape_of
 from rnnfast.backends.numba.stages import ALL, LOOP, PACK, PROJECT, RUN, STAGES
-from rnnfast.backends.numba.tile import lanes
+from rnnfast.backends.numba.vectors import lanes
 from rnnfast.problem import Array, Problem
 
 

@@ -16,12 +16,13 @@ from rnnfast.backends.numba import cells
 from rnnfast.backends.numba.compiling import INLINED, ONE, OPTIONS, ZERO
 from rnnfast.backends.numba.gradients import gradients, projection_gradient
 from rnnfast.backends.numba.kept import output_gradients, tables
+from rnnfast.backends.numba.panels import packed_size, right
 from rnnfast.backends.numba.parameters import pack_weights, panel_starts, project
-from rnnfast.backends.numba.product import packed_size, product, right
+from rnnfast.backends.numba.product import product
 from rnnfast.backends.numba.rows import add_rows, add_through, begin, cut_rows, gather, gather_masked, scatter, span
 from rnnfast.backends.numba.shapes import shape_of, sizes_of
 from rnnfast.backends.numba.stages import LOOP, PACK, PROJECT, RUN, W_HR, part_of
-from rnnfast.backends.numba.tile import lanes
+from rnnfast.backends.numba.vectors import lanes
 
 
 @register_jitable

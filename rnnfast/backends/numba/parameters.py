@@ -8,9 +8,10 @@ from numba import njit
 from numba.extending import register_jitable
 
 from rnnfast.backends.numba.compiling import INLINED, INNER, ONE, ZERO
-from rnnfast.backends.numba.product import pack_columns, packed_size, product
+from rnnfast.backends.numba.panels import pack_columns, packed_size
+from rnnfast.backends.numba.product import product
 from rnnfast.backends.numba.shapes import Shape, Sizes
-from rnnfast.backends.numba.tile import lanes
+from rnnfast.backends.numba.vectors import lanes
 
 BLOCK = 192
 """Entries whose gates stay in the cache between the biases that are put there and the sums."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -18,9 +19,12 @@ from null_device import NullDevice, tensors_on
 from ptx_device import PtxDevice
 
 import rnnfast
+from rnnfast.backends.cuda import choices
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
-from rnnfast.backends.cuda.cluster.live import live_of_lengths
+from rnnfast.backends.cuda.device import limits_of
 from rnnfast.backends.cuda.driver.launch import Launch
+from rnnfast.backends.cuda.gemm import multiply, products
+from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
 
 STEPS, BATCH, INPUTS, SIZE = 3, 2, 5, 6
@@ -91,6 +95,45 @@ def test_scripts_write_the_bits_of_first_calls(
     assert len(scripts(net)) == 2
 
 
+SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capability=(8, 0))
+LIMITS = {"A": replace(SMALL, threads=16, words=(200,)), "B": SMALL, "C": replace(SMALL, words=(1,))}
+
+
+@pytest.mark.parametrize(
+    ("tier", "kind", "options"),
+    [
+        ("A", "RNN", {"masked_output": "hold", "bidirectional": True}),
+        pytest.param("A", "GRU", {"num_layers": 2}, marks=pytest.mark.slow),
+        ("B", "LSTM", {}),
+        pytest.param("B", "GRU", {"masked_output": "hold", "reset_after": False}, marks=pytest.mark.slow),
+        ("C", "GRU", {"reset_after": False}),
+        pytest.param("C", "LSTM", {"bidirectional": True}, marks=pytest.mark.slow),
+        pytest.param("C", "RNN", {"masked_output": "hold", "num_layers": 2}, marks=pytest.mark.slow),
+    ],
+)
+def test_scripts_of_nets_without_clusters(
+    tier: str, kind: str, options: dict[str, Any], emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With products on tensor cores, however few steps are live, and steps at which no row is."""
+    for module in (choices, multiply):
+        monkeypatch.setattr(module, "FEWEST", 1)
+    emulated.limits = LIMITS[tier]
+
+    def made() -> Any:
+        return getattr(rnnfast, kind)(INPUTS, SIZE, seed=1, **options).to("cuda")
+
+    net = made()
+    for seed, lengths in enumerate(([3, 2], [2, 1], [3, 0], [1, 3])):
+        emulated.launched.clear()
+        found, launched = results(net, seed, {"lengths": lengths}), [*emulated.launched]
+        if seed > 1:
+            emulated.launched.clear()
+            right = results(made(), seed, {"lengths": lengths})
+            assert launched == emulated.launched and len(found) == len(right)
+            assert all(np.array_equal(a, b) for a, b in zip(found, right, strict=True))
+    assert len(scripts(net)) == 2
+
+
 @pytest.mark.slow
 def test_what_is_read_of_a_call_that_a_script_ran(emulated: PtxDevice) -> None:
     """Its activations, norms of gradients, a second backward: of the rows that were live in it, not in a later one."""
@@ -120,18 +163,6 @@ def test_calls_in_which_no_step_is_live(emulated: PtxDevice) -> None:
     assert not scripts(net)
 
 
-def test_tables_are_those_of_the_lengths_and_of_all_else() -> None:
-    lengths = np.array([3, 1, 2])
-    one = live_of_lengths((4, 3), (0,), lengths)
-    assert live_of_lengths((4, 3), (0,), lengths.copy()) is one
-    lengths[0] = 4
-    others = [live_of_lengths((4, 3), (0,), lengths), live_of_lengths((5, 3), (0,), np.array([3, 1, 2]))]
-    others += [live_of_lengths((4, 3), directions, np.array([3, 1, 2])) for directions in ((1,), (0, 1))]
-    tables = [live.together.tobytes() for live in (one, *others)]
-    assert len({*tables[:2], *tables[3:]}) == 4 and tables[2] == tables[0]  # T is in no forward table but flags
-    assert [live.count for live in others] == [7, 6, 6, 6]
-
-
 @pytest.fixture(scope="module")
 def null(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NullDevice]:
     """A device whose driver does nothing."""
@@ -148,7 +179,7 @@ def started() -> Iterator[list[tuple[Any, ...]]]:
 
     def noting(self: Launch, stream: int = 0) -> None:
         kernel = self.kernel
-        values = [getattr(self.parameters, f.name) for f in kernel.fields if f.declaration == "int32_t"]
+        values = [getattr(self.parameters, f.name) for f in kernel.fields if f.declaration != "uint64_t"]
         found.append((kernel.name, kernel.threads, self.grid, *values))
         start(self, stream)
 
@@ -156,24 +187,50 @@ def started() -> Iterator[list[tuple[Any, ...]]]:
         yield found
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-def test_numbers_of_launches_whatever_rows_are_live(kind: str, null: NullDevice) -> None:
-    """Among them those of products in one slice and in several, on tiles of all sizes."""
+def training(net: Any, steps: int, batch: int, lengths: Array) -> list[tuple[Any, ...]]:
+    """What a call and its backward launch."""
     import torch
 
-    def training(net: Any, lengths: Array) -> list[tuple[Any, ...]]:
-        with started() as found:
-            net.record(x, lengths=lengths)[2].backward(dy)
-        return found
+    x, dy = torch.zeros(steps, batch, net.net.input_size), torch.zeros(steps, batch, net.net.output_size)
+    with started() as found:
+        net.record(x, lengths=lengths)[2].backward(dy)
+    return found
 
-    steps, batch = 150, 128
+
+OF_NULL = {
+    "A": limits_of((8, 0), 132),
+    "C": replace(limits_of((8, 0), 132), words=(1,)),
+    "D": limits_of((9, 0), 132),
+}
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize(("tier", "steps"), [("A", 150), ("C", 20), ("D", 150)])
+def test_numbers_of_launches_whatever_rows_are_live(tier: str, steps: int, kind: str, null: NullDevice) -> None:
+    """Among them those of products in one slice and in several, on tiles of all sizes."""
+    null.limits = OF_NULL[tier]
     options = {"num_layers": 2, "bidirectional": True, "seed": 1}
     net = getattr(rnnfast, kind)(24, 64, **options).to("cuda")
-    x, dy = torch.zeros(steps, batch, 24), torch.zeros(steps, batch, 128)
     rng, sides = np.random.default_rng(1), set()
     for most in (1, 2, 5, 9, 20, 40, 70, 150) * 3:
-        lengths = rng.integers(0, most + 1, batch)
-        right = training(getattr(rnnfast, kind)(24, 64, **options).to("cuda"), lengths)
-        assert training(net, lengths) == right
+        lengths = rng.integers(0, min(most, steps) + 1, 128)
+        right = training(getattr(rnnfast, kind)(24, 64, **options).to("cuda"), steps, 128, lengths)
+        assert training(net, steps, 128, lengths) == right
         sides |= {(name, threads) for name, threads, *_ in right}
-    assert len(scripts(net)) >= 6 and {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
+    assert len(scripts(net)) >= (2 if tier == "C" else 6)
+    assert tier == "C" or {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
+
+
+def test_steps_whose_products_take_several_kernels(null: NullDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of such a net a script serves calls with the same lengths."""
+    null.limits = OF_NULL["C"]
+    monkeypatch.setattr(products, "ENOUGH_BLOCKS", 16)
+    rng, net = np.random.default_rng(1), rnnfast.LSTM(24, 64, seed=1).to("cuda")
+    lengths = rng.integers(0, 6, 100)
+    right = training(net, 5, 100, lengths)
+    assert len({threads for name, threads, *_ in right if name == "product_kernel"}) > 1
+    for _ in range(3):
+        other = rng.integers(0, 6, 100)
+        training(net, 5, 100, other)
+        assert training(net, 5, 100, lengths) == right
+    assert len(scripts(net)) == 2

@@ -18,13 +18,16 @@ import numpy as np
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.backward_cells import arrival, cell_reader
+from rnnfast.backends.cuda.cluster.backward_ends import ends
 from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
+from rnnfast.backends.cuda.cluster.backward_walk import walker
 from rnnfast.backends.cuda.cluster.exact import sums_of_gradients
 from rnnfast.backends.cuda.cluster.exchange import exchange
 from rnnfast.backends.cuda.cluster.gradients import ClusterGradient
-from rnnfast.backends.cuda.cluster.rows import clearer, row_finder
-from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, UNITS
+from rnnfast.backends.cuda.cluster.rows import row_finder
+from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, THREADS, UNITS
+from rnnfast.backends.cuda.cluster.tiles import tile_finder
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, ONE, NOTHING, NONE = f32(0), f32(1), u32(0), u64(0)
@@ -44,9 +47,11 @@ def backward_kernel(
     begin, wait, again = messages.begin, messages.wait, messages.again
     lived = arrival(ops)
     mend = sums_of_gradients(ops, shape, cell.gates)
-    row_of, clear, read = row_finder(ops, uneven), clearer(ops), cell_reader(ops, cell, uneven)
+    find, row_of, read = tile_finder(ops, uneven), row_finder(ops, uneven), cell_reader(ops, cell, uneven)
+    walk, at_ends = walker(ops, slots), ends(ops, slots)
+    last_states, clear = at_ends.last, at_ends.clear
     prepare, step = cell.prepare(ops), cell.step(ops)
-    thread_of, block_of, base_of, cuda, in_peer = ops.thread, ops.block, ops.dynamic_shared, ops.cuda, ops.in_peer
+    thread_of, base_of, cuda, in_peer = ops.thread, ops.dynamic_shared, ops.cuda, ops.in_peer
     load, load_word, store, store_word = ops.load_constant, ops.load_constant_word, ops.store, ops.store_word
     load_byte, load_shared, store_shared, store_shared4 = (
         ops.load_constant_byte, ops.load_shared, ops.store_shared, ops.store_shared4,
@@ -64,19 +69,9 @@ def backward_kernel(
         base, thread = base_of(), thread_of()
         lane, warp = thread & u32(31), thread >> u32(5)
         band, part = warp % u32(across), warp // u32(across)
-        blocks, tiles = (u32(size) + u32(UNITS - 1)) // u32(UNITS), (u32(batch) + u32(ROWS - 1)) // u32(ROWS)
-        cluster, member = u32(block_of() // blocks), u32(block_of() % blocks)
-        number, tile = u32(cluster // tiles), u32(cluster % tiles)
-        away, turned = u64(number), number + u32(first_direction) == u32(1)
-        first_unit = member * u32(UNITS)
-        rows = min(batch - i32(tile) * i32(ROWS), i32(ROWS))
-        row_bytes = u64(size) * u64(4)
-        step_bytes = u64(batch) * row_bytes
-        first, last = i32(0), i32(steps)
-        if uneven:
-            span = spans + u64(cluster) * u64(8)
-            first, last = i32(load_word(span)), i32(load_word(span + u64(4)))
-        visits = last - first
+        blocks, member, number, tile, turned, rows, first, last = find(spans, steps, batch, size, first_direction)
+        away, member, tile, visits, row_bytes = u64(number), u32(member), u32(tile), last - first, u64(size) * u64(4)
+        first_unit, step_bytes = member * u32(UNITS), u64(batch) * row_bytes
         flags, d = flags + away * flags_away, d + away * d_away
 
         # W_hh, slots of zeros, barriers
@@ -105,20 +100,13 @@ def backward_kernel(
             d_word = u32(d_word + (unit & u32(3)) * u32(16))
         h_cell, c_cell = u32(base + u32(carried_h_at) + index * u32(4)), u32(base + u32(carried_c_at) + index * u32(4))
         if half == NOTHING:
-            last_h, last_c = last_h + away * last_h_away, last_c + away * last_c_away
-            store_shared(h_cell, load(last_h + in_row) if inside and last_h != NONE else ZERO)
-            store_shared(c_cell, load(last_c + in_row) if inside and last_c != NONE else ZERO)
+            last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell, inside)
 
         # where the numbers of a visit are, and how far those of this half's next
-        visit = last - i32(1) - i32(half)
-        t = i32(steps) - i32(1) - visit if turned else visit
-        ahead = u64(HALVES) if turned else NONE - u64(HALVES)
-        after, before = (NONE, step_bytes) if turned else (step_bytes, NONE)
-        in_step = u64(t) * step_bytes + in_row
-        wide = in_step + u64(slots - 1) * (in_step - u64(own) * u64(4))  # of the slots' rows
-        dy_at = dy + away * dy_away + u64(t) * dy_step + u64(b) * dy_row + u64(own) * u64(4)
+        t, ahead, after, before, in_step, wide, dy_at, flags_at = walk(
+            dy + away * dy_away, dy_step, dy_row, flags, steps, batch, last, half, turned, b, own, in_row, step_bytes
+        )
         gates, c, h = gates + away * gates_away, c + away * c_away, h + away * h_away
-        flags_at = flags + u64(visit) * u64(batch) + u64(b)
         values, marks = cuda.local.array(7, f32), cuda.local.array(2, u32)
         marks[0], marks[1], later = LIVE, LIVE, LIVE
         if uneven and inside and half != NOTHING and visits > i32(1) and flags != NONE:
@@ -216,11 +204,8 @@ def backward_kernel(
             if has_c and first_c != NONE:
                 store(first_c + away * first_c_away + in_row, dc)
         if uneven and visits < i32(steps):
-            start, end = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
-            for k in range(slots):
-                at, wide_step, wide_row = d + u64(k) * row_bytes, step_bytes * u64(slots), row_bytes * u64(slots)
-                where = at, wide_step, wide_row, start, end, i32(steps)
-                clear(*where, order, tile, rows, first_unit, i32(size), thread)
+            where = d, step_bytes, row_bytes, first, last, steps, turned
+            clear(*where, order, tile, rows, first_unit, size, thread)
         sync_cluster()
 
     return annotated(kernel)

@@ -15,11 +15,14 @@ from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.cells import ClusterCell
 from rnnfast.backends.cuda.cluster.exact import sums_of_states
 from rnnfast.backends.cuda.cluster.exchange import exchange
+from rnnfast.backends.cuda.cluster.forward_ends import ends
+from rnnfast.backends.cuda.cluster.forward_walk import walker
 from rnnfast.backends.cuda.cluster.products import halves, tf32
 from rnnfast.backends.cuda.cluster.records import recorder
-from rnnfast.backends.cuda.cluster.rows import clearer, row_finder, row_measurer, row_scales, scale_follower
+from rnnfast.backends.cuda.cluster.rows import row_finder, row_measurer, row_scales, scale_follower
 from rnnfast.backends.cuda.cluster.shape import CELLS, HALVES, ROWS, THREADS, TILE_WORDS, UNITS, Shape
 from rnnfast.backends.cuda.cluster.sums import summer
+from rnnfast.backends.cuda.cluster.tiles import tile_finder
 from rnnfast.backends.cuda.cluster.visits import visitor
 from rnnfast.backends.cuda.cluster.weights import weights_holder
 
@@ -46,14 +49,17 @@ def forward_kernel(
     measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, cell.forgets or uneven)
     following = scale_follower(ops, shape, cell.forgets)
     inverse_of, follow = following.inverse, following.follow
-    row_of, clear, visited = row_finder(ops, uneven), clearer(ops), visitor(ops, cell, uneven)
+    find, row_of, visited = tile_finder(ops, uneven), row_finder(ops, uneven), visitor(ops, cell, uneven)
+    walking, at_ends = walker(ops, uneven), ends(ops, has_c, uneven, recorded)
+    cell_of, walk, first_states = walking.cell, walking.begin, at_ends.first
+    last_states, clear = at_ends.last, at_ends.clear
     summing = summer(ops, shape, gates, products, scaled=scaled)
     mended, slot_size = sums_of_states(ops, gates, products), shape.slot
     records = recorder(ops, cell.slots, has_c, masked=uneven)
     leave, gather, record_states, record_gates = summing.leave, summing.gather, records.states, records.gates
-    thread_of, block_of, base_of, cuda = ops.thread, ops.block, ops.dynamic_shared, ops.cuda
+    thread_of, base_of, cuda = ops.thread, ops.dynamic_shared, ops.cuda
     word, sums_held, weights_held = products.word, 12 * pairs, 8 * pairs * depth
-    load, load_word, load_byte = ops.load_constant, ops.load_constant_word, ops.load_constant_byte
+    load, load_byte = ops.load_constant, ops.load_constant_byte
     store, store_word, store_shared_word = ops.store, ops.store_word, ops.store_shared_word
     load_shared, store_shared = ops.load_shared, ops.store_shared
     sync_block, sync_cluster, sync_warp = ops.sync_block, ops.sync_cluster, ops.sync_warp
@@ -68,19 +74,9 @@ def forward_kernel(
         base, thread = base_of(), thread_of()
         lane, warp = thread & u32(31), thread >> u32(5)
         part, group = warp >> u32(1), warp & u32(1)
-        blocks, tiles = (u32(size) + u32(UNITS - 1)) // u32(UNITS), (u32(batch) + u32(ROWS - 1)) // u32(ROWS)
-        cluster, member = block_of() // blocks, block_of() % blocks
-        number, tile = cluster // tiles, cluster % tiles
-        away, turned = u64(number), number + u32(first_direction) == u32(1)
-        first_unit = member * u32(UNITS)
-        rows = min(batch - i32(tile) * i32(ROWS), i32(ROWS))
-        row_bytes = u64(size) * u64(4)
+        blocks, member, number, tile, turned, rows, first, last = find(spans, steps, batch, size, first_direction)
+        away, first_unit, visits, row_bytes = u64(number), member * u32(UNITS), last - first, u64(size) * u64(4)
         step_bytes = u64(batch) * row_bytes
-        first, last = i32(0), i32(steps)
-        if uneven:
-            span = spans + u64(cluster) * u64(8)
-            first, last = i32(load_word(span)), i32(load_word(span + u64(4)))
-        visits = last - first
         h0, c0, mask = h0 + away * h0_away, c0 + away * c0_away, mask + away * mask_away
         flags = flags + away * flags_away
 
@@ -102,8 +98,7 @@ def forward_kernel(
             keep_inverses(base, own_bias if bias != NONE else NONE, i32(size) - i32(first_unit), thread)
 
         # this thread's cell: a unit of a row
-        index, half = thread % u32(CELLS), thread // u32(CELLS)
-        unit, row = index // u32(64) * u32(8) + (lane >> u32(2)), (lane & u32(3)) * u32(2) + (index >> u32(5) & u32(1))
+        index, half, unit, row = cell_of(thread, lane)
         own = first_unit + unit
         inside = i32(row) < rows and i32(own) < size
         may_send = i32(row) < rows and i32(own & u32(0xFFFFFFFC)) < size
@@ -120,18 +115,10 @@ def forward_kernel(
                 inverse = later_inverse
         factor = load(mask + in_row) if uneven and inside and mask != NONE else ONE
 
-        # where its numbers are: in (T, B, ·) arrays at t of this half's first visit, and how far those of its next
-        t = i32(steps) - i32(1) - first - i32(half) if turned else first + i32(half)
-        length = i32(load_word(lengths + u64(b) * u64(4))) if uneven and inside and lengths != NONE else i32(steps)
-        bound = i32(steps) - first - length if turned else length - first  # of visits that are within it
-        x_at = x + away * x_away + u64(t) * x_step + u64(b) * x_row + u64(own) * u64(4)
-        y_at = y + away * y_away + u64(t) * y_step + u64(b) * y_row + u64(own) * u64(4)
-        place = u64(t) * step_bytes + in_row
-        flags_at = flags + (u64(first) + u64(1)) * u64(batch) + u64(b)
-        x_turn, y_turn, turn_bytes = u64(HALVES) * x_step, u64(HALVES) * y_step, u64(HALVES) * step_bytes
-        after = step_bytes
-        if turned:
-            x_turn, y_turn, turn_bytes, after = NONE - x_turn, NONE - y_turn, NONE - turn_bytes, NONE
+        x_at, y_at, place, flags_at, x_turn, y_turn, turn_bytes, after, bound = walk(
+            x + away * x_away, x_step, x_row, y + away * y_away, y_step, y_row, lengths, flags, steps, batch, first,
+            half, turned, inside, b, own, in_row, step_bytes,
+        )  # fmt: skip
         to_c, to_h = to_c + away * to_c_away, to_h + away * to_h_away
         to_gates, to_operand = to_gates + away * to_gates_away, to_operand + away * to_operand_away
         inputs = cuda.local.array(4, f32)
@@ -147,11 +134,7 @@ def forward_kernel(
         # the first states
         c_cell, h_cell = u32(base + u32(c_at) + index * u32(4)), u32(base + u32(h_at) + index * u32(4))
         if half == NOTHING:
-            h, c = ZERO, ZERO
-            if inside and not (uneven and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING):
-                h = load(h0 + in_row) if h0 != NONE else ZERO
-                if has_c:
-                    c = load(c0 + in_row) if c0 != NONE else ZERO
+            h, c = first_states(h0, c0, flags, b, in_row, inside)
             store_shared(h_cell, h)
             store_shared(c_cell, c)
             send(peers, in_slot, u32(0), word(h * factor, first_scale), lane, may_send and visits > 0)
@@ -187,19 +170,9 @@ def forward_kernel(
                 if has_c:
                     c_old = load_shared(c_cell)
                 g0, g1, g2, g3, h, c, shown, c_shown, live = visited(
-                    s0,
-                    s1,
-                    s2,
-                    s3,
-                    inputs[0],
-                    inputs[1],
-                    inputs[2],
-                    inputs[3],
-                    h_old,
-                    c_old,
-                    flag,
+                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old, flag,
                     (i < bound) != turned,
-                )
+                )  # fmt: skip
                 entering = h * factor
                 own_scale = scale
                 if follows and inside and not follow(base, row, i, inverse, later_inverse, live, flag & CUT != NOTHING):
@@ -225,21 +198,12 @@ def forward_kernel(
                 inverse, turn = later_inverse, turn + i32(HALVES)
         sync_block()
         if half == NOTHING and inside:
-            if last_h != NONE:
-                store(last_h + away * last_h_away + in_row, load_shared(h_cell))
-            if has_c and last_c != NONE:
-                store(last_c + away * last_c_away + in_row, load_shared(c_cell))
+            last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell)
         if uneven and visits < i32(steps):
-            before, behind, to_y = first, last, y + away * y_away
-            if turned:
-                before, behind = i32(steps) - last, i32(steps) - first
-            clear(to_y, y_step, y_row, before, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
-            if recorded:
-                after_behind, end = behind + i32(1), i32(steps) + i32(1)
-                for to in (to_h, to_c, to_operand):
-                    if to != NONE:
-                        where = to, step_bytes, row_bytes, before, after_behind, end
-                        clear(*where, order, tile, rows, first_unit, i32(size), thread)
+            clear(
+                y + away * y_away, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps,
+                turned, order, tile, rows, first_unit, size, thread,
+            )  # fmt: skip
         sync_cluster()  # so that none ends before its peers, should waits have been given up
 
     return annotated(kernel)

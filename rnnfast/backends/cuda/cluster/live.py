@@ -1,4 +1,4 @@
-"""Rows of a call that differ, as tables for kernels: brought to the device in one piece, once for all layers."""
+"""Rows of a call that differ: what is brought of them to the device, once for all layers, and the tables there."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.common.layers import live_steps, timetable
-from rnnfast.backends.cuda.cluster.ragged import tables_of_flags, write_tables_of_lengths
+from rnnfast.backends.cuda.cluster.ragged import tables_of_flags
 from rnnfast.backends.cuda.cluster.shape import ROWS
+from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
 from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.problem import Array
 
-POSITIONS_KEPT = 1 << 16
-"""Positions of calls whose tables are kept: of larger ones they take memory, and next to the call little time."""
 ALIGNED = 4
 """int32 numbers at a multiple of which a table begins: 16 bytes."""
 
 
 class Live:
-    """The tables of a call with lengths, a mask or resets. `rows`: the positions t B + b of live steps.
+    """Which rows of a call are live. Its tables lie one after another as `places` says.
 
-    They lie one after another as `places` says, the rows last, of which there can be as many as positions.
+    The last is `rows`, the positions t B + b of live steps, of which there can be as many as positions. Of rows that
+    differ by their lengths alone these are brought, and the device makes the other tables.
     """
 
     def __init__(
@@ -31,47 +31,53 @@ class Live:
         resets: Array | None,
     ) -> None:  # fmt: skip
         """`shape`: T and B. `directions`: of each, 0 forward and 1 backward. Without any array every step is live."""
-        steps, batch = shape
-        self.live: Array = live_steps(steps, batch, lengths, mask)
-        """(T, B) bool."""
-        rows = self.live.reshape(-1).nonzero()[0]
-        self.count = counted(len(rows))
+        steps, batch = self._shape = shape
+        self._given, self._directions = (lengths, mask), directions
+        if lengths is None and mask is None and resets is None:
+            lengths = np.full(batch, steps)
         self.form: tuple[Any, ...] = lengths is not None, mask is not None or resets is not None
         """What other calls must have like this one to be the same but for numbers: which tables there are."""
-        self._places, self.room = at, _ = places(shape, len(directions), *self.form)
+        self._places, self.room = places(shape, len(directions), *self.form)
+        self.flags_away = 0
+        """Bytes from one direction's flags to the next's."""
+        if lengths is not None and not self.form[1]:
+            self.together, count = lengths.astype(np.int32), int(np.add.reduce(lengths))
+            """What is brought."""
+        else:
+            self.together, count = self._with_flags(lengths, mask, resets)
+        self.numbers = (count,)
+        self.count = counted(self.numbers, most=steps * batch)
+
+    def _with_flags(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> tuple[Array, int]:
+        """Return all tables as they lie, and how many steps are live."""
+        at, directions = self._places, self._directions
+        rows = self.live.reshape(-1).nonzero()[0]
         found: Array = np.zeros(at["rows"].start + len(rows), np.int32)
-        self.together, self.flags_away = found, 0
-        """All tables as they lie; bytes from one direction's flags to the next's."""
         if lengths is not None:
             found[at["lengths"]] = lengths
-        order, spans = found[at["order"]], found[at["spans"]].reshape(len(directions), -1, 2)
-        if mask is None and resets is None:
-            ends = np.full(batch, steps) if lengths is None else lengths
-            write_tables_of_lengths(order, spans, ends, steps, directions)
-        else:
-            both = zip(*[timetable(shape, lengths, mask, resets, each) for each in directions], strict=True)
-            order[:], spans[:], flags = tables_of_flags(*(np.stack(each) for each in both))
-            assert flags is not None
-            self.flags_away = flags[0].size
-            found[at["flags"]].view(np.uint8)[: flags.size] = flags.reshape(-1)
+        both = zip(*[timetable(self._shape, lengths, mask, resets, each) for each in directions], strict=True)
+        order, spans, flags = tables_of_flags(*(np.stack(each) for each in both))
+        self.flags_away = flags[0].size
+        found[at["order"]], found[at["spans"]] = order, spans.reshape(-1)
+        found[at["flags"]].view(np.uint8)[: flags.size] = flags.reshape(-1)
         found[at["rows"]] = rows
+        return found, len(rows)
+
+    @functools.cached_property
+    def live(self) -> Array:
+        """(T, B) bool: which steps are live."""
+        return live_steps(*self._shape, *self._given)
 
     def bring(self, call: DeviceCall, to: int) -> dict[str, int]:
-        """Bring the tables to an address; return those of each that there is."""
+        """Bring the tables to an address, or let the device make them; return those of each that there is."""
         call.bring(to, self.together)
-        return {name: to + 4 * place.start for name, place in self._places.items()}
-
-
-def live_of_lengths(shape: tuple[int, int], directions: tuple[int, ...], lengths: Array) -> Live:
-    """Return the tables of rows of these lengths (B,) int64; kept for a while, as nets of a model get the same ones."""
-    if shape[0] * shape[1] > POSITIONS_KEPT:
-        return Live(shape, directions, lengths, None, None)
-    return _kept(shape, directions, lengths.tobytes())
-
-
-@functools.lru_cache(maxsize=8)
-def _kept(shape: tuple[int, int], directions: tuple[int, ...], lengths: bytes) -> Live:
-    return Live(shape, directions, np.frombuffer(lengths, np.int64), None, None)
+        found = {name: to + 4 * place.start for name, place in self._places.items()}
+        if not self.form[1]:
+            steps, batch = self._shape
+            directions = self._directions[0], len(self._directions)
+            values = to, steps, batch, *directions, found["order"], found["spans"], found["rows"]
+            call.launch_over(max(steps, 1) * batch, tables_kernel, (), *values)
+        return found
 
 
 @functools.lru_cache(maxsize=1024)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.backends.cuda.arrangement import view
 from rnnfast.backends.cuda.cluster.frames import Frames
 from rnnfast.backends.cuda.cluster.launch import forward_launch
 from rnnfast.backends.cuda.cluster.layer_forward import LayerForward
-from rnnfast.backends.cuda.cluster.live import Live, live_of_lengths
+from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.places import BackwardPlaces, ForwardPlaces, forward_places
 from rnnfast.backends.cuda.cluster.record import Layer, Record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
@@ -46,14 +44,9 @@ class ClusterNet:
 
         Not so under recurrent dropout, whose factors only kernels for uneven rows read.
         """
-        if lengths is None and mask is None and resets is None:
-            if not self._masked:
-                return None
-            lengths = np.full(self.sizes.batch, self.sizes.steps)
-        shape = self.sizes.steps, self.sizes.batch
-        if lengths is not None and mask is None and resets is None:
-            return live_of_lengths(shape, self._directions, lengths)
-        return Live(shape, self._directions, lengths, mask, resets)
+        if lengths is None and mask is None and resets is None and not self._masked:
+            return None
+        return Live((self.sizes.steps, self.sizes.batch), self._directions, lengths, mask, resets)
 
     def form(self, live: Live | None) -> tuple[Any, ...] | None:
         """Return what calls of ragged rows have in common that launch the same kernels; None where no step is live."""

@@ -6,7 +6,7 @@ import functools
 
 from rnnfast.backends.cuda.cluster.places import shape_of_slices
 from rnnfast.backends.cuda.cluster.sizes import Sizes
-from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for
+from rnnfast.backends.cuda.gemm.products import side_for, slices_for
 
 
 @functools.lru_cache(maxsize=4096)
@@ -15,11 +15,11 @@ def sides_of_products(sizes: Sizes, widths: tuple[int, ...], count: int, *, reco
 
     Calls for which they are the same start the same kernels.
     """
-    products = [of_inputs(count, sizes.gates, width, sizes.directions) for width in widths]
+    sides = [side_for(count, sizes.gates * sizes.directions) for width in widths]
     for width in widths if recorded else ():
         slices = slices_for(*shape_of_slices(sizes, width), count)
-        products += [of_weights(rows, columns, count, slices) for rows, columns in _shapes(sizes, width)]
-    return tuple([product.tile.side for product in products])
+        sides += [side_for(rows, columns * slices) for rows, columns in _shapes(sizes, width)]
+    return tuple(sides)
 
 
 def _shapes(sizes: Sizes, width: int) -> tuple[tuple[int, int], tuple[int, int]]:

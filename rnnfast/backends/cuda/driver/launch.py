@@ -44,6 +44,7 @@ Size = int | tuple[int, int] | tuple[int, int, int]
 """Of a grid: x, (x, y) or (x, y, z)."""
 SHARED_WITHOUT_ASKING = 48 << 10
 CLUSTER_WITHOUT_ASKING = 8
+CONFIG_BYTES = ffi.sizeof("Config")
 
 
 class Kernel:
@@ -78,12 +79,14 @@ class Kernel:
 class Launch:
     """A launch prepared: set its `parameters` by name, then start it. Parameters are zeros at first.
 
-    `memory`: where parameters lie, as long as the launch is used; None: in memory of its own.
+    `memory`: where parameters lie, as long as the launch is used; `config`: where its description does, CONFIG_BYTES of
+    which the first three int32 numbers are those of blocks. None: in memory of its own.
     """
 
     def __init__(
-        self, kernel: Kernel, grid: Size, shared: int, cluster: int, cooperative: bool, memory: Any = None
-    ) -> None:
+        self, kernel: Kernel, grid: Size, shared: int, cluster: int, cooperative: bool, memory: Any = None,
+        config: Any = None,
+    ) -> None:  # fmt: skip
         self.kernel, self._made_with = kernel, (shared, cluster, cooperative)
         self.parameters = ffi.new(kernel.structure) if memory is None else ffi.cast(kernel.structure, memory)
         self._pack, self._buffer = kernel.pack, ffi.buffer(self.parameters, kernel.size)
@@ -96,8 +99,8 @@ class Launch:
             attribute.id = number
             setattr(attribute.value, name, value)
         x, y, z = (*((grid,) if isinstance(grid, int) else grid), 1, 1)[:3]
-        self._config = ffi.new("Config *", (x, y, z, kernel.threads, 1, 1, shared, ffi.NULL, self._attributes))
-        self._config.count = len(chosen)
+        self._config = ffi.new("Config *") if config is None else ffi.cast("Config *", config)
+        self._config[0] = (x, y, z, kernel.threads, 1, 1, shared, ffi.NULL, self._attributes, len(chosen))
         self._stream, self._function, self._start = 0, kernel.function, kernel.driver.library.cuLaunchKernelEx
 
     def resize(self, x: int, y: int = 1) -> None:
@@ -109,9 +112,9 @@ class Launch:
         """The number of blocks along x and y."""
         return self._config.grid_x, self._config.grid_y
 
-    def twin(self, grid: Size, memory: Any) -> Launch:
-        """Return another launch of the same kernel, of so many blocks, whose parameters lie in `memory`."""
-        return Launch(self.kernel, grid, *self._made_with, memory=memory)
+    def twin(self, grid: Size, memory: Any, config: Any = None) -> Launch:
+        """Return another launch of the same kernel, of so many blocks, which lies in this memory."""
+        return Launch(self.kernel, grid, *self._made_with, memory=memory, config=config)
 
     def set(self, *values: Any) -> None:
         """Set all parameters, in their order. Raises struct.error where one does not fit."""

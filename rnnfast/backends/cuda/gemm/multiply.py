@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from rnnfast.backends.cuda.counted import Counted, following
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.products import (
     Matrix,
     Product,
+    most_slices,
     of_inputs,
     of_weights,
     slices_for,
@@ -36,7 +38,7 @@ def multiplies(call: DeviceCall, a: Anywhere, b: Anywhere, c: Anywhere, m: int, 
     if by_k[0] and (by_k[1] or b.column == 1):
         product = of_inputs(m, n, k) if by_k[1] else to_inputs(m, n, k)
     elif a.row == 1 and b.column == 1:
-        product = of_weights(m, n, k, slices_for(m, n, k) if c.row == n and k > 0 else 1)
+        product = of_weights(m, n, k, following(slices_for, m, n, k) if c.row == n and k > 0 else 1)
     else:
         return False
     left = Matrix(a.address, a.row if by_k[0] else a.column)
@@ -50,7 +52,10 @@ def multiplies(call: DeviceCall, a: Anywhere, b: Anywhere, c: Anywhere, m: int, 
 
 def _in_slices(call: DeviceCall, product: Product, left: Matrix, right: Matrix, to: int, *, add: bool) -> None:
     part = product.m * product.n
-    room = call.empty((product.slices * part,), call.dtype)
+    most = product.slices
+    if type(product.k) is Counted:  # for slices of any call that is made like this one
+        most = most_slices(product.m, product.n, product.k.most)
+    room = call.empty((most * part,), call.dtype)
     call.start(product_kernel, product, product.arguments(left, right, Matrix(room.address, product.n), part=part))
     gathered = Gathered((part,), product.slices, part)
     values = gathered.arguments(room.address, (Target(0, part, to),), add=add)

@@ -17,6 +17,8 @@ from rnnfast.backends.cuda.counted import following
 from rnnfast.backends.cuda.gemm.kernel import product_kernel
 from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
 
+SMALLEST = 32
+"""The side of the smallest tiles."""
 ENOUGH_BLOCKS = 264
 """Blocks that keep a large device busy: two for each of 132 multiprocessors."""
 
@@ -128,17 +130,17 @@ class Product:
 
 def of_inputs(rows: int, gates: int, features: int, sets: int = 1) -> Product:
     """Return y (rows, gates) = x (rows, features) W^T, W (gates, features), for so many W."""
-    return Product(rows, gates, features, (True, True, True, _side(rows, gates * sets)), sets=sets)
+    return Product(rows, gates, features, (True, True, True, side_for(rows, gates * sets)), sets=sets)
 
 
 def to_inputs(rows: int, features: int, gates: int) -> Product:
     """Return dx (rows, features) = dz (rows, gates) W, W (gates, features)."""
-    return Product(rows, features, gates, (True, False, False, _side(rows, features)))
+    return Product(rows, features, gates, (True, False, False, side_for(rows, features)))
 
 
 def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
     """Return dW (gates, features) = dz^T x, dz (rows, gates), x (rows, features), in so many slices of rows."""
-    return Product(gates, features, rows, (False, False, False, _side(gates, features * slices)), slices)
+    return Product(gates, features, rows, (False, False, False, side_for(gates, features * slices)), slices)
 
 
 def slices_for(gates: int, features: int, rows: int) -> int:
@@ -175,8 +177,8 @@ def _depth(k: int, slices: int) -> int:
     return -(-k // (DEPTH * slices)) * DEPTH
 
 
-def _side(m: int, n: int) -> int:
+def side_for(m: int, n: int) -> int:
     """Return the side of tiles: the largest of which there are enough to keep a device busy."""
     if _tiles(m, n, 128) >= ENOUGH_BLOCKS // 2:
         return 128
-    return 64 if _tiles(m, n, 64) >= ENOUGH_BLOCKS // 2 else 32
+    return 64 if _tiles(m, n, 64) >= ENOUGH_BLOCKS // 2 else SMALLEST

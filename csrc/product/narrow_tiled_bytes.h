@@ -1,0 +1,85 @@
+/* narrow_tiled_bytes.h - weights of a byte times rows as digits (narrow_bytes.h) in AMX's tiles, which take both with their
+ * signs: sums are the same whole numbers, and results the same bits. */
+#ifndef RF_NARROW_TILED_BYTES_H
+#define RF_NARROW_TILED_BYTES_H
+
+#include <stdint.h>
+#include RF_VEC_H
+#include "product/narrow.h"
+#include "product/narrow_bytes.h"
+#include "product/narrow_parts.h"
+#include "product/narrow_rows.h"
+#include "product/narrow_tiles.h"
+#include "system/arena.h"
+#include "system/compiler.h"
+#include "vec/tiles.h"
+
+/* Sums are tiles 0 to 5: of three digits by two vectors. */
+enum { BYTES_OF_ROWS = 6, BYTES_OF_WEIGHTS = 7 };
+
+/* So many rows at least: products of tiles take 48 cycles for up to 16 rows where AVX512_VNNI takes 24 for one, and sums of
+ * tiles go through memory. Reckoned, not measured. */
+enum { TILED_BYTES_LEAST = 8 };
+
+/* The sums of a part's lines from line `line` of the block on for V vectors. */
+INLINE void tiled_bytes_part(const int V, int64_t left, const struct digits *made, int64_t line, int rows,
+                             const real *b, int64_t step) {
+  UNROLL for (int n = 0; n < DIGITS * V; n++) tile_zero(n / V * TILED_VECTORS + n % V);
+  for (int64_t lines; left > 0; left -= lines, line += lines, b += lines * step) {
+    lines = tile_lines(left);
+    UNROLL for (int v = 0; v < V; v++) {
+      tile_read_weights(BYTES_OF_WEIGHTS, b + v * VEC_LANES, step, lines);
+      UNROLL for (int j = 0; j < DIGITS; j++) {
+        tile_read_rows(BYTES_OF_ROWS, made->digit[j] + 4 * line, sizeof *made, rows, lines);
+        tile_multiply_bytes(j * TILED_VECTORS + v, BYTES_OF_ROWS, BYTES_OF_WEIGHTS);
+      }
+    }
+  }
+}
+
+INLINE void tiled_bytes_multiply(const int V, const struct narrow_tile *t, int rows, const struct digits *made) {
+  struct narrow_tile at = *t;
+  const struct block *block = t->block;
+  const int64_t step = strip_step(t->p, t->vector);
+  const real *b = strip_lines(t->p, t->vector) + block->line * step;
+  for (int64_t q = 0, line = 0; q < block->parts; line += block->part[q++].lines) {
+    tiled_bytes_part(V, block->part[q].lines, made, line, rows, b + line * step, step);
+    _Alignas(RF_LINE) int32_t sum[TILED_VECTORS][DIGITS][TILE_ROWS][VEC_LANES];
+    UNROLL for (int n = 0; n < DIGITS * V; n++) {
+      tile_store(n / V * TILED_VECTORS + n % V, sum[n % V][n / V], sizeof sum[0][0][0]);
+    }
+    for (int row = 0; row < rows; row++) {
+      vec acc[TILED_VECTORS];
+      UNROLL for (int v = 0; v < V; v++) {
+        __m512i digit[DIGITS];
+        UNROLL for (int j = 0; j < DIGITS; j++) digit[j] = _mm512_loadu_si512(sum[v][j][row]);
+        const real *scale = t->p->scale + (t->vector + v) * VEC_LANES;
+        acc[v] = digits_sum(digit[0], digit[1], digit[2], made[row].unit[q], scale);
+      }
+      at.row = t->row + row;
+      part_add(RF_WEIGHT_BF16, 1, V, &at, block->line == 0 && q == 0, acc);
+    }
+  }
+}
+
+#define TILED_BYTES_FUNCTION(V)                                                                                        \
+  NOINLINE void tiled_bytes_##V(const struct narrow_tile *t, int rows, const struct digits *made) {                    \
+    tiled_bytes_multiply(V, t, rows, made);                                                                            \
+  }
+TILED_BYTES_FUNCTION(1)
+TILED_BYTES_FUNCTION(2)
+
+static void tiled_bytes(const struct narrow_tile *t, int rows, int width, const void *made) {
+  (width ? tiled_bytes_2 : tiled_bytes_1)(t, rows, made);
+}
+
+static const struct tiled_way tiled_bytes_way = {
+    {sizeof(struct digits), TILE_ROWS, TILE_ROWS, tiled_widest, digits_make, tiled_bytes},
+    {0, 0, 0, 0, 0, 0, 0, WEIGHTS_OF_TILE}};
+
+static void tiled_bytes_run(const struct product_narrow *p, int64_t first, int64_t end) {
+  _Alignas(RF_LINE) struct digits made[TILE_ROWS];
+  tiled_run(p, &tiled_bytes_way, first, end, (char *)made);
+}
+
+#endif
