@@ -10,6 +10,7 @@
 #include "layer/forward.h"
 #include "layer/forward_memory.h"
 #include "layer/pack.h"
+#include "layer/pairs.h"
 #include "product/narrow.h"
 #if !CELL_PROJECTS
 #if RF_REAL_BITS == 32
@@ -17,6 +18,10 @@
 #endif
 #include "layer/step_pack.h"
 #include "layer/step_run.h"
+#endif
+
+#if RF_REAL_BITS == 32
+static int rf_pairs_there(void) { return pairs->there(); }
 #endif
 
 const struct rf_kernel RF_KERNEL_NAME = {
@@ -33,6 +38,7 @@ const struct rf_kernel RF_KERNEL_NAME = {
     .backward_shared_bytes = layer_backward_shared_bytes,
     .lanes = VEC_LANES,
 #if RF_REAL_BITS == 32
+    .pairs = rf_pairs_there,
     .rounds = ROUNDS_NAME(RF_NARROW_NAME),
 #endif
 #if !CELL_PROJECTS

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 MaskedOutput = Literal["zero", "hold"]
+Precision = Literal["float32", "bfloat16"]
 
 
 Pair = tuple[Array | None, Array | None]
@@ -129,6 +130,9 @@ class Problem:
     """The parameters never change again: the backend may rearrange them once, and keep that in `cache`."""
     weights: Literal["bfloat16", "int8"] | None = None
     """Type in which a frozen net's matrices, which were rounded to it, may be kept; None: as they are."""
+    precision: Precision = "float32"
+    """What every product multiplies, forward and backward: "bfloat16": numbers rounded to it, of float32; "float32":
+    numbers as they are, of float64 too."""
     variant: str | None = None
     """One form of the backend, e.g. an instruction set; None: its best."""
     num_threads: int = 0

@@ -24,6 +24,9 @@ static bool fits(int64_t a, int64_t b, int64_t c, int64_t itemsize) {
 static int32_t check_kind(const rf_problem *p, int32_t cells) {
   if (p->cell < 0 || p->cell >= cells) return RF_ERROR_CELL;
   if (p->dtype != RF_F32 && p->dtype != RF_F64) return RF_ERROR_DTYPE;
+  if (p->product_dtype != 0 && (p->product_dtype != RF_BF16 || p->dtype != RF_F32 || p->weight_dtype != RF_F32)) {
+    return RF_ERROR_DTYPE;
+  }
   if (p->weight_dtype == p->dtype) return RF_OK;
   const bool is_narrow = p->weight_dtype == RF_BF16 || p->weight_dtype == RF_I8;
   return is_narrow && p->dtype == RF_F32 && p->reserve == NULL ? RF_OK : RF_ERROR_DTYPE;

@@ -121,7 +121,9 @@ int32_t rf_cell_gates(int32_t cell) {
 int32_t rf_choose_kernel(const rf_problem *p, const struct rf_kernel **kernel) {
   int32_t isa = p->isa, status = resolve_isa(&isa);
   if (status == RF_OK) *kernel = chosen.kernel[p->cell][p->dtype][isa];
-  return status == RF_OK && *kernel == NULL ? RF_ERROR_DTYPE : status; /* of a number type that was not built */
+  if (status != RF_OK) return status;
+  if (*kernel == NULL) return RF_ERROR_DTYPE; /* of a number type that was not built */
+  return p->product_dtype && !((*kernel)->pairs && (*kernel)->pairs()) ? RF_ERROR_UNSUPPORTED : RF_OK;
 }
 
 const struct rf_kernel *rf_narrow_kernel(const struct rf_kernel *wide) {

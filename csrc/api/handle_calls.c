@@ -48,6 +48,7 @@ int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32
   *net = NULL;
   int32_t status = rf_record_read(&problem, &room);
   if (status != RF_OK) return status;
+  if (problem->product_dtype != 0) return RF_ERROR_DTYPE;
   if (head_count < 0 || head_count == INT32_MAX) return RF_ERROR_RANGE;
   if (head_count > 0 && head == NULL) return RF_ERROR_NULL;
   struct rf_part_spec *spec = calloc((size_t)head_count + 1, sizeof *spec);

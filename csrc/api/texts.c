@@ -29,11 +29,13 @@ const char *rf_status_text(int32_t status) {
           "cell is not an id that rf_cell_id returns, or a file has one that the library was not built for",
       [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or one that the library was not built for, or "
                          "that of a part of a net differs from it, or weight_dtype does and is neither RF_BF16 nor "
-                         "RF_I8, which inference with RF_F32 and no reserve alone has",
+                         "RF_I8, which inference with RF_F32 and no reserve alone has, or product_dtype is "
+                         "neither 0 nor RF_BF16, which calls with RF_F32 and weights of it alone have",
       [RF_ERROR_ISA] = "isa is neither RF_ISA_AUTO nor an id that rf_isa_id returns, or the environment variable "
                        "RNNFAST_ISA names no instruction set of this library",
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "
-                               "RNNFAST_ISA asks for; rf_isa_reason says why",
+                               "RNNFAST_ISA asks for; rf_isa_reason says why, or lacks the products of bfloat16 that "
+                               "product_dtype asks for, which avx512 has on processors with AVX512_BF16",
       [RF_ERROR_SHAPE] =
           "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
           "nor 2, state_size differs from hidden_size or, of a cell that projects, is not 1 to hidden_size, "

@@ -195,6 +195,12 @@ typedef struct rf_problem {
   void *const *d_weight_hr; /* gradients, as those of the other parameters */
 
   rf_team team; /* whose threads a call with num_threads > 1 works on; NULL: the pool's */
+
+  /* RF_BF16, of RF_F32 with weights of RF_F32: every product, forward and backward, is one of numbers rounded to bfloat16,
+   * to nearest even, and summed in float32; parameters, states, gradients and all else stay float32. At default
+   * initialisation y, states and gradients are within 1e-2 of what they would be otherwise. Where the instruction set or the
+   * processor has no such products, AVX512_BF16, RF_ERROR_UNSUPPORTED. 0: products of `dtype`. */
+  int64_t product_dtype;
 } rf_problem;
 
 /* Fills a record in as one call of a whole net needs it, but for its parameters, arrays and memory: struct_size as given,
@@ -222,7 +228,8 @@ RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 /* In `rounds`, not 0 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
  * RF_BF16, for a batch of 16 rows or more, 1 with AVX512_BF16 and 2 with AMX, whose sums have other bits. At default
  * initialisation y of more than a few units is then within 4e-3 of what it would be otherwise. Linux is asked for AMX when
- * weights of RF_BF16 or RF_I8 are first packed, or here; where it refuses, it is as if there were none. */
+ * weights of RF_BF16 or RF_I8 are first packed, or here; where it refuses, it is as if there were none. With a
+ * product_dtype 1 in any case. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);
 
 /* Writes the weights, rearranged for one instruction set, into `packed`, which has packed_bytes, for later rf_forward
@@ -270,7 +277,7 @@ typedef struct rf_head_part {
 
 /* Makes a net of a record's layers, its parameters and `head_count` parts above them, all copied. Of the record count the
  * kind, sizes of layers, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0 is one, a
- * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. Where rf_pack has written
+ * net's default; product_dtype is to be 0) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. Where rf_pack has written
  * `packed`, which then must outlive the net and stay as it is, the net reads that in place of a copy of its own.
  *
  * Whatever makes a net writes NULL to `net` where it makes none. */

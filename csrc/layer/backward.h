@@ -76,7 +76,8 @@ static void backward_block(struct rf_layer *l, struct backward *b, int64_t first
     b->overwrite = 0;
   }
   if (l->dx.base) input_gradients(l, b, first, end);
-  if (b->shared.d_gates && first > 0) rf_layer_wait(l); /* the next block's gradients go where this one's were read */
+  if ((b->shared.d_gates || l->pairs) && first > 0)
+    rf_layer_wait(l); /* the next block's gradients go where this one's were read */
 }
 
 static void layer_backward(struct rf_layer *l) {

@@ -8,6 +8,7 @@
 #include RF_CELL_H
 #include "layer/backward_memory.h"
 #include "layer/layer.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "system/compiler.h"
 
@@ -61,6 +62,17 @@ INLINE void cell_backward_apply(const int phase, const struct rf_layer *l, const
   if (CELL_STATES > 1) v_store(b->dc_row[i] + unit, d.c);
 }
 
+/* The same slots of this worker's units, rounded. */
+INLINE void round_gates(const int phase, const struct rf_layer *l, const real *gates, real *to) {
+  const int first = first_slot(phase), count = end_slot(phase) - first;
+  const int64_t from = l->unit_from / UNITS, end = rf_blocks(l->unit_to, sizeof(real));
+  const int64_t together = count == CELL_SLOTS ? end - from : 1;
+  for (int64_t block = from; block < end; block += together) {
+    const int64_t at = (block * CELL_SLOTS + first) * UNITS;
+    pairs->rounded(gates + at, together * count * UNITS, to + at / 2);
+  }
+}
+
 /* The cell's gradient on the rows of one visit. Units beyond H in a row of gates end as zeros: products sum over them,
  * and what is there by then may not be a number. */
 INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const struct backward *b, int64_t rows) {
@@ -77,6 +89,7 @@ INLINE void cell_backward_rows(const int phase, const struct rf_layer *l, const 
     for (int s = first_slot(phase); s < end_slot(phase); s++) {
       zero_reals(b->gates_row[i] + last + (s + 1) * UNITS - beyond, beyond);
     }
+    if (l->pairs) round_gates(phase, l, b->gates_row[i], b->pairs_row[i]);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "layer/dropout_rows.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/gemm.h"
 #include "product/summation.h"
@@ -30,6 +31,7 @@ struct shared {
   real *packed_x, *packed_h[CELL_PHASES]; /* inputs and operands of a block's live rows, as panels */
   real *weight_r, *shown, *d_state, *packed_r, *packed_d; /* see backward_projection.h */
   double *squares; /* of a block: squared norms of dh and dc, for every block of units */
+  struct pair_rows pairs; /* of a block: gradients of gates, rounded */
   real *d_gates, *held; /* of a block: gradients of gates; (B, row): what the layer's `held` is. NULL: in the reserve */
 };
 
@@ -42,14 +44,15 @@ struct backward {
   real *h0, *c0, *zeros, *dh, *dc, *masks, *d_operand, *d_shown;
   const real **gates, **x, **operand[CELL_PHASES], **shown, **d_state;
   real **dx;
-  real **saved_row, **gates_row, **dh_row, **dc_row, **d_operand_row, **operand_row, **shown_row, **d_shown_row,
-      **d_state_row;
+  real **saved_row, **gates_row, **pairs_row, **dh_row, **dc_row, **d_operand_row, **operand_row, **shown_row,
+      **d_shown_row, **d_state_row;
   const real **h_row, **h_dropped_row, **c_row, **c_next_row, **all_gates, **through_gates;
   real **through_to;
   double **squares_row;
   real *packed_gates, *sums, *room;
   int overwrite; /* no gradient of a weight has been written yet, and what is there does not count */
   int64_t first_entry; /* of the block, among those of the plan of every row */
+  struct pair_rows state_pairs; /* of a step: dL/dh' of a cell that projects, rounded */
   const real **left;
   real **into;
 };
@@ -92,6 +95,7 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.packed_r = take_reals(arena, rows * hidden_panels(l) * VEC_LANES);
     s.packed_d = take_reals(arena, rows * (l->state_size + TILE_ROWS_MOST));
   }
+  if (l->pairs) s.pairs = pair_rows_take(arena, rows, gates_width(l, CELL_SLOTS));
   s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));
   if (l->keep_reserve) s.d_gates = take_reals(arena, rows * gates_stride(l));
   if (l->keep_reserve && l->hold) s.held = take_reals(arena, l->batch * stride);
@@ -111,6 +115,7 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   b.d_operand = take_reals(together, l->recurrent_dropout.probability > 0 || CELL_PHASES > 1 ? batch * stride : 0);
   b.d_shown = take_reals(together, CELL_PROJECTS ? batch * cell_stride(l) : 0);
   b.packed_gates = take_reals(arena, rows * PACKED_ROWS);
+  if (l->pairs && CELL_PROJECTS) b.state_pairs = pair_rows_take(arena, batch, l->state_size);
   b.sums = take_reals(arena, gates_width(l, CELL_SLOTS));
   b.room = take_reals(arena, room_numbers(&l->cache)); /* of panels that are packed as they are used */
   b.left = take_pointers(arena, PACKED_ROWS);
@@ -123,6 +128,7 @@ static struct backward backward_make(const struct rf_layer *l, struct arena *are
   b.d_state = take_pointers(arena, CELL_PROJECTS ? rows : 0);
   b.gates_row = take_pointers(arena, batch);
   b.saved_row = l->keep_reserve ? take_pointers(arena, batch) : b.gates_row;
+  b.pairs_row = take_pointers(arena, l->pairs ? batch : 0);
   b.dh_row = take_pointers(arena, batch);
   b.dc_row = take_pointers(arena, batch);
   b.d_operand_row = take_pointers(arena, batch);

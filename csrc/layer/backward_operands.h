@@ -8,6 +8,7 @@
 #include "layer/backward_memory.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/operands.h"
 #include "product/product.h"
@@ -29,11 +30,11 @@ static void pack_transposed(const void *source, int64_t panel, int64_t from, int
 
 /* A product of gradients with rows of W: where it is the only one with these, they are packed on the way, or for a few rows
  * taken as they lie. */
-static void gradient_product(const struct product *p, const struct weights *w) {
+static void gradient_product(const struct rf_layer *l, const struct product *p, const struct weights *w) {
   if (p->b.pack && p->a.count > 0 && p->a.count <= FEW_ROWS) {
     product_across(&(struct product_across){p, w->base, w->hidden, w->columns, w->gate, w->gates});
   } else {
-    product(p);
+    layer_product(l, p);
   }
 }
 
@@ -42,11 +43,12 @@ static int dx_once(const struct rf_layer *l) {
   return packs_late(l) && block_first(&l->all, l->plan.t1 - l->plan.t0) == 0;
 }
 
-/* Rows of gates as the left operand of a product: the slots [slot, slot + gates). */
+/* Rows of gates, or of their pairs, as the left operand of a product: the slots [slot, slot + gates). */
 static struct rows gates_operand(const struct rf_layer *l, const real **row, int64_t count, int slot, int gates) {
-  for (int64_t i = 0; i < count; i++) row[i] += slot * UNITS;
-  if (gates == CELL_SLOTS) return (struct rows){row, count, 1, gates_width(l, gates), 0};
-  return (struct rows){row, count, hidden_blocks(l), gates * UNITS, CELL_SLOTS * UNITS};
+  const int64_t each = l->pairs ? UNITS / 2 : UNITS;
+  for (int64_t i = 0; i < count; i++) row[i] += slot * each;
+  if (gates == CELL_SLOTS) return (struct rows){row, count, 1, hidden_blocks(l) * gates * each, 0};
+  return (struct rows){row, count, hidden_blocks(l), gates * each, CELL_SLOTS * each};
 }
 
 /* Pointers to all live rows of visits [first, end), every worker's, in the plan's order. Returns how many. */
@@ -75,6 +77,10 @@ static int64_t block_rows(const struct rf_layer *l, const struct backward *b, in
 
 /* This worker's share of all panels: what gradients, rows of `width` numbers, are summed with. */
 static void pack_all_transposed(const struct rf_layer *l, struct weights w, int64_t width, real *to) {
+  if (l->pairs) {
+    pack_pairs_transposed(l, w, width, to);
+    return;
+  }
   const int64_t panels = panels_of(w.columns);
   const int64_t first = rf_share(panels, l->worker, l->workers), end = rf_share(panels, l->worker + 1, l->workers);
   /* A block of units at a time over all panels, so that W is read as it lies. */

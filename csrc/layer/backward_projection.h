@@ -44,8 +44,9 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
   rf_units_wait(l);
   if (l->left) return;
   const struct weights weights = projection_weights(l);
+  const struct rows operand = {(const real *const *)b->d_state_row, rows, 1, l->state_size, 0};
   const struct product p = {
-      .a = {(const real *const *)b->d_state_row, rows, 1, l->state_size, 0},
+      .a = l->pairs ? rows_rounded(operand, b->state_pairs, b->all_gates) : operand,
       .a_step = 1,
       .part = gradient_part(l->state_size),
       .b = {b->shared.weight_r, state_once(l) ? pack_transposed : NULL, &weights, b->room},
@@ -55,7 +56,7 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
       .cache = &l->cache,
       .overwrite = 1,
   };
-  gradient_product(&p, &weights);
+  gradient_product(l, &p, &weights);
 }
 
 #endif

@@ -57,6 +57,7 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
     real *gates = view_row(&l->gates, t, row);
     b->saved_row[i] = gates;
     b->gates_row[i] = gradient_row(l, d_gates, entry, gates);
+    if (l->pairs) b->pairs_row[i] = b->shared.pairs.base + entry * b->shared.pairs.stride;
     b->h_row[i] = b->h_dropped_row[i] = past_row(&l->states, b->h0, stride, b->zeros, previous, row);
     b->dh_row[i] = b->dh + row * stride;
     if (CELL_STATES > 1) {
@@ -82,7 +83,7 @@ static int64_t backward_rows(const struct rf_layer *l, const struct backward *b,
     if (b->shared.dropped_x && l->d_weight_ih && (!l->by_units || row % l->workers == l->worker))
       input_drop(l, &b->inputs, t, row, b->shared.dropped_x + entry * b->inputs.stride);
     if (previous == RF_FROM_ZEROS || (previous == RF_FROM_START && !start_wanted)) continue;
-    b->through_gates[through] = b->gates_row[i];
+    b->through_gates[through] = l->pairs ? b->pairs_row[i] : b->gates_row[i];
     b->through_to[through++] = b->masks ? b->d_operand_row[i] : b->dh_row[i];
   }
   return through;
@@ -103,7 +104,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .cache = &l->cache,
       .overwrite = overwrite,
   };
-  gradient_product(&p, &weights);
+  gradient_product(l, &p, &weights);
 }
 
 static void backward_step(struct rf_layer *l, const struct backward *b, int64_t visit) {
@@ -115,7 +116,7 @@ static void backward_step(struct rf_layer *l, const struct backward *b, int64_t 
   cell_backward_rows(CELL_PHASES - 1, l, b, live);
   rf_units_wait(l);
   if (CELL_PHASES > 1 && !l->left) {
-    memcpy(b->all_gates, b->gates_row, (size_t)live * sizeof *b->all_gates);
+    memcpy(b->all_gates, l->pairs ? b->pairs_row : b->gates_row, (size_t)live * sizeof *b->all_gates);
     state_product(l, b, 1, live, b->all_gates, b->d_operand_row, 1);
     cell_backward_rows(0, l, b, live);
     rf_units_wait(l);

@@ -12,6 +12,7 @@
 #include "layer/forward_few.h"
 #include "layer/forward_memory.h"
 #include "layer/forward_narrow.h"
+#include "layer/forward_pairs.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
@@ -52,7 +53,9 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
-  if (NARROW_WEIGHTS(l)) {
+  if (l->pairs) {
+    gates_pairs(INPUT_PRODUCT, l, f, &s, &weights);
+  } else if (NARROW_WEIGHTS(l)) {
     gates_narrow(INPUT_PRODUCT, l, &s, &f->packed, 0);
   } else if (rows_few(input_once(l), n)) {
     gates_few(INPUT_PRODUCT, l, &s, &weights, NULL);
@@ -121,7 +124,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
     return;
   }
   const struct product p = {
-      .a = operand,
+      .a = l->pairs ? rows_rounded(operand, f->pairs, f->pairs_row) : operand,
       .a_step = 1,
       .part = sum_part(l->hidden_size),
       .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
@@ -131,7 +134,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
       .cache = &l->cache,
       .overwrite = 1,
   };
-  product(&p);
+  layer_product(l, &p);
 }
 
 static void forward_step(struct rf_layer *l, const struct forward *f, int64_t visit, real *const *gates) {
@@ -152,7 +155,9 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
         .c_next = f->c_next_row,
         .operand_next = f->operand_row,
     };
-    if (NARROW_WEIGHTS(l)) {
+    if (l->pairs) {
+      gates_pairs(phase, l, f, &s, &weights);
+    } else if (NARROW_WEIGHTS(l)) {
       gates_narrow(phase, l, &s, &f->packed, visit & 1);
     } else if (step_few(l, visit)) {
       gates_few(phase, l, &s, &weights, state_first(l) ? (real *)f->packed.h[phase] : NULL);

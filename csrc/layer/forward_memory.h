@@ -9,6 +9,7 @@
 #include "layer/dropout_rows.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/gemm.h"
 #include "product/narrow.h"
@@ -22,6 +23,8 @@ struct forward {
   struct inputs inputs;
   int64_t chunk_rows; /* that have room; at least the batch */
   real *gates, *states[2], *h0, *c0, *zeros, *masks, *dropped, *operand;
+  struct pair_rows pairs; /* a product's rows, rounded */
+  const real **pairs_row;
   const real **x_row;
   real **chunk_gates;
   const real **now_h, **now_c;
@@ -54,6 +57,12 @@ static struct forward forward_make(const struct rf_layer *l, struct arena *arena
   if (CELL_PROJECTS) f.operand = take_reals(together, l->batch * cell_stride(l));
   f.inputs = inputs_make(l, arena);
   f.inputs.dropped = take_reals(arena, l->input_dropout.probability > 0 ? most * f.inputs.stride : 0);
+  if (l->pairs) {
+    const int64_t inputs = l->x_segments * (l->input_size / l->x_segments + 1);
+    const int64_t rows = most > l->batch ? most : l->batch;
+    f.pairs = pair_rows_take(arena, rows, inputs > l->hidden_size ? inputs : l->hidden_size);
+    f.pairs_row = take_pointers(arena, rows);
+  }
   f.x_row = take_pointers(arena, most);
   f.chunk_gates = take_pointers(arena, most);
   f.now_h = take_pointers(arena, l->batch);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include RF_VEC_H
 #include RF_CELL_H
+#include "layer/forward_cells.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
 #include "layer/matrices.h"
@@ -14,7 +15,7 @@
 #include "product/summation.h"
 
 /* Whether a layer has them: kernels of float64 never. */
-#define NARROW_WEIGHTS(l) (RF_REAL_BITS == 32 && (l)->weights != RF_WEIGHT_WHOLE)
+#define NARROW_WEIGHTS(l) (RF_REAL_BITS == 32 && (l)->weights != RF_WEIGHT_WHOLE && !(l)->pairs)
 
 /* A product with all that a layer says of it. */
 static struct product_narrow narrow_product(const struct rf_layer *l, struct rows a, const struct weights *w,
@@ -36,28 +37,6 @@ static struct product_narrow narrow_product(const struct rf_layer *l, struct row
   };
 }
 
-/* Rows and panels that the cell takes at a time: what it leaves between its stages stays in L1. */
-enum { CELL_ROWS = 4, CELL_PANELS = 4 };
-
-/* The cell, or after an input product what its sums begin with. */
-static void narrow_cells(int phase, const struct rf_layer *l, const struct step *s) {
-  const int64_t rows = s->operand.count, end = own_end(l);
-  struct tile at = {0};
-  for (at.panel = own_first(l); at.panel < end; at.panel += CELL_PANELS) {
-    const int panels = end - at.panel < CELL_PANELS ? (int)(end - at.panel) : CELL_PANELS;
-    for (at.row = 0; at.row < rows; at.row += CELL_ROWS) {
-      cell_tile(phase, s, &at, rows - at.row < CELL_ROWS ? (int)(rows - at.row) : CELL_ROWS, panels);
-    }
-  }
-}
-
-static void narrow_begin(const struct rf_layer *l, const struct step *s) {
-  struct tile at = {0};
-  for (at.row = 0; CELL_SLOTS > CELL_GATES && at.row < s->operand.count; at.row++) {
-    for (at.panel = own_first(l); at.panel < own_end(l); at.panel++) gates_begin(s, &at, 1, 1);
-  }
-}
-
 /* What gates_run does with a family of tiles. `backwards`: product/narrow.h. */
 static void gates_narrow(int phase, const struct rf_layer *l, const struct step *s, const struct packed *packed,
                          int backwards) {
@@ -70,9 +49,9 @@ static void gates_narrow(int phase, const struct rf_layer *l, const struct step 
   p.room = s->panels.room;
   product_narrow(&p);
   if (input) {
-    narrow_begin(l, s);
+    gates_begin_all(l, s);
   } else {
-    narrow_cells(phase, l, s);
+    cells_run(phase, l, s);
   }
 }
 

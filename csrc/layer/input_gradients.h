@@ -14,18 +14,23 @@
 #include "product/product.h"
 #include "product/summation.h"
 
+/* What dx is a product with. */
+static const real *input_gates(const struct rf_layer *l, const struct backward *b, int64_t entry, real *gates) {
+  if (l->pairs) return b->shared.pairs.base + entry * b->shared.pairs.stride;
+  return gradient_row(l, b->shared.d_gates, entry, gates);
+}
+
 /* Pointers to this worker's live rows of visits [first, end): their gates, and dx from `column` on, which is zeros at steps
  * that are not live. Returns how many. */
 static int64_t input_rows(const struct rf_layer *l, const struct backward *b, int64_t first, int64_t end,
                           int64_t column, int64_t columns, const real **gates) {
-  real *d_gates = b->shared.d_gates;
   int64_t n = 0;
   for (int64_t visit = first; visit < end; visit++) {
     const int64_t t = rf_plan_step(&l->plan, visit), start = l->plan.start[visit], live = live_rows(&l->plan, visit);
-    const int64_t entry = d_gates ? own_entry(l, b, visit) : 0;
+    const int64_t entry = b->shared.d_gates || l->pairs ? own_entry(l, b, visit) : 0;
     for (int64_t row = l->plan.row_from, i = 0; row < l->plan.row_to; row++) {
       if (i < live && l->plan.row[start + i] == row) {
-        gates[n] = gradient_row(l, d_gates, entry + i++, view_row(&l->gates, t, row));
+        gates[n] = input_gates(l, b, entry + i++, view_row(&l->gates, t, row));
         b->dx[n++] = view_row(&l->dx, t, row);
       } else if (l->dx_first) {
         zero_reals(view_row(&l->dx, t, row) + column, columns - column);
@@ -67,7 +72,7 @@ static void input_gradients(const struct rf_layer *l, const struct backward *b, 
       .cache = &l->cache,
       .overwrite = l->dx_first,
   };
-  gradient_product(&p, &weights);
+  gradient_product(l, &p, &weights);
   if (l->input_dropout.probability > 0 && l->dx_last) input_gradients_drop(l, b, first, end, column, columns);
 }
 

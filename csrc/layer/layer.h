@@ -75,6 +75,7 @@ struct rf_layer {
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh, *weight_hr;
   void *packed; /* written by pack, read by forward */
   int32_t weights; /* the type that `packed` keeps them in, of vec/weight_types.h */
+  int pairs; /* all products are those of numbers rounded to bfloat16, product/pairs.h; `weights` then is that type */
   int packs; /* this call rearranges the weights itself: those of a single product when that comes */
 
   struct rf_view x; /* rows of x_segments stretches of input_size / x_segments numbers */

@@ -8,6 +8,7 @@
 #include "layer/layer.h"
 #include "layer/matrices.h"
 #include "layer/pack_narrow.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/product.h"
 #include "product/transposed.h"
@@ -131,9 +132,19 @@ static void layer_pack_narrow(const struct rf_layer *l, const struct packed *p) 
   if (CELL_PROJECTS) pack_narrow(l, projection_weights(l), 1, (real *)p->r, (real *)p->r_scale);
 }
 
+static void layer_pack_pairs(const struct rf_layer *l, const struct packed *p) {
+  pack_pairs(l, input_weights(l), l->x_segments, (real *)p->x);
+  for (int phase = 0; phase < CELL_PHASES; phase++) pack_pairs(l, state_weights(l, phase), 1, (real *)p->h[phase]);
+  if (CELL_PROJECTS) pack_pairs(l, projection_weights(l), 1, (real *)p->r);
+}
+
 static void layer_pack(const struct rf_layer *l) {
   const struct packed p = packed_parts(l, l->packed);
   if (l->worker == 0) pack_bias(l, (real *)p.bias);
+  if (l->pairs) {
+    layer_pack_pairs(l, &p);
+    return;
+  }
   if (l->weights) {
     layer_pack_narrow(l, &p);
     return;

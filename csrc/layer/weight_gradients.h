@@ -8,13 +8,23 @@
 #include "layer/backward_memory.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
+#include "layer/pairs.h"
 #include "layer/rows.h"
 #include "product/product.h"
 #include "product/summation.h"
 
+/* What stands of so many rows behind one another in a sum: numbers, or pairs of them. */
+static int64_t lines_of(const struct rf_layer *l, int64_t rows) { return l->pairs ? pairs_of(rows) : rows; }
+
 /* Packs columns from each of `count` rows into panels [first, end) of one vector, the last filled up with zeros. */
-static void pack_panels(const real *const *row, int64_t count, int64_t columns, int64_t first, int64_t end, real *to) {
-  to += first * count * VEC_LANES;
+static void pack_panels(const struct rf_layer *l, const real *const *row, int64_t count, int64_t columns, int64_t first,
+                        int64_t end, real *to) {
+  const int64_t size = lines_of(l, count) * VEC_LANES;
+  to += first * size;
+  for (int64_t panel = first; panel < end && l->pairs; panel++, to += size) {
+    pairs->lines_of(row, panel * VEC_LANES, count, columns - panel * VEC_LANES, to);
+  }
+  if (l->pairs) return;
   for (int64_t column = first * VEC_LANES; column < end * VEC_LANES; column += VEC_LANES) {
     const int64_t left = columns - column;
     for (int64_t k = 0; k < count; k++, to += VEC_LANES) {
@@ -24,7 +34,12 @@ static void pack_panels(const real *const *row, int64_t count, int64_t columns, 
 }
 
 /* Packs numbers [first, end) of every row of gradients as [tile of 6][row][6]: the left operand of a weight gradient. */
-static void pack_gradients(const real *const *gradients, int64_t rows, int64_t first, int64_t end, real *to) {
+static void pack_gradients(const struct rf_layer *l, const real *const *gradients, int64_t rows, int64_t first,
+                           int64_t end, real *to) {
+  if (l->pairs) {
+    pairs->tiles(gradients, rows, first, end, to);
+    return;
+  }
   for (int64_t m = first; m < end; m += TILE_ROWS_MOST) {
     const int64_t most = end - m < TILE_ROWS_MOST ? end - m : TILE_ROWS_MOST;
     for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_MOST) {
@@ -34,8 +49,8 @@ static void pack_gradients(const real *const *gradients, int64_t rows, int64_t f
 }
 
 /* Where the number that is the m-th of those packed begins. */
-static const real *packed_gradient(const real *packed, int64_t rows, int64_t m) {
-  return packed + m / TILE_ROWS_MOST * rows * TILE_ROWS_MOST + m % TILE_ROWS_MOST;
+static const real *packed_gradient(const struct rf_layer *l, const real *packed, int64_t rows, int64_t m) {
+  return packed + m / TILE_ROWS_MOST * lines_of(l, rows) * TILE_ROWS_MOST + m % TILE_ROWS_MOST;
 }
 
 /* Where the rows of dW_hr begin that a worker has: whole tiles. */
@@ -51,18 +66,20 @@ static void pack_block(const struct rf_layer *l, const struct backward *b, int64
   const int64_t size = l->input_size / l->x_segments, panels = (size + VEC_LANES - 1) / VEC_LANES;
   for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
     for (int64_t k = 0; k < rows && s > 0; k++) b->x[k] += l->x_stride;
-    pack_panels(b->x, rows, size, rf_share(panels, l->worker, l->workers), rf_share(panels, l->worker + 1, l->workers),
-                b->shared.packed_x + s * panels * VEC_LANES * rows);
+    pack_panels(l, b->x, rows, size, rf_share(panels, l->worker, l->workers),
+                rf_share(panels, l->worker + 1, l->workers),
+                b->shared.packed_x + s * panels * VEC_LANES * lines_of(l, rows));
   }
   for (int p = 0; p < CELL_PHASES && l->d_weight_hh; p++) {
-    pack_panels(b->operand[p], rows, l->state_size, rf_share(panels_of(l->state_size), l->worker, l->workers),
+    pack_panels(l, b->operand[p], rows, l->state_size, rf_share(panels_of(l->state_size), l->worker, l->workers),
                 rf_share(panels_of(l->state_size), l->worker + 1, l->workers), b->shared.packed_h[p]);
   }
   if (CELL_PROJECTS && l->d_weight_hr) {
-    pack_panels(b->shown, rows, l->hidden_size, rf_share(hidden_panels(l), l->worker, l->workers),
+    pack_panels(l, b->shown, rows, l->hidden_size, rf_share(hidden_panels(l), l->worker, l->workers),
                 rf_share(hidden_panels(l), l->worker + 1, l->workers), b->shared.packed_r);
     const int64_t first = projection_share(l, l->worker);
-    pack_gradients(b->d_state, rows, first, projection_share(l, l->worker + 1), b->shared.packed_d + first * rows);
+    pack_gradients(l, b->d_state, rows, first, projection_share(l, l->worker + 1),
+                   b->shared.packed_d + first * lines_of(l, rows));
   }
 }
 
@@ -70,7 +87,7 @@ static void pack_block(const struct rf_layer *l, const struct backward *b, int64
 static void sum_rows(const struct rf_layer *l, const struct backward *b, int64_t rows, int64_t count,
                      const real *panels, int64_t columns) {
   const struct product p = {
-      .a = {b->left, count, 1, rows, 0},
+      .a = {b->left, count, 1, lines_of(l, rows), 0},
       .a_step = TILE_ROWS_MOST,
       .part = weight_part(rows),
       .b = {.packed = panels},
@@ -79,7 +96,7 @@ static void sum_rows(const struct rf_layer *l, const struct backward *b, int64_t
       .cache = &l->cache,
       .overwrite = b->overwrite,
   };
-  product(&p);
+  layer_product(l, &p);
 }
 
 /* dW += gradients^T times operand, for those packed numbers [first, end) that are slots of `w`; `to` has its gradient. */
@@ -89,7 +106,7 @@ static void weight_product(const struct rf_layer *l, const struct backward *b, i
   for (int64_t m = first; m < end; m++) {
     const int64_t s = m / UNITS % CELL_SLOTS, unit = m / UNITS / CELL_SLOTS * UNITS + m % UNITS;
     if (s < w.slot || s >= w.slot + w.gates || unit >= w.hidden) continue;
-    b->left[n] = packed_gradient(b->packed_gates, rows, m - first);
+    b->left[n] = packed_gradient(l, b->packed_gates, rows, m - first);
     b->into[n++] = to + (w.gate[s - w.slot] * w.hidden + unit) * w.columns;
   }
   sum_rows(l, b, rows, n, panels, columns);
@@ -101,7 +118,7 @@ static void projection_gradient(const struct rf_layer *l, const struct backward 
   for (int64_t first = projection_share(l, l->worker), end; first < last; first = end) {
     end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
     for (int64_t m = first; m < end; m++) {
-      b->left[m - first] = packed_gradient(b->shared.packed_d, rows, m);
+      b->left[m - first] = packed_gradient(l, b->shared.packed_d, rows, m);
       b->into[m - first] = (real *)l->d_weight_hr + m * l->hidden_size;
     }
     sum_rows(l, b, rows, end - first, b->shared.packed_r, l->hidden_size);
@@ -111,11 +128,11 @@ static void projection_gradient(const struct rf_layer *l, const struct backward 
 /* This worker's share of the weights' rows. */
 static void weight_gradients(const struct rf_layer *l, const struct backward *b, int64_t rows) {
   const int64_t all = gates_width(l, CELL_SLOTS), size = l->input_size / l->x_segments;
-  const int64_t x_panels = (size + VEC_LANES - 1) / VEC_LANES * VEC_LANES * rows;
+  const int64_t x_panels = (size + VEC_LANES - 1) / VEC_LANES * VEC_LANES * lines_of(l, rows);
   const int64_t last = l->d_weight_ih || l->d_weight_hh ? rf_share(all, l->worker + 1, l->workers) : 0;
   for (int64_t first = rf_share(all, l->worker, l->workers), end; first < last; first = end) {
     end = first + PACKED_ROWS < last ? first + PACKED_ROWS : last;
-    pack_gradients(b->gates, rows, first, end, b->packed_gates);
+    pack_gradients(l, b->gates, rows, first, end, b->packed_gates);
     for (int64_t s = 0; s < l->x_segments && l->d_weight_ih; s++) {
       weight_product(l, b, rows, first, end, input_weights(l), b->shared.packed_x + s * x_panels, size,
                      (real *)l->d_weight_ih + s * size);

@@ -143,6 +143,7 @@ struct rf_layer rf_net_layer(const struct net *net, int32_t layer, int32_t direc
       .x = {(void *)p->x, p->x_stride_t, p->x_stride_b},
       .x_segments = rf_net_segments(p, layer),
       .weights = rf_net_weights(p),
+      .pairs = p->product_dtype == RF_BF16,
       .x_stride = layer > 0    ? net->state_row
                   : number > 0 ? p->state_size
                                : 0,

@@ -51,7 +51,9 @@ int64_t rf_net_segments(const rf_problem *p, int32_t layer);
 
 /* The type that weights are kept in, of vec/weight_types.h. */
 static inline int32_t rf_net_weights(const rf_problem *p) {
-  return p->weight_dtype == RF_BF16 ? RF_WEIGHT_BF16 : p->weight_dtype == RF_I8 ? RF_WEIGHT_I8 : RF_WEIGHT_WHOLE;
+  return p->weight_dtype == RF_BF16 || p->product_dtype == RF_BF16 ? RF_WEIGHT_BF16
+         : p->weight_dtype == RF_I8                                ? RF_WEIGHT_I8
+                                                                   : RF_WEIGHT_WHOLE;
 }
 
 /* Numbers further on; NULL stays NULL. */

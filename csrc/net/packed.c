@@ -6,12 +6,12 @@
 #include "net/stack.h"
 
 static const char MAGIC[8] = {'r', 'n', 'n', 'p', 'a', 'c', 'k', '\n'};
-enum { LAYOUT = 3 }; /* to be raised whenever panels come to lie otherwise */
+enum { LAYOUT = 4 }; /* to be raised whenever panels come to lie otherwise */
 
 /* What `packed` begins with: whom it was made for. The panels of layer after layer follow. */
 struct header {
   char magic[sizeof MAGIC];
-  int32_t layout, dtype, weights;
+  int32_t layout, dtype, weights, products;
   char cell[16], isa[16];
   int32_t num_layers, num_directions;
   int64_t input_size, hidden_size, state_size;
@@ -43,6 +43,7 @@ static struct header header_make(const struct net *net, size_t bytes) {
   header.layout = LAYOUT;
   header.dtype = net->kernel->dtype;
   header.weights = rf_net_weights(p);
+  header.products = p->product_dtype;
   strncpy(header.cell, net->kernel->cell, sizeof header.cell - 1);
   strncpy(header.isa, net->kernel->isa, sizeof header.isa - 1);
   header.num_layers = p->num_layers;

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include RF_VEC_H
 #include "product/operands.h"
-#include "system/arena.h"
 #include "vec/weight_types.h"
 
 /* Rows of W as many as a vector has lanes are a vector's columns. Vectors lie in strips of eight, the last of fewer: lines
@@ -86,18 +85,6 @@ static inline int strip_width(const struct product_narrow *p, int64_t vector, in
   if (left > p->end - vector) left = p->end - vector;
   while (1 << most > left) most--;
   return most;
-}
-
-/* Where the numbers of `count` vectors stand in a row of `to`: blocks of a line's numbers, slot after slot (layer/layer.h). */
-static inline void narrow_offsets(const struct product_narrow *p, int64_t vector, int count, int64_t *offset) {
-  enum { UNITS_OF_LINE = RF_LINE / (int)sizeof(real) };
-  const uint32_t gates = (uint32_t)p->gates, slots = (uint32_t)p->slots; /* unsigned, of 32 bits: quickly divided */
-  uint32_t panel = (uint32_t)vector / gates, gate = (uint32_t)vector % gates;
-  for (int n = 0; n < count; n++) {
-    const uint32_t unit = panel * VEC_LANES, slot = unit / UNITS_OF_LINE * slots + (uint32_t)p->slot + gate;
-    offset[n] = (int64_t)slot * UNITS_OF_LINE + unit % UNITS_OF_LINE;
-    if (++gate == gates) gate = 0, panel++;
-  }
 }
 
 #endif

@@ -32,7 +32,7 @@ static void rows_strip(const struct product_narrow *p, const struct way *way, in
   const int64_t next = vector - vector % STRIP_VECTORS + STRIP_VECTORS, end = next < p->end ? next : p->end;
   for (struct narrow_tile t = {.p = p, .block = block, .vector = vector}; t.vector < end;) {
     const int width = strip_width(p, t.vector, way->widest(each));
-    narrow_offsets(p, t.vector, 1 << width, t.offset);
+    gate_offsets(p->gates, p->slot, p->slots, t.vector, 1 << width, t.offset);
     for (int row = 0; row < rows; row += each) {
       t.row = first + row;
       way->multiply(&t, each, width, made + (size_t)row * way->bytes);

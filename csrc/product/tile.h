@@ -46,6 +46,16 @@ INLINE void sums_add(const int R, const int N, const struct sums *s, const real 
   }
 }
 
+/* Whoever includes this may have pairs multiplied in place of numbers. */
+#ifndef TILE_OF_PAIRS
+#define TILE_OF_PAIRS 0
+#endif
+#if TILE_OF_PAIRS
+#define TILE_FMA v_fma_pairs
+#else
+#define TILE_FMA v_fma
+#endif
+
 /* acc[r][n] += row[r][k] * b[n], b in vectors, for one k. Whichever operand needs fewer registers stays in them
  * while the other passes. */
 INLINE void tile_step(const int R, const int V, const int G, vec *acc, const real *const *row, ptrdiff_t k,
@@ -57,14 +67,14 @@ INLINE void tile_step(const int R, const int V, const int G, vec *acc, const rea
     UNROLL for (int r = 0; r < R; r++) {
       vec left = v_set1(row[r][k]);
       if (N > 1) v_keep(&left);
-      UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = v_fma(left, kept[n], acc[r * N + n]);
+      UNROLL for (int n = 0; n < N; n++) acc[r * N + n] = TILE_FMA(left, kept[n], acc[r * N + n]);
     }
   } else {
     UNROLL for (int r = 0; r < R; r++) kept[r] = v_set1(row[r][k]);
     UNROLL for (int n = 0; n < N; n++) {
       vec right = v_load(b + n / G * panel_size + n % G * VEC_LANES);
       if (R > 1) v_keep(&right);
-      UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = v_fma(kept[r], right, acc[r * N + n]);
+      UNROLL for (int r = 0; r < R; r++) acc[r * N + n] = TILE_FMA(kept[r], right, acc[r * N + n]);
     }
   }
 }

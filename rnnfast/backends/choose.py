@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import NamedTuple, cast
 
 from rnnfast.backends.contract import Backend
+from rnnfast.problem import Precision
 
 TABLE = {
     "c": "rnnfast.backends.c.backend",
@@ -81,17 +82,26 @@ def request(argument: str | None = None) -> tuple[str | None, str]:
     return None, "the first that can run here"
 
 
-def select(argument: str | None = None, place: str = "cpu", cell: str | None = None) -> Choice:
+def select(
+    argument: str | None = None, place: str = "cpu", cell: str | None = None, precision: Precision = "float32"
+) -> Choice:
     """The backend for a call of a net whose parameters live in this place, "cpu" or "cuda"; None: of any cell.
 
     Raises TypeError unless the name is a string, ValueError for an unknown one, and RuntimeError, with the reason and
     what can run, for a backend that was asked for and cannot run; only the automatic choice falls back. TypeError too
-    where the backend asked for cannot reach the parameters.
+    where the backend asked for cannot reach the parameters. ValueError where the backend has no products of this
+    precision: no other is taken in its place.
     """
     name, source = request(argument)
     if place == "cuda":
-        return _on_device(name, source, cell)
-    return _automatic(cell) if name is None else _named(name, source, cell)
+        choice = _on_device(name, source, cell)
+    else:
+        choice = _automatic(cell) if name is None else _named(name, source, cell)
+    if precision != "float32" and (lacking := choice.backend.reason(choice.variant, cell, precision)) is not None:
+        raise ValueError(
+            f"precision is {precision!r}, which backend {choice.full_name!r} cannot give here: {lacking}; leave it out"
+        )
+    return choice
 
 
 def _on_device(name: str | None, source: str, cell: str | None) -> Choice:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from rnnfast.arrays.layout import Layout
-from rnnfast.problem import Array, Problem
+from rnnfast.problem import Array, Precision, Problem
 
 
 class ForwardArrays(NamedTuple):
@@ -133,8 +133,12 @@ class Backend(Binder, Protocol):
     def variants(self) -> tuple[str, ...]:
         """Forms that can be named after a colon (instruction sets), best first; empty where there is one form."""
 
-    def reason(self, variant: str | None = None, cell: str | None = None) -> str | None:
-        """None if the backend, or that form of it, can run here, and run this cell, else why not, in one sentence."""
+    def reason(
+        self, variant: str | None = None, cell: str | None = None, precision: Precision = "float32"
+    ) -> str | None:
+        """None if the backend, or that form of it, can run here, and run this cell in this precision, else why not, in
+        one sentence.
+        """
 
     def stream(self, problem: Problem) -> Steps:
         """Return `problem.batch` rows of a net of one direction, whose parameters never change again.

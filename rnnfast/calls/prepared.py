@@ -127,6 +127,7 @@ class Engine:
             record=how != INFERENCE,
             frozen=self.frozen,
             weights=self.weights,
+            precision="float32" if self.frozen else net.precision,
             variant=self.choice.variant,
             num_threads=self.num_threads,
             team=self.team,

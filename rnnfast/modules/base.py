@@ -31,8 +31,8 @@ class Module(Stored):
     """A net's parameters and the calls that run it. Copies and pickles have the parameters, options and backend."""
 
     def __init__(self, net: Net, *, forget_bias: float | None = None, seed: int | None, backend: str | None) -> None:
-        if backend is not None:
-            choose.select(backend, cell=net.cell)  # so that a backend that cannot run is reported here
+        if backend is not None or net.precision != "float32":
+            choose.select(backend, "cpu", net.cell, net.precision)  # so that one that cannot run is reported here
         if net.dropout and net.num_layers == 1:
             warnings.warn(
                 f"dropout={net.dropout} does nothing in a net of one layer, as it drops inputs of the layers above the "
@@ -95,7 +95,7 @@ class Module(Stored):
             return engines[asked]
         except (KeyError, TypeError):  # not yet there, or no name at all
             parameters = self._parameters  # read after the engines: another thread may move the net
-        choice = choose.select(self.backend, parameters.device, self._net.cell)
+        choice = choose.select(self.backend, parameters.device, self._net.cell, self._net.precision)
         engines[asked] = engine = Engine(self._net, parameters, choice)
         return engine
 

@@ -13,7 +13,7 @@ import numpy as np
 from rnnfast.arrays.layout import Layout, layout_of
 from rnnfast.checks.arrays import DTYPES
 from rnnfast.checks.values import one_of, probability, projection, truth, whole
-from rnnfast.problem import CELLS, Array, MaskedOutput
+from rnnfast.problem import CELLS, Array, MaskedOutput, Precision
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Net:
     """True for the step cells: arrays without a time axis, parameter names without a layer."""
     proj_size: int = 0
     """P, below H, of a cell that projects; 0 of others."""
+    precision: Precision = "float32"
+    """What products of calls and of their backward multiply, as in `Problem`; files say nothing of it."""
 
     def __post_init__(self) -> None:
         def settle(name: str, value: Any) -> None:
@@ -57,6 +59,9 @@ class Net:
         for name in ("bias", "batch_first", "bidirectional"):
             settle(name, truth(name, getattr(self, name)))
         one_of("masked_output", self.masked_output, get_args(MaskedOutput))
+        one_of("precision", self.precision, get_args(Precision))
+        if self.precision != "float32" and self.dtype != DTYPES[0]:
+            raise ValueError(f"precision is {self.precision!r}, of float32 nets alone: leave it out, or dtype")
         settle("proj_size", projection(self.proj_size, self.hidden_size))
         if CELLS[self.cell].projects != (self.proj_size > 0):
             raise ValueError(f"proj_size is {self.proj_size}, which is of no {self.name}: leave it out")

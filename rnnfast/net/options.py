@@ -21,7 +21,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """The option by which a constructor chooses each cell, None for a size. The same parameters compute something else in
 another cell."""
 OF_CELLS = ("input_size", "hidden_size", "bias")
-OF_SEQUENCES = tuple(f.name for f in fields(Net) if f.name not in ("name", "cell", "dtype", "one_step", "proj_size"))
+NOT_IN_FILES = "name", "cell", "dtype", "one_step", "proj_size", "precision"
+OF_SEQUENCES = tuple(f.name for f in fields(Net) if f.name not in NOT_IN_FILES)
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Net) if f.default is not MISSING} | {
     "nonlinearity": "tanh",
     "reset_after": True,
@@ -64,6 +65,6 @@ def constructor_call(net: Net, backend: str | None = None) -> str:
     >>> constructor_call(Net("RNN", "rnn_relu", 3, 4, num_layers=2))
     "RNN(3, 4, num_layers=2, nonlinearity='relu')"
     """
-    options = options_of(net) | {"dtype": net.dtype.name, "backend": backend}
+    options = options_of(net) | {"dtype": net.dtype.name, "precision": net.precision, "backend": backend}
     sizes = [str(options.pop(name)) for name in ("input_size", "hidden_size")]
     return f"{net.name}({', '.join([*sizes, *(f'{k}={v!r}' for k, v in options.items() if v != DEFAULTS[k])])})"

@@ -46,7 +46,7 @@ def test_every_field_of_the_record_is_filled() -> None:
     ffi, _ = library()
     others = "struct_size cell dtype weight_dtype isa state_size t0 t1 masked_output num_threads overwrite keep_reserve"
     filled = {
-        *others.split(),
+        *(*others.split(), "product_dtype"),
         *(f"{name}{field}" for name in ("workspace", "packed", "reserve") for field in ("", "_bytes")),
         *(record.SIZES + record.PART + record.DROPOUT + record.WEIGHTS + c_records.DENSE + ("dropout_seed", "team")),
         *(f"d_{name}" for name in record.WEIGHTS),

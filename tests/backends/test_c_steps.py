@@ -38,9 +38,10 @@ def test_steps_have_the_bits_of_a_sequence(cell: str, bits: int, isa: str, tmp_p
         "RF_TESTED": "a_kernel",
         "RF_PRODUCT_NAME": "a_product",
         "RF_NARROW_NAME": "a_narrow_product",
+        "RF_PAIRS_NAME": "products_by_pairs",
     }
     systems = ("barrier", "caches", "cgroup", "cpu", "forks", "gate", "processors", "restraint", "spawn", "threads")
-    products = [CSRC / "product" / name for name in ("product.c", "narrow.c")[: 2 if bits == 32 else 1]]
+    products = [CSRC / "product" / name for name in ("product.c", "narrow.c", "pairs.c")[: 3 if bits == 32 else 1]]
     sources = [CSRC / "kernel.c", *products, *(CSRC / "system" / f"{name}.c" for name in systems)]
     flags = ("-std=c11", "-O0", "-ffp-contract=off", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", *FLAGS[isa])
     program = tmp_path / "steps"

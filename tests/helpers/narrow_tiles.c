@@ -144,7 +144,7 @@ static real sum_by_the_manual(const real *row, int64_t column, real sums) {
 static void by_the_manual(const struct product_narrow *problem) {
   for (int64_t column = p.first * VEC_LANES; column < p.end * VEC_LANES; column++) {
     int64_t offset;
-    narrow_offsets(problem, column / VEC_LANES, 1, &offset);
+    gate_offsets(problem->gates, problem->slot, problem->slots, column / VEC_LANES, 1, &offset);
     offset += column % VEC_LANES;
     for (int64_t r = 0; r < p.a.count; r++) {
       real *to = p.to[r] + offset;

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rnnfast.backends.c import followers, threadpool
+from rnnfast.problem import Precision
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
+PAIRS = "products of bfloat16 take the instruction set avx512 on a processor with AVX512_BF16"
 _ERRORS: dict[str, type[Exception]] = {
     "RF_ERROR_SHAPE": ValueError,
     "RF_ERROR_RANGE": ValueError,
@@ -86,8 +88,8 @@ def variants() -> tuple[str, ...]:
     return tuple(names)
 
 
-def reason(variant: str | None = None, cell: str | None = None) -> str | None:
-    """None if the library, or that instruction set of it, can run here and has this cell, else why not.
+def reason(variant: str | None = None, cell: str | None = None, precision: Precision = "float32") -> str | None:
+    """None if the library, or that instruction set of it, can run here and has this cell and precision, else why not.
 
     ValueError if RNNFAST_ISA is what decides, and names an instruction set that does not exist or cannot run.
     """
@@ -98,10 +100,20 @@ def reason(variant: str | None = None, cell: str | None = None) -> str | None:
         return f"this librnnfast was built without the cell {cell}"
     if variant is None:
         check(module.lib.rf_isa_default(module.ffi.new("int32_t *")))
-        return None
-    if variant not in variants():
+    elif variant not in variants():
         return f"librnnfast has no instruction set {variant!r}, only {', '.join(variants())}"
-    return _text(module.lib.rf_isa_reason(isa_id(variant)))
+    elif (lacking := _text(module.lib.rf_isa_reason(isa_id(variant)))) is not None:
+        return lacking
+    return None if precision == "float32" or _has_pairs(variant) else PAIRS
+
+
+def _has_pairs(variant: str | None) -> bool:
+    """Whether an instruction set that runs here has products of numbers rounded to bfloat16 on this processor."""
+    ffi, lib = library()
+    record, size = ffi.new("rf_problem *"), ffi.new("size_t *")
+    check(lib.rf_problem_init(record, ffi.sizeof("rf_problem"), 0, lib.RF_F32, 1, 1, 0, 0, 1, 1))
+    record.isa, record.product_dtype = isa_id(variant), lib.RF_BF16
+    return int(lib.rf_reserve_bytes(record, size)) == 0  # RF_OK
 
 
 def isa_id(variant: str | None) -> int:

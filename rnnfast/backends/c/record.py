@@ -31,6 +31,7 @@ class Template:
         record.dtype = record.weight_dtype = dtype_id(problem.dtype)
         if problem.weights is not None:
             record.weight_dtype = getattr(self.lib, WEIGHT_TYPES[problem.weights])
+        record.product_dtype = self.lib.RF_BF16 if problem.precision == "bfloat16" else 0
         record.isa = self.chosen_isa()
         record.state_size, record.t1 = problem.state_size, problem.steps
         record.masked_output = self.lib.RF_MASKED_HOLD if problem.masked_output == "hold" else self.lib.RF_MASKED_ZERO

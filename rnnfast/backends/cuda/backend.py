@@ -8,7 +8,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import Bound, Steps
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.stepping import Stepping
-from rnnfast.problem import CELLS, Problem
+from rnnfast.problem import CELLS, Precision, Problem
 
 NO_PROJECTION = (
     "the cuda backend has no projection of h (proj_size): leave the net in host memory, for the backends c and numba"
@@ -25,7 +25,7 @@ def variants() -> tuple[str, ...]:
 
 
 @functools.cache
-def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+def reason(variant: str | None = None, cell: str | None = None, precision: Precision = "float32") -> str | None:
     """Return None where Numba CUDA finds a device and there are kernels for this cell, else why not.
 
     >>> reason("fast")
@@ -35,6 +35,8 @@ def reason(variant: str | None = None, cell: str | None = None) -> str | None:
     """
     if variant is not None:
         return f"the cuda backend has one form only, not {variant!r}"
+    if precision != "float32":
+        return f"the cuda backend has no products of {precision}"
     if (lacking := _lacks(cell)) is not None:
         return lacking
     if not devices.installed():

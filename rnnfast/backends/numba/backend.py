@@ -8,7 +8,7 @@ import importlib.util
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import Bound, Steps
 from rnnfast.backends.stepping import Stepping
-from rnnfast.problem import Problem
+from rnnfast.problem import Precision, Problem
 
 
 def variants() -> tuple[str, ...]:
@@ -17,10 +17,12 @@ def variants() -> tuple[str, ...]:
 
 
 @functools.cache
-def reason(variant: str | None = None, cell: str | None = None) -> str | None:
+def reason(variant: str | None = None, cell: str | None = None, precision: Precision = "float32") -> str | None:
     """Return None where Numba can be imported, else why this backend cannot run. It has every cell."""
     if variant is not None:
         return f"the numba backend has one form only, not {variant!r}"
+    if precision != "float32":
+        return f"the numba backend has no products of {precision}"
     if importlib.util.find_spec("numba") is None:
         return "numba is not installed: pip install 'rnnfast[numba]'"
     return None

@@ -11,7 +11,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import Steps
 from rnnfast.backends.reference.bound import Bound
 from rnnfast.backends.stepping import Stepping
-from rnnfast.problem import Problem
+from rnnfast.problem import Precision, Problem
 
 
 def variants() -> tuple[str, ...]:
@@ -19,8 +19,8 @@ def variants() -> tuple[str, ...]:
     return ()
 
 
-def reason(variant: str | None = None, cell: str | None = None) -> str | None:
-    """Return None, as it runs everywhere and has every cell, or why there is no such variant."""
+def reason(variant: str | None = None, cell: str | None = None, precision: Precision = "float32") -> str | None:
+    """Return None, as it runs everywhere and has every cell and precision, or why there is no such variant."""
     return None if variant is None else f"the reference backend has one form only, not {variant!r}"
 
 

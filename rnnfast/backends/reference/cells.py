@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnfast.backends.reference.product import Product
 from rnnfast.problem import Array
 
 Named = dict[str, Array]
@@ -29,6 +30,8 @@ class Weights(NamedTuple):
     b_hh: Array | None
     hr: Array | None = None
     """Of a cell that projects."""
+    product: Product = np.matmul
+    """Of two matrices, as every formula takes it."""
 
 
 class StepGradients(NamedTuple):
@@ -59,9 +62,9 @@ class Formulas(NamedTuple):
     """(what forward returned, weights, states before, h_in, dL/d(states after))."""
 
 
-def affine(x: Array, weight: Array, bias: Array | None) -> Array:
+def affine(x: Array, weight: Array, bias: Array | None, product: Product) -> Array:
     """Return x Wᵀ + b for x (n, K), weight (M, K), bias (M,) or None."""
-    result: Array = x @ weight.T
+    result = product(x, weight.T)
     return result if bias is None else result + bias
 
 
@@ -94,7 +97,7 @@ def d_relu(h: Array) -> Array:
 
 def rnn_forward(f: Callable[[Array], Array], gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     """h' = f(W_ih x + b_ih + W_hh h + b_hh)."""
-    return {"h": f(gx + affine(h_in, w.hh, w.b_hh))}
+    return {"h": f(gx + affine(h_in, w.hh, w.b_hh, w.product))}
 
 
 def rnn_backward(
@@ -102,12 +105,12 @@ def rnn_backward(
 ) -> StepGradients:
     """Derivatives of `rnn_forward`."""
     da = d_after["h"] * d_f(saved["h"])
-    return StepGradients(da, da, da.T @ h_in, da @ w.hh, {"h": 0}, d_after)
+    return StepGradients(da, da, w.product(da.T, h_in), w.product(da, w.hh), {"h": 0}, d_after)
 
 
 def lstm_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     """i, f, o = σ(·), g = tanh(·) of W_ih x + b_ih + W_hh h + b_hh; c' = f⊙c + i⊙g; h' = o⊙tanh(c')."""
-    i, f, g, o = np.split(gx + affine(h_in, w.hh, w.b_hh), 4, axis=1)
+    i, f, g, o = np.split(gx + affine(h_in, w.hh, w.b_hh, w.product), 4, axis=1)
     i, f, g, o = logistic(i), logistic(f), np.tanh(g), logistic(o)
     c = f * before["c"] + i * g
     tanh_c = np.tanh(c)
@@ -124,20 +127,20 @@ def lstm_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after:
     dg = dc * i * d_tanh(g)
     do = dh * tanh_c * d_logistic(o)
     da = np.concatenate([di, df, dg, do], axis=1)
-    return StepGradients(da, da, da.T @ h_in, da @ w.hh, {"h": 0, "c": dc * f}, {"h": dh, "c": dc})
+    return StepGradients(da, da, w.product(da.T, h_in), w.product(da, w.hh), {"h": 0, "c": dc * f}, {"h": dh, "c": dc})
 
 
 def lstm_proj_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     """Sak, Senior and Beaufays, "Long short-term memory ...", 2014: an LSTM, but h' = W_hr (o⊙tanh c')."""
     saved = lstm_forward(gx, w, before, h_in)
-    return saved | {"h": affine(saved["h"], _projection(w), None)}
+    return saved | {"h": affine(saved["h"], _projection(w), None, w.product)}
 
 
 def lstm_proj_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after: Named) -> StepGradients:
     """Derivatives of `lstm_proj_forward`."""
     weight, dh = _projection(w), d_after["h"]
-    g = lstm_backward(saved, w, before, h_in, {"h": dh @ weight, "c": d_after["c"]})
-    return g._replace(weight_hr=dh.T @ (saved["o"] * saved["tanh_c"]), after=g.after | {"h": dh})
+    g = lstm_backward(saved, w, before, h_in, {"h": w.product(dh, weight), "c": d_after["c"]})
+    return g._replace(weight_hr=w.product(dh.T, saved["o"] * saved["tanh_c"]), after=g.after | {"h": dh})
 
 
 def _projection(w: Weights) -> Array:
@@ -148,7 +151,7 @@ def _projection(w: Weights) -> Array:
 def gru_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
     """r, z = σ(·); n = tanh(W_in x + b_in + r⊙(W_hn h + b_hn)); h' = (1 - z)⊙n + z⊙h."""
     r_x, z_x, n_x = np.split(gx, 3, axis=1)
-    r_h, z_h, n_h = np.split(affine(h_in, w.hh, w.b_hh), 3, axis=1)
+    r_h, z_h, n_h = np.split(affine(h_in, w.hh, w.b_hh, w.product), 3, axis=1)
     r, z = logistic(r_x + r_h), logistic(z_x + z_h)
     n = np.tanh(n_x + r * n_h)
     return {"r": r, "z": z, "n": n, "n_h": n_h.copy(), "h": (1 - z) * n + z * before["h"]}
@@ -163,7 +166,8 @@ def gru_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_after: 
     dr = dn * n_h * d_logistic(r)
     d_input = np.concatenate([dr, dz, dn], axis=1)
     d_recurrent = np.concatenate([dr, dz, dn * r], axis=1)
-    return StepGradients(d_input, d_recurrent, d_recurrent.T @ h_in, d_recurrent @ w.hh, {"h": dh * z}, d_after)
+    d_weight, d_h = w.product(d_recurrent.T, h_in), w.product(d_recurrent, w.hh)
+    return StepGradients(d_input, d_recurrent, d_weight, d_h, {"h": dh * z}, d_after)
 
 
 def gru_before_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Named:
@@ -171,8 +175,8 @@ def gru_before_forward(gx: Array, w: Weights, before: Named, h_in: Array) -> Nam
     hidden = h_in.shape[1]
     bias_rz, bias_n = (None, None) if w.b_hh is None else np.split(w.b_hh, [2 * hidden])
     weight_rz, weight_n = np.split(w.hh, [2 * hidden])
-    r, z = np.split(logistic(gx[:, : 2 * hidden] + affine(h_in, weight_rz, bias_rz)), 2, axis=1)
-    n = np.tanh(gx[:, 2 * hidden :] + affine(r * h_in, weight_n, bias_n))
+    r, z = np.split(logistic(gx[:, : 2 * hidden] + affine(h_in, weight_rz, bias_rz, w.product)), 2, axis=1)
+    n = np.tanh(gx[:, 2 * hidden :] + affine(r * h_in, weight_n, bias_n, w.product))
     return {"r": r, "z": z, "n": n, "h": (1 - z) * n + z * before["h"]}
 
 
@@ -183,12 +187,12 @@ def gru_before_backward(saved: Named, w: Weights, before: Named, h_in: Array, d_
     dh = d_after["h"]
     dn = dh * (1 - z) * d_tanh(n)
     dz = dh * (before["h"] - n) * d_logistic(z)
-    d_reset_h = dn @ weight_n
+    d_reset_h = w.product(dn, weight_n)
     dr = d_reset_h * h_in * d_logistic(r)
     drz = np.concatenate([dr, dz], axis=1)
     da = np.concatenate([drz, dn], axis=1)
-    d_weight = np.concatenate([drz.T @ h_in, dn.T @ (r * h_in)])
-    return StepGradients(da, da, d_weight, drz @ weight_rz + d_reset_h * r, {"h": dh * z}, d_after)
+    d_weight = np.concatenate([w.product(drz.T, h_in), w.product(dn.T, r * h_in)])
+    return StepGradients(da, da, d_weight, w.product(drz, weight_rz) + d_reset_h * r, {"h": dh * z}, d_after)
 
 
 def _rnn(f: Callable[[Array], Array], d_f: Callable[[Array], Array]) -> Formulas:

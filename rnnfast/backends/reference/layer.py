@@ -89,7 +89,7 @@ class Layer(NamedTuple):
         before = {name: state[rows] for name, state in states.items()}
         h_in = before["h"] if kept.h_mask is None else before["h"] * kept.h_mask[rows]
         x_in = x[rows]
-        gx = affine(x_in, self.weights.ih, self.weights.b_ih)
+        gx = affine(x_in, self.weights.ih, self.weights.b_ih, self.weights.product)
         return Step(t, rows, x_in, before, h_in, self.formulas.forward(gx, self.weights, before, h_in))
 
     def backward(self, kept: Kept, dy: Array, dx: Array, d_final: Named) -> LayerGradients:
@@ -112,7 +112,7 @@ class Layer(NamedTuple):
     def _step_back(self, step: Step, h_mask: Array | None, d_after: Named, total: LayerGradients) -> Array:
         """Add one step to `total`, whose states go from after to before the step; return dL/dx of the live rows."""
         g = self.formulas.backward(step.saved, self.weights, step.before, step.h_in, d_after)
-        total.weight_ih += g.from_input.T @ step.x
+        total.weight_ih += self.weights.product(g.from_input.T, step.x)
         total.weight_hh += g.weight_hh
         total.bias_ih += g.from_input.sum(axis=0)
         total.bias_hh += g.from_recurrent.sum(axis=0)
@@ -122,5 +122,4 @@ class Layer(NamedTuple):
             total.norms[step.t, column] = np.linalg.norm(g.after[name].astype(np.float64))
             d[step.rows] = g.before[name]
         total.states["h"][step.rows] += g.h_in if h_mask is None else g.h_in * h_mask[step.rows]
-        d_x: Array = g.from_input @ self.weights.ih
-        return d_x
+        return self.weights.product(g.from_input, self.weights.ih)

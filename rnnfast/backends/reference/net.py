@@ -13,6 +13,7 @@ from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.reference.cells import FORMULAS, Named, Weights
 from rnnfast.backends.reference.dropout import input_mask, recurrent_mask
 from rnnfast.backends.reference.layer import Layer, LayerGradients
+from rnnfast.backends.reference.product import rounded_product
 from rnnfast.backends.reference.reserves import Reserve
 from rnnfast.backends.reference.schedule import schedule
 from rnnfast.problem import Array, Problem
@@ -72,7 +73,8 @@ def layer_of(problem: Problem, k: int) -> Layer:
     """Return layer-direction k; only the last layer holds outputs, those below it are never shown."""
     optional = problem.bias_ih, problem.bias_hh, problem.weight_hr
     b_ih, b_hh, hr = (None if table is None else table[k] for table in optional)
-    weights = Weights(problem.weight_ih[k], problem.weight_hh[k], b_ih, b_hh, hr)
+    product = rounded_product if problem.precision == "bfloat16" else np.matmul
+    weights = Weights(problem.weight_ih[k], problem.weight_hh[k], b_ih, b_hh, hr, product)
     top = k // problem.num_directions == problem.num_layers - 1
     return Layer(FORMULAS[problem.cell], weights, hold=problem.masked_output == "hold" and top)
 
