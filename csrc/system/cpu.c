@@ -1,4 +1,5 @@
 /* cpu.c - asks the processor for its features and caches. */
+#define _GNU_SOURCE /* syscall */
 #include "system/cpu.h"
 
 #include <stdatomic.h>
