@@ -37,7 +37,8 @@ class Counts:
 
         `words`: what parameters lie in; `configs`: what launches' descriptions do.
         """
-        arrays = words.view(np.int32), words.view(np.int64), distances, configs.reshape(-1).view(np.int32)
+        configs = configs.reshape(-1).view(np.int32)
+        arrays: tuple[Array, ...] = (words.view(np.int32), words.view(np.int64), distances, configs)
         wanted: list[Counted] = []
         self._each: list[tuple[Array, int, int]] = []
         self._writes: list[tuple[Array, Array, Array, slice]] = []
