@@ -30,7 +30,8 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_DTYPE] = "dtype is neither RF_F32 nor RF_F64, or one that the library was not built for, or "
                          "that of a part of a net differs from it, or weight_dtype does and is neither RF_BF16 nor "
                          "RF_I8, which inference with RF_F32 and no reserve alone has, or product_dtype is "
-                         "neither 0 nor RF_BF16, which calls with RF_F32 and weights of it alone have",
+                         "neither 0 nor RF_BF16, which calls with RF_F32 and weights of it alone have and "
+                         "nets made once have not",
       [RF_ERROR_ISA] = "isa is neither RF_ISA_AUTO nor an id that rf_isa_id returns, or the environment variable "
                        "RNNFAST_ISA names no instruction set of this library",
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "

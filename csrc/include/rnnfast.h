@@ -198,8 +198,9 @@ typedef struct rf_problem {
 
   /* RF_BF16, of RF_F32 with weights of RF_F32: every product, forward and backward, is one of numbers rounded to bfloat16,
    * to nearest even, and summed in float32; parameters, states, gradients and all else stay float32. At default
-   * initialisation y, states and gradients are within 1e-2 of what they would be otherwise. Where the instruction set or the
-   * processor has no such products, AVX512_BF16, RF_ERROR_UNSUPPORTED. 0: products of `dtype`. */
+   * initialisation y, states and, but for relu, gradients of x and of parameters are within 1e-2 of what they would be
+   * otherwise. Where the instruction set, the processor or the compiler that built the library has no such products,
+   * AVX512_BF16, RF_ERROR_UNSUPPORTED. 0: products of `dtype`. */
   int64_t product_dtype;
 } rf_problem;
 
@@ -277,8 +278,9 @@ typedef struct rf_head_part {
 
 /* Makes a net of a record's layers, its parameters and `head_count` parts above them, all copied. Of the record count the
  * kind, sizes of layers, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0 is one, a
- * net's default; product_dtype is to be 0) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros. Where rf_pack has written
- * `packed`, which then must outlive the net and stay as it is, the net reads that in place of a copy of its own.
+ * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros; product_dtype is to be 0. Where
+ * rf_pack has written `packed`, which then must outlive the net and stay as it is, the net reads that in place of a copy
+ * of its own.
  *
  * Whatever makes a net writes NULL to `net` where it makes none. */
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);

@@ -35,7 +35,8 @@ struct forward {
 /* Room of products of up to so many rows; NULL where they take none. */
 static void *room_make(const struct rf_layer *l, struct arena *arena, int64_t rows) {
   const size_t packs = l->packs ? (size_t)room_numbers(&l->cache) * sizeof(real) : 0;
-  const size_t bytes = l->weights ? narrow_room_bytes(l->weights, l->batch, rows) : packs;
+  const size_t narrow = l->weights && !l->pairs ? narrow_room_bytes(l->weights, rows) : 0;
+  const size_t bytes = l->weights ? narrow : packs;
   return bytes > 0 ? take(arena, (int64_t)bytes, 1) : NULL;
 }
 

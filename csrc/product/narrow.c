@@ -65,8 +65,8 @@ void RF_NARROW_NAME(const struct product_narrow *p) {
   if (!run_by_own(p)) widened_rows(p, 0, p->a.count);
 }
 
-/* None where products are the processor's own. */
-size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch, int64_t rows) {
-  const int own = ROUNDS_NAME(RF_NARROW_NAME)(type, batch) || (type == RF_WEIGHT_I8 && has_bytes());
-  return own ? 0 : widened_room(rows);
+/* None where all products are the processor's own. Those of bfloat16 are only from some rows of a batch on, but memory for
+ * a batch is to serve smaller ones, too. */
+size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t rows) {
+  return type == RF_WEIGHT_I8 && has_bytes() ? 0 : widened_room(rows);
 }

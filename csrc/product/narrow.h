@@ -35,20 +35,18 @@ enum { NARROW_WIDENED, NARROW_PAIRS, NARROW_TILES };
 #define ROUNDS_NAME_OF(name) name##_rounds
 #define ROUNDS_NAME(name) ROUNDS_NAME_OF(name)
 
-/* Memory for a product of up to so many rows of a batch. */
+/* Memory for a product of up to so many rows: no less for more of them. */
 #define ROOM_NAME_OF(name) name##_room
 #define ROOM_NAME(name) ROOM_NAME_OF(name)
 
 #if RF_REAL_BITS == 32
-size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch, int64_t rows);
+size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t rows);
 void RF_NARROW_NAME(const struct product_narrow *p);
 int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch);
 
 static inline void product_narrow(const struct product_narrow *p) { RF_NARROW_NAME(p); }
 static inline int narrow_rounds(int32_t type, int64_t batch) { return ROUNDS_NAME(RF_NARROW_NAME)(type, batch); }
-static inline size_t narrow_room_bytes(int32_t type, int64_t batch, int64_t rows) {
-  return ROOM_NAME(RF_NARROW_NAME)(type, batch, rows);
-}
+static inline size_t narrow_room_bytes(int32_t type, int64_t rows) { return ROOM_NAME(RF_NARROW_NAME)(type, rows); }
 #else /* weights of float64 have that type alone: never called */
 static inline void product_narrow(const struct product_narrow *p) {
   (void)p;
@@ -58,8 +56,8 @@ static inline int narrow_rounds(int32_t type, int64_t batch) {
   (void)type, (void)batch;
   return NARROW_WIDENED;
 }
-static inline size_t narrow_room_bytes(int32_t type, int64_t batch, int64_t rows) {
-  (void)type, (void)batch, (void)rows;
+static inline size_t narrow_room_bytes(int32_t type, int64_t rows) {
+  (void)type, (void)rows;
   return 0;
 }
 #endif

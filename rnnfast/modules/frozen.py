@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from rnnfast.arrays.layout import Layout
@@ -97,13 +97,14 @@ class Frozen(Generic[StateT]):
 
 
 def freeze(net: Net, parameters: Parameters, choice: Choice, weights: Weights | None = None) -> Frozen[Any]:
-    """A snapshot of these parameters for one backend, matrices rounded to the type of `weights`."""
+    """A snapshot of these parameters for one backend, with float32 products and matrices rounded to `weights`."""
     if check_weights(weights, net) is not None and parameters.device != "cpu":
         raise TypeError(
             f"weights is {weights!r}, and this {net.name}'s parameters are on the CUDA device, where nets compute with "
             'float32 weights alone: move it with .to("cpu"), or leave weights out'
         )
     snapshot = parameters.copy(writeable=False) if weights is None else parameters.rounded(weights)
+    net = replace(net, precision="float32")
     return Frozen(net, snapshot, Engine(net, snapshot, choice, frozen=True, weights=weights), weights)
 
 

@@ -97,8 +97,9 @@ class SegmentedCall:
         return kept_bytes(self.backend, self.problem, self.plan)
 
     def ran(self, reserve: Reserve) -> str:
-        """How the steps were cut."""
-        return str(self.plan)
+        """How the steps were cut, and which products they had where these are others than of float32 numbers."""
+        precision = self.problem.precision
+        return str(self.plan) if precision == "float32" else f"{self.plan}, products of {precision}"
 
     def _with_inputs(self, x: Array, start: Any, lengths: Any, mask: Any, resets: Any) -> Problem:
         problem = replace(self.problem, x=self.layout.sequence(x), lengths=lengths, mask=mask, resets=resets)

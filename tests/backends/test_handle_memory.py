@@ -40,8 +40,9 @@ def test_a_net_reads_weights_that_were_packed_before() -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("cell", ["lstm", "gru_before"])
-def test_scratch_serves_fewer_steps_and_rows(cell: str, threads: int) -> None:
-    problem = problem_of(cell=cell, steps=8, batch=64, input_size=64, hidden_size=256)
+@pytest.mark.parametrize("weights", [None, "bfloat16", "int8"])
+def test_scratch_serves_fewer_steps_and_rows(weights: str | None, cell: str, threads: int) -> None:
+    problem = replace(problem_of(cell=cell, steps=8, batch=64, input_size=64, hidden_size=256), weights=weights)
     net = handle(problem, threads=threads)
     for steps, batch in itertools.product((1, 2, 8), (1, 2, 8, 15, 16, 31, 64)):
         x = np.ascontiguousarray(x_of(problem)[:steps, :batch])

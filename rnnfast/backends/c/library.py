@@ -17,7 +17,10 @@ from rnnfast.backends.c import followers, threadpool
 from rnnfast.problem import Precision
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
-PAIRS = "products of bfloat16 take the instruction set avx512 on a processor with AVX512_BF16"
+PAIRS = (
+    "products of bfloat16 take the instruction set avx512 on a processor with AVX512_BF16, and a library built by a "
+    "compiler that knows it"
+)
 _ERRORS: dict[str, type[Exception]] = {
     "RF_ERROR_SHAPE": ValueError,
     "RF_ERROR_RANGE": ValueError,

@@ -22,7 +22,10 @@ NO_TRANSFORMS = (
     "batched gradients (is_grads_batched, vectorize) cannot see into: call "
     "rnnfast.integrations.torch.restore(model) before them"
 )
-NOT_DENSE = "a gradient of y or of a final state is a sparse tensor, expected a dense one: call to_dense() on it"
+NOT_DENSE = (
+    "a gradient of y or of a final state is a sparse tensor, expected a dense one: call to_dense() on it, or leave out "
+    "sparse_grad=True where it comes from"
+)
 NOT_TWICE = (
     "rnnfast runs this layer, whose gradients cannot be differentiated again: call "
     "rnnfast.integrations.torch.restore(model) where second derivatives are needed"
