@@ -114,12 +114,13 @@ def report(model: nn.Module) -> Report:
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
     that is on another device, of another dtype, layout or class, of packed sequences under a mode that sees every
     operator or function, while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under
-    `torch.compile`, those of packed sequences, are served and not listed.
+    `torch.compile`, those of packed sequences, are served and not listed. Raises TypeError for what is no module.
 
     >>> import torch
     >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))
     {'b': 'its parameters are torch.float16, float32 and float64 are served'}
     """
+    _modules(model)
     reasons = {}
     for name, module in model.named_modules():
         if kind_of(module) is not None:
