@@ -46,8 +46,9 @@ def test_a_block_in_which_a_model_is_accelerated() -> None:
         assert same is model and rft.report(model) == {}
         raise KeyError
     assert rft.report(model) == {"cells.0": "it was not accelerated"}
-    with pytest.raises(TypeError, match=r"model is of type list, expected a torch\.nn\.Module"):
-        rft.accelerate([model])
+    for function in (rft.accelerate, rft.report, rft.restore):
+        with pytest.raises(TypeError, match=r"model is of type list, expected a torch\.nn\.Module"):
+            function([model])
 
 
 def test_state_dicts_go_both_ways() -> None:
