@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from table import tell
 
 import rnnfast
-from rnnfast.benchmark import machine
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.peer_rnnfast import net
@@ -81,22 +81,10 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="where the table goes too")
     options = parser.parse_args()
     rnnfast.set_num_threads(options.threads)
-    setting = machine.describe([], (options.threads,)) | {"threads": str(options.threads)}
-    lines = [f"{name:19}{text}" for name, text in setting.items()]
-    lines += ["", f"T {options.steps}, B {options.batch}, I = H {options.hidden}, {options.backend}, float32", HEAD]
-    print("\n".join(lines), flush=True)
-    wrong: list[str] = []
-    for cell in THREE:
-        row, faults = measure(
-            Case(cell, options.steps, options.batch, options.hidden, "training"), options.backend, options.seconds
-        )
-        print(row, flush=True)
-        lines.append(row)
-        wrong += faults
-    if options.output is not None:
-        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(wrong), file=sys.stderr)
-    return 1 if wrong else 0
+    head = f"T {options.steps}, B {options.batch}, I = H {options.hidden}, {options.backend}, float32", HEAD
+    cases = [Case(cell, options.steps, options.batch, options.hidden, "training") for cell in THREE]
+    rows = (measure(case, options.backend, options.seconds) for case in cases)
+    return tell(head, options.threads, rows, options.output)
 
 
 if __name__ == "__main__":

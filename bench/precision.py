@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from table import tell
 
 import rnnfast
-from rnnfast.benchmark import machine
 from rnnfast.benchmark.cases import Case
 from rnnfast.benchmark.data import Data, make_data
 from rnnfast.benchmark.timing import Sampler, take_turns
@@ -69,22 +70,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="where the table goes too")
     options = parser.parse_args()
     rnnfast.set_num_threads(options.threads)
-    setting = machine.describe([], (options.threads,)) | {"threads": str(options.threads)}
-    lines = [*(f"{name:19}{text}" for name, text in setting.items()), "", HEAD]
-    print("\n".join(lines), flush=True)
-    wrong: list[str] = []
-    for cell in KINDS:
-        for hidden in options.hidden:
-            for batch in options.batch:
-                for steps in options.steps:
-                    row, faults = measure(Case(cell, steps, batch, hidden, "training"), options.seconds)
-                    print(row, flush=True)
-                    lines.append(row)
-                    wrong += faults
-    if options.output is not None:
-        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(wrong), file=sys.stderr)
-    return 1 if wrong else 0
+    sizes = product(KINDS, options.hidden, options.batch, options.steps)
+    cases = [Case(cell, steps, batch, hidden, "training") for cell, hidden, batch, steps in sizes]
+    return tell([HEAD], options.threads, (measure(case, options.seconds) for case in cases), options.output)
 
 
 if __name__ == "__main__":
