@@ -64,6 +64,9 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
   }
 }
 
+/* Whether the states stand in y alone: that of rows of whole lines, as states are. */
+static int states_in_y(const struct rf_layer *l) { return !l->states.base && l->y.base && l->state_size % UNITS == 0; }
+
 /* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
 static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
@@ -80,6 +83,8 @@ static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t
     }
     if (l->states.base) {
       f->h_next_row[i] = view_row(&l->states, t, b);
+    } else if (states_in_y(l)) {
+      f->h_next_row[i] = view_row(&l->y, t, b);
     } else {
       f->h_next_row[i] = f->states[f->now_h[b] == f->states[0] + b * stride] + b * stride;
     }
@@ -101,7 +106,8 @@ static void step_output(const struct rf_layer *l, const struct forward *f, int64
   for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
     real *y = view_row(&l->y, t, b) + from;
     if (i < live && l->plan.row[start + i] == b) {
-      copy_reals(y, f->h_next_row[i++] + from, count);
+      if (!states_in_y(l)) copy_reals(y, f->h_next_row[i] + from, count);
+      i++;
     } else if (l->hold && before >= 0 && before < l->steps) {
       memmove(y, view_row(&l->y, before, b) + from, (size_t)count * sizeof(real));
     } else {
@@ -145,7 +151,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
     const struct weights weights = state_weights(l, phase);
     const struct step s = {
         .operand = {operand, live, 1, l->state_size, 0},
-        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room, visit & 1},
         .keep = l->gates.base != NULL,
         .gates = gates,
         .h = f->h_row,
