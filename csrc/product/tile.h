@@ -12,8 +12,8 @@
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
 #define ACCUMULATORS (VEC_REGISTERS == 32 ? 24 : 12)
-#define TILE_ROWS_MOST 6
-#define TILE_ROWS(G) (ACCUMULATORS / (G) < TILE_ROWS_MOST ? ACCUMULATORS / (G) : TILE_ROWS_MOST)
+#define TILE_ROWS_MOST 8
+#define TILE_ROWS(G) (ACCUMULATORS / (G) <= TILE_ROWS_MOST ? ACCUMULATORS / (G) : 6)
 #define TILE_FITS(R, V, G) ((R) * (V) * (G) <= ACCUMULATORS)
 #define TILE_PANELS(R, G) (TILE_FITS(R, 8, G) ? 8 : TILE_FITS(R, 4, G) ? 4 : TILE_FITS(R, 2, G) ? 2 : 1)
 
