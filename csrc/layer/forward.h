@@ -5,7 +5,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
