@@ -35,8 +35,8 @@ typedef void tile_function(const void *job, const struct tile *at);
   TILE_FUNCTION(name, G, 6, V)                                                                                         \
   TILE_FUNCTION(name, G, 7, V)                                                                                         \
   TILE_FUNCTION(name, G, 8, V)                                                                                         \
-  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {                                                          \
-      name##_1x##V, name##_2x##V, name##_3x##V, name##_4x##V, name##_5x##V, name##_6x##V, name##_7x##V, name##_8x##V};
+  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V, name##_4x##V,   \
+                                                             name##_5x##V, name##_6x##V, name##_7x##V, name##_8x##V};
 #define TILE_FUNCTIONS(name, G)                                                                                        \
   TILE_FUNCTIONS_OF(name, G, 1)                                                                                        \
   TILE_FUNCTIONS_OF(name, G, 2)                                                                                        \

@@ -14,6 +14,7 @@
 #define ACCUMULATORS (VEC_REGISTERS == 32 ? 24 : 12)
 #define TILE_ROWS_MOST 8
 #define TILE_ROWS(G) (ACCUMULATORS / (G) <= TILE_ROWS_MOST ? ACCUMULATORS / (G) : 6)
+#define TILE_ROWS_PLAIN TILE_ROWS(1) /* of products whose panels are one vector */
 #define TILE_FITS(R, V, G) ((R) * (V) * (G) <= ACCUMULATORS)
 #define TILE_PANELS(R, G) (TILE_FITS(R, 8, G) ? 8 : TILE_FITS(R, 4, G) ? 4 : TILE_FITS(R, 2, G) ? 2 : 1)
 
