@@ -3,6 +3,7 @@
 #define RF_WEIGHT_GRADIENTS_H
 
 #include <stdint.h>
+#include <string.h>
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/backward_memory.h"
@@ -41,9 +42,13 @@ static void pack_gradients(const struct rf_layer *l, const real *const *gradient
     return;
   }
   for (int64_t m = first; m < end; m += TILE_ROWS_PLAIN) {
-    const int64_t most = end - m < TILE_ROWS_PLAIN ? end - m : TILE_ROWS_PLAIN;
+    const int64_t left = end - m;
     for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_PLAIN) {
-      for (int64_t i = 0; i < most; i++) to[i] = gradients[k][m + i];
+      if (left >= TILE_ROWS_PLAIN) {
+        memcpy(to, gradients[k] + m, TILE_ROWS_PLAIN * sizeof *to); /* of a size that a compiler knows */
+      } else {
+        copy_reals(to, gradients[k] + m, left);
+      }
     }
   }
 }
