@@ -8,6 +8,7 @@
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
+#include "layer/forward_alone.h"
 #include "layer/forward_few.h"
 #include "layer/forward_memory.h"
 #include "layer/forward_narrow.h"
@@ -139,11 +140,23 @@ static void forward_steps(struct rf_layer *l, struct forward *f) {
   }
 }
 
+static void forward_alone(const struct rf_layer *l, const struct forward *f) {
+  for (int64_t visit = 0; visit < l->plan.t1 - l->plan.t0; visit++) {
+    step_rows(l, f, visit);
+    alone_step(l, f, visit);
+    if (l->y.base) step_output(l, f, visit);
+  }
+}
+
 static void layer_forward(struct rf_layer *l) {
   struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
   struct forward f = forward_make(l, &arena, &shared);
   forward_begin(l, &f);
-  forward_steps(l, &f);
+  if (row_alone(l)) {
+    forward_alone(l, &f);
+  } else {
+    forward_steps(l, &f);
+  }
   if (l->left) return;
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;
