@@ -56,8 +56,8 @@ class Block:
     @property
     def pointer(self) -> Any:
         """Return the address of the first one, for cffi; the block must outlive its use."""
-        ffi, _ = library()
-        return ffi.cast("void *", self.bytes.ctypes.data)
+        address = address_of(self.buffer)
+        return library()[0].cast("void *", address + -address % ALIGNMENT)
 
 
 class Reserve(Block):
