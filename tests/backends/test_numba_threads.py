@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import bits
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
-from bits import assert_same_bits, rows_of, rows_of_results
+from bits import assert_rows_agree, assert_same_bits
 from digests import TIMEOUT, digest
-from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
+from support import Spec, copy_of, make_problem, run
 from threaded import FORKS, NEEDS_FORK, assert_callers_at_once_agree, assert_children_amid_calls_agree
 
 import rnnfast
@@ -59,13 +58,7 @@ def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: st
 @EVERY_NET
 def test_a_sequence_alone_and_in_every_batch(cell: str, dtype: str, net: str) -> None:
     problem = make(cell, dtype, net, batch=15)
-    expected = run(numba_cpu, copy_of(problem))
-    first = 0
-    for size in (1, 2, 3, 5, 8, 14):
-        rows = slice(first % 15, min(first % 15 + size, 15))
-        part = replace(rows_of(problem, rows), first_row=rows.start)
-        assert_same_bits(pick(run(numba_cpu, part), OUTPUTS), rows_of_results(expected, rows))
-        first = rows.stop
+    assert_rows_agree(lambda part: run(numba_cpu, copy_of(part)), problem, (1, 2, 3, 5, 8, 14))
 
 
 def test_parts_cover_everything_once_at_the_same_time() -> None:
