@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import bits
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
-from bits import assert_same_bits, rows_of, rows_of_results
-from digests import TIMEOUT, digest, digest_in_child
-from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
+from bits import assert_rows_agree, assert_same_bits
+from digests import TIMEOUT, digest
+from support import Spec, copy_of, make_problem, run
+from threaded import FORKS, NEEDS_FORK, assert_callers_at_once_agree, assert_children_amid_calls_agree
 
 import rnnfast
 from rnnfast.backends.numba import backend as numba_cpu
@@ -60,13 +58,7 @@ def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: st
 @EVERY_NET
 def test_a_sequence_alone_and_in_every_batch(cell: str, dtype: str, net: str) -> None:
     problem = make(cell, dtype, net, batch=15)
-    expected = run(numba_cpu, copy_of(problem))
-    first = 0
-    for size in (1, 2, 3, 5, 8, 14):
-        rows = slice(first % 15, min(first % 15 + size, 15))
-        part = replace(rows_of(problem, rows), first_row=rows.start)
-        assert_same_bits(pick(run(numba_cpu, part), OUTPUTS), rows_of_results(expected, rows))
-        first = rows.stop
+    assert_rows_agree(lambda part: run(numba_cpu, copy_of(part)), problem, (1, 2, 3, 5, 8, 14))
 
 
 def test_parts_cover_everything_once_at_the_same_time() -> None:
@@ -102,37 +94,14 @@ def test_what_goes_wrong_on_any_thread_is_raised(bad: int) -> None:
 
 
 def test_callers_at_once_get_the_same_bits() -> None:
-    callers, problem = 4, make("lstm", "float32", "all options", batch=7)
+    problem = make("lstm", "float32", "all options", batch=7)
     rnnfast.set_num_threads(3)
-    expected = digest(numba_cpu, problem)
-    start = threading.Barrier(callers)
-
-    def call(_: int) -> set[str]:
-        start.wait(TIMEOUT)
-        return {digest(numba_cpu, problem) for _ in range(5)}
-
-    with ThreadPoolExecutor(callers) as executor:
-        assert list(executor.map(call, range(callers))) == [{expected}] * callers
+    assert_callers_at_once_agree(numba_cpu, problem, digest(numba_cpu, problem))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@NEEDS_FORK
+@FORKS
 def test_a_fork_in_the_midst_of_another_threads_call() -> None:
     problem = make("lstm", "float32", "all options", batch=7)
     rnnfast.set_num_threads(3)
-    expected = digest(numba_cpu, problem)
-    stop = threading.Event()
-
-    def keep_calling() -> set[str]:
-        found = {expected}
-        while not stop.is_set():
-            found.add(digest(numba_cpu, problem))
-        return found
-
-    with ThreadPoolExecutor(1) as executor:
-        busy = executor.submit(keep_calling)
-        try:
-            assert [digest_in_child(numba_cpu, problem) for _ in range(5)] == [expected] * 5
-        finally:
-            stop.set()
-        assert busy.result(TIMEOUT) == {expected}
+    assert_children_amid_calls_agree(numba_cpu, problem, digest(numba_cpu, problem))

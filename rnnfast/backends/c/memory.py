@@ -37,7 +37,7 @@ def room(size: int) -> int:
 
 
 class Block:
-    """At least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
+    """Memory of at least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
 
     Raises MemoryError where they cannot be had.
     """
