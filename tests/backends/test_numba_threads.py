@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
 from bits import assert_same_bits, rows_of, rows_of_results
 from digests import TIMEOUT, digest, digest_in_child
+from programs import python
 from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
 
 import rnnfast
@@ -99,6 +101,62 @@ def test_what_goes_wrong_on_any_thread_is_raised(bad: int) -> None:
 
     with pytest.raises(MemoryError, match=str(bad)):
         threads.share(work, 3, 3)
+
+
+def test_no_part_runs_any_more_when_another_has_raised() -> None:
+    rnnfast.set_num_threads(3)
+    began, ended = threading.Barrier(3), []
+
+    def work(first: int, last: int) -> None:
+        began.wait(TIMEOUT)
+        if first == 1:
+            raise MemoryError
+        time.sleep(0.05)
+        ended.append(first)
+
+    with pytest.raises(MemoryError):
+        threads.share(work, 3, 3)
+    assert sorted(ended) == [0, 2]
+
+
+AT_THE_END = """
+import atexit, threading
+import rnnfast
+from rnnfast.backends.numba import threads
+
+threads.LEAST = 1
+rnnfast.set_num_threads(3)
+
+def share():
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 3, 3)
+    print(sorted(parts), flush=True)
+
+def after_main():
+    threading.main_thread().join()
+    share()
+
+share()
+threading.Thread(target=after_main).start()
+atexit.register(share)
+"""
+
+
+def test_work_is_done_while_the_interpreter_ends() -> None:
+    """No pool takes any more by then: not when the main thread has ended and others go on, nor at exit."""
+    assert python(AT_THE_END).splitlines() == [str([(0, 1), (1, 2), (2, 3)])] * 3
+
+
+def test_work_is_done_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_pool", [ThreadPoolExecutor(3)])
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    rnnfast.set_num_threads(3)
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 10, 10)
+    assert sorted(parts) == [(0, 3), (3, 6), (6, 10)]
 
 
 def test_callers_at_once_get_the_same_bits() -> None:
