@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
 import rnnfast
-from rnnfast.backends.cuda import access, libraries, repeats
+from rnnfast.backends.cuda import access, choices, libraries, repeats
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.script import Script
 from rnnfast.backends.cuda.tiers import Limits
@@ -121,6 +122,21 @@ def test_rows_that_differ_from_call_to_call(device: PtxDevice) -> None:
             y, last, tape = each.record(x, lengths=lengths)
             results.append(numbers([y, last, *tape.backward(dy).arrays]))
         assert_same(*results)
+
+
+def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken for set that the interrupted one had still to set: here which launches have any blocks."""
+    device.limits = LIMITS["C"]
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    net, x = made("RNN"), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
+    for lengths in ([3, 2], [2, 1], [1, 0]):
+        net(x, lengths=lengths)
+    assert len(scripts(net)) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Script, "_leave_out", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            net(x, lengths=[3, 2])
+    assert_same(numbers([*net(x, lengths=[3, 2])]), numbers([*made("RNN")(x, lengths=[3, 2])]))
 
 
 def test_every_way_of_calling(device: PtxDevice) -> None:
