@@ -124,6 +124,16 @@ def test_rows_that_differ_from_call_to_call(device: PtxDevice) -> None:
         assert_same(*results)
 
 
+def test_other_rows_of_as_many_live_steps(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script is set anew for them: launches of a step are of other rows, or of none."""
+    device.limits = LIMITS["C"]
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    net, x = made("RNN"), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
+    for lengths in ([3, 2], [2, 1], [3, 0], [1, 2], [3, 0]):
+        assert_same(numbers([*net(x, lengths=lengths)]), numbers([*made("RNN")(x, lengths=lengths)]))
+    assert len(scripts(net)) == 1
+
+
 def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken for set that the interrupted one had still to set: here which launches have any blocks."""
     device.limits = LIMITS["C"]
