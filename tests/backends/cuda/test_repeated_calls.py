@@ -22,6 +22,7 @@ from rnnfast.backends.cuda import access, choices, libraries, repeats
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.script import Script
 from rnnfast.backends.cuda.tiers import Limits
+from rnnfast.calls.gradients import Gradients
 from rnnfast.problem import Array
 
 SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capability=(8, 0))
@@ -122,6 +123,32 @@ def test_rows_that_differ_from_call_to_call(device: PtxDevice) -> None:
             y, last, tape = each.record(x, lengths=lengths)
             results.append(numbers([y, last, *tape.backward(dy).arrays]))
         assert_same(*results)
+
+
+def lying(a: Array, *, wide: bool) -> EmulatedArray:
+    """The same numbers on the device, with gaps between rows if `wide`."""
+    room: Array = np.full((*a.shape[:-1], a.shape[-1] + 3 * wide), np.nan, a.dtype)
+    room[..., : a.shape[-1]] = a
+    return EmulatedArray(room[..., : a.shape[-1]])
+
+
+def test_scripts_serve_just_the_calls_that_are_like_theirs(device: PtxDevice) -> None:
+    """Of others are y, dy and dx with gaps between rows, and gradients that are added to what is there."""
+    device.limits = LIMITS["A"]
+    net, rng = made("RNN"), np.random.default_rng(1)
+    for way in ("dx", "y", "dy", "added") * 4:
+        x, dy, empty = (rng.normal(size=(STEPS, BATCH, n)).astype(np.float32) for n in (INPUTS, SIZE, SIZE))
+        results = []
+        for each in (net, made("RNN")):
+            where = "" if each is not net else way
+            y, last = each(EmulatedArray(x), out=lying(empty, wide=where == "y"))
+            tape = each.record(EmulatedArray(x))[2]
+            params = {name: EmulatedArray(np.ones(shape, np.float32)) for name, shape in each.net.shapes.items()}
+            out = Gradients(lying(empty[..., :INPUTS], wide=where == "dx"), None, params)
+            grads = tape.backward(lying(dy, wide=where == "dy"), out=out, accumulate=way == "added")
+            results.append(numbers([y, last, *grads.arrays]))
+        assert_same(*results)
+    assert len(scripts(net)) == 3 + 4  # without a record, for two y, and with one; backward
 
 
 def test_other_rows_of_as_many_live_steps(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
