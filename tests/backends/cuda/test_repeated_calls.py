@@ -20,6 +20,10 @@ from ptx_device import PtxDevice
 import rnnfast
 from rnnfast.backends.cuda import access, choices, libraries, repeats
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
+from rnnfast.backends.cuda.counted import counted
+from rnnfast.backends.cuda.gemm.multiply import multiplies
+from rnnfast.backends.cuda.gemm.products import slices_for
+from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.script import Script
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.calls.gradients import Gradients
@@ -149,6 +153,17 @@ def test_scripts_serve_just_the_calls_that_are_like_theirs(device: PtxDevice) ->
             results.append(numbers([y, last, *grads.arrays]))
         assert_same(*results)
     assert len(scripts(net)) == 3 + 4  # without a record, for two y, and with one; backward
+
+
+def test_room_for_the_slices_of_all_calls_that_a_script_serves() -> None:
+    """As many as there are where all steps are live."""
+    numbers, most = (1000,), 4000
+    call = mock.Mock(dtype=np.dtype("float32"), limits=LIMITS["D"])
+    call.empty.return_value = mock.Mock(address=0)
+    a, b, c = (Matrix(mock.Mock(address=0, dtype=call.dtype), 0, *steps) for steps in ((1, 64), (32, 1), (32, 1)))
+    assert multiplies(call, a, b, c, 64, 32, counted(numbers, most=most), add=False)
+    ((shape, _),) = [each.args for each in call.empty.call_args_list]
+    assert shape[0] >= 64 * 32 * max(slices_for(64, 32, count) for count in range(1, most + 1))
 
 
 def test_other_rows_of_as_many_live_steps(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
