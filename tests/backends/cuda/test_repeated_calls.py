@@ -19,12 +19,14 @@ from ptx_device import PtxDevice
 
 import rnnfast
 from rnnfast.backends.cuda import access, choices, libraries, repeats
+from rnnfast.backends.cuda.choices import Choices
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.gemm.multiply import multiplies
-from rnnfast.backends.cuda.gemm.products import slices_for
+from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for, to_inputs
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.script import Script
+from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.calls.gradients import Gradients
 from rnnfast.problem import Array
@@ -153,6 +155,19 @@ def test_scripts_serve_just_the_calls_that_are_like_theirs(device: PtxDevice) ->
             results.append(numbers([y, last, *grads.arrays]))
         assert_same(*results)
     assert len(scripts(net)) == 3 + 4  # without a record, for two y, and with one; backward
+
+
+def test_calls_of_one_form_take_the_same_kernels() -> None:
+    """However many steps are live: for the gates of the inputs, dx, dW_ih and whether that is made in slices."""
+    layer = mock.Mock(inputs=256, columns=40, width=256, size=64, batch=64, cell=CELLS["lstm"])
+    forms, chosen = Choices([layer], 400, record=True), dict[Any, Any]()
+    for count in range(16, 400 * 64, 16):
+        form = forms.form(mock.Mock(count=count, has=()))
+        slices = slices_for(256, 40, count)
+        products = of_inputs(count, 256, 40), to_inputs(count, 40, 256), of_weights(256, 40, count, slices)
+        kernels = [each.constants for each in products], slices > 1
+        assert form and chosen.setdefault(form, kernels) == kernels
+    assert len(chosen) > 5
 
 
 def test_room_for_the_slices_of_all_calls_that_a_script_serves() -> None:
