@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bits
@@ -11,6 +13,7 @@ import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
 from bits import assert_rows_agree, assert_same_bits
 from digests import TIMEOUT, digest
+from programs import python
 from support import Spec, copy_of, make_problem, run
 from threaded import FORKS, NEEDS_FORK, assert_callers_at_once_agree, assert_children_amid_calls_agree
 
@@ -44,11 +47,15 @@ def make(cell: str, dtype: str, net: str, batch: int) -> Problem:
 @ALL_CELLS
 @BOTH_DTYPES
 @EVERY_NET
-def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: str) -> None:
+def test_the_same_bits_with_any_number_of_threads(
+    cell: str, dtype: str, net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of small work, which is done in one piece, not in stages that threads share."""
     problem = make(cell, dtype, net, batch=7)
-    rnnfast.set_num_threads(1)
-    expected = run(numba_cpu, copy_of(problem))
-    for n in (2, 3, 7, 40):
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "LEAST", 1 << 60)
+        expected = run(numba_cpu, copy_of(problem))
+    for n in (1, 2, 3, 7, 40):
         rnnfast.set_num_threads(n)
         assert_same_bits(run(numba_cpu, copy_of(problem)), expected)
 
@@ -91,6 +98,62 @@ def test_what_goes_wrong_on_any_thread_is_raised(bad: int) -> None:
 
     with pytest.raises(MemoryError, match=str(bad)):
         threads.share(work, 3, 3)
+
+
+def test_no_part_runs_any_more_when_another_has_raised() -> None:
+    rnnfast.set_num_threads(3)
+    began, ended = threading.Barrier(3), []
+
+    def work(first: int, last: int) -> None:
+        began.wait(TIMEOUT)
+        if first == 1:
+            raise MemoryError
+        time.sleep(0.05)
+        ended.append(first)
+
+    with pytest.raises(MemoryError):
+        threads.share(work, 3, 3)
+    assert sorted(ended) == [0, 2]
+
+
+AT_THE_END = """
+import atexit, threading
+import rnnfast
+from rnnfast.backends.numba import threads
+
+threads.LEAST = 1
+rnnfast.set_num_threads(3)
+
+def share():
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 3, 3)
+    print(sorted(parts), flush=True)
+
+def after_main():
+    threading.main_thread().join()
+    share()
+
+share()
+threading.Thread(target=after_main).start()
+atexit.register(share)
+"""
+
+
+def test_work_is_done_while_the_interpreter_ends() -> None:
+    """No pool takes any more by then: not when the main thread has ended and others go on, nor at exit."""
+    assert python(AT_THE_END).splitlines() == [str([(0, 1), (1, 2), (2, 3)])] * 3
+
+
+def test_work_is_done_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_pool", [ThreadPoolExecutor(3)])
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    rnnfast.set_num_threads(3)
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 10, 10)
+    assert sorted(parts) == [(0, 3), (3, 6), (6, 10)]
 
 
 def test_callers_at_once_get_the_same_bits() -> None:
