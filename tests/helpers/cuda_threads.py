@@ -70,7 +70,7 @@ class Cuda:
         self.block_dim = SimpleNamespace(x=1, y=1)
         self.shared = SimpleNamespace(array=self._shared_array)
         self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
-        self.atomic = SimpleNamespace(add=self._atomic_add)
+        self.atomic = SimpleNamespace(add=self._atomic_add, max=self._atomic_max)
 
     threadIdx = property(lambda self: me().index)
     blockIdx = property(lambda self: me().block.index)
@@ -122,9 +122,16 @@ class Cuda:
         """Writes are visible at once here."""
 
     def _atomic_add(self, array: Array, index: Any, value: Any) -> Any:
+        return self._changed(array, index, array[index] + value)
+
+    def _atomic_max(self, array: Array, index: Any, value: Any) -> Any:
+        return self._changed(array, index, max(array[index], value))
+
+    def _changed(self, array: Array, index: Any, value: Any) -> Any:
+        """Write a value, and let other threads go on; what was there before."""
         old = array[index]
-        array[index] += value
-        self.progress += bool(value)
+        array[index] = value
+        self.progress += bool(value != old)
         thread = me()
         thread.waits_for = "a counter"
         thread.parent.switch()
