@@ -154,7 +154,7 @@ def test_times_of_ragged_calls(tier: str, kind: str, rows: str, device: NullDevi
 
     device.limits = TIERS[tier]
     net = getattr(rnnfast, kind)(40, 40, seed=1).to("cuda")
-    for steps, batch in ((STEPS, 8), (64, 32), (512, 32)):
+    for steps, batch in ((STEPS, 16), (64, 32), (512, 32)):
         x, dy = torch.zeros(steps, batch, 40), torch.ones(steps, batch, 40)
         given = [rows_of(ROWS[rows], steps, batch, seed) for seed in range(40)]
         for kept, these in (("seen lately", given[:1]), ("new", given)):

@@ -32,13 +32,14 @@ class Choices:
 
     def form(self, live: Ragged) -> tuple[Any, ...] | None:
         """Return what is the same in calls that start the same kernels; None where one of theirs is none of ours."""
-        if live.count < FEWEST or not self._reached:
+        count = live.numbers[0]
+        if count < FEWEST or not self._reached:
             return None
-        found = self._known.get(live.count)
+        found = self._known.get(count)
         if found is None:
             if len(self._known) >= COUNTS_KEPT:
                 self._known.clear()
-            found = self._known[live.count] = tuple(self._sides(live.count))
+            found = self._known[count] = tuple(self._sides(count))
         return *live.has, *found, b"" if self._is_one else live.together
 
     def _sides(self, count: int) -> list[int]:

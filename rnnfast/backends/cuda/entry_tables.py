@@ -13,7 +13,7 @@ import numpy as np
 from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.driver.scalars import address, int64
-from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, live_before
+from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, length_of, live_before
 
 
 def entries_kernel(cuda: Any) -> Any:
@@ -45,39 +45,43 @@ def entries_kernel(cuda: Any) -> Any:
 def links_kernel(cuda: Any) -> Any:
     """Return the kernel that finds the entry before each of a row: one thread for each visit, and one for the end.
 
-    `shown` is what `entries_kernel` wrote. held, like it, of outputs that are held, and `repeats`: 0 where absent.
+    They walk back over flags, which are few bytes, and over no visit outside a row's length. `shown` is what
+    `entries_kernel` wrote. held, like it, of outputs that are held, and `repeats`: 0 where absent.
     """
 
     def kernel(
-        lengths: address, resets: address, steps: int64, batch: int64, first_direction: int64, directions: int64,
-        shown: address, previous: address, last: address, alive: address, held: address, repeats: address,
+        lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
+        directions: int64, shown: address, previous: address, last: address, alive: address, held: address,
+        repeats: address,
     ):  # fmt: skip
         at, threads = cuda.grid(1), (steps + 1) * batch
         d, v, b = at // threads, at % threads // batch, at % batch
         if d < directions:
             backwards, table = first_direction + d == 1, (directions, steps * batch)
-            place, step = (b + (steps - 1) * batch, -batch) if backwards else (b, batch)  # of visit 0, to the next
-            numbers, given = array_at(shown, table, np.int64), given_at(lengths, 0, resets, steps, batch)
-            entry = numbers[d, place + v * step] if v < steps else -1
-            if entry >= 0 or v == steps:
-                cut, u, found = is_cut(given, steps, batch, backwards, v, b), v - 1, -1
-                while u >= 0 and found < 0:
-                    found = numbers[d, place + u * step]
-                    if found < 0:
-                        cut, u = cut or is_cut(given, steps, batch, backwards, u, b), u - 1
-                before = FROM_ZEROS if cut else FROM_START if found < 0 else found
-                if v < steps:
-                    array_at(previous, table, np.int32)[d, entry] = before
-                else:
+            origin, step = (steps - 1, -1) if backwards else (0, 1)  # visit u is that of step origin + u * step
+            given, numbers = given_at(lengths, mask, resets, steps, batch), array_at(shown, table, np.int64)
+            length, is_end = length_of(given, steps, b), v == steps
+            low, high = (steps - length, steps) if backwards else (0, length)
+            if is_end or is_live(given, steps, batch, origin + v * step, b):
+                cut, u, found = is_cut(given, steps, batch, backwards, v, b), min(v, high) - 1, -1
+                while u >= low and not is_live(given, steps, batch, origin + u * step, b):
+                    cut, u = cut or is_cut(given, steps, batch, backwards, u, b), u - 1
+                if u >= low:
+                    found = numbers[d, (origin + u * step) * batch + b]
+                before = FROM_ZEROS if cut else FROM_START if u < low else found
+                if is_end:
                     array_at(last, (directions, batch), np.int32)[d, b] = before
                     array_at(alive, (directions, batch), np.int64)[d, b] = -1 if cut else b
+                else:
+                    array_at(previous, table, np.int32)[d, numbers[d, (origin + v * step) * batch + b]] = before
                 if held != 0:
                     outputs = array_at(held, table, np.int64)
-                    for w in range(u + 1, v):
-                        outputs[d, place + w * step] = found
-                    if v < steps:
-                        outputs[d, place + v * step] = entry
-                    if found >= 0:
+                    for w in range(u + 1 if u >= low else 0, v):
+                        outputs[d, (origin + w * step) * batch + b] = found
+                    if not is_end:
+                        own = (origin + v * step) * batch + b
+                        outputs[d, own] = numbers[d, own]
+                    if u >= low:
                         array_at(repeats, table, np.int64)[d, found] = v - u
 
     return kernel

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnfast.backends.common.layers import live_steps
+from rnnfast.backends.cuda.counted import Counted, Numbers, counted
 from rnnfast.problem import Array
 
 
@@ -41,8 +42,13 @@ class GivenRows:
         parts.insert(1, bytes(4 * zeros))
         self.together = b"".join(parts)
         """What is brought, a copy: lengths as int32, zeros, a bit for each t B + b of mask and of resets."""
-        self.live_steps = _count(shape, lengths, mask)
-        """How many steps of all rows are live."""
+        self.numbers: Numbers = [_count(shape, lengths, mask)]
+        """How many steps of all rows are live, and what else launches follow from."""
+
+    @functools.cached_property
+    def count(self) -> Counted:
+        """How many steps of all rows are live, as launches take it."""
+        return counted(self.numbers, most=self.shape[0] * self.shape[1])
 
     def at(self, to: int) -> Addresses:
         """Return where everything lies once it was brought to an address."""

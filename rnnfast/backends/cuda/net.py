@@ -41,15 +41,15 @@ class Net:
         self._uploads = Uploads()
         self._shape, self._holds = (problem.steps, problem.batch), problem.masked_output == "hold"
         self._directions = tuple([problem.direction(d) for d in range(problem.num_directions)])
+        tier = self.layers[0].tier
+        self._of_rows: dict[str, Any] = {"groups": tier.groups, "hold": self._holds, "by_step": tier.block is None}
         self._choices = Choices(self.layers, problem.steps, record=problem.record)
 
     def live(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> Ragged | None:
         """Return the rows of a call that has any of these; None where there are no steps at all."""
         if not self._shape[0] * self._shape[1]:
             return None
-        tier = self.layers[0].tier
-        options: dict[str, Any] = {"groups": tier.groups, "hold": self._holds, "by_step": tier.block is None}
-        return Ragged(self._shape, self._directions, lengths, mask, resets, **options)
+        return Ragged(self._shape, self._directions, lengths, mask, resets, **self._of_rows)
 
     def form(self, live: Ragged | None) -> tuple[Any, ...] | None:
         """Return what calls of ragged rows have in common that launch the same kernels; None: there may be no other."""

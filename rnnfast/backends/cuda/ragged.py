@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.layers import visit
-from rnnfast.backends.cuda.counted import Numbers, counted
+from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.entry_tables import entries_kernel, links_kernel
 from rnnfast.backends.cuda.given_rows import GivenRows
@@ -60,17 +60,21 @@ class Ragged(GivenRows):
         `hold`: outputs may be held. `by_step`: launches follow from how many rows are live at each step.
         """
         super().__init__(shape, lengths, mask, resets)
-        self.directions, self.groups = directions, groups
-        self.numbers: Numbers = [self.live_steps]
+        self.directions, self.groups, self._holds = directions, groups, hold
         if by_step:
             live = self.count_live_rows()
             for visits in (live[::-1] if direction else live for direction in directions):
-                self.numbers += [*(visits.cumsum() - visits).tolist(), *visits.tolist()]
-        self.count = counted(self.numbers, most=shape[0] * shape[1])
-        self._tables, size = tables_for(*shape, groups, len(directions), hold=hold)
+                self.numbers = [*self.numbers, *(visits.cumsum() - visits).tolist(), *visits.tolist()]
         self._first, self._tables_at = -(-len(self.together) // ALIGNED) * ALIGNED, 0
-        self.size = self._first + size
+
+    @property
+    def _tables(self) -> tuple[dict[str, Table], int]:
+        return tables_for(*self.shape, self.groups, len(self.directions), hold=self._holds)
+
+    @property
+    def size(self) -> int:
         """The bytes of all."""
+        return self._first + self._tables[1]
 
     def bring(self, call: DeviceCall, to: int) -> None:
         """Bring what was given to an address, and let the device write the tables behind it."""
@@ -83,11 +87,11 @@ class Ragged(GivenRows):
         call.run_on(launch, (count * steps, 1), given.lengths, given.mask, *common, self.groups, *entries)
         links = [self.address(name) for name in ("shown", "previous", "last", "alive", "held", "repeats")]
         threads = count * (steps + 1) * batch
-        call.launch_over(threads, links_kernel, (), given.lengths, given.resets, *common, *links)
+        call.launch_over(threads, links_kernel, (), given.lengths, given.mask, given.resets, *common, *links)
 
     def address(self, name: str, number: int = 0) -> int:
         """Return where the table of a direction lies on the device; 0: there is none."""
-        table = self._tables.get(name)
+        table = self._tables[0].get(name)
         return 0 if table is None else self._tables_at + table.begin + number * table.each
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
-from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.given_rows import GivenRows
 from rnnfast.problem import Array
@@ -36,14 +35,20 @@ class Live(GivenRows):
         has_flags = mask is not None or resets is not None
         self.flags_away = (steps + 1) * batch if has_flags else 0
         """Bytes from one direction's flags to the next's; 0: there are none, lengths say all."""
-        self._places, self.room = places(len(self.together), shape, len(directions), has_flags)
-        self.numbers = (self.live_steps,)
-        self.count = counted(self.numbers, most=steps * batch)
+
+    @property
+    def room(self) -> int:
+        """The int32 numbers of all."""
+        return self._places[1]
+
+    @property
+    def _places(self) -> tuple[dict[str, int], int]:
+        return places(len(self.together), self.shape, len(self._directions), self.flags_away > 0)
 
     def bring(self, call: DeviceCall, to: int) -> dict[str, int]:
         """Bring what was given to an address, let the device make the tables; return those of each that there is."""
         call.bring(to, self.together)
-        found, given = {name: to + 4 * place for name, place in self._places.items()}, self.at(to)
+        found, given = {name: to + 4 * place for name, place in self._places[0].items()}, self.at(to)
         (steps, batch), count = self.shape, len(self._directions)
         brought = given.lengths, given.mask, given.resets, steps, batch, self._directions[0], count
         made = found["order"], found["spans"], found.get("flags", 0), found["rows"]
