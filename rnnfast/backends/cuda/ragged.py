@@ -35,7 +35,7 @@ def tables_for(steps: int, batch: int, groups: int, directions: int, *, hold: bo
 
     >>> found, size = tables_for(2, 3, 1, 1, hold=False)
     >>> [*found], found["rows"], size
-    (['bounds', 'rows', 'positions', 'shown', 'previous', 'last', 'alive'], Table(begin=16, each=24), 240)
+    (['bounds', 'rows', 'positions', 'shown', 'previous', 'last', 'alive'], Table(begin=16, each=24), 224)
     """
     room, found, end = steps * batch, dict[str, Table](), 0
     sizes = {"bounds": 4 * steps * (groups + 1), "rows": 4 * room, "positions": 8 * room, "shown": 8 * room}

@@ -174,6 +174,18 @@ def test_what_is_read_of_a_call_that_a_script_ran(capability: tuple[int, int], e
     assert all(np.array_equal(a.memory, b.memory) for a, b in zip(again.arrays, expected.arrays, strict=True))
 
 
+def test_why_clusters_do_not_hold_outputs(emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said of every call, whether a script ran it or not."""
+    for module in (choices, multiply):
+        monkeypatch.setattr(module, "FEWEST", 1)
+    net = rnnfast.RNN(INPUTS, SIZE, masked_output="hold", seed=1).to("cuda")
+    x = EmulatedArray(np.ones((STEPS, BATCH, INPUTS), np.float32))
+    for _ in range(3):
+        tape = net.record(x, mask=np.eye(STEPS, BATCH, dtype=bool))[2]
+        assert tape.ran_on.endswith("; clusters hold no outputs")
+    assert scripts(net)
+
+
 def test_calls_in_which_no_step_is_live(emulated: PtxDevice) -> None:
     """They start no product, so that no script serves them."""
     net = rnnfast.RNN(INPUTS, SIZE, seed=1).to("cuda")
