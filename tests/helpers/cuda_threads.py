@@ -122,17 +122,17 @@ class Cuda:
         """Writes are visible at once here."""
 
     def _atomic_add(self, array: Array, index: Any, value: Any) -> Any:
-        return self._changed(array, index, array[index] + value)
+        self.progress += bool(value)  # adding nothing is how threads look at a counter
+        return self._replaced(array, index, array[index] + value)
 
     def _atomic_max(self, array: Array, index: Any, value: Any) -> Any:
-        return self._changed(array, index, max(array[index], value))
+        self.progress += 1
+        return self._replaced(array, index, max(array[index], value))
 
-    def _changed(self, array: Array, index: Any, value: Any) -> Any:
+    def _replaced(self, array: Array, index: Any, value: Any) -> Any:
         """Write a value, and let other threads go on; what was there before."""
-        old = array[index]
+        old, thread = array[index], me()
         array[index] = value
-        self.progress += bool(value != old)
-        thread = me()
         thread.waits_for = "a counter"
         thread.parent.switch()
         thread.waits_for = ""

@@ -17,27 +17,32 @@ from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live,
 
 
 def entries_kernel(cuda: Any) -> Any:
-    """Return the kernel that numbers the live rows of all visits: one block for each visit of each direction."""
+    """Return the kernel that numbers the live rows of all visits: a block takes `each` of them, of one direction."""
     before = counter(cuda)
 
     def kernel(
         lengths: address, mask: address, steps: int64, batch: int64, first_direction: int64, directions: int64,
-        groups: int64, bounds: address, rows: address, positions: address, shown: address,
+        groups: int64, each: int64, bounds: address, rows: address, positions: address, shown: address,
     ):  # fmt: skip
-        d, v, thread, threads = cuda.blockIdx.x // steps, cuda.blockIdx.x % steps, cuda.threadIdx.x, cuda.blockDim.x
+        blocks, thread, threads = (steps + each - 1) // each, cuda.threadIdx.x, cuda.blockDim.x
+        d, first = cuda.blockIdx.x // blocks, cuda.blockIdx.x % blocks * each
         backwards, table = first_direction + d == 1, (directions, steps * batch)
-        t, given = steps - 1 - v if backwards else v, given_at(lengths, mask, 0, steps, batch)
-        start = before(given, steps, batch, backwards, v)
-        for b in range(thread, batch, threads):
-            place, number = t * batch + b, -1
-            if is_live(given, steps, batch, t, b):
-                number = start + live_before(given, steps, batch, t, b)
-                array_at(rows, table, np.int32)[d, number] = b
-                array_at(positions, table, np.int64)[d, number] = place
-            array_at(shown, table, np.int64)[d, place] = number
-        for group in range(thread, groups + 1, threads):
-            cut = start + live_before(given, steps, batch, t, group * batch // groups)
-            array_at(bounds, (directions, steps, groups + 1), np.int32)[d, v, group] = cut
+        given = given_at(lengths, mask, 0, steps, batch)
+        start = before(given, steps, batch, backwards, first)
+        for v in range(first, min(first + each, steps)):
+            t = steps - 1 - v if backwards else v
+            for b in range(thread, batch, threads):
+                place, number = t * batch + b, -1
+                if is_live(given, steps, batch, t, b):
+                    number = start + live_before(given, steps, batch, t, b)
+                    array_at(rows, table, np.int32)[d, number] = b
+                    array_at(positions, table, np.int64)[d, number] = place
+                array_at(shown, table, np.int64)[d, place] = number
+            for group in range(thread, groups + 1, threads):
+                cut = start + live_before(given, steps, batch, t, group * batch // groups)
+                array_at(bounds, (directions, steps, groups + 1), np.int32)[d, v, group] = cut
+            if each > 1:
+                start += live_before(given, steps, batch, t, batch)
 
     return kernel
 

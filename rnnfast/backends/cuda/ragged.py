@@ -15,6 +15,7 @@ from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.entry_tables import entries_kernel, links_kernel
 from rnnfast.backends.cuda.given_rows import GivenRows
+from rnnfast.backends.cuda.step_flags import visits_of_block
 from rnnfast.problem import Array
 
 
@@ -83,8 +84,9 @@ class Ragged(GivenRows):
         given, (steps, batch), count = self.at(to), self.shape, len(self.directions)
         common = steps, batch, self.directions[0], count
         entries = [self.address(name) for name in ("bounds", "rows", "positions", "shown")]
-        launch = call.prepared(entries_kernel, ())
-        call.run_on(launch, (count * steps, 1), given.lengths, given.mask, *common, self.groups, *entries)
+        launch, each = call.prepared(entries_kernel, ()), visits_of_block(steps)
+        grid = count * -(-steps // each), 1
+        call.run_on(launch, grid, given.lengths, given.mask, *common, self.groups, each, *entries)
         links = [self.address(name) for name in ("shown", "previous", "last", "alive", "held", "repeats")]
         threads = count * (steps + 1) * batch
         call.launch_over(threads, links_kernel, (), given.lengths, given.mask, given.resets, *common, *links)

@@ -12,6 +12,9 @@ from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.arrays import array_at, present
 
+BLOCKS_MOST = 512
+"""Blocks that share the visits of a direction: more would count the same again and again."""
+
 
 @register_jitable
 def given_at(lengths, mask, resets, steps, batch):
@@ -60,6 +63,15 @@ def live_before(given, steps, batch, t, b):
         if is_live(given, steps, batch, t, k):
             found += 1
     return found
+
+
+def visits_of_block(steps: int) -> int:
+    """Return how many visits a block takes, which first counts the live rows of all before them.
+
+    >>> visits_of_block(100), visits_of_block(1000)
+    (1, 2)
+    """
+    return max(1, -(-steps // BLOCKS_MOST))
 
 
 def counter(cuda: Any) -> Any:

@@ -17,6 +17,7 @@ from cuda_emulator import Deadlock
 from ptx_device import PtxDevice
 from ragged_tables import Given, entry_tables, tile_tables
 
+from rnnfast.backends.cuda import step_flags
 from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.device_call import DeviceCall
@@ -45,11 +46,18 @@ def check(call: DeviceCall, plan: Any, name: str, expected: Array) -> None:
     np.testing.assert_array_equal(array_at(plan.on(call, name), expected.shape, expected.dtype.type), expected, name)
 
 
-@pytest.mark.parametrize("order", [None, 3])
+@pytest.fixture(params=[(512, None), (2, 3)], ids="{0[0]} blocks, order {0[1]}".format)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> PtxDevice:
+    """With the most blocks that share visits, and an order of threads."""
+    device, (blocks, order) = PtxDevice(), request.param
+    monkeypatch.setattr(step_flags, "BLOCKS_MOST", blocks)
+    device.order = order
+    return device
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_tables_of_entries(shape: tuple[int, int], order: int | None) -> None:
-    device, groups = PtxDevice(), itertools.cycle({1, min(2, shape[1]), shape[1]})
-    call, device.order = DeviceCall(device, None), order
+def test_tables_of_entries(shape: tuple[int, int], device: PtxDevice) -> None:
+    call, groups = DeviceCall(device, None), itertools.cycle({1, min(2, shape[1]), shape[1]})
     for given, directions in zip(calls(*shape), itertools.cycle(DIRECTIONS), strict=False):
         rows = Ragged(shape, directions, *given, groups=next(groups), hold=True, by_step=True)
         memory = np.full(rows.size + 16, 0xAB, np.uint8)
@@ -68,11 +76,9 @@ def test_tables_of_entries(shape: tuple[int, int], order: int | None) -> None:
             assert plan.held().holds and not plan.holds
 
 
-@pytest.mark.parametrize("order", [None, 3])
 @pytest.mark.parametrize("shape", [*SHAPES, (0, 3)], ids=str)
-def test_tables_of_clusters(shape: tuple[int, int], order: int | None) -> None:
-    device, (steps, batch) = PtxDevice(), shape
-    call, device.order = DeviceCall(device, None), order
+def test_tables_of_clusters(shape: tuple[int, int], device: PtxDevice) -> None:
+    call, (steps, batch) = DeviceCall(device, None), shape
     given: Given
     for given, directions in zip(calls(*shape), itertools.cycle(DIRECTIONS), strict=False):
         live = Live(shape, directions, *given)

@@ -10,6 +10,7 @@ from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.given_rows import GivenRows
+from rnnfast.backends.cuda.step_flags import visits_of_block
 from rnnfast.problem import Array
 
 ALIGNED = 4
@@ -50,10 +51,12 @@ class Live(GivenRows):
         call.bring(to, self.together)
         found, given = {name: to + 4 * place for name, place in self._places[0].items()}, self.at(to)
         (steps, batch), count = self.shape, len(self._directions)
-        brought = given.lengths, given.mask, given.resets, steps, batch, self._directions[0], count
+        each = visits_of_block(steps)
+        brought = given.lengths, given.mask, given.resets, steps, batch, self._directions[0], count, each
         made = found["order"], found["spans"], found.get("flags", 0), found["rows"]
         zeros = given.zeros, given.zeros + 8 * count * batch
-        call.run_on(call.prepared(tables_kernel, ()), (max(steps, 1) if batch else 0, 1), *brought, *zeros, *made)
+        blocks = max(-(-steps // each), 1) if batch else 0
+        call.run_on(call.prepared(tables_kernel, ()), (blocks, 1), *brought, *zeros, *made)
         return found if not self.has[0] else {"lengths": given.lengths, **found}
 
 

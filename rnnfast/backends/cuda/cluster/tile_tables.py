@@ -22,21 +22,23 @@ from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live,
 def tables_kernel(cuda: Any) -> Any:
     """Return the kernel that writes `rows`, the positions of live steps, `flags`, if wanted, `order` and `spans`.
 
-    One block a step, or one in all if there is none; the last to come deals rows to tiles. `first_direction` is 0
-    forward, 1 backward. Zeros at first: `reach` (directions, B, 2), which becomes how many visits before the end a row
-    has something to do for the first time, and the visit after the last time; `done`, which counts blocks.
+    A block takes `each` steps; if there are none, there is one. The last to come deals rows to tiles.
+    `first_direction` is 0 forward, 1 backward. Zeros at first: `reach` (directions, B, 2), which becomes how many
+    visits before the end a row has something to do for the first time, and the visit after the last time; `done`,
+    which counts blocks.
     """
     before, deal = counter(cuda), dealer(cuda)
 
     def kernel(
         lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
-        directions: int64, reach: address, done: address, order: address, spans: address, flags: address, rows: address,
+        directions: int64, each: int64, reach: address, done: address, order: address, spans: address, flags: address,
+        rows: address,
     ):  # fmt: skip
-        t, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
+        first, thread, threads = cuda.blockIdx.x * each, cuda.threadIdx.x, cuda.blockDim.x
         given, is_last = given_at(lengths, mask, resets, steps, batch), cuda.shared.array(1, np.int32)
         reached = array_at(reach, (directions, batch, 2), np.int32)
-        if t < steps:
-            start = before(given, steps, batch, False, t)
+        start = before(given, steps, batch, False, first)
+        for t in range(first, min(first + each, steps)):
             for b in range(thread, batch, threads):
                 lives = is_live(given, steps, batch, t, b)
                 if lives:
@@ -53,15 +55,18 @@ def tables_kernel(cuda: Any) -> Any:
                         cuda.atomic.max(reached, (d, b, 1), v + 1)
                     if flags != 0:
                         array_at(flags, (directions, steps + 1, batch), np.uint8)[d, v + 1, b] = flag
-        if t == 0 and flags != 0:
+            if each > 1:
+                start += live_before(given, steps, batch, t, batch)
+        if first == 0 and flags != 0:
             for b in range(thread, batch, threads):
                 for d in range(directions):
                     cut = is_cut(given, steps, batch, first_direction + d == 1, 0, b)
                     array_at(flags, (directions, steps + 1, batch), np.uint8)[d, 0, b] = CUT if cut else 0
         cuda.syncthreads()
         if thread == 0:
+            blocks = max((steps + each - 1) // each, 1)
             cuda.threadfence()
-            is_last[0] = cuda.atomic.add(array_at(done, (1,), np.int32), 0, 1) == max(steps, 1) - 1
+            is_last[0] = cuda.atomic.add(array_at(done, (1,), np.int32), 0, 1) == blocks - 1
             cuda.threadfence()
         cuda.syncthreads()
         if is_last[0]:
