@@ -64,7 +64,7 @@ class GivenRows:
     def live(self) -> Array:
         """(T, B) bool: which steps are live. It follows from what was brought, as the caller's arrays may change."""
         steps, batch = self.shape
-        mask = self._mask
+        mask: Array | None = self._mask
         if mask is not None:
             mask = np.unpackbits(mask, count=steps * batch, bitorder="little").reshape(steps, batch).view(bool)
         return live_steps(steps, batch, self._lengths, mask)
