@@ -76,12 +76,22 @@ def get_include() -> str:
 
 
 def get_library_dir() -> str:
-    """Return the folder of the shared library, librnnfast."""
+    """Return the folder of the shared library, librnnfast.
+
+    >>> import os, rnnfast
+    >>> any(name.startswith("librnnfast.") for name in os.listdir(rnnfast.get_library_dir()))
+    True
+    """
     return _installed("librnnfast.*")
 
 
 def get_cmake_dir() -> str:
-    """Return the folder in which CMake's find_package(rnnfast) finds it, as rnnfast_DIR."""
+    """Return the folder in which CMake's find_package(rnnfast) finds it, as rnnfast_DIR.
+
+    >>> import os, rnnfast
+    >>> "rnnfast-config.cmake" in os.listdir(rnnfast.get_cmake_dir())
+    True
+    """
     return _installed("cmake/rnnfast-config.cmake")
 
 

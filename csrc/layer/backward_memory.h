@@ -18,7 +18,7 @@
 #include "system/arena.h"
 
 #define PACKED_ROWS                                                                                                    \
-  (16 * TILE_ROWS_MOST) /* of gradients, transposed at once: 96 KB of float32 at 256 rows of a block */
+  (16 * TILE_ROWS_PLAIN) /* of gradients, transposed at once: 96 KB of float32 at 256 rows of a block */
 
 /* Numbers of a row of gates in `gates` of its slots. */
 static inline int64_t gates_width(const struct rf_layer *l, int gates) { return hidden_blocks(l) * UNITS * gates; }
@@ -93,7 +93,7 @@ static struct shared shared_make(const struct rf_layer *l, struct arena *arena) 
     s.shown = take_reals(arena, rows * cell_stride(l));
     s.d_state = take_reals(arena, rows * stride);
     s.packed_r = take_reals(arena, rows * hidden_panels(l) * VEC_LANES);
-    s.packed_d = take_reals(arena, rows * (l->state_size + TILE_ROWS_MOST));
+    s.packed_d = take_reals(arena, rows * (l->state_size + TILE_ROWS_PLAIN));
   }
   if (l->pairs) s.pairs = pair_rows_take(arena, rows, gates_width(l, CELL_SLOTS));
   s.squares = take(arena, l->norms ? 2 * rows * hidden_blocks(l) : 0, sizeof(double));

@@ -5,14 +5,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
+#include "layer/forward_alone.h"
 #include "layer/forward_few.h"
 #include "layer/forward_memory.h"
 #include "layer/forward_narrow.h"
 #include "layer/forward_pairs.h"
+#include "layer/forward_rows.h"
 #include "layer/forward_tiles.h"
 #include "layer/layer.h"
 #include "layer/pack.h"
@@ -64,52 +65,6 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
   }
 }
 
-/* Rows of states that step t reads and writes. Without `states` the new one goes to whichever of two rows is free. */
-static void step_rows(const struct rf_layer *l, const struct forward *f, int64_t visit) {
-  const int64_t t = rf_plan_step(&l->plan, visit), stride = state_stride(l), start = l->plan.start[visit];
-  const int64_t of_c = CELL_PROJECTS ? cell_stride(l) : stride;
-  for (int64_t i = 0; i < live_rows(&l->plan, visit); i++) {
-    const int64_t b = l->plan.row[start + i];
-    const int cut = l->plan.previous[start + i] == RF_FROM_ZEROS;
-    const real *h = cut ? f->zeros : f->now_h[b];
-    f->h_row[i] = f->h_dropped_row[i] = h;
-    if (f->masks) {
-      multiply_row(f->dropped + b * stride, h, f->masks + b * stride, l->state_size);
-      zero_reals(f->dropped + b * stride + l->state_size, stride - l->state_size);
-      f->h_dropped_row[i] = f->dropped + b * stride;
-    }
-    if (l->states.base) {
-      f->h_next_row[i] = view_row(&l->states, t, b);
-    } else {
-      f->h_next_row[i] = f->states[f->now_h[b] == f->states[0] + b * stride] + b * stride;
-    }
-    if (CELL_PHASES > 1 || CELL_PROJECTS) f->operand_row[i] = f->operand + b * of_c;
-    if (CELL_STATES > 1) {
-      f->c_row[i] = cut ? f->zeros : f->now_c[b];
-      f->c_next_row[i] = l->cells.base ? view_row(&l->cells, t, b) : f->c0 + b * of_c;
-      f->now_c[b] = f->c_next_row[i];
-    }
-    f->now_h[b] = f->h_next_row[i];
-  }
-}
-
-/* y of one step: live rows from the new states; the others zeros or, to hold, what y held at the visit before. */
-static void step_output(const struct rf_layer *l, const struct forward *f, int64_t visit) {
-  const int64_t t = rf_plan_step(&l->plan, visit), before = l->plan.reverse ? t + 1 : t - 1;
-  const int64_t start = l->plan.start[visit], live = live_rows(&l->plan, visit), from = l->state_from;
-  const int64_t count = l->state_to - from;
-  for (int64_t b = l->plan.row_from, i = 0; b < l->plan.row_to; b++) {
-    real *y = view_row(&l->y, t, b) + from;
-    if (i < live && l->plan.row[start + i] == b) {
-      copy_reals(y, f->h_next_row[i++] + from, count);
-    } else if (l->hold && before >= 0 && before < l->steps) {
-      memmove(y, view_row(&l->y, before, b) + from, (size_t)count * sizeof(real));
-    } else {
-      zero_reals(y, count);
-    }
-  }
-}
-
 /* h' = W_hr times what the cell left, this worker's numbers of it. */
 static void project(const struct rf_layer *l, const struct forward *f, int64_t visit) {
   const int64_t live = live_rows(&l->plan, visit);
@@ -145,7 +100,7 @@ static void forward_step(struct rf_layer *l, const struct forward *f, int64_t vi
     const struct weights weights = state_weights(l, phase);
     const struct step s = {
         .operand = {operand, live, 1, l->state_size, 0},
-        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room},
+        .panels = {f->packed.h[phase], state_once(l) ? pack_gates : NULL, &weights, f->room, visit & 1},
         .keep = l->gates.base != NULL,
         .gates = gates,
         .h = f->h_row,
@@ -185,11 +140,23 @@ static void forward_steps(struct rf_layer *l, struct forward *f) {
   }
 }
 
+static void forward_alone(const struct rf_layer *l, const struct forward *f) {
+  for (int64_t visit = 0; visit < l->plan.t1 - l->plan.t0; visit++) {
+    step_rows(l, f, visit);
+    alone_step(l, f, visit);
+    if (l->y.base) step_output(l, f, visit);
+  }
+}
+
 static void layer_forward(struct rf_layer *l) {
   struct arena arena = {l->scratch, 0}, shared = {l->shared, 0};
   struct forward f = forward_make(l, &arena, &shared);
   forward_begin(l, &f);
-  forward_steps(l, &f);
+  if (row_alone(l)) {
+    forward_alone(l, &f);
+  } else {
+    forward_steps(l, &f);
+  }
   if (l->left) return;
   for (int64_t b = l->plan.row_from; b < l->plan.row_to; b++) {
     if (l->plan.last[b] == RF_FROM_ZEROS) f.now_h[b] = f.now_c[b] = f.zeros;

@@ -8,6 +8,7 @@
 #include "layer/pack.h"
 #include "layer/rows.h"
 #include "layer/step.h"
+#include "layer/strip.h"
 #include "product/summation.h"
 #include "product/tile.h"
 #include "system/arena.h"
@@ -15,11 +16,9 @@
 
 /* A strip is one row by as many panels as registers hold sums of, and its weights lie in the order of their use. For phase
  * after phase and strip after strip: the bias of every slot (phase 0), then for every number of x (phase 0) and of the
- * phase's operand a vector of each panel's gates. */
-#define STRIP_SUMS (VEC_REGISTERS == 32 ? 8 : ACCUMULATORS)
-#define STRIP_MOST (STRIP_SUMS / CELL_GATES < 8 ? STRIP_SUMS / CELL_GATES : 8)
-
-/* Panels of a strip where weights are more than twice what L1 holds: as few as keep multiply-adds busy, because the strips
+ * phase's operand a vector of each panel's gates.
+ *
+ * Panels of a strip where weights are more than twice what L1 holds: as few as keep multiply-adds busy, because the strips
  * that come next, in opposite order, are still there only if they fit whole. */
 #define STRIP_FEW_SUMS (VEC_REGISTERS == 32 ? 4 : 8)
 #define STRIP_FEW (STRIP_FEW_SUMS / CELL_GATES > 1 ? STRIP_FEW_SUMS / CELL_GATES : 1)

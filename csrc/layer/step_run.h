@@ -8,6 +8,7 @@
 #include "layer/rows.h"
 #include "layer/step.h"
 #include "layer/step_pack.h"
+#include "layer/strip.h"
 #include "system/compiler.h"
 
 /* One row's step. Passed on as arguments: what is written to memory first waits there, and small nets notice. */
@@ -26,69 +27,25 @@ static size_t step_workspace_bytes(const struct rf_step *s) {
 /* Whether the new h may be written over the old one, which no product reads any more. */
 static inline int step_in_place(const struct step_plan *plan) { return CELL_PHASES > 1 || plan->strips == 1; }
 
-/* sums[v][slot + g] += the products of a row and a strip's gates, part by part. Returns the weights after these. */
-INLINE const real *strip_multiply(const int V, const int G, const int slot, const real *row, int64_t width,
-                                  int64_t part, const real *w, vec *sums) {
-  for (int64_t k = 0, end; k < width;) {
-    vec acc[STRIP_MOST * CELL_GATES];
-    UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_set1(0);
-    for (end = k + part < width ? k + part : width; k < end; k++, w += V * G * VEC_LANES) {
-      const vec left = v_set1(row[k]);
-      UNROLL for (int n = 0; n < V * G; n++) acc[n] = v_fma(left, v_load(w + n * VEC_LANES), acc[n]);
-    }
-    UNROLL for (int n = 0; n < V * G; n++) {
-      vec *sum = sums + n / G * CELL_SLOTS + slot + n % G;
-      *sum = v_add(*sum, acc[n]);
-    }
-  }
-  return w;
-}
-
-/* The cell on a strip's sums, stage by stage on all panels, so that what one must wait for overlaps with the others. */
-INLINE void strip_cell(const int phase, const int V, const struct rf_step *s, real *y, real *h, real *c, real *scratch,
-                       int64_t unit, vec *sums) {
-  real *next_h = step_in_place(s->packed) ? h : scratch;
-  struct past past[STRIP_MOST];
-  struct next next[STRIP_MOST];
-  UNROLL for (int v = 0; v < V; v++) {
-    past[v].h = past[v].h_dropped = v_load(h + unit + v * VEC_LANES);
-    if (CELL_STATES > 1) past[v].c = v_load(c + unit + v * VEC_LANES);
-  }
-  UNROLL for (int stage = 0; stage < CELL_STAGES; stage++) {
-    UNROLL for (int v = 0; v < V; v++) cell_forward(phase, stage, sums + v * CELL_SLOTS, &past[v], &next[v]);
-  }
-  UNROLL for (int v = 0; v < V; v++) {
-    const int64_t at = unit + v * VEC_LANES, left = s->hidden_size - at;
-    if (CELL_STATES > 1) v_store(c + at, next[v].c);
-    if (phase + 1 < CELL_PHASES) {
-      v_store(scratch_operand(s, scratch) + at, next[v].operand);
-      continue;
-    }
-    v_store(next_h + at, next[v].h);
-    if (!y) continue;
-    if (left >= VEC_LANES) {
-      v_store(y + at, next[v].h);
-    } else {
-      v_store_n(y + at, left, next[v].h);
-    }
-  }
-}
-
 INLINE void strip_run(const int phase, const int V, STEP_ROW, int64_t panel) {
   const struct step_plan *plan = s->packed;
   const int slot = CELL_PHASE[phase].slot, gates = CELL_PHASE[phase].gates;
   const int64_t unit = panel * VEC_LANES;
   const real *w = (const real *)s->packed + plan->before[phase] + plan->width[phase] * unit;
   const real *operand = phase == 0 ? h : scratch_operand(s, scratch);
+  const struct strip_row row = {
+      h, c, step_in_place(plan) ? h : scratch, c, scratch_operand(s, scratch), y, s->hidden_size};
   real *kept = scratch_gates(s, scratch) + unit * CELL_SLOTS;
   vec sums[STRIP_MOST * CELL_SLOTS];
   UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) sums[n] = v_load((phase == 0 ? w : kept) + n * VEC_LANES);
   if (phase == 0) {
+    const ptrdiff_t of_x = CELL_GATES * VEC_LANES;
     w += V * CELL_SLOTS * VEC_LANES;
-    w = strip_multiply(V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, sums);
+    w = strip_multiply(V, CELL_GATES, 0, x, s->input_size, plan->part_x, w, V * of_x, of_x, sums);
   }
-  strip_multiply(V, gates, slot, operand, s->hidden_size, plan->part_h, w, sums);
-  strip_cell(phase, V, s, y, h, c, scratch, unit, sums);
+  const ptrdiff_t of_h = gates * VEC_LANES;
+  strip_multiply(V, gates, slot, operand, s->hidden_size, plan->part_h, w, V * of_h, of_h, sums);
+  strip_cell(phase, V, &row, unit, sums);
   if (phase + 1 < CELL_PHASES) {
     UNROLL for (int n = 0; n < V * CELL_SLOTS; n++) v_store(kept + n * VEC_LANES, sums[n]);
   }

@@ -3,6 +3,7 @@
 #define RF_WEIGHT_GRADIENTS_H
 
 #include <stdint.h>
+#include <string.h>
 #include RF_VEC_H
 #include RF_CELL_H
 #include "layer/backward_memory.h"
@@ -40,23 +41,27 @@ static void pack_gradients(const struct rf_layer *l, const real *const *gradient
     pairs->tiles(gradients, rows, first, end, to);
     return;
   }
-  for (int64_t m = first; m < end; m += TILE_ROWS_MOST) {
-    const int64_t most = end - m < TILE_ROWS_MOST ? end - m : TILE_ROWS_MOST;
-    for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_MOST) {
-      for (int64_t i = 0; i < most; i++) to[i] = gradients[k][m + i];
+  for (int64_t m = first; m < end; m += TILE_ROWS_PLAIN) {
+    const int64_t left = end - m;
+    for (int64_t k = 0; k < rows; k++, to += TILE_ROWS_PLAIN) {
+      if (left >= TILE_ROWS_PLAIN) {
+        memcpy(to, gradients[k] + m, TILE_ROWS_PLAIN * sizeof *to); /* of a size that a compiler knows */
+      } else {
+        copy_reals(to, gradients[k] + m, left);
+      }
     }
   }
 }
 
 /* Where the number that is the m-th of those packed begins. */
 static const real *packed_gradient(const struct rf_layer *l, const real *packed, int64_t rows, int64_t m) {
-  return packed + m / TILE_ROWS_MOST * lines_of(l, rows) * TILE_ROWS_MOST + m % TILE_ROWS_MOST;
+  return packed + m / TILE_ROWS_PLAIN * lines_of(l, rows) * TILE_ROWS_PLAIN + m % TILE_ROWS_PLAIN;
 }
 
 /* Where the rows of dW_hr begin that a worker has: whole tiles. */
 static int64_t projection_share(const struct rf_layer *l, int32_t worker) {
-  const int64_t tiles = (l->state_size + TILE_ROWS_MOST - 1) / TILE_ROWS_MOST;
-  const int64_t first = rf_share(tiles, worker, l->workers) * TILE_ROWS_MOST;
+  const int64_t tiles = (l->state_size + TILE_ROWS_PLAIN - 1) / TILE_ROWS_PLAIN;
+  const int64_t first = rf_share(tiles, worker, l->workers) * TILE_ROWS_PLAIN;
   return first < l->state_size ? first : l->state_size;
 }
 
@@ -88,7 +93,7 @@ static void sum_rows(const struct rf_layer *l, const struct backward *b, int64_t
                      const real *panels, int64_t columns) {
   const struct product p = {
       .a = {b->left, count, 1, lines_of(l, rows), 0},
-      .a_step = TILE_ROWS_MOST,
+      .a_step = TILE_ROWS_PLAIN,
       .part = weight_part(rows),
       .b = {.packed = panels},
       .c = b->into,

@@ -33,8 +33,10 @@ typedef void tile_function(const void *job, const struct tile *at);
   TILE_FUNCTION(name, G, 4, V)                                                                                         \
   TILE_FUNCTION(name, G, 5, V)                                                                                         \
   TILE_FUNCTION(name, G, 6, V)                                                                                         \
-  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V,                 \
-                                                             name##_4x##V, name##_5x##V, name##_6x##V};
+  TILE_FUNCTION(name, G, 7, V)                                                                                         \
+  TILE_FUNCTION(name, G, 8, V)                                                                                         \
+  static tile_function *const name##_x##V[TILE_ROWS_MOST] = {name##_1x##V, name##_2x##V, name##_3x##V, name##_4x##V,   \
+                                                             name##_5x##V, name##_6x##V, name##_7x##V, name##_8x##V};
 #define TILE_FUNCTIONS(name, G)                                                                                        \
   TILE_FUNCTIONS_OF(name, G, 1)                                                                                        \
   TILE_FUNCTIONS_OF(name, G, 2)                                                                                        \
@@ -76,17 +78,25 @@ struct deal {
   int64_t tiles, rows, longer; /* of `rows` each, the first `longer` of one more */
   int64_t first, end;
   int wide;
+  int64_t wides, widths; /* tiles' widths of panels: the wide ones, and all */
 };
 
 INLINE struct deal tiles_deal(int64_t count, int64_t first, int64_t end, const int G) {
   const int most = TILE_ROWS(G);
   const int64_t tiles = (count + most - 1) / most, some = tiles > 0 ? tiles : 1;
   const int wide = tiles > 1 ? TILE_PANELS(most, G) : TILE_PANELS(count, G);
-  return (struct deal){tiles, count / some, count % some, first, end, wide};
+  const int64_t wides = (end - first) / wide;
+  return (struct deal){tiles, count / some, count % some, first, end, wide, wides, wides + (end - first) % wide};
 }
 
 static inline int64_t tile_width(const struct deal *d, int64_t panel) {
   return panel + d->wide <= d->end ? d->wide : 1;
+}
+
+/* Where tile `i` of a row of tiles begins, from the last one on if `backwards`. */
+static inline int64_t tile_panel(const struct deal *d, int64_t i, int backwards) {
+  const int64_t at = backwards ? d->widths - 1 - i : i, single = at > d->wides ? at - d->wides : 0;
+  return d->first + (at - single) * d->wide + single;
 }
 
 INLINE void tile_run(const struct tile_family *family, const struct deal *d, struct tile *at, const void *job) {
@@ -108,7 +118,10 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
 /* One block of k, a tile's panels in L2, or in L1 if packed for it, while all rows pass by. */
 INLINE void block_by_panels(const struct tile_family *family, const struct deal *d, const struct rows *a,
                             const struct panels *b, struct tile *at, const void *job) {
-  for (at->panel = d->first; at->panel < d->end; at->panel += tile_width(d, at->panel)) {
+  const int backwards = b->backwards && d->tiles == 1; /* more rows use a panel for longer than it takes to come */
+  at->ahead = backwards ? -d->wide : d->wide;
+  for (int64_t i = 0; i < d->widths; i++) {
+    at->panel = tile_panel(d, i, backwards);
     if (b->pack) {
       panels_pack(b, a, family->gates, tile_width(d, at->panel), at);
     } else {

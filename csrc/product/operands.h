@@ -22,6 +22,7 @@ struct panels {
   void (*pack)(const void *source, int64_t panel, int64_t from, int64_t to, real *room); /* NULL: packed before */
   const void *source;
   real *room; /* for room_numbers */
+  int backwards; /* from the last panel on: what the call before used last is in a cache yet */
 };
 
 /* Where `count` vectors stand in a row of blocks of a line's numbers, slot after slot (layer/layer.h): vector n is gate

@@ -94,8 +94,8 @@ static void pairs_tiles(const real *const *row, int64_t count, int64_t first, in
         const vec odd = k + 1 < count ? line_load(row[k + 1] + m + i, numbers - i) : v_set1(0);
         v_store(pair + i, v_pairs_across(line_load(row[k] + m + i, numbers - i), odd));
       }
-      for (int64_t i = 0; i < numbers; i += TILE_ROWS_MOST) {
-        memcpy(to + (i * lines + k / 2 * TILE_ROWS_MOST), pair + i, TILE_ROWS_MOST * sizeof *pair);
+      for (int64_t i = 0; i < numbers; i += TILE_ROWS_PLAIN) {
+        memcpy(to + (i * lines + k / 2 * TILE_ROWS_PLAIN), pair + i, TILE_ROWS_PLAIN * sizeof *pair);
       }
     }
   }

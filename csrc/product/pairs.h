@@ -33,7 +33,7 @@ struct rf_pairs {
   /* The same from `count` rows as they are, `left` numbers of each: pairs of rows. */
   void (*lines)(const real *w, int64_t stride, int64_t rows, int64_t count, int64_t left, real *to);
   void (*lines_of)(const real *const *row, int64_t column, int64_t count, int64_t left, real *to);
-  /* Numbers [first, end) of `count` rows as pairs of rows, [tile of TILE_ROWS_MOST][pair][TILE_ROWS_MOST] */
+  /* Numbers [first, end) of `count` rows as pairs of rows, [tile of TILE_ROWS_PLAIN][pair][TILE_ROWS_PLAIN] */
   void (*tiles)(const real *const *row, int64_t count, int64_t first, int64_t end, real *to);
 };
 

@@ -12,8 +12,9 @@
 /* A tile is R rows by V panels of G vectors, held in ACCUMULATORS registers at most; the rest hold operands. Fewer rows
  * take more panels, so that enough independent chains hide the latency of a multiply-add. */
 #define ACCUMULATORS (VEC_REGISTERS == 32 ? 24 : 12)
-#define TILE_ROWS_MOST 6
-#define TILE_ROWS(G) (ACCUMULATORS / (G) < TILE_ROWS_MOST ? ACCUMULATORS / (G) : TILE_ROWS_MOST)
+#define TILE_ROWS_MOST 8
+#define TILE_ROWS(G) (ACCUMULATORS / (G) <= TILE_ROWS_MOST ? ACCUMULATORS / (G) : 6)
+#define TILE_ROWS_PLAIN TILE_ROWS(1) /* of products whose panels are one vector */
 #define TILE_FITS(R, V, G) ((R) * (V) * (G) <= ACCUMULATORS)
 #define TILE_PANELS(R, G) (TILE_FITS(R, 8, G) ? 8 : TILE_FITS(R, 4, G) ? 4 : TILE_FITS(R, 2, G) ? 2 : 1)
 
@@ -85,7 +86,7 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
   const real *row[TILE_ROWS_MOST];
   const real *b = at->b;
   const ptrdiff_t panel_size = at->panel_size;
-  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
+  const char *ahead = (const char *)(b + at->ahead * panel_size) + at->turn * at->fetch_share;
   const real *const *from_rows = s->from;
   UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
   for (int64_t segment = at->segment, last = segment + at->segments, end; segment < last; segment = end) {

@@ -17,10 +17,10 @@ class Access(Protocol):
     """Whose arrays they are on a device; None in host memory."""
 
     def as_array(self, name: str, value: Any) -> Any:
-        """`value` as checks and backends see it. Raises TypeError where it lives elsewhere."""
+        """Return `value` as checks and backends see it. Raises TypeError where it lives elsewhere."""
 
     def on_host(self, name: str, value: Any) -> Any:
-        """`value`, which may live here or in host memory, as something in host memory."""
+        """Return `value`, which may live here or in host memory, as something in host memory."""
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """A new array for a result, of the caller's kind."""
@@ -34,13 +34,13 @@ class Access(Protocol):
         """Return `out` if results can be written straight into it, else raise."""
 
     def strided(self, array: Any) -> Any:
-        """`array` itself if backends can walk it, else a copy that they can."""
+        """Return `array` itself if backends can walk it, else a copy that they can."""
 
     def dense(self, array: Any) -> Any:
-        """`array` itself if backends take it for a state, else a copy that they take."""
+        """Return `array` itself if backends take it for a state, else a copy that they take."""
 
     def apart(self, array: Any, outputs: Iterable[Any]) -> Any:
-        """`array`, copied if it may overlap an output."""
+        """Return `array`, copied if it may overlap an output."""
 
     def frame(self, array: Any) -> Array:
         """Return an array that tells by address and strides where this one lies."""

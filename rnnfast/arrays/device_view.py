@@ -150,7 +150,7 @@ class _Described:
 
 
 def on_device(value: Any) -> bool:
-    """Whether `value` says that it lies on a CUDA device."""
+    """Return whether `value` says that it lies on a CUDA device."""
     if isinstance(is_cuda := getattr(value, "is_cuda", None), bool):
         return is_cuda  # a tensor of torch: of one that requires grad the rest says nothing
     if hasattr(value, "__cuda_array_interface__"):

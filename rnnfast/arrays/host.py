@@ -18,7 +18,7 @@ library = None
 
 
 def as_array(name: str, value: Any) -> Array:
-    """`value` as a NumPy array that shares its memory: an array, `__array_interface__`, DLPack, else what NumPy makes.
+    """Return `value` as a NumPy array that shares its memory: `__array_interface__`, DLPack, else what NumPy makes.
 
     Raises TypeError where NumPy cannot see the memory (another device, a foreign number type), ValueError for ragged
     lists. `name` is the argument's name in messages.
@@ -46,7 +46,7 @@ def as_array(name: str, value: Any) -> Array:
 
 
 def as_flags(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """`value` as an array of this shape. Raises TypeError unless it is bool or uint8, ValueError for another shape."""
+    """Return `value` as an array. Raises TypeError unless it is bool or uint8, ValueError for another shape."""
     array = as_array(name, value)
     if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
         advice = conversion(value, np.dtype(np.bool_))
@@ -84,27 +84,27 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def empty_each(shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
-    """New arrays."""
+    """Return a new array for each shape, uninitialised."""
     return [np.empty(shape, dtype) for shape in shapes]
 
 
 def on_host(name: str, value: Any) -> Any:
-    """`value`: here there is nothing else."""
+    """Return `value`: on the host there is nothing else."""
     return value
 
 
 def frame(array: Array) -> Array:
-    """`array`."""
+    """Return `array`, which tells itself by address and strides where it lies."""
     return array
 
 
 def strided(array: Array) -> Array:
-    """`array` itself if backends can walk it, else a copy that they can."""
+    """Return `array` itself if backends can walk it, else a copy that they can."""
     return array if is_strided(array) else copied(array)
 
 
 def dense(array: Array) -> Array:
-    """`array` itself if it is aligned and C-contiguous, else a copy that is."""
+    """Return `array` itself if it is aligned and C-contiguous, else a copy that is."""
     if array.flags.c_contiguous and array.flags.aligned:
         return array
     copy = empty(array.shape, array.dtype)
@@ -113,7 +113,7 @@ def dense(array: Array) -> Array:
 
 
 def copied(array: Array) -> Array:
-    """A copy with a contiguous last axis; an axis that only repeats (stride 0) still repeats and costs no memory."""
+    """Return a copy with a contiguous last axis; one that only repeats (stride 0) still does and costs no memory."""
     once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides[:-1])
     unique = array[once]
     copy = empty(unique.shape, array.dtype)
@@ -122,7 +122,7 @@ def copied(array: Array) -> Array:
 
 
 def apart(array: Array | None, outputs: Iterable[Array]) -> Array | None:
-    """`array`, copied if it may overlap an output: results are written while inputs are still being read."""
+    """Return `array`, copied if it may overlap an output: results are written while inputs are still being read."""
     if array is None or not any(np.may_share_memory(array, out) for out in outputs):
         return array
     return copied(array)

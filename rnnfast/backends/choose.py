@@ -39,7 +39,12 @@ class Choice(NamedTuple):
 
 
 def backends() -> dict[str, str | None]:
-    """Every backend, and after a colon its instruction sets: None if it can run here, else why not."""
+    """Return every backend, and after a colon its instruction sets: None if it can run here, else why not.
+
+    >>> import rnnfast
+    >>> rnnfast.backends()["reference"] is None
+    True
+    """
     reasons = {}
     for name in TABLE:
         backend = _module(name)
@@ -49,9 +54,15 @@ def backends() -> dict[str, str | None]:
 
 
 def use_backend(name: str) -> AbstractContextManager[None]:
-    """Within `with use_backend(name):` calls of this thread or task use this backend, e.g. "c" or "c:avx2".
+    """Have calls of this thread or task use a backend, e.g. "c" or "c:avx2", within `with use_backend(name):`.
 
     Modules made with `backend=` and frozen nets keep theirs. Raises as `select`.
+
+    >>> import rnnfast
+    >>> with rnnfast.use_backend("reference"):
+    ...     y, h = rnnfast.GRU(3, 4, seed=0)(np.ones((5, 2, 3), np.float32))
+    >>> y.shape
+    (5, 2, 4)
     """
     _named(name, "use_backend")
     return _using(name)
@@ -72,7 +83,7 @@ def in_context() -> str | None:
 
 
 def request(argument: str | None = None) -> tuple[str | None, str]:
-    """The backend that was asked for, and by what; None if nothing was."""
+    """Return the backend that was asked for, and by what; None if nothing was."""
     if argument is not None:
         return argument, "backend="
     if (name := _context.get()) is not None:

@@ -118,7 +118,7 @@ class Steps(Protocol):
 
 
 class Binder(Protocol):
-    """Whatever prepares calls: a backend, or what runs a backend piece by piece."""
+    """Maker of prepared calls: a backend, or what runs a backend piece by piece."""
 
     def bind(self, problem: Problem, layout: Layout) -> Bound:
         """Prepare calls of this problem. Of its sequences, states and gradients none is looked at.
@@ -136,9 +136,7 @@ class Backend(Binder, Protocol):
     def reason(
         self, variant: str | None = None, cell: str | None = None, precision: Precision = "float32"
     ) -> str | None:
-        """None if the backend, or that form of it, can run here, and run this cell in this precision, else why not, in
-        one sentence.
-        """
+        """Return None if the backend, or this form of it, can run the cell in the precision here, else why not."""
 
     def stream(self, problem: Problem) -> Steps:
         """Return `problem.batch` rows of a net of one direction, whose parameters never change again.

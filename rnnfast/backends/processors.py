@@ -65,7 +65,7 @@ def _group(root: str, version: _Version) -> str | None:
 
 
 def _mount(root: str, version: _Version) -> tuple[str, str]:
-    """Which group is at the top of where they are mounted, and where that is."""
+    """Return the group at the top of where groups are mounted, and where that is."""
     for line in _lines(root + "/proc/self/mountinfo"):
         fields, _, rest = line.partition(" - ")
         filesystem, _, options = (*rest.split(" ", 2), "", "", "")[:3]

@@ -149,7 +149,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which cases of a suite to run; None lets everything through."""
+    """Filter of the cases of a suite; None lets everything through."""
 
     cells: tuple[str, ...] | None = None
     works: tuple[str, ...] | None = None
@@ -161,7 +161,7 @@ class Filter:
     """Cases of more GFLOP forward are left out."""
 
     def __call__(self, case: Case) -> bool:
-        """Whether this case is wanted."""
+        """Return whether this case is wanted."""
         wanted: list[tuple[Any, tuple[Any, ...] | None]] = [
             (case.cell, self.cells),
             (case.work, self.works),

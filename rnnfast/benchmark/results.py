@@ -47,7 +47,7 @@ class Measurement:
         return min(samples) - min(plain) if samples and plain else None
 
     def over_float32(self) -> float | None:
-        """How many times as fast as with weights of float32 ours is; None if not measured."""
+        """Return how many times as fast as with weights of float32 ours is; None if not measured."""
         wide, ours = self.plain.get(self.ours), self.seconds(self.ours)
         return statistics.median(wide) / ours if self.case.weights and wide and ours is not None else None
 

@@ -28,7 +28,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNIN
 
 @dataclass(frozen=True)
 class Plan:
-    """Which cases are timed, on how many threads, with which backends of rnnfast and which peers.
+    """Plan of a run: which cases are timed, on how many threads, with which backends of rnnfast and which peers.
 
     `seconds` is the time for each of them, checks and compilation apart. A case of a part that is one of pairs is timed
     with its pair alone; `absent` are such parts that cannot be timed here, with why.

@@ -14,7 +14,7 @@ MIN_ROUNDS = 3
 
 
 class Pace(NamedTuple):
-    """How long samples are, and how many there may be."""
+    """Pace of a measurement: how long samples are, and how many there may be."""
 
     sample_seconds: float
     """A sample repeats its work until it lasts at least this long."""

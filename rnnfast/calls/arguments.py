@@ -21,7 +21,7 @@ FEW = 32
 
 
 def is_plain(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether `value` needs no other look: a NumPy array of this shape and dtype, dense and aligned."""
+    """Return whether `value` needs no other look: a NumPy array of this shape and dtype, dense and aligned."""
     return (
         type(value) is np.ndarray
         and (value.dtype is dtype or value.dtype == dtype)

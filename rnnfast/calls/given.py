@@ -26,7 +26,7 @@ class GivenGradients:
         self._apart = apart([owner_of(array) for array in given])
 
     def are(self, arrays: Sequence[Any]) -> bool:
-        """Whether these are the very same arrays, dense and of the same form as ever."""
+        """Return whether these are the very same arrays, dense and of the same form as ever."""
         return [*map(id, arrays)] == self._ids and self._unchanged is not None and self._unchanged()
 
     def surely_apart(
@@ -38,5 +38,5 @@ class GivenGradients:
         start: Sequence[Array | None],
         d_final: Sequence[Array | None],
     ) -> bool:
-        """Whether nothing that a backward reads can overlap any of them: it lies in memory that other arrays own."""
+        """Return whether all that a backward reads lies in memory that other arrays own: none can overlap."""
         return self._apart is not None and self._apart(x, dy, mask, resets, start, d_final)

@@ -43,7 +43,7 @@ class Gradients(Generic[StateT]):
 
     @property
     def arrays(self) -> list[Array]:
-        """All of them, norms aside."""
+        """All gradients, norms aside."""
         return [*([] if self.x is None else [self.x]), *self.states, *self.params.values()]
 
 

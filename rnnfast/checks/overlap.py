@@ -65,7 +65,7 @@ def owner_of(array: Array) -> Array | None:
 
 
 def _owned_apart(outputs: Sequence[Array], parameters: Iterable[Array]) -> bool:
-    """Whether each output lies in memory that an array of its own owns, and none of these a parameter's."""
+    """Return whether each output lies in memory that an array of its own owns, and none of these a parameter's."""
     owners, others = [owner_of(array) for array in outputs], [owner_of(array) for array in parameters]
     if any(owner is None for owner in (*owners, *others)):
         return False

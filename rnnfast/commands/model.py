@@ -20,7 +20,7 @@ from rnnfast.nn.sequential import Sequential
 
 
 class Sizes(NamedTuple):
-    """What a model takes and gives at one step."""
+    """Sizes of what a model takes and gives at one step."""
 
     inputs: int | None
     """Features, None: any number of them."""

@@ -24,7 +24,7 @@ LARGEST = 2**32 - 1
 
 @dataclass(frozen=True)
 class Format:
-    """How a sound is kept."""
+    """Form in which a file keeps a sound: `rate` in frames a second, `code` WHOLE or FLOATING, `bits` of a number."""
 
     rate: int
     channels: int

@@ -21,9 +21,10 @@ Batch = tuple[Array, Array]
 
 
 class Forecaster:
-    """How far a month's anomaly is from the next, in standard deviations. `parameters` maps names to live arrays.
+    """Forecast of how far a month's anomaly is from the next, in standard deviations.
 
-    The anomaly is the temperature's difference from what is usual in that month over the training years.
+    The anomaly is the temperature's difference from what is usual in that month over the training years. `parameters`
+    maps names to live arrays.
     """
 
     def __init__(

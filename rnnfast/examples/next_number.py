@@ -24,7 +24,7 @@ ASKED = 95
 
 @dataclass(frozen=True)
 class Result:
-    """Return what follows the window that begins at `ASKED`, and the final mean squared error in squared numbers."""
+    """Number that follows the window that begins at `ASKED`, and the final mean squared error in squared numbers."""
 
     prediction: float
     loss: float

@@ -48,7 +48,7 @@ class Opinion(NamedTuple):
 
 
 def opinions(count: int, seed: int) -> list[Opinion]:
-    """So many different sentences at random, about half of them in favour, of 4 to some 50 words, on average 14."""
+    """Return `count` different sentences at random, about half in favour, of 4 to some 50 words, on average 14."""
     rng = np.random.default_rng(seed)
     found: dict[str, bool] = {}
     while len(found) < count:

@@ -33,7 +33,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times faster the chosen backend ran."""
+        """Return how many times faster the chosen backend ran."""
         return self.reference / self.chosen
 
 

@@ -70,7 +70,7 @@ def _mean(y: Array, words: nn.Padded) -> Array:
 
 
 def _share(values: Any, words: nn.Padded) -> Array:
-    """`values` (B, F) over the number of words in the sentence."""
+    """Return `values` (B, F) over the number of words in the sentence."""
     shares: Array = values / words.lengths[:, None].astype(values.dtype)
     return shares
 
@@ -101,7 +101,7 @@ def bag_of_words(sentences: Sequence[Array], favours: Array, *, epochs: int = 30
 
 
 def word_counts(sentences: Sequence[Array]) -> Array:
-    """How often each word of the vocabulary occurs, float32 (sentences, words)."""
+    """Return how often each word of the vocabulary occurs, float32 (sentences, words)."""
     size = len(vocabulary())
     return np.stack([np.bincount(sentence, minlength=size) for sentence in sentences]).astype(np.float32)
 

@@ -26,7 +26,7 @@ def translation(text: str) -> str:
 
 
 def is_held_out(text: str) -> bool:
-    """Whether a string belongs to those never learned from: its own checksum decides."""
+    """Return whether a string belongs to those never learned from: its own checksum decides."""
     return zlib.crc32(text.encode()) % HELD_OUT_SHARE == 0
 
 

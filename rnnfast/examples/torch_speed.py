@@ -32,7 +32,7 @@ class TorchComparison:
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Return how many times faster ours is."""
         return self.ours / self.torch
 
 

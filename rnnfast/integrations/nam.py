@@ -25,7 +25,7 @@ CONFIG = ("input_size", "hidden_size", "num_layers", "in_channels", "out_channel
 
 
 def is_nam(value: Value) -> bool:
-    """Return whether a JSON object is such a file."""
+    """Return whether a JSON object is a file of Neural Amp Modeler."""
     return "architecture" in value and "weights" in value
 
 

@@ -94,7 +94,7 @@ class Recurrent(Module, Generic[StateT]):
         return freeze(self.net, self.parameters, choose.select(self.backend, self.device, self.net.cell), weights)
 
     def stream(self, batch: int = 1) -> Stream[StateT]:
-        """`freeze().stream(batch)`: one step at a time, the state inside. ValueError for a bidirectional net."""
+        """Return `freeze().stream(batch)`: one step at a time, the state inside. ValueError for a bidirectional net."""
         return self.freeze().stream(batch)
 
 

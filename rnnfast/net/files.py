@@ -46,7 +46,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 
 def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return as `load`, and the words that were saved with the arrays, empty where there are none.
+    """Return the arrays as `load` does, and the words that were saved with them, empty where there are none.
 
     Arrays of numbers that NumPy has no dtype for have a dtype of one field that is called as the file calls it, such
     as "bfloat16"; see `rnnfast.net.formats`.

@@ -108,7 +108,7 @@ def _arrays_of(archive: Any) -> dict[str, Array]:
 
 
 def _is_cut(archive: Any, name: str) -> bool:
-    """Whether an entry, as far as its archive tells, has fewer bytes than the array that its header tells of."""
+    """Return whether an entry, as far as its archive tells, has fewer bytes than the array that its header tells of."""
     if name not in archive.namelist():
         return False
     with archive.open(name) as entry:

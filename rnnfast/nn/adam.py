@@ -17,6 +17,12 @@ class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) with PyTorch's update and defaults; options as `Optimizer`.
 
     `first` and `second` hold the moving averages of gradient and squared gradient by name.
+
+    >>> from rnnfast import nn
+    >>> weights = {"w": np.ones(2)}
+    >>> nn.Adam(weights, lr=0.1).step({"w": np.array([1.0, -3.0])})
+    >>> weights["w"].round(3)
+    array([0.9, 1.1])
     """
 
     settings = ("betas", "eps", "weight_decay")
@@ -56,7 +62,14 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p is first multiplied by 1 - lr weight_decay."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p is first multiplied by 1 - lr weight_decay.
+
+    >>> from rnnfast import nn
+    >>> weights = {"w": np.ones(2)}
+    >>> nn.AdamW(weights, lr=0.1, weight_decay=0.5).step({"w": np.array([1.0, -3.0])})
+    >>> weights["w"].round(3)
+    array([0.85, 1.05])
+    """
 
     decoupled: ClassVar[bool] = True
 

@@ -14,14 +14,14 @@ from rnnfast.problem import Array
 
 
 def floats(name: str, value: Any, dtype: np.dtype[Any], owner: str) -> Array:
-    """`value` as an array of exactly this dtype. Raises TypeError: nothing is ever cast."""
+    """Return `value` as an array of exactly this dtype. Raises TypeError: nothing is ever cast."""
     array = as_array(name, value)
     check_dtype(name, array, dtype, owner)
     return array
 
 
 def any_floats(name: str, value: Any) -> Array:
-    """`value` as an array of float32 or float64, native byte order. Raises TypeError for others."""
+    """Return `value` as an array of float32 or float64, native byte order. Raises TypeError for others."""
     array = as_array(name, value)
     if array.dtype not in DTYPES:
         raise TypeError(f"{name} has dtype {array.dtype.str!r}, expected float32 or float64 in native byte order")
@@ -29,7 +29,7 @@ def any_floats(name: str, value: Any) -> Array:
 
 
 def floats_as(name: str, value: Any, other: str, dtype: np.dtype[Any]) -> Array:
-    """`value` as an array of the dtype that the argument called `other` has. Raises TypeError for another."""
+    """Return `value` as an array of the dtype that the argument called `other` has. Raises TypeError for another."""
     array = as_array(name, value)
     if array.dtype != dtype:
         advice = f"convert it with .astype({dtype.name!r})"
@@ -38,7 +38,7 @@ def floats_as(name: str, value: Any, other: str, dtype: np.dtype[Any]) -> Array:
 
 
 def counted(mask: Any, shape: tuple[int, ...]) -> Array:
-    """`mask` as a bool array of the leading axes of `shape`. Raises TypeError for another dtype, ValueError else."""
+    """Return `mask` as a bool array of leading axes of `shape`. Raises TypeError for another dtype, ValueError else."""
     array = as_array("mask", mask)
     if array.dtype not in (np.dtype(np.bool_), np.dtype(np.uint8)):
         raise TypeError(f"mask has dtype {array.dtype}, expected bool or uint8: convert it with .astype(bool)")
@@ -48,7 +48,7 @@ def counted(mask: Any, shape: tuple[int, ...]) -> Array:
 
 
 def indices(name: str, value: Any, size: int) -> Array:
-    """`value` as an array of integers. Raises TypeError for another kind, ValueError for one outside 0..size-1."""
+    """Return `value` as an array of integers. Raises TypeError for others, ValueError for one outside 0..size-1."""
     array = as_array(name, value)
     if is_empty_list(array, value):
         array = array.astype(np.int64)
@@ -60,7 +60,7 @@ def indices(name: str, value: Any, size: int) -> Array:
 
 
 def is_empty_list(array: Array, value: Any) -> bool:
-    """Whether `array` was made of a list without numbers, of which NumPy makes float64: it can have any dtype."""
+    """Return whether `array` was made of a list without numbers, which NumPy makes float64: any dtype will do."""
     return array.size == 0 and not hasattr(value, "dtype")
 
 

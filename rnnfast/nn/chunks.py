@@ -16,10 +16,14 @@ from rnnfast.problem import Array
 
 
 def chunks(*sequences: Any, steps: int, batch_first: bool = False) -> Iterator[tuple[Array, ...]]:
-    """Views of so many steps of each of these sequences, (T, ...) or with `batch_first` (B, T, ...), one after another.
+    """Return views of `steps` steps of each sequence, (T, ...) or with `batch_first` (B, T, ...), one after another.
 
     The last has what is left. Raises ValueError where the sequences differ in T or have no such axis, TypeError for
     what is no array.
+
+    >>> from rnnfast import nn
+    >>> [x.tolist() for (x,) in nn.chunks(np.arange(5), steps=2)]
+    [[0, 1], [2, 3], [4]]
     """
     steps, axis = whole("steps", steps), int(truth("batch_first", batch_first))
     arrays = [as_array(f"sequences[{n}]", a) for n, a in enumerate(sequences)]
@@ -51,6 +55,14 @@ class Carried:
             grads = tape.backward(dy)
 
     Raises ValueError for a bidirectional net, which must see a whole sequence, TypeError for what is no net.
+
+    >>> import rnnfast
+    >>> from rnnfast import nn
+    >>> gru, x = rnnfast.GRU(3, 4, seed=0), np.ones((6, 2, 3), np.float32)
+    >>> net = nn.Carried(gru)
+    >>> y = np.concatenate([net(part) for (part,) in nn.chunks(x, steps=4)])
+    >>> bool(np.allclose(y, gru(x)[0]))
+    True
     """
 
     def __init__(self, net: Recurrent[Any] | Frozen[Any], state: Any = None) -> None:

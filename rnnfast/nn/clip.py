@@ -17,7 +17,12 @@ SMALLEST = 1e-280
 
 
 def grad_norm(grads: Mapping[str, Array]) -> float:
-    """Euclidean norm of all gradients, float32 or float64 arrays, taken as one vector, summed in float64."""
+    """Return the Euclidean norm of all gradients, float32 or float64 arrays, taken as one vector, summed in float64.
+
+    >>> from rnnfast import nn
+    >>> nn.grad_norm({"w": np.array([3.0]), "b": np.array([4.0])})
+    5.0
+    """
     checks.float_arrays("grads", grads)
     squares = _squares(grads, 1.0)
     if SMALLEST < squares < math.inf:
@@ -39,6 +44,13 @@ def clip_grad_norm(grads: Mapping[str, Array], max_norm: float) -> float:
     A norm that is not finite makes all gradients NaN, which reach every parameter: check the returned norm where
     that can happen. Raises ValueError unless max_norm is finite and above 0 and every gradient can be written, and
     where two share memory: what one array holds would be counted and scaled once for each of its names.
+
+    >>> from rnnfast import nn
+    >>> grads = {"w": np.array([3.0, 4.0])}
+    >>> nn.clip_grad_norm(grads, 1.0)
+    5.0
+    >>> grads["w"].round(3)
+    array([0.6, 0.8])
     """
     max_norm = positive("max_norm", max_norm)
     norm = grad_norm(grads)
@@ -54,6 +66,12 @@ def clip_grad_value(grads: Mapping[str, Array], max_value: float) -> None:
     """Move every number of the gradients that lies outside ±`max_value` to the nearer end, in place; NaN stays NaN.
 
     Raises ValueError unless max_value is finite and above 0 and every gradient can be written.
+
+    >>> from rnnfast import nn
+    >>> grads = {"w": np.array([3.0, -0.5])}
+    >>> nn.clip_grad_value(grads, 1.0)
+    >>> grads["w"]
+    array([ 1. , -0.5])
     """
     max_value = positive("max_value", max_value)
     checks.float_arrays("grads", grads)

@@ -11,7 +11,7 @@ from rnnfast.nn.state import Checks, Stateful
 
 
 def generator_state(name: str, value: Any) -> dict[str, Any]:
-    """`value` as the state of a generator. Raises ValueError where it is none."""
+    """Return `value` as the state of a generator. Raises ValueError where it is none."""
     try:
         np.random.PCG64().state = value
     except (TypeError, ValueError, KeyError, OverflowError) as error:
@@ -30,7 +30,7 @@ class Draws(Stateful):
 
     @property
     def random_state(self) -> dict[str, Any]:
-        """Where the generator stands, as NumPy's `bit_generator.state`; assign it to draw the same again."""
+        """State of the generator, as NumPy's `bit_generator.state`; assign it to draw the same again."""
         state: dict[str, Any] = dict(self._rng.bit_generator.state)
         return state
 

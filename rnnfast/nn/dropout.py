@@ -20,6 +20,11 @@ class Dropout(Draws):
     returns x as it is. Every record draws a new mask from the generator that `seed` starts. It has no `parameters`,
     and its state is where the generator stands.
     Raises ValueError for a p outside [0, 1), TypeError for another dtype: nothing is cast.
+
+    >>> from rnnfast import nn
+    >>> y, tape = nn.Dropout(0.5, seed=0).record(np.ones(1000))
+    >>> sorted({*y.tolist()})
+    [0.0, 2.0]
     """
 
     settings = ("p",)

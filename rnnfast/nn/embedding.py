@@ -22,6 +22,10 @@ class Embedding(Layer):
     `parameters` holds `weight` (num_embeddings, embedding_dim), PyTorch's name and shape; initial values are standard
     normal, drawn from `seed`. Raises TypeError for indices that are not integers or a dtype other than the layer's,
     ValueError for an index outside 0..num_embeddings-1.
+
+    >>> from rnnfast import nn
+    >>> nn.Embedding(7, 3, seed=0)([[0, 6], [2, 2]]).shape
+    (2, 2, 3)
     """
 
     def __init__(

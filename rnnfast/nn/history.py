@@ -10,7 +10,7 @@ from rnnfast.nn.state import Checks, Stateful, number
 
 
 def losses(name: str, value: Any) -> list[float]:
-    """`value` as a list of floats. Raises TypeError unless it is a list of numbers."""
+    """Return `value` as a list of floats. Raises TypeError unless it is a list of numbers."""
     if not isinstance(value, list):
         raise TypeError(f"{name} must be a list of numbers, got {type(value).__name__}")
     return [number(f"{name}[{k}]", entry) for k, entry in enumerate(value)]
@@ -21,6 +21,10 @@ class History(Stateful):
     """One entry per epoch: mean `loss` of its batches, `validation` if asked for, the rate `lr`; `seconds` in all.
 
     `interrupted`: whether Ctrl-C ended the last `fit`, whose unfinished epoch has no entry.
+
+    >>> from rnnfast import nn
+    >>> print(nn.History(loss=[0.5, 0.25], lr=[0.1, 0.1]))
+    loss 0.25
     """
 
     loss: list[float] = field(default_factory=list)

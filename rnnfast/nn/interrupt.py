@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def stop_on_interrupt(*, always: bool = False) -> Iterator[threading.Event]:
-    """Within it the first Ctrl-C sets the event that is given and a second raises KeyboardInterrupt as ever.
+    """Have the first Ctrl-C set the event that is given, and a second raise KeyboardInterrupt as ever.
 
     Outside the main thread it changes nothing, nor, unless `always`, where the program ignores Ctrl-C or handles it in
     a way of its own.

@@ -23,6 +23,12 @@ class Linear(Layer):
     `parameters` holds `weight` (out_features, in_features) and, with `bias`, `bias` (out_features,), PyTorch's names
     and shapes; initial values are uniform in +-1/sqrt(in_features), drawn from `seed`.
     Raises ValueError for sizes that do not fit and TypeError for another dtype: nothing is cast.
+
+    >>> from rnnfast import nn
+    >>> layer = nn.Linear(2, 1, bias=False, dtype="float64")
+    >>> layer.parameters["weight"] = [[2.0, 3.0]]
+    >>> layer([[1.0, 10.0]])
+    array([[32.]])
     """
 
     def __init__(

@@ -31,6 +31,14 @@ class Loader(Draws):
     it goes on with the same batches.
 
     Raises ValueError for sizes that do not fit, TypeError for kinds.
+
+    >>> from rnnfast import nn
+    >>> loader = nn.Loader(np.arange(5), [[1, 2], [3], [4], [5], [6]], batch_size=2, shuffle=False)
+    >>> for numbers, words in loader:
+    ...     print(numbers, words.lengths)
+    [0 1] [2 1]
+    [2 3] [1 1]
+    [4] [1]
     """
 
     def __init__(
@@ -52,7 +60,7 @@ class Loader(Draws):
         super().__init__(seed)
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Return how many batches an epoch has."""
         return self.size // self.batch_size if self.drop_last else -(-self.size // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:

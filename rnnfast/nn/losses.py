@@ -16,13 +16,18 @@ from rnnfast.problem import Array
 def cross_entropy(
     logits: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = None, out: Array | None = None
 ) -> tuple[float, Array]:
-    """Softmax cross-entropy with integer targets: mean of -log softmax(logits)[target], in nats.
+    """Return softmax cross-entropy with integer targets, mean of -log softmax(logits)[target], nats, and its gradient.
 
     logits (..., C) float32 or float64, targets (...) integers in 0..C-1, mask (...) bool, True where the position
     counts. Returns the mean over the counted positions (0.0 where there are none), and d loss / d logits (..., C),
     zero where not counted. What is not counted is never read: targets and logits there may be anything. `out`
     (C-contiguous, like logits) receives the gradient and may be logits itself.
     Raises TypeError for dtypes and ValueError for shapes and targets that do not fit.
+
+    >>> from rnnfast import nn
+    >>> loss, d_logits = nn.cross_entropy(np.zeros((1, 2)), [1])
+    >>> round(loss, 4), d_logits
+    (0.6931, array([[ 0.5, -0.5]]))
     """
     logits = checks.any_floats("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
@@ -49,13 +54,17 @@ def cross_entropy(
 def mse(
     prediction: ArrayLike, target: ArrayLike, *, mask: ArrayLike | None = None, out: Array | None = None
 ) -> tuple[float, Array]:
-    """Mean squared error, the mean of (prediction - target)**2 over all numbers that count.
+    """Return the mean squared error, mean of (prediction - target)**2 over all numbers that count, and its gradient.
 
     prediction and target (...) of one shape and dtype, float32 or float64; mask bool, of the prediction's shape or of
     its leading axes, such as (B, T) for (B, T, F), True where the numbers count. Returns the mean, summed in float64
     (0.0 where nothing counts), and d loss / d prediction, zero where not counted. What is not counted is never read.
     `out` (C-contiguous, like prediction) receives the gradient and may be prediction itself.
     Raises TypeError for dtypes and ValueError for shapes that do not fit.
+
+    >>> from rnnfast import nn
+    >>> nn.mse([1.0, 3.0], [1.0, 1.0])
+    (2.0, array([0., 2.]))
     """
     prediction = checks.any_floats("prediction", prediction)
     target = checks.floats_as("target", target, "prediction", prediction.dtype)

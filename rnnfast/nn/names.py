@@ -9,11 +9,16 @@ from rnnfast.problem import Array
 
 
 def named(**parts: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays of all parts under the names "part.name": the same arrays, not copies.
+    """Return the arrays of all parts under the names "part.name": the same arrays, not copies.
 
     For parameters, `named(rnn=rnn.parameters, head=head.parameters)`, and likewise for their gradients. A part that
     is itself such a dict adds its name in front: "encoder.rnn.weight_hh_l0". Raises TypeError for
     what is no mapping, ValueError where two arrays would have one name.
+
+    >>> import rnnfast
+    >>> from rnnfast import nn
+    >>> sorted(nn.named(net=rnnfast.GRU(3, 4, bias=False).parameters, head=nn.Linear(4, 2).parameters))
+    ['head.bias', 'head.weight', 'net.weight_hh_l0', 'net.weight_ih_l0']
     """
     for part, arrays in parts.items():
         checks.by_name(part, arrays)

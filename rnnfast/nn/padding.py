@@ -17,6 +17,11 @@ class Padded(NamedTuple):
     """B sequences side by side: `values` (B, T, ...), zeros from step lengths[b] on, and `lengths` (B,).
 
     As nets with batch_first=True take them; others take `values.swapaxes(0, 1)`, a view.
+
+    >>> from rnnfast import nn
+    >>> nn.pad([[1.0, 2.0, 3.0], [4.0]]).mask
+    array([[ True,  True,  True],
+           [ True, False, False]])
     """
 
     values: Array
@@ -30,10 +35,15 @@ class Padded(NamedTuple):
 
 
 def pad(sequences: Sequence[ArrayLike]) -> Padded:
-    """`sequences` (T_b, ...), one for each row, padded to the longest of them.
+    """Return `sequences` (T_b, ...), one for each row, padded to the longest of them.
 
     Raises TypeError where they are of several dtypes, ValueError where their features are of several shapes or there
     is no sequence.
+
+    >>> from rnnfast import nn
+    >>> nn.pad([[1.0, 2.0, 3.0], [4.0]]).values
+    array([[1., 2., 3.],
+           [4., 0., 0.]])
     """
     return pad_arrays(as_sequences("sequences", sequences))
 
@@ -48,7 +58,7 @@ def pad_arrays(arrays: Sequence[Array]) -> Padded:
 
 
 def as_sequences(name: str, sequences: Sequence[ArrayLike]) -> list[Array]:
-    """Each as an array. Raises as `pad`."""
+    """Return each sequence as an array. Raises as `pad`."""
     if len(sequences) == 0:
         raise ValueError(f"{name} is empty, expected at least one sequence")
     arrays = [as_array(f"{name}[{k}]", sequence) for k, sequence in enumerate(sequences)]

@@ -48,7 +48,7 @@ class Parameters(Mapping[str, Array]):
 
 
 class Layer(ABC):
-    """What has such parameters.
+    """Part with `Parameters`, live arrays by name.
 
     >>> from rnnfast import nn
     >>> first, second = nn.Linear(3, 2), nn.Linear(3, 2)

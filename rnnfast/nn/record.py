@@ -10,7 +10,15 @@ from rnnfast.problem import Array
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of a loss: `x` with respect to the layer's input (None where there is none), `params` by name."""
+    """Gradients of a loss: `x` with respect to the layer's input (None where there is none), `params` by name.
+
+    >>> import numpy as np
+    >>> from rnnfast import nn
+    >>> y, tape = nn.Linear(3, 2, seed=0).record(np.ones((5, 3), np.float32))
+    >>> grads = tape.backward(y)
+    >>> grads.x.shape, sorted(grads.params)
+    ((5, 3), ['bias', 'weight'])
+    """
 
     x: Array | None
     params: dict[str, Array]

@@ -67,6 +67,14 @@ def load(path: str | os.PathLike[str], /, *, strict: bool = True, **parts: Part)
     compares those of the cell alone.
     Raises ValueError that lists every fault of all parts: a part that is missing or was not asked for, another kind of
     net or other options, what the parts' own `load_state_dict` refuse; TypeError where dtypes alone are wrong.
+
+    >>> from rnnfast import nn
+    >>> layer, again = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> nn.save("layer.safetensors", layer=layer, epoch=3)
+    >>> nn.load("layer.safetensors", layer=again)
+    {'epoch': 3}
+    >>> bool((again.parameters["weight"] == layer.parameters["weight"]).all())
+    True
     """
     strict, faults = truth("strict", strict), Faults()
     for name, part in parts.items():

@@ -12,7 +12,20 @@ from rnnfast.nn.stopping import Judge
 
 
 class Schedule(Protocol):
-    """Protocol of a schedule in `fit`. One that has an attribute `optimizer` serves that optimiser alone."""
+    """Protocol of a schedule in `fit`. One that has an attribute `optimizer` serves that optimiser alone.
+
+    >>> from rnnfast import nn
+    >>> class Halving:
+    ...     def __init__(self, optimizer: nn.Optimizer) -> None:
+    ...         self.optimizer = optimizer
+    ...
+    ...     def step(self, loss: float) -> None:
+    ...         self.optimizer.lr /= 2
+    >>> sgd = nn.SGD({"w": np.ones(2)}, lr=0.5)
+    >>> Halving(sgd).step(1.0)
+    >>> sgd.lr
+    0.25
+    """
 
     def step(self, loss: float) -> None:
         """Set the rate after an epoch with this loss."""
@@ -28,7 +41,16 @@ class Counted(Stateful):
 
 
 class StepLR(Counted):
-    """lr = the rate it began with times factor**(epochs done // every)."""
+    """lr = the rate it began with times factor**(epochs done // every).
+
+    >>> from rnnfast import nn
+    >>> sgd = nn.SGD({"w": np.ones(2)}, lr=0.5)
+    >>> schedule = nn.StepLR(sgd, every=2, factor=0.5)
+    >>> for _ in range(4):
+    ...     schedule.step()
+    >>> sgd.lr
+    0.125
+    """
 
     settings = ("every", "factor")
 
@@ -46,6 +68,12 @@ class CosineLR(Counted):
     """lr falls from the rate it began with to `lowest` along half a cosine in so many epochs, and stays there.
 
     Loshchilov and Hutter 2017, without restarts. Raises ValueError for a `lowest` above the rate it begins with.
+
+    >>> from rnnfast import nn
+    >>> sgd = nn.SGD({"w": np.ones(2)}, lr=0.5)
+    >>> nn.CosineLR(sgd, epochs=2).step()
+    >>> sgd.lr
+    0.25
     """
 
     settings = ("epochs", "lowest")
@@ -69,6 +97,14 @@ class PlateauLR(Judge):
 
     An epoch improves if its loss is below the best so far by more than `min_delta`, as in `EarlyStopping`. (PyTorch's
     patience is one less: the epochs that are still allowed.)
+
+    >>> from rnnfast import nn
+    >>> sgd = nn.SGD({"w": np.ones(2)}, lr=0.5)
+    >>> schedule = nn.PlateauLR(sgd, factor=0.5, patience=1)
+    >>> for loss in (3.0, 2.0, 2.0):
+    ...     schedule.step(loss)
+    >>> sgd.lr
+    0.25
     """
 
     settings = ("factor", "patience", "min_delta", "lowest")

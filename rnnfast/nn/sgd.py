@@ -15,6 +15,12 @@ class SGD(Optimizer):
     """v = momentum v + g, p -= lr v: Polyak's heavy ball (1964), as PyTorch writes it; options as `Optimizer`.
 
     `velocity` holds v by name, empty without momentum.
+
+    >>> from rnnfast import nn
+    >>> weights = {"w": np.ones(2)}
+    >>> nn.SGD(weights, lr=0.5).step({"w": np.array([1.0, -1.0])})
+    >>> weights["w"]
+    array([0.5, 1.5])
     """
 
     settings = ("momentum", "weight_decay")

@@ -29,6 +29,10 @@ class LogSoftmax:
 
     It has no `parameters`. For training, `cross_entropy` takes logits directly; it gives the same loss for y, since the
     log-softmax of y is y. Raises TypeError for another dtype, ValueError where there is no class.
+
+    >>> from rnnfast import nn
+    >>> nn.LogSoftmax()(np.zeros(2)).round(4)
+    array([-0.6931, -0.6931])
     """
 
     def __init__(self) -> None:

@@ -125,12 +125,12 @@ def plain(value: Any) -> Any:
 
 
 def count(name: str, value: Any) -> int:
-    """`value` as an int from 0 on. Raises TypeError unless it is a whole number, ValueError below 0."""
+    """Return `value` as an int from 0 on. Raises TypeError unless it is a whole number, ValueError below 0."""
     return whole(name, value, lowest=0)
 
 
 def number(name: str, value: Any) -> float:
-    """`value` as a float, NaN and infinity included. Raises TypeError unless it is a number."""
+    """Return `value` as a float, NaN and infinity included. Raises TypeError unless it is a number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     return float(value)

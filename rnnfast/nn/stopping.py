@@ -41,6 +41,18 @@ class EarlyStopping(Judge):
     parameters as they are now, which is what is restored where every loss was NaN. `state_dict` holds the weights that
     are kept, too; of copies and pickles holds what `Optimizer` says.
     Raises ValueError and TypeError for settings that do not fit.
+
+    >>> from rnnfast import nn
+    >>> weights = {"w": np.zeros(1)}
+    >>> stopping = nn.EarlyStopping(weights, patience=1)
+    >>> stopping.step(0.5)
+    False
+    >>> weights["w"][0] = 9
+    >>> stopping.step(0.7)
+    True
+    >>> stopping.restore()
+    >>> weights["w"]
+    array([0.])
     """
 
     settings = ("patience", "min_delta")

@@ -97,7 +97,7 @@ class SegmentedCall:
         return kept_bytes(self.backend, self.problem, self.plan)
 
     def ran(self, reserve: Reserve) -> str:
-        """How the steps were cut, and which products they had where these are others than of float32 numbers."""
+        """Return how the steps were cut, and which products they had where these are others than of float32 numbers."""
         precision = self.problem.precision
         return str(self.plan) if precision == "float32" else f"{self.plan}, products of {precision}"
 

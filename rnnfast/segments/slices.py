@@ -16,7 +16,7 @@ STATES = ("h0", "c0", "h_n", "c_n", "dh_n", "dc_n", "dh0", "dc0")
 
 
 def steps_of(problem: Problem, t0: int, t1: int) -> Problem:
-    """The steps [t0, t1), nothing recorded; the states before and after them are left as they are."""
+    """Return a problem of the steps [t0, t1) alone, nothing recorded; its states are those of `problem`."""
     part: dict[str, Any] = {name: a[t0:t1] for name in OF_STEPS if (a := getattr(problem, name)) is not None}
     if problem.lengths is not None:
         part["lengths"] = np.clip(problem.lengths - t0, 0, t1 - t0)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES, RAGGED
-from bits import EVERY_NET, EVERY_VARIANT, NETS, assert_same_bits, make, promised, rows_of, rows_of_results
+from bits import (
+    EVERY_NET,
+    EVERY_VARIANT,
+    NETS,
+    assert_rows_agree,
+    assert_same_bits,
+    make,
+    promised,
+    rows_of,
+    rows_of_results,
+)
 from support import OUTPUTS, copy_of, pick
 
 from rnnfast.backends.c import backend as c
@@ -22,13 +31,7 @@ pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 @EVERY_NET
 def test_a_sequence_alone_and_in_every_batch(variant: str, cell: str, dtype: str, net: str) -> None:
     problem = make(variant, cell, dtype, **NETS[net], batch=37)
-    expected = promised(problem)
-    first = 0
-    for size in (*range(1, 14), 36, 1):
-        rows = slice(first % 37, first % 37 + size)
-        part = replace(rows_of(problem, rows), first_row=rows.start)
-        assert_same_bits(pick(promised(part), OUTPUTS), rows_of_results(expected, slice(rows.start, rows.stop)))
-        first = rows.stop
+    assert_rows_agree(promised, problem, (*range(1, 14), 36, 1))
 
 
 @EVERY_VARIANT

@@ -80,8 +80,9 @@ def test_rows_of_which_lengths_say_all(tier: str, cell: str, options: dict[str, 
 
 @pytest.mark.parametrize("tier", ["A", "B"])
 @pytest.mark.parametrize("cell", ["lstm", "gru_before"])
-def test_the_order_of_threads_changes_no_bit(cell: str, tier: str, emulator: Emulator) -> None:
-    problem, emulator.limits = make_problem(small(cell), "float32"), LIMITS[tier]
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_order_of_threads_changes_no_bit(dtype: str, cell: str, tier: str, emulator: Emulator) -> None:
+    problem, emulator.limits = make_problem(small(cell), dtype), LIMITS[tier]
     first = run(numba_cuda, copy_of(problem))
     for emulator.order in range(3):
         again = run(numba_cuda, copy_of(problem))

@@ -12,6 +12,7 @@ from agreement import ALL_CELLS, RAGGED
 from bits import DROPOUT, assert_same_bits
 from support import Results, Spec, copy_of, make_problem, outputs_of, run
 
+import rnnfast
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.common import whole
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
@@ -168,3 +169,10 @@ def test_nothing_is_compiled_anew_for_arrays_that_are_read_only() -> None:
     assert_same_bits(run(backend, locked), expected)
     whole.forward(backend, replace(locked, record=False, frozen=True))
     assert [len(kernel.signatures) for kernel in kernels_of("lstm")] == compiled
+
+
+def test_gradients_where_no_step_is_live_are_zeros_whatever_was_there() -> None:
+    net, x = rnnfast.RNN(3, 4, seed=1, backend="numba"), np.ones((2, 3, 3), np.float32)
+    y, _, tape = net.record(x, lengths=[0, 0, 0])
+    grads = tape.backward(y, out={name: np.full_like(a, np.nan) for name, a in net.state_dict().items()})
+    assert not any(a.any() for a in grads.arrays)

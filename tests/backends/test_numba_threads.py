@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import bits
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
-from bits import assert_same_bits, rows_of, rows_of_results
-from digests import TIMEOUT, digest, digest_in_child
-from support import OUTPUTS, Spec, copy_of, make_problem, pick, run
+from bits import assert_rows_agree, assert_same_bits
+from digests import TIMEOUT, digest
+from programs import python
+from support import Spec, copy_of, make_problem, run
+from threaded import FORKS, NEEDS_FORK, assert_callers_at_once_agree, assert_children_amid_calls_agree
 
 import rnnfast
 from rnnfast.backends.numba import backend as numba_cpu
@@ -46,11 +47,15 @@ def make(cell: str, dtype: str, net: str, batch: int) -> Problem:
 @ALL_CELLS
 @BOTH_DTYPES
 @EVERY_NET
-def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: str) -> None:
+def test_the_same_bits_with_any_number_of_threads(
+    cell: str, dtype: str, net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of small work, which is done in one piece, not in stages that threads share."""
     problem = make(cell, dtype, net, batch=7)
-    rnnfast.set_num_threads(1)
-    expected = run(numba_cpu, copy_of(problem))
-    for n in (2, 3, 7, 40):
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "LEAST", 1 << 60)
+        expected = run(numba_cpu, copy_of(problem))
+    for n in (1, 2, 3, 7, 40):
         rnnfast.set_num_threads(n)
         assert_same_bits(run(numba_cpu, copy_of(problem)), expected)
 
@@ -60,13 +65,7 @@ def test_the_same_bits_with_any_number_of_threads(cell: str, dtype: str, net: st
 @EVERY_NET
 def test_a_sequence_alone_and_in_every_batch(cell: str, dtype: str, net: str) -> None:
     problem = make(cell, dtype, net, batch=15)
-    expected = run(numba_cpu, copy_of(problem))
-    first = 0
-    for size in (1, 2, 3, 5, 8, 14):
-        rows = slice(first % 15, min(first % 15 + size, 15))
-        part = replace(rows_of(problem, rows), first_row=rows.start)
-        assert_same_bits(pick(run(numba_cpu, part), OUTPUTS), rows_of_results(expected, rows))
-        first = rows.stop
+    assert_rows_agree(lambda part: run(numba_cpu, copy_of(part)), problem, (1, 2, 3, 5, 8, 14))
 
 
 def test_parts_cover_everything_once_at_the_same_time() -> None:
@@ -101,38 +100,71 @@ def test_what_goes_wrong_on_any_thread_is_raised(bad: int) -> None:
         threads.share(work, 3, 3)
 
 
-def test_callers_at_once_get_the_same_bits() -> None:
-    callers, problem = 4, make("lstm", "float32", "all options", batch=7)
+def test_no_part_runs_any_more_when_another_has_raised() -> None:
     rnnfast.set_num_threads(3)
-    expected = digest(numba_cpu, problem)
-    start = threading.Barrier(callers)
+    began, ended = threading.Barrier(3), []
 
-    def call(_: int) -> set[str]:
-        start.wait(TIMEOUT)
-        return {digest(numba_cpu, problem) for _ in range(5)}
+    def work(first: int, last: int) -> None:
+        began.wait(TIMEOUT)
+        if first == 1:
+            raise MemoryError
+        time.sleep(0.05)
+        ended.append(first)
 
-    with ThreadPoolExecutor(callers) as executor:
-        assert list(executor.map(call, range(callers))) == [{expected}] * callers
+    with pytest.raises(MemoryError):
+        threads.share(work, 3, 3)
+    assert sorted(ended) == [0, 2]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+AT_THE_END = """
+import atexit, threading
+import rnnfast
+from rnnfast.backends.numba import threads
+
+threads.LEAST = 1
+rnnfast.set_num_threads(3)
+
+def share():
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 3, 3)
+    print(sorted(parts), flush=True)
+
+def after_main():
+    threading.main_thread().join()
+    share()
+
+share()
+threading.Thread(target=after_main).start()
+atexit.register(share)
+"""
+
+
+def test_work_is_done_while_the_interpreter_ends() -> None:
+    """No pool takes any more by then: not when the main thread has ended and others go on, nor at exit."""
+    assert python(AT_THE_END).splitlines() == [str([(0, 1), (1, 2), (2, 3)])] * 3
+
+
+def test_work_is_done_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_pool", [ThreadPoolExecutor(3)])
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    rnnfast.set_num_threads(3)
+    parts = []
+    threads.share(lambda first, last: parts.append((first, last)), 10, 10)
+    assert sorted(parts) == [(0, 3), (3, 6), (6, 10)]
+
+
+def test_callers_at_once_get_the_same_bits() -> None:
+    problem = make("lstm", "float32", "all options", batch=7)
+    rnnfast.set_num_threads(3)
+    assert_callers_at_once_agree(numba_cpu, problem, digest(numba_cpu, problem))
+
+
+@NEEDS_FORK
+@FORKS
 def test_a_fork_in_the_midst_of_another_threads_call() -> None:
     problem = make("lstm", "float32", "all options", batch=7)
     rnnfast.set_num_threads(3)
-    expected = digest(numba_cpu, problem)
-    stop = threading.Event()
-
-    def keep_calling() -> set[str]:
-        found = {expected}
-        while not stop.is_set():
-            found.add(digest(numba_cpu, problem))
-        return found
-
-    with ThreadPoolExecutor(1) as executor:
-        busy = executor.submit(keep_calling)
-        try:
-            assert [digest_in_child(numba_cpu, problem) for _ in range(5)] == [expected] * 5
-        finally:
-            stop.set()
-        assert busy.result(TIMEOUT) == {expected}
+    assert_children_amid_calls_agree(numba_cpu, problem, digest(numba_cpu, problem))

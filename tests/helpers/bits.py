@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -84,6 +84,16 @@ def rows_of(problem: Problem, rows: Any) -> Problem:
 def rows_of_results(results: Results, rows: Any) -> Results:
     """What belongs to these rows of the batch."""
     return {name: a[:, rows] for name, a in pick(results, OUTPUTS).items()}
+
+
+def assert_rows_agree(compute: Callable[[Problem], Results], problem: Problem, sizes: Iterable[int]) -> None:
+    """Stretches of so many rows, one after another and then from the first again, have their bits in the batch."""
+    expected, first = compute(problem), 0
+    for size in sizes:
+        rows = slice(first, min(first + size, problem.batch))
+        part = replace(rows_of(problem, rows), first_row=first)
+        assert_same_bits(pick(compute(part), OUTPUTS), rows_of_results(expected, rows))
+        first = rows.stop % problem.batch
 
 
 def steps_of(problem: Problem, t0: int, t1: int) -> Problem:

@@ -39,6 +39,12 @@ class Tagger(torch.nn.Module):
         return self.head(self.again(y.flatten(0, 1)).view(y.shape))
 
 
+def made(kind: str, **options: Any) -> Any:
+    """An accelerated layer of 3 inputs and 4 units."""
+    torch.manual_seed(0)
+    return rft.accelerate(SEQUENCES[kind](3, 4, **options))
+
+
 def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
     """Random numbers that want a gradient."""
     generator = torch.Generator().manual_seed(seed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from narrow_nets import TYPES, normal
 from nets import BACKEND, EVERY_KIND, KINDS
 
 import rnnfast
@@ -18,11 +19,6 @@ from rnnfast.net.formats import BFLOAT16
 from rnnfast.problem import Array
 
 T, B, I, H = 6, 3, 4, 9  # noqa: E741 (I is the input size)
-TYPES = pytest.mark.parametrize("weights", ["bfloat16", "int8"])
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(1).standard_normal(shape).astype("float32")
 
 
 def frozen_net(kind: str, weights: Any, **options: Any) -> Any:

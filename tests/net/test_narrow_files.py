@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from handles import Rows, loaded
+from narrow_nets import TYPES, normal
 from nets import KINDS
 
 import rnnfast
@@ -21,11 +22,6 @@ pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 
 T, B, I, H = 7, 3, 5, 9  # noqa: E741 (I is the input size)
-TYPES = pytest.mark.parametrize("weights", ["bfloat16", "int8"])
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(0).standard_normal(shape).astype("float32")
 
 
 def file_of(model: Any, folder: Path) -> bytes:

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 
 class Follower(Protocol):
-    """What is to be told."""
+    """Object that is told when the number of threads changes."""
 
     def recount(self) -> None:
         """Look at the number of threads."""
@@ -17,7 +17,7 @@ _followers: WeakValueDictionary[int, Follower] = WeakValueDictionary()
 
 
 def add(follower: Follower) -> None:
-    """Have it told from now on, for as long as somebody else refers to it."""
+    """Have a follower told from now on, for as long as somebody else refers to it."""
     _followers[id(follower)] = follower
 
 

@@ -64,7 +64,7 @@ def _fault(module: Any) -> str | None:
 
 
 def is_built() -> bool:
-    """Whether the library is there, whatever the processor can run of it."""
+    """Return whether the library is there, whatever the processor can run of it."""
     return not isinstance(_extension(), str)
 
 
@@ -92,7 +92,7 @@ def variants() -> tuple[str, ...]:
 
 
 def reason(variant: str | None = None, cell: str | None = None, precision: Precision = "float32") -> str | None:
-    """None if the library, or that instruction set of it, can run here and has this cell and precision, else why not.
+    """Return None if the library, or its instruction set, can run here and has this cell and precision, else why not.
 
     ValueError if RNNFAST_ISA is what decides, and names an instruction set that does not exist or cannot run.
     """
@@ -111,7 +111,7 @@ def reason(variant: str | None = None, cell: str | None = None, precision: Preci
 
 
 def _has_pairs(variant: str | None) -> bool:
-    """Whether an instruction set that runs here has products of numbers rounded to bfloat16 on this processor."""
+    """Return whether an instruction set that runs here has products of numbers rounded to bfloat16."""
     ffi, lib = library()
     record, size = ffi.new("rf_problem *"), ffi.new("size_t *")
     check(lib.rf_problem_init(record, ffi.sizeof("rf_problem"), 0, lib.RF_F32, 1, 1, 0, 0, 1, 1))
@@ -181,13 +181,13 @@ def describe() -> dict[str, str]:
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads a call may use, the caller's among them; ValueError below 1."""
+    """Set how many threads a call may use, the caller's among them. Raises ValueError below 1."""
     check(library()[1].rf_set_num_threads(n))
     followers.tell()
 
 
 def get_num_threads() -> int:
-    """How many threads a call may use: what was set, else RNNFAST_NUM_THREADS, else the processors available.
+    """Return how many threads a call may use: what was set, else RNNFAST_NUM_THREADS, else the processors available.
 
     ValueError if RNNFAST_NUM_THREADS decides and is no whole number above 0.
     """

@@ -37,7 +37,7 @@ def room(size: int) -> int:
 
 
 class Block:
-    """At least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
+    """Memory of at least `size` uninitialised bytes that begin at a multiple of 64, within the array `buffer`.
 
     Raises MemoryError where they cannot be had.
     """
@@ -56,8 +56,8 @@ class Block:
     @property
     def pointer(self) -> Any:
         """Return the address of the first one, for cffi; the block must outlive its use."""
-        ffi, _ = library()
-        return ffi.cast("void *", self.bytes.ctypes.data)
+        address = address_of(self.buffer)
+        return library()[0].cast("void *", address + -address % ALIGNMENT)
 
 
 class Reserve(Block):

@@ -60,5 +60,5 @@ class Slot:
 
 
 def are_dense(*arrays: Array | None) -> bool:
-    """Whether none of these has gaps."""
+    """Return whether none of these has gaps."""
     return all(array is None or array.flags.c_contiguous for array in arrays)

@@ -18,6 +18,18 @@ from rnnfast.problem import CELLS, Array, Problem
 INDEX = np.dtype(np.int64)
 
 
+def _by_items(name: str, array: Array) -> tuple[int, int]:
+    """Return the items from step to step and from row to row of a sequence (T, B, ...).
+
+    Raises ValueError where items do not divide its strides.
+    """
+    by_step, by_row = array.strides[:2]
+    size = array.itemsize
+    if by_step % size or by_row % size:
+        raise ValueError(f"{name} has strides {array.strides}, no multiples of {size} bytes: pass a copy")
+    return by_step // size, by_row // size
+
+
 def _later(stream: Any, x: int, y: int) -> int:
     """Make no step, as for arrays that must be looked at: whoever looks calls `held`, which changes the net."""
     return 0
@@ -48,6 +60,7 @@ class Stepping:
         x_dtype = INDEX if sizes.takes_indices else self.dtype
         widths = self._batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, self.dtype.itemsize
         ids = id(np.ndarray), id(x_dtype), id(self.dtype)
+        self._needed = 0, 0  # steps of the last chunk, and the bytes of scratch that these take
         made = lib.array_stream_new(handle.net, *widths, *ids, self._state.pointer, scratch.pointer)
         if made == ffi.NULL:
             raise MemoryError("there is no memory for a stream")
@@ -102,19 +115,16 @@ class Stepping:
 
     def run(self, x: Array, y: Array) -> None:
         """Advance by the steps of x (T, B, I), or of indices (T, B), writing y (T, B, O); last axes have no gaps."""
-        sequence, ffi = self._sequence, library()[0]
-        scratch = workspace(self._handle.workspace_bytes(len(x), self._batch))
-        sequence.steps, sequence.workspace = len(x), scratch.pointer
-        for name, array in (("x", x), ("y", y)):
-            stride_t, stride_b = array.strides[:2]
-            if stride_t % array.itemsize or stride_b % array.itemsize:
-                raise ValueError(
-                    f"{name} has strides {array.strides}, no multiples of {array.itemsize} bytes: pass a copy"
-                )
-            setattr(sequence, name, ffi.cast("void *", array.ctypes.data))
-            setattr(sequence, f"{name}_stride_t", stride_t // array.itemsize)
-            setattr(sequence, f"{name}_stride_b", stride_b // array.itemsize)
-        check(self._handle.lib.rf_net_forward(self._handle.net, sequence))
+        sequence, steps = self._sequence, len(x)
+        if self._needed[0] != steps:
+            self._needed = steps, self._handle.workspace_bytes(steps, self._batch)
+        scratch = workspace(self._needed[1])
+        sequence.steps, sequence.workspace = steps, scratch.pointer
+        sequence.x_stride_t, sequence.x_stride_b = _by_items("x", x)
+        sequence.y_stride_t, sequence.y_stride_b = _by_items("y", y)
+        lib = self._handle.lib
+        sequence.x, sequence.y = lib.array_data(id(x)), lib.array_data(id(y))
+        check(lib.rf_net_forward(self._handle.net, sequence))
 
     def read(self) -> list[Array]:
         """Return copies of the states, (L, B, H) each, of all recurrent parts in turn."""

@@ -8,7 +8,7 @@ from rnnfast.backends.c import followers
 
 
 def register() -> None:
-    """From now on `threadpoolctl.threadpool_info` lists librnnfast and `threadpool_limits` limits its threads."""
+    """Have `threadpoolctl.threadpool_info` list librnnfast from now on, and `threadpool_limits` limit its threads."""
     try:
         import threadpoolctl  # type: ignore[import-untyped]
     except ImportError:

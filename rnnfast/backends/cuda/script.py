@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
-from rnnfast.backends.cuda.counted import Counted, LiveRows
+from rnnfast.backends.cuda.counted import Counted, LiveRows, Numbers
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.launch import CONFIG_BYTES, Launch
@@ -40,6 +40,8 @@ class Script:
         """Along x, of each step; 1 of one that is no launch."""
         self._blocks[:] = 1
         self._counts = Counts()
+        self._set_for: Numbers = ()
+        """The counts that everything is set for: none where that was interrupted."""
         places: list[tuple[int, int, int]] = []
         self._steps: list[Step] = []
         first = 0
@@ -96,8 +98,11 @@ class Script:
     def run(self, call: DeviceCall, given: Sequence[DeviceArray], live: LiveRows | None) -> list[DeviceArray]:
         """Start all of it for these arrays; return those that it makes, which must live as long as the results."""
         if live is not None:
-            if self._counts.set(live.numbers):
+            if live.numbers != self._set_for:
+                self._set_for = ()
+                self._counts.set(live.numbers)
                 self._leave_out()
+                self._set_for = live.numbers
             for bring in self._brings:
                 bring.source = live.together
         made = [call.word() if each is None else call.empty(*each) for each in self._makes]

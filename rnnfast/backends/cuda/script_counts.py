@@ -17,8 +17,6 @@ class Counts:
 
     def __init__(self) -> None:
         self._targets: dict[str, list[Target]] = {"i": [], "q": [], "address": [], "grid": []}
-        self._known: Numbers = ()
-        """The counts that all is set for."""
 
     def add_parameter(self, number: Counted, offset: int, code: str) -> None:
         """Let a number be the parameter at this offset, in bytes, of the type that module struct calls so."""
@@ -51,15 +49,12 @@ class Counts:
                 wanted += [target[0] for target in targets]
         self._counting = Counting(wanted, numbers)
 
-    def set(self, numbers: Numbers) -> bool:
-        """Set all for a call of these counts; return whether anything was another."""
-        if numbers == self._known:
-            return False
-        self._known, found = numbers, self._counting(numbers)
+    def set(self, numbers: Numbers) -> None:
+        """Set all for a call of these counts."""
+        found = self._counting(numbers)
         if isinstance(found, list):
             for (array, place, least), value in zip(self._each, found, strict=True):
                 array[place] = value + least
         else:
             for array, places, more, where in self._writes:
                 array[places] = found[where] + more
-        return True

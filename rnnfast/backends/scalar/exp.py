@@ -77,7 +77,7 @@ def bits_to_scale(typing_context, rounded):
 
 
 def scale(rounded: Any) -> Any:
-    """2^n, n as `exp_parts` returns it."""
+    """Return 2^n, n as `exp_parts` returns it."""
     integer, shift = (np.uint32, 23) if isinstance(rounded, F32) else (np.uint64, 52)
     return (np.asarray(rounded).view(integer) << integer(shift)).view(type(rounded))[()]
 

@@ -55,7 +55,7 @@ def tanh(x: Any) -> Any:
 
 @register_jitable
 def logistic_slope(a: Any) -> Any:
-    """The derivative of the logistic function, from its value."""
+    """Return the derivative of the logistic function, from its value."""
     return a - a * a
 
 

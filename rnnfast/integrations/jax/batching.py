@@ -47,7 +47,7 @@ def _forward(operands: Sequence[Any], axes: Sequence[int | None], *, call: Call)
 
 
 def _is_turned(call: Call, x: Any, axis: int | None) -> bool:
-    """Whether x, one row each, is (N, T, 1, I): that is (N, T, I) with the batch first, which takes no copy."""
+    """Return whether x, one row each, is (N, T, 1, I): that is (N, T, I) with the batch first, which takes no copy."""
     return axis == 0 and not call.net.batch_first and x.shape[2] == 1
 
 

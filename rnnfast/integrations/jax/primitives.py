@@ -66,7 +66,7 @@ def _primitive(name: str, target: str, names_of: Callable[..., tuple[Names, Name
 
 
 def _varies(array: Any) -> bool:
-    """Whether JAX tracks which devices of a shard_map have an array of their own: it would miss a sum of gradients."""
+    """Return whether JAX tracks on which devices of a shard_map an array varies: it would miss a sum of gradients."""
     tracked = getattr(array, "mat", None)
     return bool(getattr(array, "vma", ()) if tracked is None else tracked.varying)
 

@@ -93,7 +93,7 @@ def report(model: Model) -> dict[str, str]:
 
 
 def is_accelerated(layer: Any) -> bool:
-    """Whether this very layer has our loop."""
+    """Return whether this very layer has our loop."""
     bound = vars(layer).get(LOOP)
     return type(bound) is Loop and bound.layer() is layer
 

@@ -28,7 +28,7 @@ class Layer:
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """Name of the layer in messages."""
         return self.config.place
 
 

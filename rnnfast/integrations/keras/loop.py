@@ -86,7 +86,7 @@ def restricted(layer: Layer) -> str | None:
 
 
 def _is_dropped_here(cell: Any) -> bool:
-    """Whether a cell in training drops out something else than the same features of all steps for all gates."""
+    """Return whether a cell in training drops out something else than the same features of all steps for all gates."""
     return bool(cell.recurrent_dropout > 0 or (cell.dropout > 0 and _has_masks_of_gates(cell)) or cell.dropout >= 1)
 
 

@@ -30,7 +30,7 @@ class Run:
         self._known: tuple[Net, list[Array], Frozen[Any]] | None = None
 
     def takes(self, cell: Any, x: Any, states: Sequence[Any], mask: Any) -> bool:
-        """Whether these are arrays of one dtype, of a step at least, and a mask (B, T), whatever the cell."""
+        """Return whether these are arrays of one dtype, of a step at least, and a mask (B, T), whatever the cell."""
         if not all(isinstance(part, np.ndarray) and part.dtype == x.dtype for part in (x, *states)):
             return False
         if mask is not None and np.shape(mask) != x.shape[:2]:
@@ -71,6 +71,6 @@ def _widened(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _is_same(one: Array, other: Array) -> bool:
-    """Whether two arrays hold the same bits: NaN is the same as itself, and -0 is not 0."""
+    """Return whether two arrays hold the same bits: NaN is the same as itself, and -0 is not 0."""
     whole = f"i{one.itemsize}"
     return one.dtype == other.dtype and np.array_equal(one.view(whole), other.view(whole))

@@ -33,7 +33,7 @@ class Run:
     """
 
     def takes(self, cell: Any, x: Any, states: Sequence[Any], mask: Any) -> bool:
-        """Whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T).
+        """Return whether these are tensors of one dtype on the CPU, of a step at least, and a mask (B, T).
 
         Weights, too: methods of PyTorch's modules, which Keras's layers are, change them behind Keras's back.
         """

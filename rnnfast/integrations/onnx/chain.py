@@ -44,7 +44,7 @@ def content(model: Any) -> Content:
 
 
 class _Chain:
-    """What the nodes so far make of the first input: the name of it, its axes, and the parts."""
+    """Result of the nodes so far on the first input: the name of it, its axes, and the parts."""
 
     def __init__(self, graph: Graph, constants: Mapping[str, Array]) -> None:
         if not graph.inputs:

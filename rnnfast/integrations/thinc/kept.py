@@ -22,7 +22,7 @@ PLACES_KEPT = 64
 
 
 class Seen(NamedTuple):
-    """What lay at an address at the last call."""
+    """Record of the parameters that lay at an address at the last call."""
 
     sample: bytes
     """A few of the numbers, which training changes: only where these come again more is done."""

@@ -9,7 +9,7 @@ from rnnfast.problem import Array
 
 
 class Rows:
-    """Where the rows of all steps, (N, ·), stand in a batch (T, B, ·) whose sequences go from longest to shortest.
+    """Places of the rows of all steps, (N, ·), in a batch (T, B, ·) whose sequences go from longest to shortest.
 
     `size_at_t` (T,): how many rows each step has; `count`: N. Raises ValueError where a step has more rows than the one
     before, or all steps others than N, TypeError where these are no integers. Beyond a sequence's end stands whatever

@@ -18,7 +18,7 @@ ORDER = "weight_ih", "bias_ih", "weight_hh", "bias_hh"
 
 
 class Placement:
-    """Where each parameter of a net stands among thinc's, layer by layer and in each direction by direction.
+    """Places of a net's parameters among thinc's, layer by layer and in each direction by direction.
 
     Nets here have the gates i f g o: the two of each pair change places, both ways.
 

@@ -149,7 +149,7 @@ def against_acceleration(module: nn.Module) -> str | None:
 
 
 def is_accelerated(module: nn.Module) -> bool:
-    """Whether this very module has our forward, bound to it or by its class."""
+    """Return whether this very module has our forward, bound to it or by its class."""
     bound = vars(module).get("forward")
     return (type(bound) is Forward and bound.module() is module) or isinstance(module, Extended)
 

@@ -16,7 +16,7 @@ from rnnfast.integrations.torch.form import MISFIT, Form
 from rnnfast.integrations.torch.records import NOT_RAGGED
 
 loaded: Any = None
-"""The compiled module, of bridge.cpp; None: it was not built, or is turned off."""
+"""The compiled module, of native/bridge.cpp; None: it was not built, or is turned off."""
 SWITCH = "RNNFAST_TORCH_BRIDGE"
 """Environment variable that, set to 0, leaves all calls to Python."""
 

@@ -24,7 +24,9 @@ from rnnfast.backends.c.library import library
 from rnnfast.backends.cuda.driver.kept import UNFINISHED, cache_folder
 from rnnfast.integrations.torch import bridge
 
-SOURCE = Path(__file__).with_name("bridge.cpp")
+FOLDER = Path(__file__).with_name("native")
+SOURCE = "bridge.cpp"
+"""The file of that folder that is compiled; all others are headers, which it includes."""
 OLDEST = "2.13"
 """Version of PyTorch: what its nodes are was another thing before."""
 COMPILERS = "c++", "g++", "clang++"
@@ -97,7 +99,8 @@ def _path() -> Path | None:
     """
     folder, suffix = cache_folder(), sysconfig.get_config_var("EXT_SUFFIX")
     ffi, lib = library()
-    made_of = SOURCE.read_bytes(), ffi.string(lib.rf_version()), torch.__version__, torch.version.git_version
+    files = [(file.name, file.read_bytes()) for file in sorted(FOLDER.iterdir()) if file.suffix in (".cpp", ".h")]
+    made_of = files, ffi.string(lib.rf_version()), torch.__version__, torch.version.git_version
     digest = hashlib.sha256(repr((*made_of, torch.__file__, sys.version, FLAGS)).encode()).hexdigest()[:16]
     return None if folder is None else folder / f"torch-{digest}" / f"{NAME}{suffix}"
 
@@ -137,7 +140,7 @@ def _compile(path: Path) -> None:
     os.close(handle)
     unfinished = Path(name)
     try:
-        command = [*compiler, *FLAGS, abi, *includes, str(SOURCE), "-o", name, *libraries]
+        command = [*compiler, *FLAGS, abi, *includes, str(FOLDER / SOURCE), "-o", name, *libraries]
         found = subprocess.run(command, capture_output=True, text=True)
         if found.returncode:
             raise RuntimeError(f"{shlex.join(command)} failed:\n{found.stderr[-3000:]}")

@@ -33,7 +33,7 @@ NOT_TWICE = (
 
 
 class Call:
-    """How tensors, x, the states given and the parameters, are run: all but their numbers and, of dropout, its seed."""
+    """Call on tensors, x, the states given and the parameters: all but their numbers and a seed of dropout."""
 
     __slots__ = ("checks", "form", "packing", "ragged", "recorded", "seed", "states")
 

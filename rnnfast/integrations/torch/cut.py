@@ -18,7 +18,7 @@ from rnnfast.net.parameters import Parameters
 
 
 class CutCall:
-    """What runs one call, with the methods of `Form` that a call has; its reserve is rnnfast's own recording.
+    """Runner of one call, with the methods of `Form` that a call has; its reserve is rnnfast's own recording.
 
     `cut`: memory and truncate as `rnnfast.LSTM.record` takes them, `ragged`: lengths, mask and resets.
     """

@@ -17,7 +17,7 @@ UNTRACED = "rnnfast has no operator for this call of a recurrent module, which r
 
 
 def is_ours(module: Any) -> bool:
-    """Whether a call of this module runs code of this package."""
+    """Return whether a call of this module runs code of this package."""
     forward = getattr(module, "forward", None)
     return str(getattr(forward, "__module__", "")).startswith(OURS)
 

@@ -21,7 +21,7 @@ MISFIT = "x or the state was given data of another form since the forward: call 
 
 
 class Form:
-    """How a net's call runs on x of one shape. Any number of threads may use it at a time.
+    """Form of a net's calls, on x of one shape. Any number of threads may use it at a time.
 
     All tensors are on the CPU and of the net's dtype; parameters come with each call, but to a net that is frozen.
     """

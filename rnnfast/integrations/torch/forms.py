@@ -22,7 +22,7 @@ _address = Tensor.data_ptr
 
 
 class Forms:
-    """What a net takes.
+    """Shapes, dtypes and places in memory of the tensors that a net takes.
 
     >>> forms = Forms(Net("GRU", "gru", 3, 4))
     >>> forms.takes(torch.ones(5, 2, 3)), forms.takes(torch.ones(5, 2, 4))
@@ -44,7 +44,7 @@ class Forms:
         """Whether dropout does anything where a call asks for it."""
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
-        """Whether these are parameters of the net that lie dense in the CPU's memory."""
+        """Return whether these are parameters of the net that lie dense in the CPU's memory."""
         dtype = self.dtype
         for parameter, shape in zip(parameters, self.shapes, strict=True):
             if not (
@@ -69,7 +69,7 @@ class Forms:
         )
 
     def takes(self, x: Tensor) -> bool:
-        """Whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
+        """Return whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
         shape, net = x.shape, self.net
         return (
             x.dtype is self.dtype
@@ -81,7 +81,7 @@ class Forms:
         )
 
     def takes_state(self, state: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> bool:
-        """Whether these are all states of such a net, of these shapes, that lie in the CPU's memory."""
+        """Return whether these are all states of such a net, of these shapes, that lie in the CPU's memory."""
         dtype = self.dtype
         if len(state) != len(shapes):
             return False

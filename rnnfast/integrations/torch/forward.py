@@ -64,7 +64,7 @@ class Forward:
 
     @property
     def __code__(self) -> Any:
-        """Where the source is, as torch.export asks of a forward."""
+        """Code object that says where the source is, as torch.export asks of a forward."""
         return type(self).__call__.__code__
 
 

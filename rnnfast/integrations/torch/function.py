@@ -19,7 +19,7 @@ _hooks: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", la
 
 
 def is_saving_seen() -> bool:
-    """Whether somebody asks, or might ask, for what is saved for a backward."""
+    """Return whether somebody asks, or might ask, for what is saved for a backward."""
     return _hooks(False) is not None
 
 

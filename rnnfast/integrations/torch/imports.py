@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Watch(MetaPathFinder):
-    """What sees the import of one module coming, and has a function follow it, which is given the module."""
+    """Finder that sees the import of one module coming, and has a function follow it, which is given the module."""
 
     def __init__(self, name: str, tell: Callable[[Any], None]) -> None:
         self._name, self._tell, self._looks = name, tell, False

@@ -40,7 +40,7 @@ Calls = dict[tuple[Any, ...], Seen]
 
 
 class Memo(NamedTuple):
-    """What a module was when it was last looked at."""
+    """State of a module when it was last looked at."""
 
     attributes: Callable[[dict[str, Any]], Any] = len
     """Takes what `options` holds out of the module's dict."""
@@ -53,7 +53,7 @@ class Memo(NamedTuple):
 
 
 class Layer:
-    """What is known of one module, learnt again where its options or number of threads are others.
+    """Knowledge of one module, learnt again where its options or number of threads are others.
 
     >>> import torch
     >>> gru = torch.nn.GRU(3, 4)

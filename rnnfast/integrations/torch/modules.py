@@ -21,7 +21,7 @@ Memory = Literal["full", "checkpoint"] | int
 
 
 class Extended(nn.RNNBase):
-    """What the modules below have in common, over PyTorch's class that each is made from."""
+    """Base of the modules below, over PyTorch's class that each is made from."""
 
     rnnfast_options: tuple[str, ...] = ("input_dropout", "recurrent_dropout", "masked_output")
     """Attributes that are options of the net."""

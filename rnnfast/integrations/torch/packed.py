@@ -11,7 +11,7 @@ from rnnfast.problem import Array
 
 
 class Packing:
-    """Where the rows of a PackedSequence stand in a batch (T, B, ·) in the caller's order, shortest to longest or not.
+    """Places of the rows of a PackedSequence in a batch (T, B, ·) in the caller's order, shortest to longest or not.
 
     Steps beyond a row's length hold whatever the memory held: nobody reads them.
 

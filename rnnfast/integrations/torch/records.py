@@ -10,7 +10,7 @@ from rnnfast.problem import Array
 
 
 class Ragged(NamedTuple):
-    """What says which steps are live and where states are cut, as backends take it; None: nothing."""
+    """Lengths, mask and resets: which steps are live and where states are cut, as backends take it; None: nothing."""
 
     lengths: Array | None
     """(B,) int64."""

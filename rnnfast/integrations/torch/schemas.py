@@ -56,7 +56,7 @@ class Inputs(NamedTuple):
 
 
 class Options(NamedTuple):
-    """What else a call is told, `OPTIONS`: names and values as in `rnnfast.net.description.Net`."""
+    """Options of a call, `OPTIONS`: names and values as in `rnnfast.net.description.Net`."""
 
     cell: str
     hidden_size: int

@@ -140,5 +140,5 @@ def _state(runner: Runner, hx: Any, shape: tuple[int, ...]) -> Sequence[Tensor] 
 
 
 def _is_dual(*tensors: Tensor) -> bool:
-    """Whether forward-mode differentiation follows any of these."""
+    """Return whether forward-mode differentiation follows any of these."""
     return any(_unpacked(tensor).tangent is not None for tensor in tensors)

@@ -25,7 +25,7 @@ HALVES = torch.float16, torch.bfloat16
 
 
 def is_seen() -> bool:
-    """Whether modes of a user see what is called just now, and are to see one operator of ours.
+    """Return whether modes of a user see what is called just now, and are to see one operator of ours.
 
     A default device is a mode of PyTorch's own, which has no say in a call.
     """
@@ -81,13 +81,13 @@ def _options_of(module: Any) -> tuple[Options, bool]:
 
 
 def _has_operator(module: Any, options: Options) -> bool:
-    """Whether a module's options are those of an operator."""
+    """Return whether a module's options are those of an operator."""
     cut = getattr(module, "memory", "full") != "full" or getattr(module, "truncate", None) is not None
     return 0 <= options.dropout < 1 and not cut
 
 
 def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
-    """Whether these are tensors on the CPU, of a dtype that is served."""
+    """Return whether these are tensors on the CPU, of a dtype that is served."""
     if not isinstance(state, tuple | list) or not all(isinstance(tensor, Tensor) for tensor in (input, *state)):
         return False
     dtype = parameters[0].dtype
@@ -101,7 +101,7 @@ def _are_served(input: Any, state: Any, parameters: list[Tensor]) -> bool:
 
 
 def _fit(module: Any, options: Options, input: Tensor, state: Any, *, one_step: bool, batch_first: bool) -> bool:
-    """Whether there is a step, and no states or all, of the sizes that go with the input."""
+    """Return whether there is a step, and no states or all, of the sizes that go with the input."""
     batched, layers = input.dim() == 3 - one_step, options.num_layers * (1 + options.bidirectional)
     rows = input.shape[0 if one_step or batch_first else 1]
     steps = 1 if one_step else input.shape[1 if batched and batch_first else 0]

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,10 +18,17 @@ from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
 import rnnfast
-from rnnfast.backends.cuda import access, libraries, repeats
+from rnnfast.backends.cuda import access, choices, libraries, repeats
+from rnnfast.backends.cuda.choices import Choices
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
+from rnnfast.backends.cuda.counted import counted
+from rnnfast.backends.cuda.gemm.multiply import multiplies
+from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for, to_inputs
+from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.script import Script
+from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import Limits
+from rnnfast.calls.gradients import Gradients
 from rnnfast.problem import Array
 
 SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capability=(8, 0))
@@ -121,6 +129,81 @@ def test_rows_that_differ_from_call_to_call(device: PtxDevice) -> None:
             y, last, tape = each.record(x, lengths=lengths)
             results.append(numbers([y, last, *tape.backward(dy).arrays]))
         assert_same(*results)
+
+
+def lying(a: Array, *, wide: bool) -> EmulatedArray:
+    """The same numbers on the device, with gaps between rows if `wide`."""
+    room: Array = np.full((*a.shape[:-1], a.shape[-1] + 3 * wide), np.nan, a.dtype)
+    room[..., : a.shape[-1]] = a
+    return EmulatedArray(room[..., : a.shape[-1]])
+
+
+def test_scripts_serve_just_the_calls_that_are_like_theirs(device: PtxDevice) -> None:
+    """Of others are y, dy and dx with gaps between rows, and gradients that are added to what is there."""
+    device.limits = LIMITS["A"]
+    net, rng = made("RNN"), np.random.default_rng(1)
+    for way in ("dx", "y", "dy", "added") * 4:
+        x, dy, empty = (rng.normal(size=(STEPS, BATCH, n)).astype(np.float32) for n in (INPUTS, SIZE, SIZE))
+        results = []
+        for each in (net, made("RNN")):
+            where = "" if each is not net else way
+            y, last = each(EmulatedArray(x), out=lying(empty, wide=where == "y"))
+            tape = each.record(EmulatedArray(x))[2]
+            params = {name: EmulatedArray(np.ones(shape, np.float32)) for name, shape in each.net.shapes.items()}
+            out = Gradients(lying(empty[..., :INPUTS], wide=where == "dx"), None, params)
+            grads = tape.backward(lying(dy, wide=where == "dy"), out=out, accumulate=way == "added")
+            results.append(numbers([y, last, *grads.arrays]))
+        assert_same(*results)
+    assert len(scripts(net)) == 3 + 4  # without a record, for two y, and with one; backward
+
+
+def test_calls_of_one_form_take_the_same_kernels() -> None:
+    """However many steps are live: for the gates of the inputs, dx, dW_ih and whether that is made in slices."""
+    layer = mock.Mock(inputs=256, columns=40, width=256, size=64, batch=64, cell=CELLS["lstm"])
+    forms, chosen = Choices([layer], 400, record=True), dict[Any, Any]()
+    for count in range(16, 400 * 64, 16):
+        form = forms.form(mock.Mock(count=count, has=()))
+        slices = slices_for(256, 40, count)
+        products = of_inputs(count, 256, 40), to_inputs(count, 40, 256), of_weights(256, 40, count, slices)
+        kernels = [each.constants for each in products], slices > 1
+        assert form and chosen.setdefault(form, kernels) == kernels
+    assert len(chosen) > 5
+
+
+def test_room_for_the_slices_of_all_calls_that_a_script_serves() -> None:
+    """As many as there are where all steps are live."""
+    numbers, most = (1000,), 4000
+    call = mock.Mock(dtype=np.dtype("float32"), limits=LIMITS["D"])
+    call.empty.return_value = mock.Mock(address=0)
+    a, b, c = (Matrix(mock.Mock(address=0, dtype=call.dtype), 0, *steps) for steps in ((1, 64), (32, 1), (32, 1)))
+    assert multiplies(call, a, b, c, 64, 32, counted(numbers, most=most), add=False)
+    ((shape, _),) = [each.args for each in call.empty.call_args_list]
+    assert shape[0] >= 64 * 32 * max(slices_for(64, 32, count) for count in range(1, most + 1))
+
+
+def test_other_rows_of_as_many_live_steps(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script is set anew for them: launches of a step are of other rows, or of none."""
+    device.limits = LIMITS["C"]
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    net, x = made("RNN"), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
+    for lengths in ([3, 2], [2, 1], [3, 0], [1, 2], [3, 0]):
+        assert_same(numbers([*net(x, lengths=lengths)]), numbers([*made("RNN")(x, lengths=lengths)]))
+    assert len(scripts(net)) == 1
+
+
+def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken for set that the interrupted one had still to set: here which launches have any blocks."""
+    device.limits = LIMITS["C"]
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    net, x = made("RNN"), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
+    for lengths in ([3, 2], [2, 1], [1, 0]):
+        net(x, lengths=lengths)
+    assert len(scripts(net)) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Script, "_leave_out", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            net(x, lengths=[3, 2])
+    assert_same(numbers([*net(x, lengths=[3, 2])]), numbers([*made("RNN")(x, lengths=[3, 2])]))
 
 
 def test_every_way_of_calling(device: PtxDevice) -> None:

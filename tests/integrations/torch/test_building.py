@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -81,16 +83,45 @@ def test_two_processes_may_build_at_once(cache: Path, calls: Path, tmp_path: Pat
     assert len([*cache.rglob("*.*")]) == 1
 
 
-@pytest.mark.parametrize("what", ["SOURCE", "FLAGS", "torch.__version__", "sys.version"])
+def test_its_source_includes_every_header_and_no_other() -> None:
+    texts = {file.name: file.read_text(encoding="utf-8") for file in building.FOLDER.iterdir()}
+    included = {name: set(re.findall(r'^#include "(.*)"$', text, re.MULTILINE)) for name, text in texts.items()}
+    reached, ahead = set(), {building.SOURCE}
+    while ahead:
+        reached |= ahead
+        ahead = set().union(*(included[name] for name in ahead)) - reached
+    assert reached == set(texts)
+
+
+def sources_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the same C++ files, from which the bridge is made."""
+    shutil.copytree(building.FOLDER, folder)
+    monkeypatch.setattr(building, "FOLDER", folder)
+    return folder
+
+
+def test_every_file_of_its_source_counts(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = building._path()
+    folder = sources_copied(tmp_path / "native", monkeypatch)
+    paths = {building._path()}
+    assert paths == {before}  # wherever they lie
+    for file in sorted(folder.iterdir()):
+        file.write_bytes(file.read_bytes() + b"\n")
+        paths.add(building._path())
+    file.rename(folder / "other.h")
+    paths.add(building._path())
+    assert len(paths) == 2 + len([*folder.iterdir()])
+
+
+@pytest.mark.parametrize("what", ["a header", "FLAGS", "torch.__version__", "sys.version"])
 def test_what_was_built_of_others_is_not_used(
     what: str, cache: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rft.build()
     bridge.use(None)
-    if what == "SOURCE":
-        other: Any = tmp_path / "bridge.cpp"
-        other.write_bytes(building.SOURCE.read_bytes() + b"\n")
-        monkeypatch.setattr(building, "SOURCE", other)
+    if what == "a header":
+        header = sources_copied(tmp_path / "native", monkeypatch) / "record.h"
+        header.write_bytes(header.read_bytes() + b"\n")
     elif what == "FLAGS":
         monkeypatch.setattr(building, "FLAGS", (*building.FLAGS, "-g"))
     else:

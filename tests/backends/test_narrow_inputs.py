@@ -1,0 +1,73 @@
+"""Inputs of nets with weights in bfloat16 and int8: of any size, at the ends of their range, infinite, no numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from narrow_nets import TYPES, H, I, distance, net, normal
+
+import rnnfast
+
+
+@TYPES
+@pytest.mark.parametrize(
+    "extreme", ["largest", "one large", "alternating", "zeros", 254 / 255, "0x3ffefefe", "0x3ffefeff", "0x3ffeffff"]
+)
+def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str | float) -> None:
+    """Numbers that whole ones of 24 bits just hold or no longer, beside others that these hardly see."""
+    module = rnnfast.RNN(200, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    frozen, x = module.freeze(weights=weights), normal(1, 3, 200)
+    below_two = np.nextafter(np.float32(2), np.float32(0))
+    if extreme == "largest":
+        x[:] = np.copysign(below_two, x)
+    elif extreme == "one large":
+        x[..., ::50] = below_two * np.float32(2.0**20)
+    elif extreme == "alternating":
+        x[..., ::2], x[..., 1::2] = np.float32(1.9921875), -np.nextafter(np.float32(1.9921875), np.float32(0))
+    elif extreme == "zeros":
+        x[..., 64:] = 0
+    else:
+        largest = np.array(int(extreme, 16), np.uint32).view("float32") if isinstance(extreme, str) else extreme
+        x = np.clip(x, -0.5, 0.5)
+        x[..., 7::60] = largest
+    truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
+    assert distance(frozen(x)[0], truth) < 1e-6
+
+
+@TYPES
+@pytest.mark.parametrize("size", [1e-36, 1e-26, 1e-3, 1e30])
+def test_inputs_of_any_size(weights: str, size: float) -> None:
+    """A linear net, which passes them on; int8 may take the smallest for zeros."""
+    module = rnnfast.RNN(I, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    frozen, x = module.freeze(weights=weights), normal(1, 3, I) * np.float32(size)
+    truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
+    zero = 1e-30 if weights == "int8" else np.finfo("float32").tiny
+    limit = 1e-6 * np.linalg.norm(truth) + np.sqrt(truth.size) * zero
+    for rows in (1, 3):
+        assert np.linalg.norm(frozen(x[:, :rows])[0] - truth[:, :rows]) <= limit
+
+
+@TYPES
+def test_what_is_no_number_stays_in_its_row(weights: str) -> None:
+    frozen, x = net("lstm", backend="c").freeze(weights=weights), normal(4, 3, I)
+    expected = frozen(x)[0]
+    x[1, 1] = np.nan
+    found = frozen(x)[0]
+    np.testing.assert_array_equal(found[:, [0, 2]], expected[:, [0, 2]])
+    np.testing.assert_array_equal(found[0, 1], expected[0, 1])
+    assert np.isnan(found[1:, 1]).all()
+
+
+@TYPES
+def test_infinite_inputs_are_those_of_float32(weights: str) -> None:
+    """A linear net, in whose outputs they stay; twelve rows, one of which is finite among them."""
+    module = rnnfast.RNN(I, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    frozen, x = module.freeze(weights=weights), normal(1, 12, I)
+    x[0, :11, 3] = np.inf
+    x[0, 5, 4] = -np.inf
+    with np.errstate(invalid="ignore"):
+        expected = x @ frozen.parameters["weight_ih_l0"].T
+    found = frozen(x)[0]
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_array_equal(found[np.isinf(expected)], expected[np.isinf(expected)])
+    np.testing.assert_allclose(found[0, 11], expected[0, 11], rtol=1e-5, atol=1e-6)
