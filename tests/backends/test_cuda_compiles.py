@@ -21,7 +21,7 @@ from cuda_compiler import Compiler, ptxas
 from device_memory import EmulatedArray, in_place_of_the_device
 
 from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
-from rnnfast.backends.cuda.entry_tables import entries_kernel
+from rnnfast.backends.cuda.entry_tables import entries_kernel, links_kernel
 from rnnfast.backends.cuda.shapes import CELLS
 
 CAPABILITIES = pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids="sm_{0[0]}{0[1]}".format)
@@ -97,9 +97,9 @@ def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int]) -
 @CAPABILITIES
 def test_kernels_of_tables(capability: tuple[int, int]) -> None:
     compiler = Compiler(capability)
-    for make in (entries_kernel, tables_kernel):
+    for make in (entries_kernel, links_kernel, tables_kernel):
         compiler.kernel(make)
-    for kernel in shown(compiler, "lengths").values():
+    for kernel in shown(compiler, "rows").values():
         assert "__local_depot" not in kernel.ptx and ".extern .func" not in kernel.ptx
         assert kernel.spilled == (0 if ptxas() else None)
 

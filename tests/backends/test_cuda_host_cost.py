@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -96,26 +96,43 @@ def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice
     print(f"tier {tier} {kind}: forward {both[0]:.0f} us, training {both[1]:.0f} us, products on the host included")
 
 
-RAGGED = {"A": (5, 7, 1, 1), "B": (5, 7, 2, 1), "C": (5 + 3 * STEPS, 6 + 3 * STEPS, 1, 2), "D": (3, 5, 0, 0)}
-"""The same of calls with lengths: forward the tables and, but for clusters, rows of x, and y made zero."""
+RAGGED = {"A": (6, 7, 1, 1), "B": (6, 7, 2, 1), "C": (6 + 3 * STEPS, 6 + 3 * STEPS, 1, 2), "D": (3, 5, 0, 0)}
+"""The same where not all rows are live: forward the tables and, but for clusters, rows of x, and y made zero."""
+ROWS: dict[str, tuple[str, ...]] = {name: (name,) for name in ("lengths", "mask", "resets")}
+ROWS["all"] = tuple(ROWS)
 
 
+def rows_of(names: Iterable[str], steps: int, batch: int, seed: int = 1) -> dict[str, Any]:
+    """Lengths, a mask, resets; the first row is live at every step."""
+    rng, numbers = np.random.default_rng(seed), np.arange(steps)[:, None]
+    lengths = np.r_[steps, rng.integers(steps // 2 + 1, steps + 1, batch - 1)]
+    mask, resets = (numbers != rng.integers(-steps, steps, batch) for _ in range(2))
+    mask[:, 0] = True
+    found = {"lengths": lengths, "mask": mask, "resets": ~resets}
+    return {name: found[name] for name in names}
+
+
+@pytest.mark.parametrize("rows", list(ROWS))
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("tier", list(RAGGED))
-def test_what_ragged_calls_cost(tier: str, kind: str, device: NullDevice) -> None:
-    """With lengths that are others in every call: nothing is made of them on the host."""
+def test_what_ragged_calls_cost(tier: str, kind: str, rows: str, device: NullDevice) -> None:
+    """With rows that are live at other steps in every call: nothing is made of them on the host."""
     device.limits = TIERS[tier]
-    size, rng, lengths = 40, np.random.default_rng(1), np.array([3, 2, 3, 1, 3, 3, 2, 3])
+    size, rng, base = 40, np.random.default_rng(1), rows_of(ROWS[rows], STEPS, 8)
     net, (x, dy) = getattr(rnnfast, kind)(size, size, seed=1).to("cuda"), tensors(size)
 
+    def given() -> dict[str, Any]:
+        order = rng.permutation(8)
+        return {name: a.take(order, axis=-1) for name, a in base.items()}
+
     def train() -> None:
-        net.record(x, lengths=rng.permutation(lengths))[2].backward(dy)
+        net.record(x, **given())[2].backward(dy)
 
     for _ in range(3):
-        net(x, lengths=rng.permutation(lengths)), train()
+        net(x, **given()), train()
     prepared = len(device.prepared)
     with counted(device) as forward:
-        net(x, lengths=rng.permutation(lengths))
+        net(x, **given())
     with counted(device) as training:
         train()
     assert len(device.prepared) == prepared and forward.views == training.views == 0
@@ -128,27 +145,27 @@ def test_what_ragged_calls_cost(tier: str, kind: str, device: NullDevice) -> Non
     assert (forward.clears, training.clears - forward.clears) == (clears, backward_clears + of_c)
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize(("kind", "rows"), [*[("LSTM", rows) for rows in ROWS], ("GRU", "all")])
 @pytest.mark.parametrize("tier", list(RAGGED))
-def test_times_of_ragged_calls(tier: str, kind: str, device: NullDevice) -> None:
-    """The same lengths in every call, and others in each, for short sequences and long ones."""
+def test_times_of_ragged_calls(tier: str, kind: str, rows: str, device: NullDevice) -> None:
+    """The same rows in every call, and others in each, for short sequences and long ones."""
     import torch
 
     device.limits = TIERS[tier]
-    net, rng = getattr(rnnfast, kind)(40, 40, seed=1).to("cuda"), np.random.default_rng(1)
-    for steps, batch in ((STEPS, 8), (64, 32), (512, 32)):
+    net = getattr(rnnfast, kind)(40, 40, seed=1).to("cuda")
+    for steps, batch in ((STEPS, 16), (64, 32), (512, 32)):
         x, dy = torch.zeros(steps, batch, 40), torch.ones(steps, batch, 40)
-        lengths = rng.integers(steps // 2 + 1, steps + 1, (1000, batch))
-        for kept, these in (("seen lately", lengths[:1]), ("new", lengths)):
+        given = [rows_of(ROWS[rows], steps, batch, seed) for seed in range(40)]
+        for kept, these in (("seen lately", given[:1]), ("new", given)):
             each, found = itertools.cycle(these), []
-            for call in (lambda: net(x, lengths=next(each)), lambda: net.record(x, lengths=next(each))[2].backward(dy)):  # noqa: B023
+            for call in (lambda: net(x, **next(each)), lambda: net.record(x, **next(each))[2].backward(dy)):  # noqa: B023
                 for _ in range(12):  # of which some have other numbers of slices
                     call()
                 with counted(device) as counts:
-                    found.append(microseconds(call, 300 if tier != "C" else 20))
+                    found.append(microseconds(call, 200 if tier != "C" else 20))
                 assert counts.views == 0
             forward, training = found
-            where = f"tier {tier} {kind} T {steps} B {batch}, lengths {kept}"
+            where = f"tier {tier} {kind} T {steps} B {batch}, {rows} {kept}"
             print(f"{where}: forward {forward:.0f} us, training {training:.0f} us")
 
 
@@ -158,9 +175,9 @@ FORMS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, int]]] = {
     "two layers": ({"num_layers": 2}, {}, (4, 10)),
     "two layers, both directions": ({"num_layers": 2, "bidirectional": True}, {}, (4, 18)),
     "lengths": ({}, {"lengths": np.array([3, 2, 3, 1, 3, 3, 2, 3])}, (3, 5)),
-    "resets": ({}, {"resets": np.eye(STEPS, 8, dtype=bool)}, (2, 5)),
+    "mask and resets": ({}, {name: np.eye(STEPS, 8, dtype=bool) for name in ("mask", "resets")}, (3, 5)),
 }
-"""Options, inputs, launches forward and backward: forward a product and a loop a layer, and the tables of lengths;
+"""Options, inputs, launches forward and backward: forward a product and a loop a layer, and the tables of ragged rows;
 backward a loop a layer and for each direction three products and a sum of slices."""
 
 

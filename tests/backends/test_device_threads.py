@@ -69,18 +69,18 @@ def test_plans_are_looked_at_while_others_are_made(monkeypatch: pytest.MonkeyPat
     call: Any = SimpleNamespace(device=SimpleNamespace(plans={}))
 
     def find(steps: int) -> Any:
-        problem: Any = SimpleNamespace(lengths=None, mask=None, resets=None, steps=steps, batch=2)
+        problem: Any = SimpleNamespace(steps=steps, batch=2)
         return plan.plan_for(call, problem, 0)
 
     other = Meanwhile(lambda: find(99))
 
     class Slow:
         @property
-        def live(self) -> Any:
+        def count(self) -> int:
             other.happens()
-            return SimpleNamespace(size=2)
+            return 2
 
-    monkeypatch.setattr(plan, "make_plan", lambda *_, **__: Slow())
+    monkeypatch.setattr(plan, "Plan", lambda *_: Slow())
     find(1)
     assert find(2) is find(2)
     other.thread.join()

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 from ptx_emulator import PtxEmulator
+from ragged_tables import TileTables, tile_tables
 from support import Results
 
-from rnnfast.backends.common.layers import schedule
 from rnnfast.backends.cuda.cluster.launch import forward_launch
-from rnnfast.backends.cuda.cluster.ragged import RaggedTables, tables_of_flags
-from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.reference.dropout import recurrent_mask
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -30,24 +28,13 @@ def input_products(problem: Problem, k: int) -> Array:
     return x.astype(np.float32)
 
 
-def tables(problem: Problem) -> RaggedTables | None:
-    """What describes rows that differ."""
-    directions = [problem.direction(d) for d in range(problem.num_directions)]
-    if problem.mask is None and problem.resets is None:
-        if problem.lengths is None and not problem.recurrent_dropout:
-            return None
-        lengths = np.full(problem.batch, problem.steps) if problem.lengths is None else problem.lengths
-        return tables_of_lengths(lengths, problem.steps, tuple(directions))
-    return tables_of_flags(*(np.stack(each) for each in zip(*(schedule(problem, d) for d in directions), strict=True)))
-
-
-def tables_of_lengths(lengths: Array, steps: int, directions: tuple[int, ...]) -> RaggedTables:
-    """The tables of rows with these lengths (B,), longest first, for directions, 0 forward and 1 backward."""
-    order = np.argsort(-lengths, kind="stable")
-    most = lengths[order[::ROWS]]  # of a tile its first
-    first = [steps - most if direction else 0 * most for direction in directions]
-    spans = np.array([(begin, begin + most) for begin in first], np.int32).transpose(0, 2, 1).copy()
-    return RaggedTables(order.astype(np.int32), spans, None)  # type: ignore[arg-type]
+def tables(problem: Problem) -> TileTables | None:
+    """What describes rows that differ; where their lengths say all, without flags."""
+    given, directions = (problem.lengths, problem.mask, problem.resets), range(problem.num_directions)
+    if all(a is None for a in given) and not problem.recurrent_dropout:
+        return None
+    found = tile_tables((problem.steps, problem.batch), given, tuple([problem.direction(d) for d in directions]))
+    return found if any(a is not None for a in given[1:]) else found._replace(flags=None)  # type: ignore[arg-type]
 
 
 def run_forward(

@@ -70,7 +70,7 @@ class Cuda:
         self.block_dim = SimpleNamespace(x=1, y=1)
         self.shared = SimpleNamespace(array=self._shared_array)
         self.local = SimpleNamespace(array=lambda shape, dtype: np.full(shape, np.nan, dtype))
-        self.atomic = SimpleNamespace(add=self._atomic_add)
+        self.atomic = SimpleNamespace(add=self._atomic_add, max=self._atomic_max)
 
     threadIdx = property(lambda self: me().index)
     blockIdx = property(lambda self: me().block.index)
@@ -122,10 +122,17 @@ class Cuda:
         """Writes are visible at once here."""
 
     def _atomic_add(self, array: Array, index: Any, value: Any) -> Any:
-        old = array[index]
-        array[index] += value
-        self.progress += bool(value)
-        thread = me()
+        self.progress += bool(value)  # adding nothing is how threads look at a counter
+        return self._replaced(array, index, array[index] + value)
+
+    def _atomic_max(self, array: Array, index: Any, value: Any) -> Any:
+        self.progress += 1
+        return self._replaced(array, index, max(array[index], value))
+
+    def _replaced(self, array: Array, index: Any, value: Any) -> Any:
+        """Write a value, and let other threads go on; what was there before."""
+        old, thread = array[index], me()
+        array[index] = value
         thread.waits_for = "a counter"
         thread.parent.switch()
         thread.waits_for = ""

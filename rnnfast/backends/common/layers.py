@@ -28,8 +28,9 @@ def timetable(
 
 def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None) -> Array:
     """Return which steps are live, (T, B) bool."""
-    ends = np.full(batch, steps) if lengths is None else lengths
-    live: Array = _numbers(steps) < ends
+    if lengths is None:
+        return np.ones((steps, batch), bool) if mask is None else mask != 0
+    live: Array = _numbers(steps) < lengths.astype(np.int32, copy=False)
     if mask is not None:
         live &= mask != 0
     return live
@@ -38,7 +39,7 @@ def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None
 @functools.lru_cache(maxsize=64)
 def _numbers(steps: int) -> Array:
     """Return the numbers of steps, (T, 1), which nobody changes."""
-    return np.arange(steps)[:, None]
+    return np.arange(steps, dtype=np.int32)[:, None]
 
 
 def features_of(problem: Problem, a: Array, direction: int) -> Array:

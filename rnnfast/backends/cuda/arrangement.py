@@ -27,7 +27,7 @@ class Forward(NamedTuple):
     counters: list[int]
     """Of each layer-direction, one after another."""
     tables: int
-    """What lengths.py writes."""
+    """What ragged.py brings and writes."""
 
 
 class Backward(NamedTuple):

@@ -17,11 +17,11 @@ from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
 from rnnfast.backends.cuda.cluster.room import reason_against_device
-from rnnfast.backends.cuda.cluster.sizes import all_live, reason_against_call
+from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
-from rnnfast.backends.cuda.lengths import Lengths
 from rnnfast.backends.cuda.net import Net
+from rnnfast.backends.cuda.ragged import Ragged
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.repeats import Repeated, Repeats
 from rnnfast.backends.cuda.shapes import CELLS
@@ -31,9 +31,7 @@ from rnnfast.problem import Array, Problem
 Reserve = Recording | ClusterRecording | Repeated
 GIVEN = ("x", "y", "h0", "c0", "h_n", "c_n", "lengths", "mask", "resets", "reserve", "library")
 """Fields of a problem that every run brings anew."""
-AnyLive = Live | Lengths | None
-Rows = tuple[Array | None, Array | None, Array | None]
-"""Lengths, mask and resets."""
+AnyLive = Live | Ragged | None
 
 
 class Bound:
@@ -77,18 +75,17 @@ class Bound:
                 if form is not None:
                     found = self._repeats.forward(call, arrays, live, form)
                 else:
-                    found = _forward(net, call, self._with(rows, dropout_seed), arrays, live)
+                    found = _forward(net, call, self._with(dropout_seed), arrays, live)
         return found if self.problem.record else None
 
     def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: AnyLive) -> Recording | ClusterRecording:
         """Run a call without dropout, of which `live` says which rows are live, all if it is None."""
         return _forward(self._net(ragged=live is not None), call, self.problem, arrays, live)
 
-    def _with(self, rows: Rows, dropout_seed: int) -> Problem:
-        """Return the problem with a call's lengths, mask, resets and dropout seed."""
+    def _with(self, dropout_seed: int) -> Problem:
+        """Return the problem with a call's dropout seed."""
         problem = copy.copy(self.problem)
         problem.dropout_seed = dropout_seed
-        problem.lengths, problem.mask, problem.resets = rows
         return problem
 
     def _net(self, *, ragged: bool) -> Net | ClusterNet:
@@ -167,9 +164,9 @@ class Bound:
         if isinstance(reserve, ClusterRecording):
             tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
             return f"tier {tier.name}: {tier.reason}"
-        holds = reserve.problem.masked_output == "hold" and not all_live(reserve.problem)
         with self.device.current():
-            return f"{readings.tiers(reserve.layers)}; {self._against(holds=holds)}"
+            against = self._against(holds=False) or self._against(holds=True)
+        return f"{readings.tiers(reserve.layers)}; {against}"
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

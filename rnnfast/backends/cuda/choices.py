@@ -8,7 +8,7 @@ from typing import Any
 from rnnfast.backends.cuda.gemm.multiply import FEWEST, REACH
 from rnnfast.backends.cuda.gemm.products import SMALLEST, side_for, slices_for
 from rnnfast.backends.cuda.layer_shape import LayerShape
-from rnnfast.backends.cuda.lengths import Lengths
+from rnnfast.backends.cuda.ragged import Ragged
 
 COUNTS_KEPT = 1 << 12
 
@@ -30,16 +30,17 @@ class Choices:
         self._is_one = all(side == SMALLEST for side in of_steps)
         """Whether the products of a step take one kernel, however few rows are live in it."""
 
-    def form(self, live: Lengths) -> tuple[Any, ...] | None:
+    def form(self, live: Ragged) -> tuple[Any, ...] | None:
         """Return what is the same in calls that start the same kernels; None where one of theirs is none of ours."""
-        if live.count < FEWEST or not self._reached:
+        count = live.numbers[0]
+        if count < FEWEST or not self._reached:
             return None
-        found = self._known.get(live.count)
+        found = self._known.get(count)
         if found is None:
             if len(self._known) >= COUNTS_KEPT:
                 self._known.clear()
-            found = self._known[live.count] = tuple(self._sides(live.count))
-        return found if self._is_one else (*found, live.together.tobytes())
+            found = self._known[count] = tuple(self._sides(count))
+        return *live.has, *found, b"" if self._is_one else live.together
 
     def _sides(self, count: int) -> list[int]:
         """Return the sides of tiles of all products over so many entries, and which of them are made in slices."""

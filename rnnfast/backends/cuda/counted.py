@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from operator import mul
 from typing import Any, Protocol
 
-from rnnfast.problem import Array
-
 Numbers = Sequence[int]
 """What a call counts of its live rows: how many steps are live, then whatever else launches follow from."""
 
@@ -20,7 +18,7 @@ class LiveRows(Protocol):
         """Return what is counted of them."""
 
     @property
-    def together(self) -> Array:
+    def together(self) -> bytes:
         """Return what of them is brought to the device."""
 
 

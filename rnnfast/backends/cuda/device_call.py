@@ -144,9 +144,9 @@ class DeviceCall:
             return self.device.new(shape, dtype, self.stream)
         return self.library.new(shape, np.dtype(dtype))
 
-    def bring(self, address: int, a: Array) -> None:
-        """Copy a C-contiguous array of NumPy's, which may change at once, to an address."""
-        self.device.driver.upload(address, a, self.stream)
+    def bring(self, address: int, source: bytes) -> None:
+        """Copy bytes to an address."""
+        self.device.driver.upload(address, source, self.stream)
 
     def clear(self, address: int, count: int) -> None:
         """Make so many bytes zero."""

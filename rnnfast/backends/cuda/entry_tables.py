@@ -1,4 +1,8 @@
-"""The tables of a plan from the lengths of its rows, written by the device: a thread counts what comes before it."""
+"""The tables of plans of rows that are not all live, written by the device, of all directions at once.
+
+A table of a plan (plan.py) has an axis more, the directions, of which the `first_direction` is 0 forward or 1 backward,
+and room for T B entries.
+"""
 
 from __future__ import annotations
 
@@ -7,60 +11,82 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.arrays import array_at
-from rnnfast.backends.cuda.cells import FROM_START
+from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.driver.scalars import address, int64
-
-
-def counter(cuda: Any) -> Any:
-    """Return the function that counts the live steps visited before (t, b), in rows of these `lengths` (B,)."""
-
-    def before(lengths, t, b, backwards):
-        found = 0
-        for k in range(lengths.shape[0]):
-            length = lengths[k]
-            found += max(length - 1 - t, 0) if backwards else min(length, t)
-            if k < b and length > t:
-                found += 1
-        return found
-
-    return cuda.jit(device=True)(before)
+from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, length_of, live_before
 
 
 def entries_kernel(cuda: Any) -> Any:
-    """Return the kernel that writes the tables of a `Plan` of rows of these lengths (B,), one thread a position.
-
-    Tables have room for T B entries. held: like `shown`, of outputs that are held; with `repeats` it may be absent.
-    """
+    """Return the kernel that numbers the live rows of all visits: a block takes `each` of them, of one direction."""
     before = counter(cuda)
 
     def kernel(
-        lengths: address, steps: int64, batch: int64, backwards: int64, groups: int64, bounds: address, rows: address,
-        previous: address, last: address, positions: address, shown: address, held: address, repeats: address,
+        lengths: address, mask: address, steps: int64, batch: int64, first_direction: int64, directions: int64,
+        groups: int64, each: int64, bounds: address, rows: address, positions: address, shown: address,
     ):  # fmt: skip
-        at, room = cuda.grid(1), steps * batch
-        if at < room:
-            v, b = at // batch, at % batch
-            t, earlier = (steps - 1 - v, steps - v) if backwards else (v, v - 1)
-            ends, place = array_at(lengths, (batch,), np.int32), t * batch + b
-            length = ends[b]
-            is_live, is_first = t < length, earlier < 0 or earlier >= length
-            number = before(ends, t, b, backwards) if is_live else -1
-            final = before(ends, 0 if backwards else length - 1, b, backwards) if length > 0 else FROM_START
-            array_at(shown, (room,), np.int64)[place] = number
-            if is_live:
-                array_at(rows, (room,), np.int32)[number] = b
-                array_at(positions, (room,), np.int64)[number] = place
-                found = FROM_START if is_first else before(ends, earlier, b, backwards)
-                array_at(previous, (room,), np.int32)[number] = found
-            if v == 0:
-                array_at(last, (batch,), np.int32)[b] = final
-            for group in range(b, groups + 1, batch):
-                cut = before(ends, t, group * batch // groups, backwards)
-                array_at(bounds, (steps, groups + 1), np.int32)[v, group] = cut
-            if held != 0:
-                array_at(held, (room,), np.int64)[place] = number if backwards or is_live else final
-                if is_live:
-                    again = steps - length if not backwards and t == length - 1 else 0
-                    array_at(repeats, (room,), np.int64)[number] = 1 + again
+        blocks, thread, threads = (steps + each - 1) // each, cuda.threadIdx.x, cuda.blockDim.x
+        d, first = cuda.blockIdx.x // blocks, cuda.blockIdx.x % blocks * each
+        backwards, table = first_direction + d == 1, (directions, steps * batch)
+        given = given_at(lengths, mask, 0, steps, batch)
+        start = before(given, steps, batch, backwards, first)
+        for v in range(first, min(first + each, steps)):
+            t = steps - 1 - v if backwards else v
+            for b in range(thread, batch, threads):
+                place, number = t * batch + b, -1
+                if is_live(given, steps, batch, t, b):
+                    number = start + live_before(given, steps, batch, t, b)
+                    array_at(rows, table, np.int32)[d, number] = b
+                    array_at(positions, table, np.int64)[d, number] = place
+                array_at(shown, table, np.int64)[d, place] = number
+            for group in range(thread, groups + 1, threads):
+                cut = start + live_before(given, steps, batch, t, group * batch // groups)
+                array_at(bounds, (directions, steps, groups + 1), np.int32)[d, v, group] = cut
+            if each > 1:
+                start += live_before(given, steps, batch, t, batch)
+
+    return kernel
+
+
+def links_kernel(cuda: Any) -> Any:
+    """Return the kernel that finds the entry before each of a row: one thread for each visit, and one for the end.
+
+    They walk back over flags, which are few bytes, and over no visit outside a row's length. `shown` is what
+    `entries_kernel` wrote. held, like it, of outputs that are held, and `repeats`: 0 where absent.
+    """
+
+    def kernel(
+        lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
+        directions: int64, shown: address, previous: address, last: address, alive: address, held: address,
+        repeats: address,
+    ):  # fmt: skip
+        at, threads = cuda.grid(1), (steps + 1) * batch
+        d, v, b = at // threads, at % threads // batch, at % batch
+        if d < directions:
+            backwards, table = first_direction + d == 1, (directions, steps * batch)
+            origin, step = (steps - 1, -1) if backwards else (0, 1)  # visit u is that of step origin + u * step
+            given, numbers = given_at(lengths, mask, resets, steps, batch), array_at(shown, table, np.int64)
+            length, is_end = length_of(given, steps, b), v == steps
+            low, high = (steps - length, steps) if backwards else (0, length)
+            if is_end or is_live(given, steps, batch, origin + v * step, b):
+                cut, u, found = is_cut(given, steps, batch, backwards, v, b), min(v, high) - 1, -1
+                while u >= low and not is_live(given, steps, batch, origin + u * step, b):
+                    cut, u = cut or is_cut(given, steps, batch, backwards, u, b), u - 1
+                if u >= low:
+                    found = numbers[d, (origin + u * step) * batch + b]
+                before = FROM_ZEROS if cut else FROM_START if u < low else found
+                if is_end:
+                    array_at(last, (directions, batch), np.int32)[d, b] = before
+                    array_at(alive, (directions, batch), np.int64)[d, b] = -1 if cut else b
+                else:
+                    array_at(previous, table, np.int32)[d, numbers[d, (origin + v * step) * batch + b]] = before
+                if held != 0:
+                    outputs = array_at(held, table, np.int64)
+                    for w in range(u + 1 if u >= low else 0, v):
+                        outputs[d, (origin + w * step) * batch + b] = found
+                    if not is_end:
+                        own = (origin + v * step) * batch + b
+                        outputs[d, own] = numbers[d, own]
+                    if u >= low:
+                        array_at(repeats, table, np.int64)[d, found] = v - u
 
     return kernel

@@ -14,10 +14,10 @@ from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.ends import NOTHING_SHOWN, Ends, Shown, shown_of
 from rnnfast.backends.cuda.layer import BackwardPlaces, Layer
-from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.ragged import RaggedPlan
 from rnnfast.backends.cuda.rows import held_kernel, pick, rows_of, table
 from rnnfast.problem import Problem
 
@@ -27,7 +27,7 @@ class LayerBackward:
 
     def __init__(
         self, call: DeviceCall, problem: Problem, memory: DeviceArray, places: BackwardPlaces, layer: Layer, p: Pass,
-        plan: Plan | LengthsPlan,
+        plan: Plan | RaggedPlan,
     ) -> None:  # fmt: skip
         self.call, self.problem, self.memory, self.places = call, problem, memory, places
         self.layer, self.p, self.plan, self.k = layer, p, plan, layer.k
@@ -54,7 +54,7 @@ class LayerBackward:
         if arrays.norms is not None:
             found = [place for place in (places.found, places.found_c) if place is not None]
             tables = [view(self.memory, place, self.p.count, layer.size) for place in found]
-            arrays.norms[:, k] = readings.norms(self.call, self.p.plan, tables, self.problem.steps)
+            arrays.norms[:, k] = readings.norms(self.call, self.p.plan, tables, self.problem.steps, self.problem.batch)
 
     def _from_y(self, dy: DeviceArray | None) -> tuple[Shown, int]:
         """Return where gradients of outputs are: as they lie, or where those of entries are put if outputs are held."""

@@ -15,15 +15,15 @@ from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.ends import NOTHING_SHOWN, shown_of
 from rnnfast.backends.cuda.layer import Layer
-from rnnfast.backends.cuda.lengths import Lengths, LengthsPlan
 from rnnfast.backends.cuda.passes import Pass
-from rnnfast.backends.cuda.plan import Plan, make_plan, plan_for
+from rnnfast.backends.cuda.plan import Plan, plan_for
+from rnnfast.backends.cuda.ragged import Ragged, RaggedPlan
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.rows import pick, rows_of, table
 from rnnfast.backends.cuda.uploads import Uploads
 from rnnfast.problem import Array, Problem
 
-Plans = Sequence[Plan | LengthsPlan]
+Plans = Sequence[Plan | RaggedPlan]
 
 
 class Net:
@@ -35,38 +35,39 @@ class Net:
         self._meet = any(layer.tier.members > 1 for layer in self.layers)
         """Whether blocks of any of them wait for one another."""
         self._arranged: dict[tuple[bool, int], arrangement.Forward] = {}
-        """Places of calls with room for all positions, by whether callers are in host memory and by bytes of tables."""
+        """Places of calls, by whether callers are in host memory and by bytes of tables."""
         self._arranged_back: dict[tuple[bool, ...], arrangement.Backward] = {}
         """The same of their backward calls, by what is wanted."""
         self._uploads = Uploads()
         self._shape, self._holds = (problem.steps, problem.batch), problem.masked_output == "hold"
         self._directions = tuple([problem.direction(d) for d in range(problem.num_directions)])
+        tier = self.layers[0].tier
+        self._of_rows: dict[str, Any] = {"groups": tier.groups, "hold": self._holds, "by_step": tier.block is None}
         self._choices = Choices(self.layers, problem.steps, record=problem.record)
 
-    def live(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> Lengths | None:
-        """Return the lengths of a call's rows, where these alone say which are live."""
-        if lengths is None or mask is not None or resets is not None or not self._shape[0] * self._shape[1]:
+    def live(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> Ragged | None:
+        """Return the rows of a call that has any of these; None where there are no steps at all."""
+        if not self._shape[0] * self._shape[1]:
             return None
-        return Lengths(self._shape, lengths, self._directions if self.layers[0].tier.block is None else ())
+        return Ragged(self._shape, self._directions, lengths, mask, resets, **self._of_rows)
 
-    def form(self, live: Lengths | None) -> tuple[Any, ...] | None:
+    def form(self, live: Ragged | None) -> tuple[Any, ...] | None:
         """Return what calls of ragged rows have in common that launch the same kernels; None: there may be no other."""
         return None if live is None else self._choices.form(live)
 
-    def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Lengths | None) -> Recording:
-        """Write y and the final states; `problem` has the call's mask, resets and dropout seed.
-
-        `live`: its lengths, where these alone say which rows are live; else `problem` has them, too.
-        """
-        of_lengths = self._plans_of(live)
-        plans: Plans = of_lengths or [plan_for(call, problem, direction) for direction in self._directions]
+    def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Ragged | None) -> Recording:
+        """Write y and the final states; `problem` has the call's dropout seed. `live` None: every step is."""
+        plans: Plans = [
+            plan_for(call, problem, direction) if live is None else RaggedPlan(live, number)
+            for number, direction in enumerate(self._directions)
+        ]
         weights = self._uploads.weights(call, problem)
         on_host = not isinstance(arrays.y, DeviceArray)
-        places = self._places(problem, plans, 0 if live is None else live.bytes_with(of_lengths), on_host)
+        places = self._places(problem, len(plans), 0 if live is None else live.size, on_host)
         memory = call.empty((places.size,), problem.dtype)
         if live is not None:
-            live.bring(call, of_lengths, memory.address + places.tables * problem.dtype.itemsize)
-        top_plans = self._held(problem, plans)
+            live.bring(call, memory.address + places.tables * problem.dtype.itemsize)
+        top_plans = [plan.held() if self._holds and isinstance(plan, RaggedPlan) else plan for plan in plans]
         if self._meet:
             item, first, last = problem.dtype.itemsize, places.counters[0], places.counters[-1]
             call.clear(memory.address + first * item, (last + self.layers[-1].counters - first) * item)
@@ -119,28 +120,10 @@ class Net:
                 source = table(p.at(p.places.h), p.count, layer.size)
                 pick(call, source, index, positions, rows_of(y, column), layer.size)
 
-    def _plans_of(self, live: Lengths | None) -> list[LengthsPlan]:
-        """Return the plans of each direction of rows that end at different steps; none where rows are not just that."""
-        if live is None:
-            return []
-        groups = self.layers[0].tier.groups
-        return [LengthsPlan(live, d, n, groups, hold=self._holds) for n, d in enumerate(self._directions)]
-
-    def _held(self, problem: Problem, plans: Plans) -> Plans:
-        """Return the plans of the last layer, whose outputs may be held."""
-        if not self._holds or all(plan.kept for plan in plans):
-            return plans
-        return [
-            plan.held() if isinstance(plan, LengthsPlan) else make_plan(problem, d, hold=True)
-            for plan, d in zip(plans, self._directions, strict=True)
-        ]
-
-    def _places(self, problem: Problem, plans: Plans, tables: int, on_host: bool) -> arrangement.Forward:
-        key, rooms = (on_host, tables), [plan.room for plan in plans]
-        for_all = rooms[0] == problem.steps * problem.batch
-        known = self._arranged.get(key) if for_all else None
+    def _places(self, problem: Problem, directions: int, tables: int, on_host: bool) -> arrangement.Forward:
+        """Return the places of a call with room for all positions, and bytes of tables."""
+        known = self._arranged.get((on_host, tables))
         if known is None:
-            known = arrangement.forward(problem, self.layers, rooms, tables, on_host)
-            if for_all:
-                self._arranged[key] = known
+            rooms = [problem.steps * problem.batch] * directions
+            known = self._arranged[on_host, tables] = arrangement.forward(problem, self.layers, rooms, tables, on_host)
         return known

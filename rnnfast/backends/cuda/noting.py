@@ -58,7 +58,7 @@ class Cleared(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """The tables of the call's ragged rows, brought to an address."""
+    """What is given of the call's ragged rows, brought to an address."""
 
     address: int
 
@@ -93,9 +93,9 @@ class Noting(DeviceCall):
         super().run_on(launch, grid, *values)
         self.started[before:] = [Started(launch, grid, values)]
 
-    def bring(self, address: int, a: Array) -> None:
-        """Copy tables of ragged rows to an address."""
-        super().bring(address, a)
+    def bring(self, address: int, source: bytes) -> None:
+        """Copy what is given of ragged rows to an address."""
+        super().bring(address, source)
         self.started.append(Brought(address))
 
     def clear(self, address: int, count: int) -> None:
@@ -153,7 +153,7 @@ class Retracing(DeviceCall):
     def run(self, launch: Launch, *values: Any) -> None:
         """Do nothing."""
 
-    def bring(self, address: int, a: Array) -> None:
+    def bring(self, address: int, source: bytes) -> None:
         """Do nothing."""
 
     def clear(self, address: int, count: int) -> None:

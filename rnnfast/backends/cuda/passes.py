@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.weights import Weights
-from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.ragged import RaggedPlan
 
 
 class Places(NamedTuple):
@@ -41,7 +41,7 @@ class Pass:
     start: tuple[DeviceArray | None, ...] = ()
     """(L·D, B, H) each: the first states; None: zeros."""
 
-    def __init__(self, k: int, plan: Plan | LengthsPlan, weights: Weights, memory: DeviceArray, places: Places) -> None:
+    def __init__(self, k: int, plan: Plan | RaggedPlan, weights: Weights, memory: DeviceArray, places: Places) -> None:
         self.k, self.plan, self.weights, self.memory, self.places = k, plan, weights, memory, places
         self.count = plan.count
         self.gates_memory = memory

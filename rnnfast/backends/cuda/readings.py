@@ -9,16 +9,16 @@ import numpy as np
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer_shape import LayerShape
-from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.ragged import RaggedPlan
 from rnnfast.backends.cuda.rows import pick, table
 from rnnfast.problem import CELLS, Array, Problem
 
 
 def activations(
     call: DeviceCall, problem: Problem, layers: Sequence[LayerShape], passes: Sequence[Pass],
-    plans: Sequence[Plan | LengthsPlan],
+    plans: Sequence[Plan | RaggedPlan],
 ) -> dict[str, Array]:  # fmt: skip
     """Return post-activation gates by name, and "c" for cells that have it: (L·D, T, B, H), zero where not live.
 
@@ -39,9 +39,9 @@ def activations(
     return result
 
 
-def norms(call: DeviceCall, plan: Plan | LengthsPlan, found: Sequence[DeviceArray], steps: int) -> Array:
+def norms(call: DeviceCall, plan: Plan | RaggedPlan, found: Sequence[DeviceArray], steps: int, batch: int) -> Array:
     """Return (T, 2): norms of dL/dh' and dL/dc', (n, H) each, over the live rows of every step."""
-    sums, step_of = np.zeros((steps, 2)), plan.positions // max(plan.live.shape[1], 1)
+    sums, step_of = np.zeros((steps, 2)), plan.positions // max(batch, 1)
     for n, gradients in enumerate(found):
         if gradients.shape[0]:
             squares = (call.host(gradients).astype(np.float64) ** 2).sum(axis=1)

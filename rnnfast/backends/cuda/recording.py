@@ -14,9 +14,9 @@ from rnnfast.backends.cuda.copies import copied, put
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.layer import Layer
 from rnnfast.backends.cuda.layer_backward import LayerBackward
-from rnnfast.backends.cuda.lengths import LengthsPlan
 from rnnfast.backends.cuda.passes import Pass
 from rnnfast.backends.cuda.plan import Plan
+from rnnfast.backends.cuda.ragged import RaggedPlan
 from rnnfast.problem import Array, Problem
 
 
@@ -27,7 +27,7 @@ class Recording:
     """
 
     def __init__(
-        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan | LengthsPlan],
+        self, call: DeviceCall, problem: Problem, layers: Sequence[Layer], plans: Sequence[Plan | RaggedPlan],
         passes: Sequence[Pass], gates: int, arranged: dict[tuple[bool, ...], arrangement.Backward],
     ) -> None:  # fmt: skip
         self.call, self.problem, self.layers, self.plans, self.passes = call, problem, layers, plans, passes
@@ -37,7 +37,7 @@ class Recording:
         """Places of backward calls that have room for all positions, by what is wanted."""
 
     @property
-    def constants(self) -> Sequence[Plan | LengthsPlan]:
+    def constants(self) -> Sequence[Plan | RaggedPlan]:
         """What holds the arrays on the device that are no call's own."""
         return self.plans
 
@@ -88,14 +88,12 @@ class Recording:
         return readings.activations(self.call, self.problem, self.layers, self.passes, self.plans)
 
     def _places(self, call: DeviceCall, *, norms: bool) -> arrangement.Backward:
-        held, rooms = self.passes[-1].plan.holds, [plan.room for plan in self.plans]
-        key = call.library is None, norms, held
-        for_all = rooms[0] == self.problem.steps * self.problem.batch
-        found = self._arranged.get(key) if for_all else None
+        key = call.library is None, norms, self.passes[-1].plan.holds
+        found = self._arranged.get(key)
         if found is None:
-            found = arrangement.backward(call, self.problem, self.layers, rooms, held, norms)
-            if for_all:
-                self._arranged[key] = found
+            rooms = [plan.room for plan in self.plans]
+            found = arrangement.backward(call, self.problem, self.layers, rooms, key[2], norms)
+            self._arranged[key] = found
         return found
 
     def _see_inputs(self, arrays: BackwardArrays) -> None:

@@ -1,7 +1,7 @@
 """Calls of one form that come again: the second is noted, and from the third on launches are all that is left.
 
-This is for calls without dropout on arrays of the device, in which all rows are live, clusters run, or lengths alone
-say which are live: of such a call nothing but addresses is new, and of ragged rows what is brought and counted.
+This is for calls without dropout on arrays of the device: of such a call nothing but addresses is new, and of rows that
+are not all live what is brought and counted of them.
 """
 
 from __future__ import annotations

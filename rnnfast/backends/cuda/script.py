@@ -104,7 +104,7 @@ class Script:
                 self._leave_out()
                 self._set_for = live.numbers
             for bring in self._brings:
-                bring.tables = live.together
+                bring.source = live.together
         made = [call.word() if each is None else call.empty(*each) for each in self._makes]
         self._addresses[:] = [a.address for a in (*given, *made)]
         self._addresses.take(self._arrays, out=self._found, mode="clip")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.problem import Array
@@ -25,15 +23,15 @@ class Clear(NamedTuple):
 
 
 class Bring:
-    """Tables of ragged rows to bring to an address, which is one of the `words`; others in every run."""
+    """What is given of ragged rows, to be brought to an address, one of the `words`; others in every run."""
 
     def __init__(self, driver: Driver, words: Array, at: int) -> None:
         self.driver, self.words, self.at = driver, words, at
-        self.tables: Array = np.empty(0, np.int32)
+        self.source = b""
 
     def start(self, stream: int) -> None:
         """Bring them."""
-        self.driver.upload(int(self.words[self.at]), self.tables, stream)
+        self.driver.upload(int(self.words[self.at]), self.source, stream)
 
 
 Step = Launch | Clear | Bring

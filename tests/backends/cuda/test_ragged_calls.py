@@ -99,22 +99,32 @@ SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capabilit
 LIMITS = {"A": replace(SMALL, threads=16, words=(200,)), "B": SMALL, "C": replace(SMALL, words=(1,))}
 
 
+def some_lengths(rng: np.random.Generator) -> Rows:
+    """With steps at which no row is live."""
+    return {"lengths": rng.permutation([0, 2])}
+
+
 @pytest.mark.parametrize(
-    ("tier", "kind", "options"),
+    ("tier", "kind", "options", "rows"),
     [
-        ("A", "RNN", {"masked_output": "hold", "bidirectional": True}),
-        pytest.param("A", "GRU", {"num_layers": 2}, marks=pytest.mark.slow),
-        ("B", "LSTM", {}),
-        pytest.param("B", "GRU", {"masked_output": "hold", "reset_after": False}, marks=pytest.mark.slow),
-        ("C", "GRU", {"reset_after": False}),
-        pytest.param("C", "LSTM", {"bidirectional": True}, marks=pytest.mark.slow),
-        pytest.param("C", "RNN", {"masked_output": "hold", "num_layers": 2}, marks=pytest.mark.slow),
+        ("A", "RNN", {"masked_output": "hold", "bidirectional": True}, flags_of),
+        pytest.param("A", "GRU", {"num_layers": 2}, some_lengths, marks=pytest.mark.slow),
+        ("B", "LSTM", {}, all_of),
+        pytest.param("B", "GRU", {"masked_output": "hold", "reset_after": False}, lengths_of, marks=pytest.mark.slow),
+        ("C", "GRU", {"reset_after": False}, flags_of),
+        pytest.param("C", "LSTM", {"bidirectional": True}, all_of, marks=pytest.mark.slow),
+        pytest.param("C", "RNN", {"masked_output": "hold", "num_layers": 2}, some_lengths, marks=pytest.mark.slow),
     ],
 )
 def test_scripts_of_nets_without_clusters(
-    tier: str, kind: str, options: dict[str, Any], emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch
+    tier: str,
+    kind: str,
+    options: dict[str, Any],
+    rows: Callable[..., Rows],
+    emulated: PtxDevice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With products on tensor cores, however few steps are live, and steps at which no row is."""
+    """With products on tensor cores, however few steps are live."""
     for module in (choices, multiply):
         monkeypatch.setattr(module, "FEWEST", 1)
     emulated.limits = LIMITS[tier]
@@ -123,28 +133,38 @@ def test_scripts_of_nets_without_clusters(
         return getattr(rnnfast, kind)(INPUTS, SIZE, seed=1, **options).to("cuda")
 
     net = made()
-    for seed, lengths in enumerate(([3, 2], [2, 1], [3, 0], [1, 3])):
+    for seed in range(4):
+        given = rows(np.random.default_rng(100 + seed))
         emulated.launched.clear()
-        found, launched = results(net, seed, {"lengths": lengths}), [*emulated.launched]
+        found, launched = results(net, seed, given), [*emulated.launched]
         if seed > 1:
             emulated.launched.clear()
-            right = results(made(), seed, {"lengths": lengths})
+            right = results(made(), seed, given)
             assert launched == emulated.launched and len(found) == len(right)
             assert all(np.array_equal(a, b) for a, b in zip(found, right, strict=True))
     assert len(scripts(net)) == 2
 
 
 @pytest.mark.slow
-def test_what_is_read_of_a_call_that_a_script_ran(emulated: PtxDevice) -> None:
-    """Its activations, norms of gradients, a second backward: of the rows that were live in it, not in a later one."""
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
+def test_what_is_read_of_a_call_that_a_script_ran(capability: tuple[int, int], emulated: PtxDevice) -> None:
+    """Its activations, norms of gradients, a second backward: of the rows that were live in it, not in a later one.
+
+    Nor in the caller's arrays as they are by then.
+    """
+    emulated.limits = replace(LIMITS["A"], capability=capability)
     net, other = (rnnfast.RNN(INPUTS, SIZE, seed=1).to("cuda") for _ in range(2))
-    for lengths in ([2, 2], [3, 2]):
-        results(net, 0, {"lengths": lengths})
+    for seed in range(2):
+        results(net, 0, all_of(np.random.default_rng(seed)))
     x = EmulatedArray(np.ones((STEPS, BATCH, INPUTS), np.float32))
     dy = EmulatedArray(np.ones((STEPS, BATCH, SIZE), np.float32))
-    first = net.record(x, lengths=[3, 1], keep=True)[2]
-    net.record(x, lengths=[1, 2])
-    right = other.record(x, lengths=[3, 1], keep=True)[2]
+    mask = np.array([[1, 0], [1, 1], [0, 1]], bool)
+    rows = all_of(np.random.default_rng(3)) | {"lengths": np.array([3, 2]), "mask": mask}
+    right = other.record(x, **{name: a.copy() for name, a in rows.items()}, keep=True)[2]
+    first = net.record(x, **rows, keep=True)[2]
+    for a in rows.values():
+        a[:] = 1
+    net.record(x, **rows)
     for name, values in right.gates().items():
         np.testing.assert_array_equal(first.gates()[name], values)
     found, expected = (tape.backward(dy, monitor=True) for tape in (first, right))
@@ -152,6 +172,18 @@ def test_what_is_read_of_a_call_that_a_script_ran(emulated: PtxDevice) -> None:
         np.testing.assert_array_equal(found.state_norms[name], values)
     again = first.backward(dy)
     assert all(np.array_equal(a.memory, b.memory) for a, b in zip(again.arrays, expected.arrays, strict=True))
+
+
+def test_why_clusters_do_not_hold_outputs(emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said of every call, whether a script ran it or not."""
+    for module in (choices, multiply):
+        monkeypatch.setattr(module, "FEWEST", 1)
+    net = rnnfast.RNN(INPUTS, SIZE, masked_output="hold", seed=1).to("cuda")
+    x = EmulatedArray(np.ones((STEPS, BATCH, INPUTS), np.float32))
+    for _ in range(3):
+        tape = net.record(x, mask=np.eye(STEPS, BATCH, dtype=bool))[2]
+        assert tape.ran_on.endswith("; clusters hold no outputs")
+    assert scripts(net)
 
 
 def test_calls_in_which_no_step_is_live(emulated: PtxDevice) -> None:
@@ -187,13 +219,13 @@ def started() -> Iterator[list[tuple[Any, ...]]]:
         yield found
 
 
-def training(net: Any, steps: int, batch: int, lengths: Array) -> list[tuple[Any, ...]]:
+def training(net: Any, steps: int, batch: int, **rows: Array) -> list[tuple[Any, ...]]:
     """What a call and its backward launch."""
     import torch
 
     x, dy = torch.zeros(steps, batch, net.net.input_size), torch.zeros(steps, batch, net.net.output_size)
     with started() as found:
-        net.record(x, lengths=lengths)[2].backward(dy)
+        net.record(x, **rows)[2].backward(dy)
     return found
 
 
@@ -204,18 +236,23 @@ OF_NULL = {
 }
 
 
+@pytest.mark.parametrize("name", ["lengths", "mask"])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 @pytest.mark.parametrize(("tier", "steps"), [("A", 150), ("C", 20), ("D", 150)])
-def test_numbers_of_launches_whatever_rows_are_live(tier: str, steps: int, kind: str, null: NullDevice) -> None:
+def test_numbers_of_launches_whatever_rows_are_live(
+    tier: str, steps: int, kind: str, name: str, null: NullDevice
+) -> None:
     """Among them those of products in one slice and in several, on tiles of all sizes."""
     null.limits = OF_NULL[tier]
     options = {"num_layers": 2, "bidirectional": True, "seed": 1}
     net = getattr(rnnfast, kind)(24, 64, **options).to("cuda")
     rng, sides = np.random.default_rng(1), set()
     for most in (1, 2, 5, 9, 20, 40, 70, 150) * 3:
-        lengths = rng.integers(0, min(most, steps) + 1, 128)
-        right = training(getattr(rnnfast, kind)(24, 64, **options).to("cuda"), steps, 128, lengths)
-        assert training(net, steps, 128, lengths) == right
+        rows = {"lengths": rng.integers(0, min(most, steps) + 1, 128)}
+        if name == "mask":
+            rows = {"mask": rng.random((steps, 128)) < min(most / steps, 1) * rng.random(128)}
+        right = training(getattr(rnnfast, kind)(24, 64, **options).to("cuda"), steps, 128, **rows)
+        assert training(net, steps, 128, **rows) == right
         sides |= {(name, threads) for name, threads, *_ in right}
     assert len(scripts(net)) >= (2 if tier == "C" else 6)
     assert tier == "C" or {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
@@ -227,10 +264,10 @@ def test_steps_whose_products_take_several_kernels(null: NullDevice, monkeypatch
     monkeypatch.setattr(products, "ENOUGH_BLOCKS", 16)
     rng, net = np.random.default_rng(1), rnnfast.LSTM(24, 64, seed=1).to("cuda")
     lengths = rng.integers(0, 6, 100)
-    right = training(net, 5, 100, lengths)
+    right = training(net, 5, 100, lengths=lengths)
     assert len({threads for name, threads, *_ in right if name == "product_kernel"}) > 1
     for _ in range(3):
         other = rng.integers(0, 6, 100)
-        training(net, 5, 100, other)
-        assert training(net, 5, 100, lengths) == right
+        training(net, 5, 100, lengths=other)
+        assert training(net, 5, 100, lengths=lengths) == right
     assert len(scripts(net)) == 2

@@ -162,7 +162,7 @@ def test_calls_of_one_form_take_the_same_kernels() -> None:
     layer = mock.Mock(inputs=256, columns=40, width=256, size=64, batch=64, cell=CELLS["lstm"])
     forms, chosen = Choices([layer], 400, record=True), dict[Any, Any]()
     for count in range(16, 400 * 64, 16):
-        form = forms.form(mock.Mock(count=count, has=()))
+        form = forms.form(mock.Mock(numbers=(count,), has=()))
         slices = slices_for(256, 40, count)
         products = of_inputs(count, 256, 40), to_inputs(count, 40, 256), of_weights(256, 40, count, slices)
         kernels = [each.constants for each in products], slices > 1

@@ -1,8 +1,9 @@
 """Time loops of layers up to 256 hidden units, each tile of 8 rows by a cluster of blocks that exchange h directly.
 
-`launch.forward_launch` says what a launch is made of, `ragged` makes tables of rows that differ, `arguments` describes
-those of the kernels. Before it comes the product of the inputs, x W_ih^T + b_ih + b_hh, where the GRU's last gate has
-b_ih alone; nothing has to be cleared, gathered or copied, and y, the final states and records are written whole.
+`launch.forward_launch` says what a launch is made of, `live` brings what is given of rows that differ, `arguments`
+describes those of the kernels. Before it comes the product of the inputs, x W_ih^T + b_ih + b_hh, where the GRU's last
+gate has b_ih alone; nothing has to be cleared, gathered or copied, and y, the final states and records are written
+whole.
 
 What forward records for backward, all float32 and dense, t being the position in time, not the visit:
 

@@ -1,29 +1,26 @@
-"""Rows of a call that differ: what is brought of them to the device, once for all layers, and the tables there."""
+"""Rows of a call that clusters run, not all live: brought once for all layers, and where the device makes tables."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 
-from rnnfast.backends.common.layers import live_steps, timetable
-from rnnfast.backends.cuda.cluster.ragged import tables_of_flags
 from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.cluster.tile_tables import tables_kernel
-from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.given_rows import GivenRows
+from rnnfast.backends.cuda.step_flags import visits_of_block
 from rnnfast.problem import Array
 
 ALIGNED = 4
 """int32 numbers at a multiple of which a table begins: 16 bytes."""
 
 
-class Live:
-    """Which rows of a call are live. Its tables lie one after another as `places` says.
+class Live(GivenRows):
+    """Which rows of a call are live. Its tables lie one after another, behind what is brought.
 
-    The last is `rows`, the positions t B + b of live steps, of which there can be as many as positions. Of rows that
-    differ by their lengths alone these are brought, and the device makes the other tables.
+    The last is `rows`, the positions t B + b of live steps, of which there can be as many as positions.
     """
 
     def __init__(
@@ -31,72 +28,56 @@ class Live:
         resets: Array | None,
     ) -> None:  # fmt: skip
         """`shape`: T and B. `directions`: of each, 0 forward and 1 backward. Without any array every step is live."""
-        steps, batch = self._shape = shape
-        self._given, self._directions = (lengths, mask), directions
+        steps, batch = shape
         if lengths is None and mask is None and resets is None:
             lengths = np.full(batch, steps)
-        self.form: tuple[Any, ...] = lengths is not None, mask is not None or resets is not None
-        """What other calls must have like this one to be the same but for numbers: which tables there are."""
-        self._places, self.room = places(shape, len(directions), *self.form)
-        self.flags_away = 0
-        """Bytes from one direction's flags to the next's."""
-        if lengths is not None and not self.form[1]:
-            self.together, count = lengths.astype(np.int32), int(np.add.reduce(lengths))
-            """What is brought."""
-        else:
-            self.together, count = self._with_flags(lengths, mask, resets)
-        self.numbers = (count,)
-        self.count = counted(self.numbers, most=steps * batch)
+        super().__init__(shape, lengths, mask, resets, zeros=2 * len(directions) * batch + 1)
+        self._directions = directions
+        has_flags = mask is not None or resets is not None
+        self.flags_away = (steps + 1) * batch if has_flags else 0
+        """Bytes from one direction's flags to the next's; 0: there are none, lengths say all."""
 
-    def _with_flags(self, lengths: Array | None, mask: Array | None, resets: Array | None) -> tuple[Array, int]:
-        """Return all tables as they lie, and how many steps are live."""
-        at, directions = self._places, self._directions
-        rows = self.live.reshape(-1).nonzero()[0]
-        found: Array = np.zeros(at["rows"].start + len(rows), np.int32)
-        if lengths is not None:
-            found[at["lengths"]] = lengths
-        both = zip(*[timetable(self._shape, lengths, mask, resets, each) for each in directions], strict=True)
-        order, spans, flags = tables_of_flags(*(np.stack(each) for each in both))
-        self.flags_away = flags[0].size
-        found[at["order"]], found[at["spans"]] = order, spans.reshape(-1)
-        found[at["flags"]].view(np.uint8)[: flags.size] = flags.reshape(-1)
-        found[at["rows"]] = rows
-        return found, len(rows)
+    @property
+    def room(self) -> int:
+        """The int32 numbers of all."""
+        return self._places[1]
 
-    @functools.cached_property
-    def live(self) -> Array:
-        """(T, B) bool: which steps are live."""
-        return live_steps(*self._shape, *self._given)
+    @property
+    def _places(self) -> tuple[dict[str, int], int]:
+        return places(len(self.together), self.shape, len(self._directions), self.flags_away > 0)
 
     def bring(self, call: DeviceCall, to: int) -> dict[str, int]:
-        """Bring the tables to an address, or let the device make them; return those of each that there is."""
+        """Bring what was given to an address, let the device make the tables; return those of each that there is."""
         call.bring(to, self.together)
-        found = {name: to + 4 * place.start for name, place in self._places.items()}
-        if not self.form[1]:
-            steps, batch = self._shape
-            directions = self._directions[0], len(self._directions)
-            values = to, steps, batch, *directions, found["order"], found["spans"], found["rows"]
-            call.launch_over(max(steps, 1) * batch, tables_kernel, (), *values)
-        return found
+        found, given = {name: to + 4 * place for name, place in self._places[0].items()}, self.at(to)
+        (steps, batch), count = self.shape, len(self._directions)
+        each = visits_of_block(steps)
+        brought = given.lengths, given.mask, given.resets, steps, batch, self._directions[0], count, each
+        made = found["order"], found["spans"], found.get("flags", 0), found["rows"]
+        zeros = given.zeros, given.zeros + 8 * count * batch
+        blocks = max(-(-steps // each), 1) if batch else 0
+        call.run_on(call.prepared(tables_kernel, ()), (blocks, 1), *brought, *zeros, *made)
+        return found if not self.has[0] else {"lengths": given.lengths, **found}
 
 
 @functools.lru_cache(maxsize=1024)
-def places(shape: tuple[int, int], directions: int, has_lengths: bool, has_flags: bool) -> tuple[dict[str, slice], int]:
-    """Return where each table is, in int32 numbers, the rows up to the end; and how many all of them have at most.
+def places(brought: int, shape: tuple[int, int], directions: int, has_flags: bool) -> tuple[dict[str, int], int]:
+    """Return where tables begin behind so many bytes, in int32 numbers, and how many there are of all of them.
 
-    >>> found, room = places((10, 3), 1, True, False)
-    >>> [*found], found["order"], room
-    (['lengths', 'order', 'spans', 'rows'], slice(4, 7, None), 42)
+    >>> places(40, (10, 3), 1, False)
+    ({'order': 12, 'spans': 16, 'rows': 20}, 50)
     """
     steps, batch = shape
     sizes = {"order": batch, "spans": 2 * directions * -(-batch // ROWS)}
-    if has_lengths:
-        sizes = {"lengths": batch, **sizes}
     if has_flags:
         sizes["flags"] = -(-directions * (steps + 1) * batch // 4)
-    found, end = {}, 0
+    found, end = {}, _aligned(-(-brought // 4))
     for name, count in sizes.items():
-        found[name] = slice(end, end + count)
-        end += -(-count // ALIGNED) * ALIGNED
-    found["rows"] = slice(end, None)
+        found[name] = end
+        end += _aligned(count)
+    found["rows"] = end
     return found, end + steps * batch
+
+
+def _aligned(count: int) -> int:
+    return -(-count // ALIGNED) * ALIGNED

@@ -50,9 +50,9 @@ class ClusterNet:
 
     def form(self, live: Live | None) -> tuple[Any, ...] | None:
         """Return what calls of ragged rows have in common that launch the same kernels; None where no step is live."""
-        if live is None or not live.count:
+        if live is None or not live.numbers[0]:
             return None
-        return *live.form, sides_of_products(self.sizes, self._widths, live.count, recorded=self._recorded)
+        return *live.has, sides_of_products(self.sizes, self._widths, live.numbers[0], recorded=self._recorded)
 
     def forward(self, call: DeviceCall, problem: Problem, arrays: ForwardArrays, live: Live | None) -> ClusterRecording:
         """Write y and the final states; `problem` has the call's dropout seed."""

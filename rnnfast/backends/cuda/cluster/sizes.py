@@ -50,11 +50,6 @@ def sizes_of(problem: Problem) -> Sizes:
     return Sizes(problem.steps, problem.batch, size, problem.num_directions, gates, slots, len(cell.states))
 
 
-def all_live(problem: Problem) -> bool:
-    """Return whether all rows of a call are live at all times, for all that is known without reading any."""
-    return problem.lengths is None and problem.mask is None and problem.resets is None
-
-
 def reason_against_call(problem: Problem, capability: tuple[int, int], *, holds: bool = False) -> str | None:
     """Return why clusters cannot run a call, which may hold outputs, None where they can."""
     output = "hold" if holds else "zero"

@@ -1,45 +1,112 @@
-"""What the cluster kernels read of rows that differ by their lengths alone, written by the device."""
+"""What the cluster kernels read of rows that are not all live, written by the device.
+
+Other tables than those of plans (entry_tables.py), as clusters need no list of who is live: a row stays in its tile at
+every visit, whether it is live there or not, and flags say which. Rows are dealt to tiles so that those of a tile have
+most visits in common, and tiles leave out the visits at which none of theirs does anything.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.arrays import array_at
+from rnnfast.backends.cuda.cluster.ragged import CUT, LIVE
 from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.driver.scalars import address, int64
-from rnnfast.backends.cuda.entry_tables import counter
+from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, live_before
 
 
 def tables_kernel(cuda: Any) -> Any:
-    """Return the kernel that writes `order`, `spans` and `rows`, the positions of live steps, of rows of these lengths.
+    """Return the kernel that writes `rows`, the positions of live steps, `flags`, if wanted, `order` and `spans`.
 
-    Lengths (B,); one thread a position, and if there are none, one a row. `first_direction` is 0 forward, 1 backward.
+    A block takes `each` steps; if there are none, there is one. The last to come deals rows to tiles.
+    `first_direction` is 0 forward, 1 backward. Zeros at first: `reach` (directions, B, 2), which becomes how many
+    visits before the end a row has something to do for the first time, and the visit after the last time; `done`,
+    which counts blocks.
     """
-    before = counter(cuda)
+    before, deal = counter(cuda), dealer(cuda)
 
     def kernel(
-        lengths: address, steps: int64, batch: int64, first_direction: int64, directions: int64, order: address,
-        spans: address, rows: address,
+        lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
+        directions: int64, each: int64, reach: address, done: address, order: address, spans: address, flags: address,
+        rows: address,
     ):  # fmt: skip
-        at, room, tiles = cuda.grid(1), steps * batch, (batch + ROWS - 1) // ROWS
-        t, b = at // batch, at % batch
-        if t < max(steps, 1):
-            ends = array_at(lengths, (batch,), np.int32)
-            length = ends[b]
-            if t < length:
-                array_at(rows, (room,), np.int32)[before(ends, t, b, 0)] = at
-            if t == 0:
-                rank = 0
-                for k in range(batch):
-                    if ends[k] > length or (ends[k] == length and k < b):
-                        rank += 1
-                array_at(order, (batch,), np.int32)[rank] = b
-                if rank % ROWS == 0:  # the longest of its tile
-                    visits = array_at(spans, (directions, tiles, 2), np.int32)
-                    for d in range(directions):
-                        first = steps - length if first_direction + d == 1 else 0
-                        visits[d, rank // ROWS, 0], visits[d, rank // ROWS, 1] = first, first + length
+        first, thread, threads = cuda.blockIdx.x * each, cuda.threadIdx.x, cuda.blockDim.x
+        given, is_last = given_at(lengths, mask, resets, steps, batch), cuda.shared.array(1, np.int32)
+        reached = array_at(reach, (directions, batch, 2), np.int32)
+        start = before(given, steps, batch, False, first)
+        for t in range(first, min(first + each, steps)):
+            for b in range(thread, batch, threads):
+                lives = is_live(given, steps, batch, t, b)
+                if lives:
+                    number = start + live_before(given, steps, batch, t, b)
+                    array_at(rows, (steps * batch,), np.int32)[number] = t * batch + b
+                for d in range(directions):
+                    backwards = first_direction + d == 1
+                    v = steps - 1 - t if backwards else t
+                    flag = LIVE if lives else 0
+                    if is_cut(given, steps, batch, backwards, v + 1, b):
+                        flag += CUT
+                    if flag != 0:
+                        cuda.atomic.max(reached, (d, b, 0), steps - v)
+                        cuda.atomic.max(reached, (d, b, 1), v + 1)
+                    if flags != 0:
+                        array_at(flags, (directions, steps + 1, batch), np.uint8)[d, v + 1, b] = flag
+            if each > 1:
+                start += live_before(given, steps, batch, t, batch)
+        if first == 0 and flags != 0:
+            for b in range(thread, batch, threads):
+                for d in range(directions):
+                    cut = is_cut(given, steps, batch, first_direction + d == 1, 0, b)
+                    array_at(flags, (directions, steps + 1, batch), np.uint8)[d, 0, b] = CUT if cut else 0
+        cuda.syncthreads()
+        if thread == 0:
+            blocks = max((steps + each - 1) // each, 1)
+            cuda.threadfence()
+            is_last[0] = cuda.atomic.add(array_at(done, (1,), np.int32), 0, 1) == blocks - 1
+            cuda.threadfence()
+        cuda.syncthreads()
+        if is_last[0]:
+            tiles = (batch + ROWS - 1) // ROWS
+            visits = array_at(spans, (directions, tiles, 2), np.int32)
+            deal(reached, steps, array_at(order, (batch,), np.int32), visits)
 
     return kernel
+
+
+@register_jitable
+def extent(reached, steps, b):
+    """Return how many visits lie between a row's first with something to do and its last, in whichever direction."""
+    most = -steps
+    for d in range(reached.shape[0]):
+        most = max(most, reached[d, b, 0] + reached[d, b, 1] - steps)
+    return most
+
+
+def dealer(cuda: Any) -> Any:
+    """Return what a block does to deal rows to tiles: those with the most visits first, then their tiles' visits."""
+
+    def deal(reached, steps, order, visits):
+        directions, batch, _ = reached.shape
+        _, tiles, _ = visits.shape
+        thread, threads = cuda.threadIdx.x, cuda.blockDim.x
+        for b in range(thread, batch, threads):
+            own, rank = extent(reached, steps, b), 0
+            for k in range(batch):
+                other = extent(reached, steps, k)
+                if other > own or (other == own and k < b):
+                    rank += 1
+            order[rank] = b
+        cuda.syncthreads()
+        for i in range(thread, directions * tiles, threads):
+            d, tile, first, last = i // tiles, i % tiles, steps, 0
+            for place in range(tile * ROWS, min((tile + 1) * ROWS, batch)):
+                b = order[place]
+                first = min(first, steps - reached[d, b, 0])
+                last = max(last, reached[d, b, 1])
+            visits[d, tile, 0], visits[d, tile, 1] = min(first, last), last
+
+    return cuda.jit(device=True)(deal)

@@ -174,12 +174,16 @@ class Driver:
         pointer, stream = ffi.from_buffer(to.reshape(-1).view(np.uint8)), ffi.cast("void *", stream)
         self._check(f"read {to.nbytes} bytes", self.library.cuMemcpyDtoHAsync_v2(pointer, source, to.nbytes, stream))
 
-    def upload(self, to: int, source: Array, stream: int) -> None:
-        """Copy a C-contiguous array of NumPy's, which may change as soon as this returns, to an address."""
-        size, pointer = source.nbytes, ffi.from_buffer(source)
-        code = self.library.cuMemcpyHtoDAsync_v2(to, pointer, size, ffi.cast("void *", stream))
+    def upload(self, to: int, source: bytes, stream: int) -> None:
+        """Copy bytes to an address; they need not live longer than the call.
+
+        For they lie in pageable memory, which the driver copies to memory of its own before it returns. From pinned
+        memory, where an array of the caller's may lie, it would read later.
+        """
+        pointer = ffi.from_buffer(source)
+        code = self.library.cuMemcpyHtoDAsync_v2(to, pointer, len(source), ffi.cast("void *", stream))
         if code:
-            raise self.error(f"write {size} bytes", code)
+            raise self.error(f"write {len(source)} bytes", code)
 
     @property
     def given_up(self) -> GivenUp:
