@@ -133,7 +133,8 @@ class Plan:
             room = -(-table.nbytes // ALIGNED) * ALIGNED
             pieces += [table.reshape(-1).view(np.int8), np.zeros(room - table.nbytes, np.int8)]
             places[name], at = at, at + room
-        brought = call.array(np.concatenate([*pieces, np.zeros(ALIGNED, np.int8)]))
+        # Not a call's own array: a call that is noted meanwhile can be started again without bringing it.
+        brought = call.device.upload(np.concatenate([*pieces, np.zeros(ALIGNED, np.int8)]), call.stream)
         call.wait()  # other calls may use them, on any stream
         self._pieces.append(brought)
         self._on_device.update({name: brought.address + place for name, place in places.items()})
