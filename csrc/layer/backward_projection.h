@@ -49,7 +49,7 @@ static void through_projection(struct rf_layer *l, const struct backward *b, int
       .a = l->pairs ? rows_rounded(operand, b->state_pairs, b->all_gates) : operand,
       .a_step = 1,
       .part = gradient_part(l->state_size),
-      .b = {b->shared.weight_r, state_once(l) ? pack_transposed : NULL, &weights, b->room},
+      .b = {b->shared.weight_r, state_once(l) ? pack_transposed : NULL, &weights, b->room, 0},
       .c = b->d_shown_row,
       .first = own_first(l),
       .columns = own_end(l) * VEC_LANES,

@@ -97,7 +97,7 @@ static void state_product(const struct rf_layer *l, const struct backward *b, in
       .a = gates_operand(l, gates, rows, CELL_PHASE[phase].slot, CELL_PHASE[phase].gates),
       .a_step = 1,
       .part = gradient_part(gates_width(l, CELL_PHASE[phase].gates)),
-      .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room},
+      .b = {b->shared.weight_h[phase], state_once(l) ? pack_transposed : NULL, &weights, b->room, 0},
       .c = to,
       .first = l->state_from / VEC_LANES,
       .columns = panels_of(l->state_to) * VEC_LANES,

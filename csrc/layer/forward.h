@@ -50,7 +50,7 @@ static void chunk_inputs(const struct rf_layer *l, const struct forward *f, int6
   const struct weights weights = input_weights(l);
   const struct step s = {
       .operand = {f->x_row, n, l->x_segments, l->input_size / l->x_segments, l->x_stride},
-      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room},
+      .panels = {f->packed.x, input_once(l) ? pack_gates : NULL, &weights, f->room, 0},
       .bias = f->packed.bias,
       .gates = f->chunk_gates,
   };
@@ -82,7 +82,7 @@ static void project(const struct rf_layer *l, const struct forward *f, int64_t v
       .a = l->pairs ? rows_rounded(operand, f->pairs, f->pairs_row) : operand,
       .a_step = 1,
       .part = sum_part(l->hidden_size),
-      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room},
+      .b = {f->packed.r, state_once(l) ? pack_gates : NULL, &weights, f->room, 0},
       .c = f->h_next_row,
       .first = l->state_from / VEC_LANES,
       .columns = panels_of(l->state_to) * VEC_LANES,
