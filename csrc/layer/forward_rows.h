@@ -11,11 +11,17 @@
 #include "layer/layer.h"
 #include "layer/rows.h"
 
+/* Whether rows of y lie one behind another, those of a step together or those of a row of the batch. */
+static int outputs_apart(const struct rf_layer *l) {
+  const int64_t size = l->state_size, by_step = l->y.stride_t, by_row = l->y.stride_b;
+  if (l->batch <= 1) return by_step >= size;
+  return (by_row >= size && by_step >= (l->batch - 1) * by_row + size) ||
+         (by_step >= size && by_row >= (l->plan.t1 - l->plan.t0 - 1) * by_step + size);
+}
+
 /* Whether states stand in y and nowhere else: in rows of whole lines, as states are, each in a place of its own. */
 static int states_in_y(const struct rf_layer *l) {
-  const int64_t size = l->state_size;
-  const int apart = l->y.stride_t >= size && (l->y.stride_b >= size || l->batch == 1);
-  return !l->states.base && l->y.base && size % UNITS == 0 && apart;
+  return !l->states.base && l->y.base && l->state_size % UNITS == 0 && outputs_apart(l);
 }
 
 /* Rows of states that step t reads and writes. Without `states` the new one goes to y or to whichever of two rows is

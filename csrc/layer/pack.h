@@ -24,15 +24,17 @@ static int64_t chunk_rows(const struct rf_layer *l) {
   return most > l->batch ? most : l->batch;
 }
 
-enum { ALONE_STEPS = 8 }; /* for which weights are worth packing before the first */
+enum { ALONE_STEPS = 8 };  /* for which weights are worth packing before the first */
+enum { ALONE_INPUTS = 4 }; /* for every unit; with more, products of several steps at once are faster */
 
 /* Whether one row goes through a small layer alone, each of its steps as a whole (forward_alone.h): one whose weights L1
- * holds, since all are read in each step. Not where dropout, another phase or W_hr come in between. */
+ * holds, since all are read in each step, and whose inputs are few. Not where dropout, another phase or W_hr come in
+ * between. */
 static int row_alone(const struct rf_layer *l) {
   const int64_t numbers = CELL_GATES * l->hidden_size * (l->input_size + l->hidden_size);
   const int plain = !l->weights && l->input_dropout.probability == 0 && l->recurrent_dropout.probability == 0;
   if (CELL_PHASES > 1 || CELL_PROJECTS || !plain || l->batch > 1 || l->workers > 1 || l->x_segments > 1) return 0;
-  return numbers * (int64_t)sizeof(real) <= 2 * l->cache.l1_share &&
+  return l->input_size <= ALONE_INPUTS * l->hidden_size && numbers * (int64_t)sizeof(real) <= 2 * l->cache.l1_share &&
          (!l->packs || l->plan.t1 - l->plan.t0 >= ALONE_STEPS);
 }
 

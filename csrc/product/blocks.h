@@ -16,7 +16,6 @@ struct tile {
   int64_t part, group;
   const real *b; /* its panels at the first of these numbers */
   int64_t panel_size; /* numbers from one panel to the next */
-  int64_t ahead; /* panels from this tile's to the next's */
   int64_t turn; /* which of the tiles this is that follow one another on these panels */
   int64_t fetch_share, fetch_step; /* bytes, see share_fetching */
   int first, last; /* the first or the last numbers of a row */

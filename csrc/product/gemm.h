@@ -119,7 +119,6 @@ INLINE void block_by_rows(const struct tile_family *family, const struct deal *d
 INLINE void block_by_panels(const struct tile_family *family, const struct deal *d, const struct rows *a,
                             const struct panels *b, struct tile *at, const void *job) {
   const int backwards = b->backwards && d->tiles == 1; /* more rows use a panel for longer than it takes to come */
-  at->ahead = backwards ? -d->wide : d->wide;
   for (int64_t i = 0; i < d->widths; i++) {
     at->panel = tile_panel(d, i, backwards);
     if (b->pack) {

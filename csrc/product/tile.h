@@ -86,7 +86,7 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
   const real *row[TILE_ROWS_MOST];
   const real *b = at->b;
   const ptrdiff_t panel_size = at->panel_size;
-  const char *ahead = (const char *)(b + at->ahead * panel_size) + at->turn * at->fetch_share;
+  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
   const real *const *from_rows = s->from;
   UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
   for (int64_t segment = at->segment, last = segment + at->segments, end; segment < last; segment = end) {

@@ -13,8 +13,10 @@ from handles import Rows, expected, handle, problem_of, x_of
 import rnnfast
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.c import backend as c
+from rnnfast.backends.c import stepping
 from rnnfast.backends.c.handle import Handle
 from rnnfast.backends.c.library import check, library
+from rnnfast.backends.c.memory import Block
 from rnnfast.backends.c.record import Template
 
 pytestmark = pytest.mark.skipif(c.reason() is not None, reason=str(c.reason()))
@@ -60,6 +62,21 @@ def test_scratch_serves_fewer_steps_and_rows(weights: str | None, cell: str, thr
 def test_a_small_net_takes_little_memory() -> None:
     net = handle(problem_of(input_size=1, hidden_size=24), [(np.zeros((1, 24), "float32"), None)])
     assert net.workspace_bytes(1, 1) <= 4096
+
+
+def test_a_chunk_of_no_steps_has_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = rnnfast.LSTM(3, 5, seed=0, backend="c").freeze().stream().steps
+    assert isinstance(steps, stepping.Stepping)
+    needed, given = steps._handle.workspace_bytes(0, 1), []
+
+    def enough(size: int) -> Block:
+        given.append(size)
+        return Block(max(size, needed))
+
+    monkeypatch.setattr(stepping, "workspace", enough)
+    with steps.held():
+        steps.run(np.empty((0, 1, 3), np.float32), np.empty((0, 1, 5), np.float32))
+    assert given == [needed]
 
 
 def test_a_frozen_net_and_its_streams_read_the_same_packed_weights() -> None:

@@ -60,7 +60,7 @@ class Stepping:
         x_dtype = INDEX if sizes.takes_indices else self.dtype
         widths = self._batch, sizes.input_size, sizes.output_size, x_dtype.itemsize, self.dtype.itemsize
         ids = id(np.ndarray), id(x_dtype), id(self.dtype)
-        self._needed = 0, 0  # steps of the last chunk, and the bytes of scratch that these take
+        self._needed = -1, 0  # steps of the last chunk, -1: none yet, and the bytes of scratch that these take
         made = lib.array_stream_new(handle.net, *widths, *ids, self._state.pointer, scratch.pointer)
         if made == ffi.NULL:
             raise MemoryError("there is no memory for a stream")
