@@ -51,7 +51,6 @@ INLINE void alone_strip(const int V, const struct rf_layer *l, const struct forw
 ALONE_FUNCTION(1)
 ALONE_FUNCTION(2)
 ALONE_FUNCTION(4)
-ALONE_FUNCTION(8)
 
 /* One visit, whose row, if it is live, stands in `f`: strips as wide as fit. */
 static void alone_step(const struct rf_layer *l, const struct forward *f, int64_t visit) {
@@ -60,7 +59,6 @@ static void alone_step(const struct rf_layer *l, const struct forward *f, int64_
   const real *x = view_row(&l->x, t, 0);
   real *gates = l->gates.base ? view_row(&l->gates, t, 0) : NULL; /* kept for backward */
   int64_t panel = 0;
-  for (; STRIP_MOST >= 8 && panel + 8 <= panels; panel += 8) alone_8(l, f, x, gates, panel);
   for (; STRIP_MOST >= 4 && panel + 4 <= panels; panel += 4) alone_4(l, f, x, gates, panel);
   for (; STRIP_MOST >= 2 && panel + 2 <= panels; panel += 2) alone_2(l, f, x, gates, panel);
   for (; panel < panels; panel++) alone_1(l, f, x, gates, panel);

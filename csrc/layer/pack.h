@@ -27,13 +27,16 @@ static int64_t chunk_rows(const struct rf_layer *l) {
 enum { ALONE_STEPS = 8 };  /* for which weights are worth packing before the first */
 enum { ALONE_INPUTS = 4 }; /* for every unit; with more, products of several steps at once are faster */
 
+/* Kernels that can: those of one phase, in which no W_hr comes in between, of the numbers and vectors that small nets run on
+ * where their speed matters, as code is what it costs. */
+#define ALONE_THERE (CELL_PHASES == 1 && !CELL_PROJECTS && RF_REAL_BITS == 32 && VEC_LANES > 1)
+
 /* Whether one row goes through a small layer alone, each of its steps as a whole (forward_alone.h): one whose weights L1
- * holds, since all are read in each step, and whose inputs are few. Not where dropout, another phase or W_hr come in
- * between. */
+ * holds, since all are read in each step, and whose inputs are few. Not where dropout comes in between. */
 static int row_alone(const struct rf_layer *l) {
   const int64_t numbers = CELL_GATES * l->hidden_size * (l->input_size + l->hidden_size);
   const int plain = !l->weights && l->input_dropout.probability == 0 && l->recurrent_dropout.probability == 0;
-  if (CELL_PHASES > 1 || CELL_PROJECTS || !plain || l->batch > 1 || l->workers > 1 || l->x_segments > 1) return 0;
+  if (!ALONE_THERE || !plain || l->batch > 1 || l->workers > 1 || l->x_segments > 1) return 0;
   return l->input_size <= ALONE_INPUTS * l->hidden_size && numbers * (int64_t)sizeof(real) <= 2 * l->cache.l1_share &&
          (!l->packs || l->plan.t1 - l->plan.t0 >= ALONE_STEPS);
 }
