@@ -64,19 +64,23 @@ def test_a_small_net_takes_little_memory() -> None:
     assert net.workspace_bytes(1, 1) <= 4096
 
 
-def test_a_chunk_of_no_steps_has_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+LENGTHS = [0, 4, 900, 900, 4, 0]
+
+
+def test_chunks_of_any_length_have_the_scratch_that_the_library_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = rnnfast.LSTM(3, 5, seed=0, backend="c").freeze().stream().steps
     assert isinstance(steps, stepping.Stepping)
-    needed, given = steps._handle.workspace_bytes(0, 1), []
+    asked, given = [steps._handle.workspace_bytes(length, 1) for length in LENGTHS], []
 
     def enough(size: int) -> Block:
         given.append(size)
-        return Block(max(size, needed))
+        return Block(max(size, *asked))
 
     monkeypatch.setattr(stepping, "workspace", enough)
     with steps.held():
-        steps.run(np.empty((0, 1, 3), np.float32), np.empty((0, 1, 5), np.float32))
-    assert given == [needed]
+        for length in LENGTHS:
+            steps.run(np.zeros((length, 1, 3), np.float32), np.empty((length, 1, 5), np.float32))
+    assert given == asked
 
 
 def test_a_frozen_net_and_its_streams_read_the_same_packed_weights() -> None:
