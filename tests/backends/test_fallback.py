@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from choices import chosen, forget
+from programs import python
 
 import rnnfast
 from rnnfast.backends import threads
@@ -82,3 +83,18 @@ def test_a_wrong_variable_without_the_library(undecided: None, monkeypatch: pyte
     monkeypatch.setenv("RNNFAST_NUM_THREADS", value)
     with pytest.raises(ValueError, match="RNNFAST_NUM_THREADS"):
         rnnfast.get_num_threads()
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = sys.modules["numba_cuda"] = None
+import rnnfast
+try:
+    rnnfast.LSTM(2, 3).to("cuda")
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_without_numba_moving_to_a_device_says_what_to_install() -> None:
+    assert "cannot move to a CUDA device: numba-cuda is not installed" in python(WITHOUT_NUMBA)

@@ -66,8 +66,7 @@ class DeviceParameters(Parameters):
 
 def on_device_with(arrays: dict[str, Array], net: Net, *, writeable: bool = True) -> DeviceParameters:
     """Return parameters on the device with these values. Raises RuntimeError, saying why, where there is no device."""
-    if (reason := numba_cuda.reason(cell=net.cell)) is not None:
-        raise RuntimeError(f"the parameters cannot move to a CUDA device: {reason}")
+    numba_cuda.check_movable(net.cell)
     with _settled() as call:
         found = {name: call.array(array).owner for name, array in arrays.items()}
     return DeviceParameters(found, net, writeable=writeable)
