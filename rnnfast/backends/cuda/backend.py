@@ -49,12 +49,6 @@ def _lacks(cell: str | None) -> str | None:
     return NO_PROJECTION if cell and CELLS[cell].projects else None
 
 
-def check_movable(cell: str) -> None:
-    """Raise RuntimeError, saying why, where a net of this cell cannot have its parameters on a device."""
-    if (against := reason(cell=cell)) is not None:
-        raise RuntimeError(f"the parameters cannot move to a CUDA device: {against}")
-
-
 def bind(problem: Problem, layout: Layout) -> Bound:
     """Prepare calls of this problem on the device. Raises RuntimeError for a cell that has no kernels."""
     from rnnfast.backends.cuda import bound

@@ -8,11 +8,11 @@ from typing import Any
 
 from rnnfast.arrays.access import Access
 from rnnfast.arrays.device_view import DeviceArray, on_device
-from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.access import DeviceAccess, device_value
 from rnnfast.backends.cuda.copies import copied, put
 from rnnfast.backends.cuda.device_call import DeviceCall
+from rnnfast.backends.cuda.movable import check_movable
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
@@ -66,7 +66,7 @@ class DeviceParameters(Parameters):
 
 def on_device_with(arrays: dict[str, Array], net: Net, *, writeable: bool = True) -> DeviceParameters:
     """Return parameters on the device with these values. Raises RuntimeError, saying why, where there is no device."""
-    numba_cuda.check_movable(net.cell)
+    check_movable(net.cell)
     with _settled() as call:
         found = {name: call.array(array).owner for name, array in arrays.items()}
     return DeviceParameters(found, net, writeable=writeable)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnfast.backends.cuda import backend as numba_cuda
+from rnnfast.backends.cuda.movable import check_movable
 from rnnfast.checks.values import one_of
 from rnnfast.net.parameters import Parameters
 
@@ -24,7 +24,7 @@ def transferred(parameters: Parameters, device: str) -> Parameters:
         return parameters
     if device == "cpu":
         return Parameters(parameters.on_host(), parameters.net)
-    numba_cuda.check_movable(parameters.net.cell)  # before what takes Numba to import
+    check_movable(parameters.net.cell)
     from rnnfast.backends.cuda.parameters import on_device_with
 
     return on_device_with(parameters.on_host(), parameters.net)
