@@ -30,7 +30,7 @@ struct rf_kernel {
   size_t (*forward_shared_bytes)(const struct rf_layer *layer);
   size_t (*backward_shared_bytes)(const struct rf_layer *layer);
   int32_t lanes; /* numbers of a vector */
-  int (*pairs)(void); /* whether products of numbers rounded to bfloat16 can be had here; NULL: never */
+  int (*pairs)(void); /* which products of numbers rounded to bfloat16 there are, as `rounds`; NULL: none */
   int (*rounds)(int32_t weights, int64_t batch); /* which products round rows to that type; NULL: none */
   /* Of a single step, NULL for cells that project: a sequence of one step serves them. */
   struct rf_step_calls step, step_narrow; /* weights as they are; of narrow types, which float32 has */

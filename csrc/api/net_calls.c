@@ -37,7 +37,7 @@ int32_t rf_rounds_rows(const rf_problem *p, int32_t *rounds) {
   rf_problem room;
   int32_t status = rounds == NULL ? RF_ERROR_NULL : prepare(&p, &room, RF_NEED_SIZES, &kernel);
   if (status == RF_OK) {
-    *rounds = p->product_dtype ? 1 : kernel->rounds ? kernel->rounds(rf_net_weights(p), p->batch) : 0;
+    *rounds = p->product_dtype ? kernel->pairs() : kernel->rounds ? kernel->rounds(rf_net_weights(p), p->batch) : 0;
   }
   return status;
 }

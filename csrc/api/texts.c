@@ -36,7 +36,7 @@ const char *rf_status_text(int32_t status) {
                        "RNNFAST_ISA names no instruction set of this library",
       [RF_ERROR_UNSUPPORTED] = "this processor cannot run the instruction set that isa or the environment variable "
                                "RNNFAST_ISA asks for; rf_isa_reason says why, or lacks the products of bfloat16 that "
-                               "product_dtype asks for, which avx512 has on processors with AVX512_BF16",
+                               "product_dtype asks for, which avx512 has on processors with AMX or a fast AVX512_BF16",
       [RF_ERROR_SHAPE] =
           "a size is negative, zero where it may not be or beyond 2^31 - 1, num_directions is neither 1 "
           "nor 2, state_size differs from hidden_size or, of a cell that projects, is not 1 to hidden_size, "

@@ -199,8 +199,8 @@ typedef struct rf_problem {
   /* RF_BF16, of RF_F32 with weights of RF_F32: every product, forward and backward, is one of numbers rounded to bfloat16,
    * to nearest even, and summed in float32; parameters, states, gradients and all else stay float32. At default
    * initialisation y, states and, but for relu, gradients of x and of parameters are within 1e-2 of what they would be
-   * otherwise. Where the instruction set, the processor or the compiler that built the library has no such products,
-   * AVX512_BF16, RF_ERROR_UNSUPPORTED. 0: products of `dtype`. */
+   * otherwise. Where the instruction set, the processor or the compiler that built the library has no such products
+   * that are faster, AMX's or AVX512_BF16's (rf_rounds_rows), RF_ERROR_UNSUPPORTED. 0: products of `dtype`. */
   int64_t product_dtype;
 } rf_problem;
 
@@ -227,10 +227,10 @@ RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 
 /* In `rounds`, not 0 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
- * RF_BF16, for a batch of 16 rows or more, 1 with AVX512_BF16 and 2 with AMX, whose sums have other bits. At default
- * initialisation y of more than a few units is then within 4e-3 of what it would be otherwise. Linux is asked for AMX when
- * weights of RF_BF16 or RF_I8 are first packed, or here; where it refuses, it is as if there were none. With a
- * product_dtype 1 in any case. */
+ * RF_BF16, for a batch of 16 rows or more, 1 with AVX512_BF16, where that is faster than float32, and 2 with AMX, whose sums
+ * have other bits. At default initialisation y of more than a few units is then within 4e-3 of what it would be otherwise.
+ * Linux is asked for AMX when weights of RF_BF16 or RF_I8 are first packed, with a product_dtype, or here; where it refuses,
+ * it is as if there were none. With a product_dtype 1 or 2 for any batch. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);
 
 /* Writes the weights, rearranged for one instruction set, into `packed`, which has packed_bytes, for later rf_forward

@@ -8,6 +8,7 @@
 #include RF_CELL_H
 #include "layer/dropout_rows.h"
 #include "layer/layer.h"
+#include "layer/matrices.h"
 #include "layer/pack.h"
 #include "layer/pairs.h"
 #include "layer/rows.h"
@@ -34,9 +35,8 @@ struct forward {
 
 /* Room of products of up to so many rows; NULL where they take none. */
 static void *room_make(const struct rf_layer *l, struct arena *arena, int64_t rows) {
-  const size_t packs = l->packs ? (size_t)room_numbers(&l->cache) * sizeof(real) : 0;
-  const size_t narrow = l->weights && !l->pairs ? narrow_room_bytes(l->weights, rows) : 0;
-  const size_t bytes = l->weights ? narrow : packs;
+  const size_t whole = l->packs || l->pairs ? (size_t)room_numbers(&l->cache) * sizeof(real) : 0;
+  const size_t bytes = NARROW_WEIGHTS(l) ? narrow_room_bytes(l->weights, rows) : whole;
   return bytes > 0 ? take(arena, (int64_t)bytes, 1) : NULL;
 }
 

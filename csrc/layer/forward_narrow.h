@@ -14,9 +14,6 @@
 #include "product/narrow.h"
 #include "product/summation.h"
 
-/* Whether a layer has them: kernels of float64 never. */
-#define NARROW_WEIGHTS(l) (RF_REAL_BITS == 32 && (l)->weights != RF_WEIGHT_WHOLE && !(l)->pairs)
-
 /* A product with all that a layer says of it. */
 static struct product_narrow narrow_product(const struct rf_layer *l, struct rows a, const struct weights *w,
                                             const real *packed, const real *scale, real *const *to) {

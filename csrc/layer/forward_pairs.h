@@ -21,7 +21,7 @@ static void gates_pairs(int phase, const struct rf_layer *l, const struct forwar
   const struct product_pairs p = {
       .of = {.a = rows_rounded(s->operand, f->pairs, f->pairs_row),
              .a_step = 1,
-             .b = {.packed = s->panels.packed},
+             .b = {.packed = s->panels.packed, .room = f->room},
              .c = s->gates,
              .first = own_first(l) * w->gates,
              .columns = own_end(l) * w->gates * VEC_LANES,

@@ -7,6 +7,9 @@
 #include RF_CELL_H
 #include "layer/layer.h"
 
+/* Whether a layer multiplies weights of a narrow type (product/narrow.h): kernels of float64 never. */
+#define NARROW_WEIGHTS(l) (RF_REAL_BITS == 32 && (l)->weights != RF_WEIGHT_WHOLE && !(l)->pairs)
+
 /* Some gates of a matrix as PyTorch has it, (G * hidden, columns), in the order of their slots, the first of which is
  * `slot`. */
 struct weights {

@@ -34,11 +34,12 @@ static void pack_panels(const struct rf_layer *l, const real *const *row, int64_
   }
 }
 
-/* Packs numbers [first, end) of every row of gradients as [tile of 6][row][6]: the left operand of a weight gradient. */
+/* Packs numbers [first, end) of every row of gradients, the left operand of a weight gradient, as tiles: [tile][row][number of
+ * it], or of pairs as rows. */
 static void pack_gradients(const struct rf_layer *l, const real *const *gradients, int64_t rows, int64_t first,
                            int64_t end, real *to) {
   if (l->pairs) {
-    pairs->tiles(gradients, rows, first, end, to);
+    pairs->rows_of(gradients, rows, first, end, to);
     return;
   }
   for (int64_t m = first; m < end; m += TILE_ROWS_PLAIN) {
@@ -55,6 +56,7 @@ static void pack_gradients(const struct rf_layer *l, const real *const *gradient
 
 /* Where the number that is the m-th of those packed begins. */
 static const real *packed_gradient(const struct rf_layer *l, const real *packed, int64_t rows, int64_t m) {
+  if (l->pairs) return packed + m * pairs_of(rows);
   return packed + m / TILE_ROWS_PLAIN * lines_of(l, rows) * TILE_ROWS_PLAIN + m % TILE_ROWS_PLAIN;
 }
 
@@ -93,9 +95,9 @@ static void sum_rows(const struct rf_layer *l, const struct backward *b, int64_t
                      const real *panels, int64_t columns) {
   const struct product p = {
       .a = {b->left, count, 1, lines_of(l, rows), 0},
-      .a_step = TILE_ROWS_PLAIN,
+      .a_step = l->pairs ? 1 : TILE_ROWS_PLAIN,
       .part = weight_part(rows),
-      .b = {.packed = panels},
+      .b = {.packed = panels, .room = b->room},
       .c = b->into,
       .columns = columns,
       .cache = &l->cache,

@@ -51,9 +51,10 @@ struct tile_family {
 };
 
 /* What tiles_run has packed at once: a tile's panels for one block of k, and that is a part at least. */
+#define ROOM_NUMBERS_LEAST (SUM_PART_MOST * ACCUMULATORS * VEC_LANES)
 static inline int64_t room_numbers(const struct rf_cache *cache) {
-  const int64_t least = SUM_PART_MOST * ACCUMULATORS * VEC_LANES, block = cache->l1_share / (int64_t)sizeof(real);
-  return block > least ? block : least;
+  const int64_t block = cache->l1_share / (int64_t)sizeof(real);
+  return block > ROOM_NUMBERS_LEAST ? block : ROOM_NUMBERS_LEAST;
 }
 
 /* Points `at` to panels that were packed before. */

@@ -8,9 +8,9 @@
 #if defined(__AVX512BW__) && (defined(__clang__) || __GNUC__ >= 10)
 #include "product/narrow_bytes.h"
 #include "product/narrow_pairs.h"
+#include "vec/tiles.h"
 
-/* And tiles, which assemblers know that came with these compilers. */
-#if defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#if TILES_THERE
 #include "product/narrow_tiled_bytes.h"
 #include "product/narrow_tiled_pairs.h"
 
@@ -21,8 +21,15 @@ static void rounded_rows(const struct product_narrow *p) {
 static void whole_rows(const struct product_narrow *p) {
   bytes_rows(p, p->a.count >= TILED_BYTES_LEAST && tiles_able() ? tiled_bytes_run : bytes_run);
 }
+
+static size_t tiled_room(int32_t type, int64_t rows) {
+  return !tiles_able() ? 0 : type == RF_WEIGHT_I8 ? tiled_bytes_room(rows) : tiled_pairs_room(rows);
+}
 #else
-static int tiles_able(void) { return 0; }
+static size_t tiled_room(int32_t type, int64_t rows) {
+  (void)type, (void)rows;
+  return 0;
+}
 static void rounded_rows(const struct product_narrow *p) { pairs_rows(p); }
 static void whole_rows(const struct product_narrow *p) { bytes_rows(p, bytes_run); }
 #endif
@@ -32,7 +39,7 @@ enum { ROUNDS_BATCH = 16 }; /* rows of a batch from which on that pays */
 int ROUNDS_NAME(RF_NARROW_NAME)(int32_t type, int64_t batch) {
   if (type != RF_WEIGHT_BF16 || batch < ROUNDS_BATCH) return NARROW_WIDENED;
   if (tiles_able()) return NARROW_TILES;
-  return rf_cpu_features_once() & RF_CPU_AVX512BF16 ? NARROW_PAIRS : NARROW_WIDENED;
+  return rf_cpu_pairs() ? NARROW_PAIRS : NARROW_WIDENED;
 }
 
 static int run_by_own(const struct product_narrow *p) {
@@ -59,14 +66,20 @@ static int run_by_own(const struct product_narrow *p) {
 }
 
 static int has_bytes(void) { return 0; }
+static size_t tiled_room(int32_t type, int64_t rows) {
+  (void)type, (void)rows;
+  return 0;
+}
 #endif
 
 void RF_NARROW_NAME(const struct product_narrow *p) {
   if (!run_by_own(p)) widened_rows(p, 0, p->a.count);
 }
 
-/* None where all products are the processor's own. Those of bfloat16 are only from some rows of a batch on, but memory for
- * a batch is to serve smaller ones, too. */
+/* None where all products are AVX512_VNNI's. Those of bfloat16 are the processor's own only from some rows of a batch on, but
+ * memory for a batch is to serve smaller ones, too; and where there is memory rows that are not finite use it. */
 size_t ROOM_NAME(RF_NARROW_NAME)(int32_t type, int64_t rows) {
-  return type == RF_WEIGHT_I8 && has_bytes() ? 0 : widened_room(rows);
+  const size_t tiled = tiled_room(type, rows), widened = widened_room(rows);
+  if (type == RF_WEIGHT_I8 && has_bytes() && tiled == 0) return 0;
+  return tiled > widened ? tiled : widened;
 }

@@ -3,6 +3,7 @@
 #ifndef RF_NARROW_TILED_BYTES_H
 #define RF_NARROW_TILED_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include RF_VEC_H
 #include "product/narrow.h"
@@ -10,6 +11,7 @@
 #include "product/narrow_parts.h"
 #include "product/narrow_rows.h"
 #include "product/narrow_tiles.h"
+#include "product/tile_operands.h"
 #include "system/arena.h"
 #include "system/compiler.h"
 #include "vec/tiles.h"
@@ -17,9 +19,9 @@
 /* Sums are tiles 0 to 5: of three digits by two vectors. */
 enum { BYTES_OF_ROWS = 6, BYTES_OF_WEIGHTS = 7 };
 
-/* So many rows at least: products of tiles take 48 cycles for up to 16 rows where AVX512_VNNI takes 24 for one, and sums of
- * tiles go through memory. Reckoned, not measured. */
-enum { TILED_BYTES_LEAST = 8 };
+/* Rows that pass by weights while L1 has these (as in narrow_tiled_pairs.h), and that a product has at least: those of tiles
+ * take 48 cycles for up to 16 rows where AVX512_VNNI takes 24 for one, and sums of tiles go through memory. */
+enum { TILED_BYTES_ROWS = 4 * TILE_ROWS, TILED_BYTES_LEAST = 8 };
 
 /* The sums of a part's lines from line `line` of the block on for V vectors. */
 INLINE void tiled_bytes_part(const int V, int64_t left, const struct digits *made, int64_t line, int rows,
@@ -28,7 +30,7 @@ INLINE void tiled_bytes_part(const int V, int64_t left, const struct digits *mad
   for (int64_t lines; left > 0; left -= lines, line += lines, b += lines * step) {
     lines = tile_lines(left);
     UNROLL for (int v = 0; v < V; v++) {
-      tile_read_weights(BYTES_OF_WEIGHTS, b + v * VEC_LANES, step, lines);
+      tile_read_lines(BYTES_OF_WEIGHTS, b + v * VEC_LANES, step, lines);
       UNROLL for (int j = 0; j < DIGITS; j++) {
         tile_read_rows(BYTES_OF_ROWS, made->digit[j] + 4 * line, sizeof *made, rows, lines);
         tile_multiply_bytes(j * TILED_VECTORS + v, BYTES_OF_ROWS, BYTES_OF_WEIGHTS);
@@ -74,12 +76,15 @@ static void tiled_bytes(const struct narrow_tile *t, int rows, int width, const 
 }
 
 static const struct tiled_way tiled_bytes_way = {
-    {sizeof(struct digits), TILE_ROWS, TILE_ROWS, tiled_widest, digits_make, tiled_bytes},
-    {0, 0, 0, 0, 0, 0, 0, WEIGHTS_OF_TILE}};
+    {sizeof(struct digits), TILED_BYTES_ROWS, TILE_ROWS, tiled_widest, digits_make, tiled_bytes},
+    {0, 0, 0, 0, 0, 0, 0, TILE_OF_B}};
+
+static size_t tiled_bytes_room(int64_t rows) {
+  return (size_t)(rows < TILED_BYTES_ROWS ? rows : TILED_BYTES_ROWS) * sizeof(struct digits);
+}
 
 static void tiled_bytes_run(const struct product_narrow *p, int64_t first, int64_t end) {
-  _Alignas(RF_LINE) struct digits made[TILE_ROWS];
-  tiled_run(p, &tiled_bytes_way, first, end, (char *)made);
+  tiled_run(p, &tiled_bytes_way, first, end);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef RF_NARROW_TILED_PAIRS_H
 #define RF_NARROW_TILED_PAIRS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include RF_VEC_H
 #include "product/narrow.h"
@@ -17,12 +18,17 @@
 #include "product/narrow_parts.h"
 #include "product/narrow_rows.h"
 #include "product/narrow_tiles.h"
+#include "product/tile_operands.h"
 #include "system/arena.h"
 #include "system/compiler.h"
 #include "vec/tiles.h"
 
 /* Sums are tiles 0 to 3: of two tiles of rows by two vectors. */
-enum { TILED_PAIRS = 2, TILED_PAIRS_ROWS = TILED_PAIRS * TILE_ROWS, PAIRS_OF_ROWS = 4, PAIRS_OF_WEIGHTS = 6 };
+enum { TILED_PAIRS = 2, TILED_PAIRS_TILE = TILED_PAIRS * TILE_ROWS, PAIRS_OF_ROWS = 4, PAIRS_OF_WEIGHTS = 6 };
+
+/* Rows that pass by weights while L1 has these: 128 of 1024 units take 0.8 times as long as 32 at a time (Emerald Rapids),
+ * since weights come from L3 fewer times. */
+enum { TILED_PAIRS_ROWS = 4 * TILED_PAIRS_TILE };
 
 /* The sums of a part's lines for R tiles of rows and V vectors. */
 INLINE void tiled_pairs_part(const int R, const int V, int64_t left, const char *a, int rows, const real *b,
@@ -34,7 +40,7 @@ INLINE void tiled_pairs_part(const int R, const int V, int64_t left, const char 
     UNROLL for (int r = 0; r < R; r++) {
       tile_read_rows(PAIRS_OF_ROWS + r, a + r * TILE_ROWS * bytes, bytes, tile_rows(rows, r), lines);
     }
-    UNROLL for (int v = 0; v < V; v++) tile_read_weights(PAIRS_OF_WEIGHTS + v, b + v * VEC_LANES, step, lines);
+    UNROLL for (int v = 0; v < V; v++) tile_read_lines(PAIRS_OF_WEIGHTS + v, b + v * VEC_LANES, step, lines);
     UNROLL for (int n = 0; n < R * V; n++) {
       tile_multiply_pairs(n / V * TILED_VECTORS + n % V, PAIRS_OF_ROWS + n / V, PAIRS_OF_WEIGHTS + n % V);
     }
@@ -49,7 +55,7 @@ INLINE void tiled_pairs_multiply(const int R, const int V, const struct narrow_t
   const real *b = strip_lines(t->p, t->vector) + block->line * step;
   for (int64_t q = 0, line = 0; q < block->parts; line += block->part[q++].lines) {
     tiled_pairs_part(R, V, block->part[q].lines, (const char *)(made->pair + line), rows, b + line * step, step);
-    _Alignas(RF_LINE) real sum[TILED_VECTORS][TILED_PAIRS_ROWS][VEC_LANES];
+    _Alignas(RF_LINE) real sum[TILED_VECTORS][TILED_PAIRS_TILE][VEC_LANES];
     UNROLL for (int n = 0; n < R * V; n++) {
       tile_store(n / V * TILED_VECTORS + n % V, sum[n % V][n / V * TILE_ROWS], sizeof sum[0][0]);
     }
@@ -78,14 +84,17 @@ static void tiled_pairs(const struct narrow_tile *t, int rows, int width, const 
 }
 
 static const struct tiled_way tiled_pairs_way = {
-    {sizeof(struct pairs), TILED_PAIRS_ROWS, TILED_PAIRS_ROWS, tiled_widest, pairs_make, tiled_pairs},
-    {0, 0, 1, 1, 0, 1, WEIGHTS_OF_TILE, WEIGHTS_OF_TILE}};
+    {sizeof(struct pairs), TILED_PAIRS_ROWS, TILED_PAIRS_TILE, tiled_widest, pairs_make, tiled_pairs},
+    {0, 0, 1, 1, 0, 1, TILE_OF_B, TILE_OF_B}};
+
+static size_t tiled_pairs_room(int64_t rows) {
+  return (size_t)(rows < TILED_PAIRS_ROWS ? rows : TILED_PAIRS_ROWS) * sizeof(struct pairs);
+}
 
 static void tiled_pairs_rows(const struct product_narrow *p) {
-  _Alignas(RF_LINE) struct pairs made[TILED_PAIRS_ROWS];
   struct product_narrow whole = *p;
   whole.part = BLOCK_NUMBERS;
-  tiled_run(&whole, &tiled_pairs_way, 0, p->a.count, (char *)made);
+  tiled_run(&whole, &tiled_pairs_way, 0, p->a.count);
 }
 
 #endif

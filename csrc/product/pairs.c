@@ -5,16 +5,23 @@
 #include "product/pairs.h"
 
 #if PAIRS_THERE
-#include <string.h>
 #include "product/gemm.h"
+#include "product/narrow.h"
 #include "product/operands.h"
 #include "product/summation.h"
 #include "product/tile.h"
 #include "product/transposed.h"
 #include "system/compiler.h"
 #include "system/cpu.h"
+#include "vec/tiles.h"
 
-static int pairs_there(void) { return (rf_cpu_features_once() & RF_CPU_AVX512BF16) != 0; }
+#if TILES_THERE
+#include "product/pairs_tiles.h"
+#else
+static void pairs_tiled(const struct product_pairs *p, int64_t first, int64_t end) { (void)p, (void)first, (void)end; }
+#endif
+
+static int pairs_there(void) { return tiles_able() ? NARROW_TILES : rf_cpu_pairs() ? NARROW_PAIRS : 0; }
 
 INLINE void pairs_tile(const int R, const int V, const void *job, const struct tile *at) {
   const struct product_pairs *p = job;
@@ -33,7 +40,11 @@ TILE_FUNCTIONS(pairs_tile, 1)
 
 static void pairs_product(const struct product_pairs *p) {
   const int64_t end = p->slots == 1 ? (p->of.columns + VEC_LANES - 1) / VEC_LANES : p->of.columns / VEC_LANES;
-  tiles_run(&pairs_tile_family, &p->of.a, SUM_PAIRS, &p->of.b, p->of.first, end, p->of.cache, p);
+  if (tiles_able()) {
+    pairs_tiled(p, p->of.first, end);
+  } else {
+    tiles_run(&pairs_tile_family, &p->of.a, SUM_PAIRS, &p->of.b, p->of.first, end, p->of.cache, p);
+  }
 }
 
 /* Neighbours among 32 numbers, of which `left` are there, the others zeros. */
@@ -81,28 +92,24 @@ static void pairs_lines_of(const real *const *row, int64_t column, int64_t count
   }
 }
 
-/* Tiles of a vector's pairs at a time: three vectors are eight tiles. */
-enum { TILES_NUMBERS = 3 * VEC_LANES };
-
-static void pairs_tiles(const real *const *row, int64_t count, int64_t first, int64_t end, real *to) {
+static void pairs_rows_of(const real *const *row, int64_t count, int64_t first, int64_t end, real *to) {
   const int64_t lines = pairs_of(count);
-  for (int64_t m = first; m < end; m += TILES_NUMBERS, to += TILES_NUMBERS * lines) {
-    const int64_t numbers = end - m < TILES_NUMBERS ? end - m : TILES_NUMBERS;
-    for (int64_t k = 0; k < count; k += 2) {
-      real pair[TILES_NUMBERS];
-      for (int64_t i = 0; i < numbers; i += VEC_LANES) {
-        const vec odd = k + 1 < count ? line_load(row[k + 1] + m + i, numbers - i) : v_set1(0);
-        v_store(pair + i, v_pairs_across(line_load(row[k] + m + i, numbers - i), odd));
+  for (int64_t m = first; m < end; m += VEC_LANES, to += VEC_LANES * lines) {
+    for (int64_t k = 0; k < count; k += 2 * VEC_LANES) {
+      vec pair[VEC_LANES];
+      UNROLL for (int i = 0; i < VEC_LANES; i++) {
+        const vec even = k + 2 * i < count ? line_load(row[k + 2 * i] + m, end - m) : v_set1(0);
+        const vec odd = k + 2 * i + 1 < count ? line_load(row[k + 2 * i + 1] + m, end - m) : v_set1(0);
+        pair[i] = v_pairs_across(even, odd);
       }
-      for (int64_t i = 0; i < numbers; i += TILE_ROWS_PLAIN) {
-        memcpy(to + (i * lines + k / 2 * TILE_ROWS_PLAIN), pair + i, TILE_ROWS_PLAIN * sizeof *pair);
-      }
+      v_transpose(pair);
+      for (int i = 0; i < VEC_LANES && m + i < end; i++) v_store_n(to + i * lines + k / 2, lines - k / 2, pair[i]);
     }
   }
 }
 
 const struct rf_pairs RF_PAIRS_NAME = {pairs_there, pairs_product,  pairs_rounded, pairs_columns,
-                                       pairs_lines, pairs_lines_of, pairs_tiles};
+                                       pairs_lines, pairs_lines_of, pairs_rows_of};
 #else
 static int pairs_there(void) { return 0; }
 

@@ -13,7 +13,7 @@
 /* A product whose rows, sizes and panels count pairs. Vector n of a row of C: gate n % gates of panel n / gates, which is
  * slot `slot` + gate of a row of so many slots; of rows without gates all three are as in PAIRS_PLAIN. */
 struct product_pairs {
-  struct product of; /* its `part` is not read, and nothing is packed late */
+  struct product of; /* its `part` is not read, nothing is packed late, and `b.room` is there */
   int gates, slot, slots;
   const real *bias; /* what sums begin with in place of C, a row as those of C; NULL: that */
 };
@@ -23,7 +23,7 @@ static inline int64_t pairs_of(int64_t numbers) { return (numbers + 1) / 2; }
 
 /* What an instruction set has of it. */
 struct rf_pairs {
-  int (*there)(void); /* whether the processor has such products: else nothing below may be called */
+  int (*there)(void); /* which products the processor has, of narrow.h's: none, and nothing below may be called */
   void (*product)(const struct product_pairs *p);
   /* `count` numbers, rounded, as pairs of neighbours */
   void (*rounded)(const real *from, int64_t count, real *to);
@@ -33,8 +33,8 @@ struct rf_pairs {
   /* The same from `count` rows as they are, `left` numbers of each: pairs of rows. */
   void (*lines)(const real *w, int64_t stride, int64_t rows, int64_t count, int64_t left, real *to);
   void (*lines_of)(const real *const *row, int64_t column, int64_t count, int64_t left, real *to);
-  /* Numbers [first, end) of `count` rows as pairs of rows, [tile of TILE_ROWS_PLAIN][pair][TILE_ROWS_PLAIN] */
-  void (*tiles)(const real *const *row, int64_t count, int64_t first, int64_t end, real *to);
+  /* Numbers [first, end) of `count` rows as pairs of rows, [number][pair] */
+  void (*rows_of)(const real *const *row, int64_t count, int64_t first, int64_t end, real *to);
 };
 
 #if RF_REAL_BITS == 32

@@ -50,9 +50,15 @@ uint32_t rf_cpu_features(void) {
   return found;
 }
 
+static int of_intel(void) {
+  uint32_t eax, ebx, ecx, edx;
+  return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx;
+}
+
 #else
 
 uint32_t rf_cpu_features(void) { return 0; }
+static int of_intel(void) { return 0; }
 
 #endif
 
@@ -62,6 +68,16 @@ uint32_t rf_cpu_features_once(void) {
   uint32_t found = known;
   if (!found) known = found = rf_cpu_features() | ASKED;
   return found;
+}
+
+int rf_cpu_pairs(void) {
+  enum { UNKNOWN, NO, YES };
+  static _Atomic int known; /* asking is slow under a hypervisor */
+  int found = known;
+  if (found == UNKNOWN) {
+    known = found = rf_cpu_features_once() & RF_CPU_AVX512BF16 && !of_intel() ? YES : NO;
+  }
+  return found == YES;
 }
 
 #if defined(__linux__) && defined(__x86_64__)

@@ -25,9 +25,13 @@ uint32_t rf_cpu_features(void);
 /* The same, asked for once. */
 uint32_t rf_cpu_features_once(void);
 
+/* Whether products of bfloat16 by AVX512_BF16 are faster than float32's: AMD's are, twice as many a cycle (Zen 4), Intel's
+ * half as many (Emerald Rapids, 88 GFLOP/s beside 176). */
+int rf_cpu_pairs(void);
+
 /* Whether this process has AMX's tiles, for bfloat16 and bytes, and AVX512_BF16 and AVX512_VNNI, which make rows for them.
  * The first call asks Linux, which gives them to those alone that ask and from then on wants larger stacks for their signals:
- * so only for weights that are of use there. */
+ * so only for products that are of use there. */
 int rf_cpu_tiles(void);
 
 /* The name of one flag, e.g. "avx512f"; NULL if there is none. */

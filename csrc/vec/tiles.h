@@ -5,9 +5,17 @@
 #ifndef RF_TILES_H
 #define RF_TILES_H
 
+/* Assemblers know them that came with these compilers. */
+#if defined(RF_EMULATE_AMX) || (defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11))
+#define TILES_THERE 1
+#else
+#define TILES_THERE 0
+static inline int tiles_able(void) { return 0; }
+#endif
+
 #ifdef RF_EMULATE_AMX
 #include "vec/tiles_emulated.h"
-#else
+#elif TILES_THERE
 
 #include <stdint.h>
 #include "system/compiler.h"

@@ -18,7 +18,7 @@ NONE = id(None)
 """What the library is told where there is no array."""
 BYTES = np.dtype(np.uint8)
 NOWHERE = None, None
-ROUNDED = "products of numbers rounded to bfloat16"
+ROUNDED = "products of numbers rounded to bfloat16, by {}"
 ROUNDS = "x and h rounded to bfloat16 as well, for products by {}, since the batch has 16 rows or more"
 PRODUCTS = "AVX512_BF16", "AMX"
 """What rf_rounds_rows counts from 1 on."""
@@ -186,7 +186,6 @@ class Bound:
 
     def ran(self, reserve: Reserve | None) -> str:
         """Return whether products round what they multiply, and which these are: else there is one way."""
-        if self.template.record.product_dtype:
-            return ROUNDED
         rounds = self.template.rounds_rows()
-        return ROUNDS.format(PRODUCTS[rounds - 1]) if rounds else ""
+        text = ROUNDED if self.template.record.product_dtype else ROUNDS
+        return text.format(PRODUCTS[rounds - 1]) if rounds else ""
