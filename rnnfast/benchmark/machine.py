@@ -82,6 +82,14 @@ def cache_sizes(text: str) -> dict[str, int]:
     return found
 
 
+def memory_bytes() -> int:
+    """Return the bytes of the machine's memory; 16 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 16 << 30
+
+
 def _load() -> str:
     """Say how many processes wanted to run in the last minute: others than ours take turns with it."""
     return f"{os.getloadavg()[0]:.1f} processes in the last minute" if hasattr(os, "getloadavg") else ""

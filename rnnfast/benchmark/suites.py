@@ -105,13 +105,14 @@ def integrations() -> Iterator[Case]:
 def weights() -> Iterator[Case]:
     """Inference whose time goes to reading weights: streams and sequences of one row, and several rows.
 
-    Last of the LSTM's streams comes one whose W_hh of float32 is at least twice as large as the last cache.
+    Last of the LSTM's streams comes one whose W_hh of float32 is at least twice as large as the last cache, or as large
+    as memory takes: every candidate has weights of its own, the check has them in float64.
     """
     from rnnfast.benchmark import machine  # not in every revision that times this one
 
     largest, beyond = max(machine.cache_sizes(machine.caches()).values(), default=0), 2048
-    while 16 * beyond**2 < 2 * largest:
-        beyond *= 2
+    while 16 * beyond**2 < 2 * largest and 32 * 16 * (beyond + 256) ** 2 < machine.memory_bytes():
+        beyond += 256
     for cell in ("lstm", "gru"):
         for hidden in (256, 384, 512, 1024, *([beyond] if cell == "lstm" else [])):
             yield Case(cell, 1, 1, hidden, "step")

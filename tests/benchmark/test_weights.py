@@ -137,14 +137,17 @@ def test_bytes_are_those_of_the_narrow_type() -> None:
 
 def test_the_suite_is_asked_for_by_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "caches", lambda: "L1 32K, L2 1M, L3 256M")
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 64 << 30)
     plan = make_plan(Options(weights=("int8",), peers=()))
     assert plan.backends == (OURS,)
     assert plan.cases == tuple(replace(case, weights="int8") for case in SUITES["weights"]())
-    assert Case("lstm", 1, 1, 8192, "step", weights="int8") in plan.cases
+    assert Case("lstm", 1, 1, 5888, "step", weights="int8") in plan.cases
     assert Case("gru", 16, 32, 1024, weights="int8") in plan.cases
     both = make_plan(Options(suite="weights"))
     assert [case.weights for case in both.cases] == [weights for weights in WEIGHTS for _ in plan.cases]
     assert set(both.peers) <= set(peers.NARROW)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 8 << 30)  # 16 of the largest float32 nets fit
+    assert max(case.hidden for case in SUITES["weights"]()) == 3840
     monkeypatch.setattr(machine, "caches", lambda: "")
     assert max(case.hidden for case in SUITES["weights"]()) == 2048
 
