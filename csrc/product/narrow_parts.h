@@ -12,6 +12,14 @@ struct part {
   int64_t segment, last, from, to, lines;
 };
 
+/* The product with parts as long as blocks, where sums need no shorter ones. */
+static inline struct product_narrow parts_of_blocks(const struct product_narrow *p) {
+  struct product_narrow whole = *p;
+  const int64_t size = p->a.size, numbers = rf_weight_lines(size, p->type) << p->type;
+  whole.part = size > 0 && numbers < BLOCK_NUMBERS ? BLOCK_NUMBERS / numbers * size : BLOCK_NUMBERS;
+  return whole;
+}
+
 /* Parts that follow one another, the first of which begins line `line`. */
 struct block {
   struct part part[BLOCK_PARTS];

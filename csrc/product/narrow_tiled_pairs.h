@@ -92,8 +92,7 @@ static size_t tiled_pairs_room(int64_t rows) {
 }
 
 static void tiled_pairs_rows(const struct product_narrow *p) {
-  struct product_narrow whole = *p;
-  whole.part = BLOCK_NUMBERS;
+  const struct product_narrow whole = parts_of_blocks(p);
   tiled_run(&whole, &tiled_pairs_way, 0, p->a.count);
 }
 

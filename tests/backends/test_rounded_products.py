@@ -244,5 +244,5 @@ def test_the_library_checks_what_products_multiply(dtype: str, weights: Any, pro
     template, size, net = Template(problem, Layout()), ffi.new("size_t *"), ffi.new("rf_net **")
     template.record.product_dtype = product
     assert ffi.typeof("rf_status").elements[lib.rf_packed_bytes(template.record, size)] == f"RF_{status}"
-    assert status != "OK" or template.rounds_rows() == (product != 0)
+    assert status != "OK" or (template.rounds_rows() in (1, 2)) == (product != 0)
     assert product == 0 or lib.rf_net_create(template.record, ffi.NULL, 0, net) == lib.RF_ERROR_DTYPE

@@ -46,6 +46,9 @@ static real numbers[ROWS][NUMBERS], bias[WIDTH], scale[VECTORS * VEC_LANES], beg
 static const real *rows[ROWS];
 static _Alignas(RF_LINE) char packed[VECTORS * VEC_LANES * (NUMBERS + 16) * 2];
 static real found[2][ROWS][WIDTH], *to_row[ROWS];
+static _Alignas(RF_LINE) struct many room; /* more than any way takes */
+_Static_assert(sizeof room >= TILED_PAIRS_ROWS * sizeof(struct pairs), "rows of pairs need more room");
+_Static_assert(sizeof room >= TILED_BYTES_ROWS * sizeof(struct digits), "rows of digits need more room");
 
 static int64_t all_lines(void) { return p.a.segments * rf_weight_lines(p.a.size, p.type); }
 
@@ -95,6 +98,7 @@ static void draw_problem(int32_t type, int plain) {
   p.overwrite = (int)draw(2);
   p.backwards = (int)draw(2);
   p.to = to_row;
+  p.room = &room;
   draw_weights(special);
   for (int64_t r = 0; r < ROWS; r++) {
     const int odd = special && draw(3) == 0;
@@ -118,9 +122,8 @@ static void run(int n, void (*way)(const struct product_narrow *)) {
 /* One row's sum for one column as the manual says that it comes about, in parts as long as a block. */
 static real sum_by_the_manual(const real *row, int64_t column, real sums) {
   const int64_t per_segment = rf_weight_lines(p.a.size, p.type);
-  struct product_narrow whole = p;
+  const struct product_narrow whole = parts_of_blocks(&p);
   real sum;
-  whole.part = BLOCK_NUMBERS;
   for (struct part part = {0}; part_next(&whole, &part); sums += sum) {
     float chain[2] = {0, 0};
     int64_t pairs = 0;
