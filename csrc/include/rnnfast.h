@@ -227,8 +227,8 @@ RF_API int32_t rf_workspace_bytes(const rf_problem *problem, size_t *bytes);
 RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 
 /* In `rounds`, not 0 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
- * RF_BF16, for a batch of 16 rows or more, 1 with AVX512_BF16, where that is faster than float32, and 2 with AMX, whose sums
- * have other bits. At default initialisation y of more than a few units is then within 4e-3 of what it would be otherwise.
+ * RF_BF16, 1 with AVX512_BF16 for a batch of 16 rows or more, where that is faster than float32, and 2 with AMX for one of 4
+ * or more, whose sums have other bits. At default initialisation y of more than a few units is then within 4e-3 of what it would be otherwise.
  * Linux is asked for AMX when weights of RF_BF16 or RF_I8 are first packed, with a product_dtype, or here; where it refuses,
  * it is as if there were none. With a product_dtype 1 or 2 for any batch. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);

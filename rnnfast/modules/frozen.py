@@ -52,8 +52,8 @@ class Frozen(Generic[StateT]):
 
     def ran_on(self, batch: int = 1) -> str:
         """Return the backend that calls and streams of a batch of so many rows run on, and, where its products round
-        more than the weights, what, and which these are: `weights="bfloat16"` on processors with AVX512_BF16 or AMX, x
-        and h of 16 rows or more.
+        more than the weights, what, and which these are: `weights="bfloat16"` with AVX512_BF16 (AMD's) x and h of
+        16 rows or more, with AMX of 4 or more.
 
         >>> import rnnfast
         >>> rnnfast.GRU(3, 4, backend="reference").freeze(weights="int8").ran_on(32)

@@ -80,7 +80,7 @@ class Recurrent(Module, Generic[StateT]):
         `weights`, "bfloat16" or "int8", rounds the matrices of a float32 net: to nearest even, or every row to whole
         numbers from -127 to 127 times a scale of its own. Biases, inputs, states and sums stay float32, and results are
         those of a float32 net with the rounded weights. The C backend keeps and reads a half or a quarter of the bytes,
-        which is what the time of one row goes to; of bfloat16 and 16 rows or more it rounds x and h as well where the
+        which is what the time of one row goes to; of bfloat16 and several rows it rounds x and h as well where the
         processor has products for that, as `Frozen.ran_on` says. The other backends compute with the rounded numbers.
 
         Raises ValueError for another type, a net of float64, or numbers that are not finite in int8, TypeError for

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from narrow_nets import EVERY_KIND, ROUNDS, TYPES, VARIANTS, I, distance, net, normal
 
 import rnnfast
+
+
+def unrounded(frozen: Any, most: int) -> int:
+    """The largest batch of at most so many rows whose rows are not rounded."""
+    return max(batch for batch in range(1, most + 1) if ROUNDS not in frozen.ran_on(batch))
 
 
 @EVERY_KIND
@@ -15,13 +22,15 @@ import rnnfast
 def test_bits_are_the_same_however_a_sequence_is_cut(kind: str, weights: str, sizes: tuple[int, int]) -> None:
     if kind == "projected" and sizes[1] < 20:
         pytest.skip("h is projected to 19 numbers")
-    frozen, x = net(kind, *sizes, backend="c", num_layers=2).freeze(weights=weights), normal(8, 15, sizes[0])
+    frozen = net(kind, *sizes, backend="c", num_layers=2).freeze(weights=weights)
+    batch = unrounded(frozen, 15)
+    x = normal(8, batch, sizes[0])
     y, _ = frozen(x)
-    for rows in (slice(0, 1), slice(3, 5), slice(4, 13)):
+    for rows in (slice(0, 1), slice(1, 3), slice(batch // 4, batch - 2)):
         np.testing.assert_array_equal(frozen(x[:, rows])[0], y[:, rows])
-        stream = frozen.stream(batch=len(range(15)[rows]))
+        stream = frozen.stream(batch=len(range(batch)[rows]))
         np.testing.assert_array_equal(np.stack([stream.step(one) for one in x[:, rows]]), y[:, rows])
-    stream = frozen.stream(batch=15)
+    stream = frozen.stream(batch=batch)
     np.testing.assert_array_equal(np.concatenate([stream.run(x[:3]), stream.run(x[3:])]), y)
 
 
@@ -29,7 +38,7 @@ def test_bits_are_the_same_however_a_sequence_is_cut(kind: str, weights: str, si
 @TYPES
 def test_instruction_sets_agree(kind: str, weights: str) -> None:
     """Of bfloat16 on every bit. Sums of int8 are exact where the processor has them."""
-    x = normal(9, 4, I)
+    x = normal(9, 3, I)
     found = {name: net(kind, backend=name).freeze(weights=weights)(x)[0] for name in VARIANTS if name != "c:scalar"}
     first, *others = found.values()
     for other in others:
@@ -77,7 +86,8 @@ def test_a_batch_whose_rows_are_rounded(kind: str) -> None:
     frozen = net(kind, 40, 70, backend="c", num_layers=2).freeze(weights="bfloat16")
     if ROUNDS not in frozen.ran_on(17):
         pytest.skip("no products of bfloat16 on this processor")
-    assert ROUNDS not in frozen.ran_on(15)
+    few = unrounded(frozen, 17)
+    assert few in (3, 15)
     x = normal(8, 17, 40)
     y, _ = frozen(x)
     stream = frozen.stream(batch=17)
@@ -86,5 +96,5 @@ def test_a_batch_whose_rows_are_rounded(kind: str) -> None:
     ragged = frozen(x, lengths=lengths)[0]
     for row, length in enumerate(lengths):
         np.testing.assert_array_equal(ragged[:length, row], y[:length, row])
-    truth = frozen(x[:, :15])[0]
-    assert 0 < distance(y[:, :15], truth.astype("float64")) < 4e-3
+    truth = frozen(x[:, :few])[0]
+    assert 0 < distance(y[:, :few], truth.astype("float64")) < 4e-3

