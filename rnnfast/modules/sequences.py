@@ -64,10 +64,11 @@ class LSTM(Recurrent[tuple[Array, Array]]):
     dtype: "float32" or "float64".
     precision: "bfloat16" rounds what every product multiplies, forward and backward, to bfloat16; sums, parameters,
         states, gradients and all else stay float32. Training of several steps and of 8 rows or more then takes little
-        more than half the time, with AMX a third; one step of one row takes longer. y and, but for relu, whose derivative jumps, the
-        gradients of x and of parameters are within 1e-2 of those of "float32"; those of an initial state, many steps
-        back, may be further off. The C backend has it on processors with AMX or with AVX512_BF16 that gains by
-        it (AMD's), the reference anywhere; elsewhere it is a ValueError. Frozen nets, streams and files do not keep it: they have float32's products.
+        more than half the time, with AMX a third; one step of one row takes longer. y and, but for relu, whose
+        derivative jumps, the gradients of x and of parameters are within 1e-2 of those of "float32"; those of an
+        initial state, many steps back, may be further off. The C backend has it on processors with AMX or with
+        AVX512_BF16 that gains by it (AMD's), the reference anywhere; elsewhere it is a ValueError. Frozen nets,
+        streams and files do not keep it: they have float32's products.
     seed: of initial values, uniform in ±1/√H, and of dropout; None: fresh ones.
     backend: e.g. "c", "c:avx2", "reference"; None: `use_backend`, else RNNFAST_BACKEND as it
         is at the net's first call, else the first that can run.

@@ -18,8 +18,8 @@ from rnnfast.problem import Precision
 
 _DTYPES = {np.dtype(np.float32): "RF_F32", np.dtype(np.float64): "RF_F64"}
 PAIRS = (
-    "products of bfloat16 take the instruction set avx512, on a processor with AMX or with an AVX512_BF16 that is faster "
-    "than float32, which Intel's is not, and a library built by a compiler that knows them"
+    "products of bfloat16 take the instruction set avx512, on a processor with AMX or with an AVX512_BF16 that is "
+    "faster than float32, which Intel's is not, and a library built by a compiler that knows them"
 )
 _ERRORS: dict[str, type[Exception]] = {
     "RF_ERROR_SHAPE": ValueError,
