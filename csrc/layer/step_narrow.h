@@ -46,10 +46,14 @@ static void step_narrow_pack(const struct rf_step *s) {
   layer_pack(&l);
 }
 
-/* Rows of gates and, for a second phase, of its operand. */
+/* Rows of gates and, for a second phase, of its operand; behind them the room of products. */
+static size_t step_narrow_rows_bytes(const struct rf_step *s, const struct rf_layer *l) {
+  return sizeof(real) * STEP_ROWS * (size_t)(gates_stride(l) + (CELL_PHASES > 1 ? s->state_stride : 0));
+}
+
 static size_t step_narrow_workspace_bytes(const struct rf_step *s) {
   const struct rf_layer l = step_layer(s);
-  return sizeof(real) * STEP_ROWS * (size_t)(gates_stride(&l) + (CELL_PHASES > 1 ? s->state_stride : 0));
+  return step_narrow_rows_bytes(s, &l) + narrow_room_bytes(s->weights, STEP_ROWS);
 }
 
 /* Some rows: nothing reads the old h after the last product with it, so the new one goes there. */
@@ -68,6 +72,7 @@ static void step_narrow_rows(const struct rf_layer *l, const struct rf_step *s, 
   const real *const *const old_h = (const real *const *)h_row;
   struct step step = {
       .operand = {x_row, count, 1, s->input_size, 0},
+      .panels = {.room = (real *)((char *)scratch + step_narrow_rows_bytes(s, l))},
       .bias = packed.bias,
       .gates = gates,
       .h = old_h,

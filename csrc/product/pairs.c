@@ -17,6 +17,7 @@
 
 #if TILES_THERE
 #include "product/pairs_tiles.h"
+_Static_assert(sizeof(struct tiled_rows) <= ROOM_NUMBERS_LEAST * sizeof(real), "rows of tiles need more room");
 #else
 static void pairs_tiled(const struct product_pairs *p, int64_t first, int64_t end) { (void)p, (void)first, (void)end; }
 #endif

@@ -31,7 +31,6 @@ static const int pairs_of_tile[TILES] = {0, 0, 1, 1, 0, 1, TILE_OF_B, TILE_OF_B}
 struct tiled_rows {
   real tile[TILED_ROWS / TILE_ROWS][TILED_PART / TILE_ROWS][TILE_ROWS][VEC_LANES];
 };
-_Static_assert(sizeof(struct tiled_rows) <= ROOM_NUMBERS_LEAST * sizeof(real), "rows of tiles need more room");
 
 /* Copies pairs [from, from + count) of a row, zeros behind them, to a row of tiles. */
 static void tiled_row(const struct rows *a, const real *row, int64_t from, int64_t count, real *to) {
