@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ WHY_NOT = c.reason(precision="bfloat16")
 ON_C = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 BACKENDS = [name for name in ("c", "numba", "reference") if rnnfast.backends()[name] is None]
 ROUNDED = "products of numbers rounded to bfloat16"
+CPU = Path("/proc/cpuinfo")
 WITHIN = 1e-2
 """Of the norm of a result, what rounding the operands may change."""
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -128,6 +130,14 @@ def test_gradients_are_the_same_with_any_memory_and_again(memory: Any) -> None:
         assert tape.ran_on in (f"c: {ROUNDED}, by {way}" for way in ("AVX512_BF16", "AMX"))
     else:
         assert "products of bfloat16" in tape.ran_on
+
+
+@pytest.mark.skipif(not CPU.exists(), reason="needs Linux's /proc/cpuinfo")
+def test_processors_that_gain_nothing_do_not_have_it() -> None:
+    """Intel's AVX512_BF16 takes longer than float32: there, AMX has it."""
+    words = set(CPU.read_text().split())
+    gains = "avx512_bf16" in words and ("GenuineIntel" not in words or "amx_bf16" in words)
+    assert gains or WHY_NOT is not None
 
 
 @ON_C
