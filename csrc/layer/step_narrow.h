@@ -14,7 +14,7 @@
 #include "layer/step.h"
 #include "system/arena.h"
 
-enum { STEP_ROWS = 4 }; /* at a time, for which there is scratch */
+enum { STEP_ROWS = 16 }; /* at a time, for which there is scratch: a tile of AMX */
 
 /* The same layer as a sequence has it, of one worker. */
 static struct rf_layer step_layer(const struct rf_step *s) {

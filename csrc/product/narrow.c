@@ -19,7 +19,7 @@ static void rounded_rows(const struct product_narrow *p) {
 }
 
 static void whole_rows(const struct product_narrow *p) {
-  bytes_rows(p, p->a.count >= TILED_BYTES_LEAST && tiles_able() ? tiled_bytes_run : bytes_run);
+  bytes_rows(p, tiled_bytes_gain(&p->a) && tiles_able() ? tiled_bytes_run : bytes_run);
 }
 
 static size_t tiled_room(int32_t type, int64_t rows) {

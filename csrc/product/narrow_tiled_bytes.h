@@ -19,10 +19,13 @@
 /* Sums are tiles 0 to 5: of three digits by two vectors. */
 enum { BYTES_OF_ROWS = 6, BYTES_OF_WEIGHTS = 7 };
 
-/* Rows that pass by weights while L1 has these (as in narrow_tiled_pairs.h), and that a product has at least: those of tiles
- * take 48 cycles for up to 16 rows where AVX512_VNNI takes 24 for one, and sums of tiles go through memory (a step of 512
- * units, Emerald Rapids: 2 rows take as long by either, 3 take 0.75 times as long by tiles, 8 half as long). */
-enum { TILED_BYTES_ROWS = 4 * TILE_ROWS, TILED_BYTES_LEAST = 3 };
+/* Rows that pass by weights while L1 has these, as in narrow_tiled_pairs.h. */
+enum { TILED_BYTES_ROWS = 4 * TILE_ROWS };
+
+/* Whether a product gains by tiles: theirs take 48 cycles for up to 16 rows where AVX512_VNNI takes 24 for one, and sums go
+ * through memory. (Steps, Emerald Rapids: of 512 units 2 rows take as long by either, 3 take 0.75 times as long by tiles, 8
+ * half as long; of 32 units 8 rows take 1.9 times as long, of 64 units 0.85 times.) */
+static inline int tiled_bytes_gain(const struct rows *a) { return a->count >= 3 && a->count * rows_width(a) >= 512; }
 
 /* The sums of a part's lines from line `line` of the block on for V vectors. */
 INLINE void tiled_bytes_part(const int V, int64_t left, const struct digits *made, int64_t line, int rows,
