@@ -144,10 +144,11 @@ INLINE void tiles_run(const struct tile_family *family, const struct rows *a, in
   const int whole = by_rows || (d.tiles == 1 && !b->pack);
   const int64_t most = b->pack ? cache->l1_share : cache->l2_share;
   const int64_t block = whole ? width : most / (d.wide * row_bytes);
-  const int64_t turns = all > cache->l2_share && !b->pack ? d.tiles : 1; /* what is in L2 comes into L1 by itself */
+  /* What is in L2 comes into L1 by itself; other matrices may have taken its place, but few tiles pay too much to ask. */
+  const int fetches = !by_rows && !b->pack && all * d.tiles > 2 * cache->l2_share;
   struct tile at = tile_start(a, part);
   while (d.tiles > 0 && next_block(a, block, &at)) {
-    share_fetching(&at, turns, row_bytes);
+    share_fetching(&at, fetches ? d.tiles : 1, row_bytes);
     if (by_rows) {
       block_by_rows(family, &d, a, b, &at, job);
     } else {

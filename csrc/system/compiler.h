@@ -9,6 +9,8 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
+/* Keeps a variable one, where a compiler would rather count up each address that it is part of. */
+#define KEEP(variable) __asm__("" : "+r"(variable))
 #define ALIGNED __attribute__((aligned(64))) /* its code, so that its speed is not chance */
 
 #endif
