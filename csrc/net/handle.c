@@ -25,6 +25,12 @@ static int64_t step_rows(const struct rf_step_layer *layer) {
   return bytes <= (16 << 10) ? 16 : bytes <= (64 << 10) ? 4 : 2;
 }
 
+/* No more rows than general calls leave unrounded, too: steps round none, and bits are to be the same. */
+static int64_t rows_unrounded(const struct rf_kernel *kernel, int32_t weights, int64_t rows) {
+  while (kernel->rounds && rows > 1 && kernel->rounds(weights, rows - 1)) rows--;
+  return rows;
+}
+
 /* The weights once more, in the order in which a step reads them. */
 static void place_steps(const struct rf_part_spec *s, size_t size, struct arena *arena, struct rf_part *part) {
   const rf_problem *p = &s->problem;
@@ -51,7 +57,9 @@ static void place_steps(const struct rf_part_spec *s, size_t size, struct arena 
     step.weight_ih = step.weight_hh = step.bias_ih = step.bias_hh = NULL; /* the caller's */
     layers[l] = (struct rf_step_layer){step, calls, (size_t)state * size};
   }
-  if (part) part->step = layers, part->step_rows = step_rows(&layers[p->num_layers - 1]);
+  if (!part) return;
+  part->step = layers;
+  part->step_rows = rows_unrounded(s->kernel, rf_net_weights(p), step_rows(&layers[p->num_layers - 1]));
 }
 
 /* A part of layers: the record that its calls begin with. Returns a status, and only counts bytes without memory. */

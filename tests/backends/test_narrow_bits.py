@@ -98,3 +98,17 @@ def test_a_batch_whose_rows_are_rounded(kind: str) -> None:
         np.testing.assert_array_equal(ragged[:length, row], y[:length, row])
     truth = frozen(x[:, :few])[0]
     assert 0 < distance(y[:, :few], truth.astype("float64")) < 4e-3
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("sizes", [(7, 20), (1, 3), (19, 33)])
+def test_steps_round_rows_where_calls_do(kind: str, sizes: tuple[int, int]) -> None:
+    """Small layers have a way of their own for steps of up to 15 rows, which rounds none."""
+    if kind == "projected" and sizes[1] < 20:
+        pytest.skip("h is projected to 19 numbers")
+    frozen = net(kind, *sizes, backend="c").freeze(weights="bfloat16")
+    few = unrounded(frozen, 17)
+    for batch in {few, few + 1, 15, 16}:
+        x = normal(5, batch, sizes[0])
+        stream = frozen.stream(batch=batch)
+        np.testing.assert_array_equal(np.stack([stream.step(one) for one in x]), frozen(x)[0])
