@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from narrow_nets import TYPES, H, I, distance, net, normal
+from narrow_nets import ROUNDS, TYPES, H, I, distance, net, normal
 
 import rnnfast
 
@@ -70,4 +70,5 @@ def test_infinite_inputs_are_those_of_float32(weights: str) -> None:
     found = frozen(x)[0]
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_array_equal(found[np.isinf(expected)], expected[np.isinf(expected)])
-    np.testing.assert_allclose(found[0, 11], expected[0, 11], rtol=1e-5, atol=1e-6)
+    within = 4e-3 if ROUNDS in frozen.ran_on(12) else 1e-6
+    assert distance(found[0, 11], expected[0, 11].astype("float64")) < within

@@ -115,8 +115,13 @@ def functions(dtype: str, isa: str) -> Iterator[bytes]:
         yield head + _array(x) + _array(c.elementwise(name, x, isa))
 
 
-def problems(cell: str, dtype: str, nets: dict[str, dict[str, Any]], types: Any) -> Iterator[tuple[str, Problem]]:
-    """Random nets of a cell, and one whose rows are no ordinary numbers; some with weights of these types, too."""
+def problems(
+    cell: str, dtype: str, nets: dict[str, dict[str, Any]], types: Any, most: int
+) -> Iterator[tuple[str, Problem]]:
+    """Random nets of a cell, and one whose rows are no ordinary numbers; some with weights of these types, too.
+
+    most: rows of a batch of those last.
+    """
     for name, words in nets.items():
         yield f"{cell}, {dtype}, {name}", make_problem(Spec(cell, **words), dtype)
     problem = make_problem(Spec(cell, steps=5, batch=len(ENDS) + 3, input_size=6, hidden_size=10), dtype)
@@ -127,19 +132,24 @@ def problems(cell: str, dtype: str, nets: dict[str, dict[str, Any]], types: Any)
     yield f"{cell}, {dtype}, no ordinary numbers", problem
     for weights in types if dtype == "float32" else ():
         for name in (name for name in NARROW if name in nets):
-            narrow = make_problem(Spec(cell, **nets[name]), dtype)
+            narrow = make_problem(Spec(cell, **nets[name] | {"batch": min(nets[name]["batch"], most)}), dtype)
             yield f"{cell}, {weights}, {name}", replace(narrow, weights=weights)
 
 
 def write(
-    path: Path, isa: str, nets: dict[str, dict[str, Any]], cells: Any = tuple(CELLS), types: Any = tuple(WEIGHT_TYPES)
+    path: Path,
+    isa: str,
+    nets: dict[str, dict[str, Any]],
+    cells: Any = tuple(CELLS),
+    types: Any = tuple(WEIGHT_TYPES),
+    most: int = 99,
 ) -> None:
     """A file of all these, in both number types."""
     with path.open("wb") as file:
         for dtype in ("float32", "float64"):
             file.writelines(functions(dtype, isa))
             for cell in cells:
-                file.writelines(net(name, problem, isa) for name, problem in problems(cell, dtype, nets, types))
+                file.writelines(net(name, problem, isa) for name, problem in problems(cell, dtype, nets, types, most))
 
 
 if __name__ == "__main__":
