@@ -95,6 +95,15 @@ def test_tables_of_clusters(shape: tuple[int, int], device: PtxDevice) -> None:
         assert live.flags_away == ((steps + 1) * batch if "flags" in found else 0)
 
 
+def test_nothing_is_started_for_no_rows() -> None:
+    """Kernels divide by how many there are."""
+    device, lengths = PtxDevice(), np.zeros(0, np.int64)
+    live = Live((3, 0), (0, 1), lengths, None, None)
+    memory: Array = np.zeros(live.room + 1, np.int32)
+    live.bring(DeviceCall(device, None), memory.ctypes.data)
+    assert not device.launched and live.count == 0
+
+
 def tables_of(device: PtxDevice) -> list[bytes]:
     """All that is written, of both directions, of rows of which each is live at one step."""
     call, mask = DeviceCall(device, None), (np.arange(4)[:, None] == np.arange(11) * 3 % 4).astype(np.uint8)
