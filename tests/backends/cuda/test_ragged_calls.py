@@ -58,15 +58,24 @@ def all_of(rng: np.random.Generator) -> Rows:
     return {**lengths_of(rng), **flags_of(rng)}
 
 
-def results(net: Any, seed: int, rows: Rows, **options: Any) -> list[Array]:
-    """What a call and its backward write, with numbers that the seed decides."""
+def begun(net: Any, seed: int, rows: Rows) -> Callable[[], list[Array]]:
+    """Make a call, with numbers that the seed decides; what makes its backward and returns what both write."""
     rng = np.random.default_rng(seed)
     x, dy = (
         EmulatedArray(rng.normal(size=(STEPS, BATCH, n)).astype(np.float32)) for n in (INPUTS, net.net.output_size)
     )
     y, last, tape = net.record(x, **rows)
-    grads = tape.backward(dy, **options)
-    return [np.array(a.memory) for a in (y, *(last if isinstance(last, tuple) else (last,)), *grads.arrays)]
+
+    def ended() -> list[Array]:
+        grads = tape.backward(dy)
+        return [np.array(a.memory) for a in (y, *(last if isinstance(last, tuple) else (last,)), *grads.arrays)]
+
+    return ended
+
+
+def results(net: Any, seed: int, rows: Rows) -> list[Array]:
+    """What a call and its backward write."""
+    return begun(net, seed, rows)()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +151,27 @@ def test_scripts_of_nets_without_clusters(
             right = results(made(), seed, given)
             assert launched == emulated.launched and len(found) == len(right)
             assert all(np.array_equal(a, b) for a, b in zip(found, right, strict=True))
+    assert len(scripts(net)) == 2
+
+
+@pytest.mark.parametrize(("tier", "kind", "rows"), [("A", "RNN", all_of), ("C", "GRU", flags_of), ("D", "RNN", all_of)])
+def test_backward_after_another_call(
+    tier: str, kind: str, rows: Callable[..., Rows], emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same form, with other rows: each backward is that of its own call, whether a script runs it or not."""
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    emulated.limits = replace(SMALL, capability=(9, 0)) if tier == "D" else LIMITS[tier]
+
+    def made() -> Any:
+        return getattr(rnnfast, kind)(INPUTS, SIZE, seed=1).to("cuda")
+
+    net, given = made(), [rows(np.random.default_rng(100 + seed)) for seed in range(4)]
+    for pair in ((0, 1), (2, 3), (1, 2)):
+        first, second = (begun(net, seed, given[seed]) for seed in pair)
+        found = [first(), second()]
+    for seed, each in zip(pair, found, strict=True):
+        right = results(made(), seed, given[seed])
+        assert all(np.array_equal(a, b) for a, b in zip(each, right, strict=True))
     assert len(scripts(net)) == 2
 
 
