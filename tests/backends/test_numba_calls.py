@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ pytest.importorskip("numba", reason="numba is not installed")
 from rnnfast.backends.numba import threads
 from rnnfast.backends.numba.bound import Bound
 from rnnfast.backends.numba.loops import kernels_of
+from rnnfast.backends.numba.scratch import LEAST, scratch
 
 STATES = ("h0", "c0"), ("h_n", "c_n"), ("dh_n", "dc_n"), ("dh0", "dc0")
 OF_THE_CALLER = "y", "dx", "h_n", "c_n", "dh0", "dc0"
@@ -134,6 +136,21 @@ def test_one_kernel_for_all_and_its_stages_by_themselves_give_the_same_bits(
     expected = run(backend, copy_of(problem))
     monkeypatch.setattr(threads, "LEAST", 1)
     assert_same_bits(run(backend, copy_of(problem)), expected)
+
+
+def test_room_has_one_user_at_a_time() -> None:
+    """However small or large it is, on whichever thread; what is given back serves the next, of another type, too."""
+    float32, float64 = np.dtype("float32"), np.dtype("float64")
+    for count in (10, LEAST // 4, LEAST):
+        held = [scratch(use, count, float32) for use in ("panels", "panels", "work", "panels")]
+        with ThreadPoolExecutor(1) as executor:
+            held.append(executor.submit(scratch, "panels", count, float32).result())
+        assert not any(np.shares_memory(a, b) for a, b in combinations(held, 2))
+        assert all(a.shape == (count,) and a.dtype == float32 for a in held)
+    place = held[3].ctypes.data
+    del held
+    assert scratch("panels", LEAST // 8, float64).ctypes.data == place
+    assert scratch("panels", 2 * LEAST, float64).size == 2 * LEAST
 
 
 def test_threads_share_one_bound_call() -> None:
