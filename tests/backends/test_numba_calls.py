@@ -22,7 +22,7 @@ from rnnfast.problem import Array, Problem
 
 pytest.importorskip("numba", reason="numba is not installed")
 
-from rnnfast.backends.numba import threads
+from rnnfast.backends.numba import layer, threads
 from rnnfast.backends.numba.bound import Bound
 from rnnfast.backends.numba.loops import kernels_of
 from rnnfast.backends.numba.scratch import LEAST, scratch
@@ -151,6 +151,28 @@ def test_room_has_one_user_at_a_time() -> None:
     del held
     assert scratch("panels", LEAST // 8, float64).ctypes.data == place
     assert scratch("panels", 2 * LEAST, float64).size == 2 * LEAST
+
+
+GUARD = 64
+
+
+@pytest.mark.parametrize("sizes", [(1, 2, 200, 5), (20, 5, 70, 5), (20, 5, 1, 33), (1, 1, 1, 33)], ids=str)
+@ALL_CELLS
+def test_what_is_packed_has_room(cell: str, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written beyond it, be the largest that is packed a weight, x or a state: W_ih, x, h, W_hh."""
+    problem, buffers = make_problem(Spec(cell, *sizes), "float32"), list[Array]()
+
+    def guarded(use: str, count: int, dtype: np.dtype[Any]) -> Array:
+        buffers.append(np.full(count + 2 * GUARD, np.nan, dtype))
+        return buffers[-1][GUARD:-GUARD]
+
+    monkeypatch.setattr(layer, "scratch", guarded)
+    for least in (1 << 60, 1):
+        monkeypatch.setattr(threads, "LEAST", least)
+        run(backend, copy_of(problem))
+        whole.forward(backend, replace(copy_of(problem), record=False))
+    assert len(buffers) == 8  # panels and work; panels and numbers
+    assert all(np.isnan(a[:GUARD]).all() and np.isnan(a[-GUARD:]).all() for a in buffers)
 
 
 def test_threads_share_one_bound_call() -> None:
