@@ -153,7 +153,7 @@ def test_room_has_one_user_at_a_time() -> None:
     assert scratch("panels", 2 * LEAST, float64).size == 2 * LEAST
 
 
-GUARD = 64
+GUARD = 1 << 16
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 200, 5), (20, 5, 70, 5), (20, 5, 1, 33), (1, 1, 1, 33)], ids=str)

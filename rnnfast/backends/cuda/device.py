@@ -79,7 +79,7 @@ class Device:
 
     @functools.cache  # noqa: B019
     def constant(self, values: tuple[Any, ...], dtype: Any) -> DeviceArray:
-        """Return a short array that serves calls on any stream."""
+        """Return a short array that serves calls on any stream, and is kept for good: one of a cell's, of no call's."""
         found = self.upload(np.array(values, dtype), 0)
         self.wait(0)
         return found

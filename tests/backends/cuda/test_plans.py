@@ -67,7 +67,6 @@ def test_tables_of_entries(shape: tuple[int, int], device: PtxDevice) -> None:
             right, plan = entry_tables(shape, given, direction), RaggedPlan(rows, number)
             for name in ("rows", "previous", "last", "positions", "shown", "alive", "repeats"):
                 check(call, plan, name, getattr(right, name))
-            check(call, plan, "everyone", np.arange(shape[1], dtype=np.int32))
             check(call, plan, "bounds", right.bounds(rows.groups))
             check(call, plan.held(), "shown", right.held)
             np.testing.assert_array_equal(plan.positions, right.positions)

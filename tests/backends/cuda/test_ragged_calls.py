@@ -288,6 +288,22 @@ def test_numbers_of_launches_whatever_rows_are_live(
     assert tier == "C" or {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
 
 
+@pytest.mark.parametrize("tier", list(OF_NULL))
+def test_nothing_is_kept_of_how_many_rows_there_are(tier: str, null: NullDevice) -> None:
+    """On the device, for good: a server's batches are of any size."""
+    null.limits, kept = OF_NULL[tier], set[Any]()
+    net, constant = rnnfast.LSTM(24, 64, seed=1).to("cuda"), null.constant
+
+    def noting(*given: Any) -> Any:
+        kept.add(given)
+        return constant(*given)
+
+    with mock.patch.object(null, "constant", noting), mock.patch.object(null, "plans", {}):
+        for batch in (1, 2, 5):
+            training(net, 3, batch, lengths=np.full(batch, 2))
+            assert not null.plans and len(kept) <= 1
+
+
 def test_steps_whose_products_take_several_kernels(null: NullDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of such a net a script serves calls with the same lengths."""
     null.limits = OF_NULL["C"]
