@@ -17,7 +17,7 @@ from null_device import NullDevice, tensors_on
 
 import rnnfast
 from rnnfast.backends.cuda.device import limits_of
-from rnnfast.backends.cuda.driver.library import DriverError
+from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.backends.cuda.rows import scale_kernel
 from rnnfast.problem import Array
 
