@@ -17,8 +17,8 @@ from emulated_driver import EmulatedLibrary
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrays import array_at
-from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
 from rnnfast.backends.cuda.driver import linking
+from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
 from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Driver
