@@ -23,6 +23,8 @@ class EmulatedLibrary:
 
     def __init__(self, run: Run) -> None:
         self.run, self.calls = run, list[str]()
+        self.launcher = ffi.callback("int(const Config *, void *, void **, void **)", self.cuLaunchKernelEx, 999)
+        """What compiled code calls; an exception is printed, and 999 the error."""
         self.cluster, self.shared = 0, 0
         """Of the launch that runs: blocks of a cluster, 0 without one, bytes of dynamic shared memory."""
         self.largest_cluster = 16

@@ -13,12 +13,15 @@ pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 pytest.importorskip("torch", reason="torch is not installed")
 
-from null_device import NullDevice, tensors_on
+from null_device import NullDevice, counted, tensors_on
 
 import rnnfast
 from rnnfast.backends.cuda.device import limits_of
+from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.errors import DriverError
+from rnnfast.backends.cuda.driver.launch import CONFIG_BYTES
 from rnnfast.backends.cuda.rows import scale_kernel
+from rnnfast.backends.cuda.script_steps import MANY, Launches
 from rnnfast.problem import Array
 
 LIMITS = limits_of((8, 0), 132)
@@ -52,6 +55,28 @@ def test_the_driver_refuses_a_launch_of_no_blocks(device: NullDevice) -> None:
     for grid in (0, (1, 0), (1, 1, 0)):
         with pytest.raises(DriverError, match="start scale_kernel"):
             device.kernel(scale_kernel, np.float32).launch(grid).start()
+
+
+@pytest.mark.parametrize("count", [MANY - 1, MANY, 40])
+def test_launches_one_after_another(count: int, device: NullDevice) -> None:
+    """Compiled code starts many, Python few: all but those of no blocks, on the stream, up to one that is refused."""
+    kernel = device.kernel(scale_kernel, np.float32)
+    configs: Array = np.zeros((count, CONFIG_BYTES // 8), np.uint64)
+    memory: Array = np.zeros((count, -(-kernel.size // 8)), np.uint64)
+    place = [[ffi.cast("void *", row.ctypes.data) for row in table] for table in (memory, configs)]
+    first = kernel.launch(1)
+    launches = Launches([first.twin((n % 3, 1), *where) for n, where in enumerate(zip(*place, strict=True))], configs)
+    launches.see_blocks()
+    with counted(device) as counts:
+        launches.start(7)
+    assert counts.launches == sum(n % 3 > 0 for n in range(count))
+    streams = configs[:, ffi.offsetof("Config", "stream") // 8]
+    assert all(streams[n] == 7 for n in range(count) if n % 3)
+    configs[5] = configs[1]
+    configs[5].view(np.uint32)[:2] = 2, 0
+    with counted(device) as counts, pytest.raises(DriverError, match=r"start scale_kernel: .* \(grid \(2, 0, 1\)"):
+        launches.start(7)
+    assert counts.launches == 4
 
 
 NETS: dict[str, dict[str, Any]] = {

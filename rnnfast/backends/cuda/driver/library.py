@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -67,6 +68,11 @@ class Driver:
         found = ffi.new("int *")
         self.check("tell its version", self.library.cuDriverGetVersion(found))
         return int(found[0])
+
+    @functools.cached_property
+    def launcher(self) -> int:
+        """The address of cuLaunchKernelEx."""
+        return int(ffi.cast("uintptr_t", ffi.addressof(self.library, NEWEST)))
 
     def is_current(self) -> bool:
         """Return whether the context is this thread's current one."""
