@@ -24,7 +24,8 @@ class Recurrent(Module, Generic[StateT]):
     Arrays in: NumPy's, or anything with `__array_interface__` or DLPack (CPU tensors), of the module's dtype. Only
     a last axis that is not contiguous costs a copy. After `to("cuda")` all arrays but lengths, mask and resets must
     be on the device (CuPy's, PyTorch's, Numba's), with any strides; results are arrays of the library that x comes
-    from, made on its current stream.
+    from, made on its current stream. Those three are best in host memory: how much is launched follows from how many
+    steps are live, so that from the device they are copied back, for which the call waits.
 
     lengths (B,) integers in 0..T: steps from there on are not live. mask, of x's leading axes, bool or uint8: steps
     where it is zero are not live. A step that is not live leaves the state alone and writes y = 0, or, with

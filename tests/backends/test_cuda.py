@@ -17,6 +17,7 @@ from agreement import assert_agrees
 from support import Spec, copy_of, make_problem, run
 
 import rnnfast
+from rnnfast.arrays.layout import Layout
 from rnnfast.backends import choose as chooser
 from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
@@ -180,6 +181,32 @@ def test_tiers_by_hidden_size() -> None:
     tier = choose(h200, CELLS["gru"], 256, 4, 32)
     assert (tier.name, tier.members, tier.groups) == ("B", 16, 8)
     assert choose(h200, CELLS["gru"], 256, 4, 3).groups == 3  # no more than rows
+
+
+@pytest.mark.parametrize(("steps", "batch", "reaches"), [(2**21, 2**10 - 1, True), (2**21, 2**10, False), (1, 5, True)])
+def test_calls_of_more_entries_than_kernels_number_are_refused(
+    steps: int, batch: int, reaches: bool, emulator: Emulator
+) -> None:
+    emulator.limits = LIMITS["A"]
+    problem = replace(make_problem(small("lstm"), "float32"), steps=steps, batch=batch)
+    if reaches:
+        numba_cuda.bind(problem, Layout())
+        return
+    expected = r"x has 2097152 time steps of 1024 rows, 2147483648 in all, expected at most 2147483647 on the cuda"
+    with pytest.raises(ValueError, match=expected):
+        numba_cuda.bind(problem, Layout())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru_before"])
+def test_calls_in_which_blocks_meet_more_often_than_they_count_are_refused(cell: str, emulator: Emulator) -> None:
+    """A group's counter goes up by one for each of its blocks at every product of a step."""
+    emulator.limits = LIMITS["B"]
+    tier = choose(emulator.limits, CELLS[cell], 9, 4, 1)
+    most = (2**31 - 1) // (tier.members * len(CELLS[cell].phases))
+    problem = replace(make_problem(small(cell), "float32"), batch=1)
+    numba_cuda.bind(replace(problem, steps=most), Layout())
+    with pytest.raises(ValueError, match=f"{most + 1} time steps, expected at most {most} on .*, where {tier.members}"):
+        numba_cuda.bind(replace(problem, steps=most + 1), Layout())
 
 
 def test_no_device_is_the_reason() -> None:

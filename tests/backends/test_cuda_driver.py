@@ -17,9 +17,11 @@ from emulated_driver import EmulatedLibrary
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.arrays import array_at
+from rnnfast.backends.cuda.driver import linking
 from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
+from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.backends.cuda.driver.launch import Kernel
-from rnnfast.backends.cuda.driver.library import Driver, DriverError
+from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.driver.scalars import address, fields_of, float32, float64, int32, int64
 
 
@@ -157,7 +159,7 @@ def test_what_the_linker_says_is_in_the_error() -> None:
     with pytest.raises(
         DriverError, match=r"could not link k: .* \(222\), .*toolchain: ptxas: unsupported .version 9.9"
     ):
-        driver.link(b"...", "k")
+        linking.link(driver, b"...", "k")
     assert len(ended) == 1
 
 
@@ -177,7 +179,7 @@ def test_another_context_is_left_as_it_was() -> None:
         "cuCtxPopCurrent_v2": lambda context: log.append("pop") or 0,
     }
     driver, _, _ = recorded(cuCtxGetCurrent=get, cuDevicePrimaryCtxRetain=retain, **switches)
-    from rnnfast.backends.cuda.driver.library import Current
+    from rnnfast.backends.cuda.driver.current import Current
 
     with Current(driver):
         log.append("within")

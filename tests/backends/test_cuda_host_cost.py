@@ -20,7 +20,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 from null_device import NullDevice, counted, tensors_on
 
 from rnnfast.backends.cuda.device import limits_of
-from rnnfast.backends.cuda.driver.library import Current
+from rnnfast.backends.cuda.driver.current import Current
+from rnnfast.backends.cuda.driver.linking import link, loaded
 from rnnfast.backends.cuda.rows import pick_kernel
 
 LIMITS = limits_of((8, 0), 132)
@@ -203,9 +204,9 @@ def test_launches_of_every_form_by_clusters(form: str, device: NullDevice) -> No
 def test_every_function_of_the_driver_can_be_called_as_it_is_declared(device: NullDevice) -> None:
     driver = device.driver
     assert len([getattr(driver.library, name) for name in dir(driver.library)]) > 20
-    code = driver.link(b"ptx", "some_kernel")
+    code = link(driver, b"ptx", "some_kernel")
     kernel = device.kernel(pick_kernel, float, False)
-    assert code == b"code" and driver.function(code, "some_kernel") and driver.version == 13000
+    assert code == b"code" and loaded(driver, code, "some_kernel") and driver.version == 13000
     assert kernel.launch((2, 3), shared=200 << 10, cluster=16, cooperative=True).clusters_at_once() == 1
     with Current(driver), counted(device) as counts:
         driver.clear(64, 8, 7)

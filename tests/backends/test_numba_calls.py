@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from rnnfast.problem import Array, Problem
 
 pytest.importorskip("numba", reason="numba is not installed")
 
-from rnnfast.backends.numba import threads
+from rnnfast.backends.numba import layer, threads
 from rnnfast.backends.numba.bound import Bound
 from rnnfast.backends.numba.loops import kernels_of
+from rnnfast.backends.numba.scratch import LEAST, scratch
 
 STATES = ("h0", "c0"), ("h_n", "c_n"), ("dh_n", "dc_n"), ("dh0", "dc0")
 OF_THE_CALLER = "y", "dx", "h_n", "c_n", "dh0", "dc0"
@@ -134,6 +136,43 @@ def test_one_kernel_for_all_and_its_stages_by_themselves_give_the_same_bits(
     expected = run(backend, copy_of(problem))
     monkeypatch.setattr(threads, "LEAST", 1)
     assert_same_bits(run(backend, copy_of(problem)), expected)
+
+
+def test_room_has_one_user_at_a_time() -> None:
+    """However small or large it is, on whichever thread; what is given back serves the next, of another type, too."""
+    float32, float64 = np.dtype("float32"), np.dtype("float64")
+    for count in (10, LEAST // 4, LEAST):
+        held = [scratch(use, count, float32) for use in ("panels", "panels", "work", "panels")]
+        with ThreadPoolExecutor(1) as executor:
+            held.append(executor.submit(scratch, "panels", count, float32).result())
+        assert not any(np.shares_memory(a, b) for a, b in combinations(held, 2))
+        assert all(a.shape == (count,) and a.dtype == float32 for a in held)
+    place = held[3].ctypes.data
+    del held
+    assert scratch("panels", LEAST // 8, float64).ctypes.data == place
+    assert scratch("panels", 2 * LEAST, float64).size == 2 * LEAST
+
+
+GUARD = 1 << 16
+
+
+@pytest.mark.parametrize("sizes", [(1, 2, 200, 5), (20, 5, 70, 5), (20, 5, 1, 33), (1, 1, 1, 33)], ids=str)
+@ALL_CELLS
+def test_what_is_packed_has_room(cell: str, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written beyond it, be the largest that is packed a weight, x or a state: W_ih, x, h, W_hh."""
+    problem, buffers = make_problem(Spec(cell, *sizes), "float32"), list[Array]()
+
+    def guarded(use: str, count: int, dtype: np.dtype[Any]) -> Array:
+        buffers.append(np.full(count + 2 * GUARD, np.nan, dtype))
+        return buffers[-1][GUARD:-GUARD]
+
+    monkeypatch.setattr(layer, "scratch", guarded)
+    for least in (1 << 60, 1):
+        monkeypatch.setattr(threads, "LEAST", least)
+        run(backend, copy_of(problem))
+        whole.forward(backend, replace(copy_of(problem), record=False))
+    assert len(buffers) == 8  # panels and work; panels and numbers
+    assert all(np.isnan(a[:GUARD]).all() and np.isnan(a[-GUARD:]).all() for a in buffers)
 
 
 def test_threads_share_one_bound_call() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import bits
+import numpy as np
 import pytest
 from agreement import ALL_CELLS, BOTH_DTYPES
 from bits import assert_rows_agree, assert_same_bits
@@ -18,12 +20,14 @@ from support import Spec, copy_of, make_problem, run
 from threaded import FORKS, NEEDS_FORK, assert_callers_at_once_agree, assert_children_amid_calls_agree
 
 import rnnfast
+from rnnfast.arrays.layout import Layout
+from rnnfast.backends.contract import ForwardArrays
 from rnnfast.backends.numba import backend as numba_cpu
-from rnnfast.problem import Problem
+from rnnfast.problem import Array, Problem
 
 pytest.importorskip("numba", reason="numba is not installed")
 
-from rnnfast.backends.numba import threads
+from rnnfast.backends.numba import layer, threads
 
 NETS: dict[str, dict[str, Any]] = {
     "plain": {"steps": 4, "input_size": 9, "hidden_size": 70},
@@ -58,6 +62,28 @@ def test_the_same_bits_with_any_number_of_threads(
     for n in (1, 2, 3, 7, 40):
         rnnfast.set_num_threads(n)
         assert_same_bits(run(numba_cpu, copy_of(problem)), expected)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru_before"])
+def test_rows_of_a_part_have_room_of_their_own(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is recorded: one after another, threads that share it would not be seen."""
+    problem, room = replace(make(cell, "float32", "plain", batch=7), record=False), dict[str, Array]()
+
+    def filled(use: str, count: int, dtype: np.dtype[Any]) -> Array:
+        return room.setdefault(use, np.full(count, np.nan, dtype))
+
+    def rows_two_to_four(work: Callable[[int, int], None], count: int, size: int) -> None:
+        work(*((2, 5) if count == 7 else (0, count)))
+
+    monkeypatch.setattr(layer, "scratch", filled)
+    monkeypatch.setattr(threads, "share", rows_two_to_four)
+    bound: Any = numba_cpu.bind(problem, Layout())
+    states = [[a for a in pair if a is not None] for pair in ((problem.h0, problem.c0), (problem.h_n, problem.c_n))]
+    bound.run(ForwardArrays(problem.x, problem.y, *states))
+    kept = bound.layers[0].tables(28, room["numbers"])
+    tables = kept.h_before, kept.operand, kept.c_before, kept.c_after
+    for table in (a for a in tables if a.size):
+        assert np.isnan(table[[0, 1, 5, 6]]).all() and not np.isnan(table[2:5]).any()
 
 
 @ALL_CELLS
@@ -119,7 +145,7 @@ def test_no_part_runs_any_more_when_another_has_raised() -> None:
 AT_THE_END = """
 import atexit, threading
 import rnnfast
-from rnnfast.backends.numba import threads
+from rnnfast.backends.numba import layer, threads
 
 threads.LEAST = 1
 rnnfast.set_num_threads(3)

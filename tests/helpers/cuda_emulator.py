@@ -19,6 +19,7 @@ from cuda_threads import WARP, Block, Cuda, Gate, Thread, warp_of
 from device_memory import DeviceMemory
 from emulated_driver import EmulatedLibrary
 
+from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.driver.scalars import fields_of
@@ -44,6 +45,7 @@ class Emulator(DeviceMemory):
         self.order: int | None = None
         self.library = EmulatedLibrary(self._launch)
         self.driver = Driver(self.library)
+        self.driver.launcher = int(ffi.cast("uintptr_t", self.library.launcher))
 
     def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, **_: Any) -> Kernel:
         """The kernel, which the emulator runs as a Python function."""

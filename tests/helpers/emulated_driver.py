@@ -9,6 +9,8 @@ from typing import Any
 from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
 from rnnfast.backends.cuda.driver.scalars import Field
 
+INVALID_VALUE = 1
+"""What a driver answers that is asked for what cannot be."""
 Run = Callable[..., None]
 """(name, kernel, blocks, threads, stream, *values): runs a kernel to its end."""
 
@@ -21,6 +23,8 @@ class EmulatedLibrary:
 
     def __init__(self, run: Run) -> None:
         self.run, self.calls = run, list[str]()
+        self.launcher = ffi.callback("int(const Config *, void *, void **, void **)", self.cuLaunchKernelEx, 999)
+        """What compiled code calls; an exception is printed, and 999 the error."""
         self.cluster, self.shared = 0, 0
         """Of the launch that runs: blocks of a cluster, 0 without one, bytes of dynamic shared memory."""
         self.largest_cluster = 16
@@ -43,7 +47,9 @@ class EmulatedLibrary:
             return lambda *_: 0
 
     def cuLaunchKernelEx(self, config: Any, function: Any, pointers: Any, extra: Any) -> int:
-        """Read the parameters as a device would, and run the kernel."""
+        """Read the parameters as a device would, and run the kernel. No device runs one on no blocks."""
+        if not (config.grid_x and config.grid_y and config.grid_z):
+            return INVALID_VALUE
         name, kernel, fields = self.kernels[int(ffi.cast("uintptr_t", function)) - 1]
         values = [ffi.cast(f"{field.declaration} *", pointers[n])[0] for n, field in enumerate(fields)]
         ids = [config.attributes[n].id for n in range(config.count)]

@@ -21,6 +21,7 @@ from rnnfast.backends.cuda.device import Device, limits_of
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.launch import Kernel
 from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.linking import loaded
 from rnnfast.backends.cuda.driver.scalars import fields_of
 
 
@@ -48,7 +49,7 @@ class NullDevice(DeviceMemory):
         name = make.__name__
         self.prepared.append(name)
         fields = fields_of(make(self.operations if tensor_cores else self.cuda, *constants))
-        return Kernel(self.driver, self.driver.function(b"", name), name, fields, threads or self.limits.threads)
+        return Kernel(self.driver, loaded(self.driver, b"", name), name, fields, threads or self.limits.threads)
 
 
 class Counts:

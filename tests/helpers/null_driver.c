@@ -1,4 +1,5 @@
-/* A CUDA driver library that does nothing: every call succeeds at once; launches and writes are counted. */
+/* A CUDA driver library that does nothing: every call that a device could serve succeeds at once; launches and writes
+   are counted. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,8 +37,11 @@ int cuOccupancyMaxActiveClusters(int *clusters, void *function, const void *conf
   return ((void)function, (void)config, *clusters = 1, 0);
 }
 int cuLaunchKernelEx(const void *config, void *function, void **parameters, void **extra) {
+  const unsigned *grid = config;
   launches++;
-  return config == NULL || function == NULL || parameters == NULL || extra != NULL;
+  if (grid == NULL || grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] >> 31 || grid[1] >> 16 || grid[2] >> 16)
+    return 1;
+  return function == NULL || parameters == NULL || extra != NULL;
 }
 int cuLinkCreate_v2(unsigned count, int *options, void **values, void **state) {
   return count != 2 || options[0] != 5 || options[1] != 6 || values[0] == NULL || give(state);

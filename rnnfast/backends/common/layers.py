@@ -32,7 +32,7 @@ def live_steps(steps: int, batch: int, lengths: Array | None, mask: Array | None
         return np.ones((steps, batch), bool) if mask is None else mask != 0
     live: Array = _numbers(steps) < lengths.astype(np.int32, copy=False)
     if mask is not None:
-        live &= mask != 0
+        np.logical_and(live, mask.view(bool), out=live)
     return live
 
 

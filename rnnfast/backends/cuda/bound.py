@@ -22,6 +22,7 @@ from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.ragged import Ragged
+from rnnfast.backends.cuda.reach import check_reach
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.repeats import Repeated, Repeats
 from rnnfast.backends.cuda.shapes import CELLS
@@ -42,6 +43,8 @@ class Bound:
     """
 
     def __init__(self, device: Device, problem: Problem, layout: Layout) -> None:
+        """Raises ValueError for more steps and rows than kernels count."""
+        check_reach(problem, device.limits)
         nothing: dict[str, Any] = dict.fromkeys(GIVEN)
         self.device, self.problem, self.layout = device, replace(problem, **nothing), layout
         if problem.frozen and problem.cache is None:

@@ -10,9 +10,11 @@ import numpy as np
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda.driver.compiling import Compiler
+from rnnfast.backends.cuda.driver.current import Current
 from rnnfast.backends.cuda.driver.kept import Kept, cache_folder
 from rnnfast.backends.cuda.driver.launch import Kernel
-from rnnfast.backends.cuda.driver.library import Current, Driver
+from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.linking import loaded
 from rnnfast.backends.cuda.driver.scalars import fields_of
 from rnnfast.backends.cuda.gemm.operations import operations
 from rnnfast.backends.cuda.tiers import Limits
@@ -65,7 +67,7 @@ class Device:
         With `tensor_cores` make takes, in place of cuda, the operations that Numba has no name for.
         """
         function, name = make(self.operations if tensor_cores else self.cuda, *constants), make.__name__
-        handle = self.driver.function(self.compiler.cubin(function, name, threads), name)
+        handle = loaded(self.driver, self.compiler.cubin(function, name, threads), name)
         return Kernel(self.driver, handle, name, fields_of(function), threads)
 
     @functools.cached_property
@@ -79,7 +81,7 @@ class Device:
 
     @functools.cache  # noqa: B019
     def constant(self, values: tuple[Any, ...], dtype: Any) -> DeviceArray:
-        """Return a short array that serves calls on any stream."""
+        """Return a short array that serves calls on any stream, and is kept for good: one of a cell's, of no call's."""
         found = self.upload(np.array(values, dtype), 0)
         self.wait(0)
         return found

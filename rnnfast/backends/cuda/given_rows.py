@@ -42,7 +42,7 @@ class GivenRows:
         parts.insert(1, bytes(4 * zeros))
         self.together = b"".join(parts)
         """What is brought, a copy: lengths as int32, zeros, a bit for each t B + b of mask and of resets."""
-        self.numbers: Numbers = [_count(shape, lengths, mask)]
+        self.numbers: Numbers = [_count(shape, self._lengths, mask)]
         """How many steps of all rows are live, and what else launches follow from."""
 
     @functools.cached_property

@@ -86,11 +86,6 @@ class Plan:
         return self.positions  # the way there is the way back
 
     @property
-    def everyone(self) -> Array:
-        """(B,): every row."""
-        return np.arange(self.batch, dtype=np.int32)
-
-    @property
     def alive(self) -> Array:
         """(B,): every row, but -1 for one whose state had become zeros in the end."""
         return np.arange(self.batch)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.common.layers import visit
 from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device_call import DeviceCall
@@ -108,7 +107,6 @@ class RaggedPlan:
         self.forward, self.count = rows.directions[number] == 0, rows.count
         self.room = rows.shape[0] * rows.shape[1]
         """The room that there is for entries."""
-        self._everyone: DeviceArray | None = None
 
     def held(self) -> RaggedPlan:
         """Return the same for outputs that are held."""
@@ -118,10 +116,6 @@ class RaggedPlan:
 
     def on(self, call: DeviceCall, name: str) -> int:
         """Return where a table lies on the device."""
-        if name == "everyone":
-            if self._everyone is None:
-                self._everyone = call.device.constant(tuple(range(self.given.shape[1])), np.dtype("int32"))
-            return self._everyone.address
         return self.given.address("held" if name == "shown" and self.holds else name, self.number)
 
     def loop(self, call: DeviceCall, groups: int) -> tuple[int, ...]:

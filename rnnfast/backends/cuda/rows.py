@@ -125,7 +125,8 @@ def bias_kernel(cuda: Any, real: Any) -> Any:
 def operand_kernel(cuda: Any, real: Any) -> Any:
     """Return the kernel of to[i] = a state before entry first + i of `entries`, times a mask.
 
-    `start` (B, H) is the state at the start, `after` (n, H) that after entries; `start` and `mask` may be absent.
+    `rows` says of which row an entry is; 0: number first + i. `start` (B, H) is the state at the start, `after` (n, H)
+    that after entries; `start` and `mask` may be absent.
     """
 
     def kernel(
@@ -135,7 +136,7 @@ def operand_kernel(cuda: Any, real: Any) -> Any:
         at = cuda.grid(1)
         i, j = at // size, at % size
         if i < count:
-            b = array_at(rows, (entries,), np.int32)[first + i]
+            b = array_at(rows, (entries,), np.int32)[first + i] if rows != 0 else first + i
             before = array_at(previous, (entries,), np.int32)[first + i]
             begin = array_at(start, (present(start, batch), size), real)
             factors = array_at(mask, (present(mask, batch), size), real)

@@ -6,7 +6,8 @@ call whose rows are ragged also what follows from which steps are live.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.launch import CONFIG_BYTES, Launch
 from rnnfast.backends.cuda.noting import Brought, Cleared, Noting, Started, Within
 from rnnfast.backends.cuda.script_counts import Counts
-from rnnfast.backends.cuda.script_steps import Bring, Clear, Step
+from rnnfast.backends.cuda.script_steps import Bring, Clear, Launches, Step
 from rnnfast.problem import Array
 
 LAUNCHES_MOST = 1 << 13
@@ -36,20 +37,17 @@ class Script:
         rooms = [_words_of(each) for each in noted.started]
         self._words: Array = np.zeros(sum(rooms), np.uint64)
         self._configs: Array = np.zeros((len(noted.started), CONFIG_BYTES // WORD), np.uint64)
-        self._blocks: Array = self._configs.view(np.int32)[:, 0]
-        """Along x, of each step; 1 of one that is no launch."""
-        self._blocks[:] = 1
         self._counts = Counts()
         self._set_for: Numbers = ()
         """The counts that everything is set for: none where that was interrupted."""
         places: list[tuple[int, int, int]] = []
-        self._steps: list[Step] = []
+        steps: list[Launch | Clear | Bring] = []
         first = 0
         for number, (each, room) in enumerate(zip(noted.started, rooms, strict=True)):
-            self._steps.append(self._step(noted, each, number, first, places))
+            steps.append(self._step(noted, each, number, first, places))
             first += room
-        self._some = self._steps
-        """Without launches of no blocks."""
+        self._steps = [*self._together(steps)]
+        self._launches = [step for step in self._steps if isinstance(step, Launches)]
         self._brings = [step for step in self._steps if isinstance(step, Bring)]
         table = np.array(places, np.int64).reshape(-1, 3)
         self._where, self._arrays = (np.ascontiguousarray(table[:, n]) for n in (0, 1))
@@ -62,13 +60,13 @@ class Script:
     def _step(
         self, noted: Noting, each: Started | Cleared | Brought, number: int, first: int,
         places: list[tuple[int, int, int]],
-    ) -> Step:  # fmt: skip
+    ) -> Launch | Clear | Bring:  # fmt: skip
         """Return a launch of the script's own; append where its addresses go, their arrays, how far within these."""
         driver = noted.device.driver
         if isinstance(each, Started):
             values: Sequence[Any] = each.values
             offsets: Sequence[int] = each.launch.kernel.offsets
-            step: Step = self._launch(each, number, first)
+            step: Launch | Clear | Bring = self._launch(each, number, first)
         elif isinstance(each, Cleared):
             values, offsets, step = (each.address,), (0,), Clear(driver, self._words, first, each.size)
         else:
@@ -101,7 +99,8 @@ class Script:
             if live.numbers != self._set_for:
                 self._set_for = ()
                 self._counts.set(live.numbers)
-                self._leave_out()
+                for launches in self._launches:
+                    launches.see_blocks()
                 self._set_for = live.numbers
             for bring in self._brings:
                 bring.source = live.together
@@ -111,15 +110,20 @@ class Script:
         np.add(self._found, self._beyond, out=self._found)
         self._words[self._where] = self._found
         stream = call.stream
-        for step in self._some:
+        for step in self._steps:
             step.start(stream)
         return made
 
-    def _leave_out(self) -> None:
-        """See which launches have any blocks."""
-        self._some = self._steps
-        if not self._blocks.all():
-            self._some = [step for step, blocks in zip(self._steps, self._blocks.tolist(), strict=True) if blocks]
+    def _together(self, steps: Sequence[Launch | Clear | Bring]) -> Iterator[Step]:
+        """Yield the steps, launches that follow one another as one."""
+        first = 0
+        for is_launch, group in groupby(steps, lambda step: isinstance(step, Launch)):
+            found: list[Any] = [*group]
+            if is_launch:
+                yield Launches(found, self._configs[first : first + len(found)])
+            else:
+                yield from found
+            first += len(found)
 
 
 def script_of(noted: Noting, kept: Any, live: LiveRows | None) -> Script | None:

@@ -69,7 +69,7 @@ def write_final(call: DeviceCall, layer: LayerShape, p: Pass, final: Sequence[in
     plan, (_, h0, c0, _, _, c, h) = p.plan, p.state
     for to, first, after in zip(final, (h0, c0), (h, c), strict=True):
         if to:
-            where = 0, layer.batch, plan.on(call, "everyone"), plan.on(call, "last"), layer.batch, p.count
+            where = 0, layer.batch, 0, plan.on(call, "last"), layer.batch, p.count
             numbers = layer.batch * layer.size
             call.launch_over(numbers, operand_kernel, (call.real,), *where, *layer.sizes, first, after, 0, to)
 

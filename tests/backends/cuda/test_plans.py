@@ -67,7 +67,6 @@ def test_tables_of_entries(shape: tuple[int, int], device: PtxDevice) -> None:
             right, plan = entry_tables(shape, given, direction), RaggedPlan(rows, number)
             for name in ("rows", "previous", "last", "positions", "shown", "alive", "repeats"):
                 check(call, plan, name, getattr(right, name))
-            check(call, plan, "everyone", np.arange(shape[1], dtype=np.int32))
             check(call, plan, "bounds", right.bounds(rows.groups))
             check(call, plan.held(), "shown", right.held)
             np.testing.assert_array_equal(plan.positions, right.positions)
@@ -93,6 +92,15 @@ def test_tables_of_clusters(shape: tuple[int, int], device: PtxDevice) -> None:
             np.testing.assert_array_equal(array_at(address, array.shape, array.dtype.type), array, name)
         assert live.count == len(expected["rows"]) and (memory[-4:] == -7).all()
         assert live.flags_away == ((steps + 1) * batch if "flags" in found else 0)
+
+
+def test_nothing_is_started_for_no_rows() -> None:
+    """Kernels divide by how many there are."""
+    device, lengths = PtxDevice(), np.zeros(0, np.int64)
+    live = Live((3, 0), (0, 1), lengths, None, None)
+    memory: Array = np.zeros(live.room + 1, np.int32)
+    live.bring(DeviceCall(device, None), memory.ctypes.data)
+    assert not device.launched and live.count == 0
 
 
 def tables_of(device: PtxDevice) -> list[bytes]:

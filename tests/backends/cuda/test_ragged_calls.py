@@ -24,6 +24,7 @@ from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.device import limits_of
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.gemm import multiply, products
+from rnnfast.backends.cuda.script_steps import Launches
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.problem import Array
 
@@ -58,15 +59,24 @@ def all_of(rng: np.random.Generator) -> Rows:
     return {**lengths_of(rng), **flags_of(rng)}
 
 
-def results(net: Any, seed: int, rows: Rows, **options: Any) -> list[Array]:
-    """What a call and its backward write, with numbers that the seed decides."""
+def begun(net: Any, seed: int, rows: Rows) -> Callable[[], list[Array]]:
+    """Make a call, with numbers that the seed decides; what makes its backward and returns what both write."""
     rng = np.random.default_rng(seed)
     x, dy = (
         EmulatedArray(rng.normal(size=(STEPS, BATCH, n)).astype(np.float32)) for n in (INPUTS, net.net.output_size)
     )
     y, last, tape = net.record(x, **rows)
-    grads = tape.backward(dy, **options)
-    return [np.array(a.memory) for a in (y, *(last if isinstance(last, tuple) else (last,)), *grads.arrays)]
+
+    def ended() -> list[Array]:
+        grads = tape.backward(dy)
+        return [np.array(a.memory) for a in (y, *(last if isinstance(last, tuple) else (last,)), *grads.arrays)]
+
+    return ended
+
+
+def results(net: Any, seed: int, rows: Rows) -> list[Array]:
+    """What a call and its backward write."""
+    return begun(net, seed, rows)()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +155,27 @@ def test_scripts_of_nets_without_clusters(
     assert len(scripts(net)) == 2
 
 
+@pytest.mark.parametrize(("tier", "kind", "rows"), [("A", "RNN", all_of), ("C", "GRU", flags_of), ("D", "RNN", all_of)])
+def test_backward_after_another_call(
+    tier: str, kind: str, rows: Callable[..., Rows], emulated: PtxDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same form, with other rows: each backward is that of its own call, whether a script runs it or not."""
+    monkeypatch.setattr(choices, "FEWEST", 1)
+    emulated.limits = replace(SMALL, capability=(9, 0)) if tier == "D" else LIMITS[tier]
+
+    def made() -> Any:
+        return getattr(rnnfast, kind)(INPUTS, SIZE, seed=1).to("cuda")
+
+    net, given = made(), [rows(np.random.default_rng(100 + seed)) for seed in range(4)]
+    for pair in ((0, 1), (2, 3), (1, 2)):
+        first, second = (begun(net, seed, given[seed]) for seed in pair)
+        found = [first(), second()]
+    for seed, each in zip(pair, found, strict=True):
+        right = results(made(), seed, given[seed])
+        assert all(np.array_equal(a, b) for a, b in zip(each, right, strict=True))
+    assert len(scripts(net)) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
 def test_what_is_read_of_a_call_that_a_script_ran(capability: tuple[int, int], emulated: PtxDevice) -> None:
@@ -215,7 +246,12 @@ def started() -> Iterator[list[tuple[Any, ...]]]:
         found.append((kernel.name, kernel.threads, self.grid, *values))
         start(self, stream)
 
-    with mock.patch.object(Launch, "start", noting):
+    def by_itself(self: Launches, stream: int) -> None:
+        for launch in self.launches:
+            if launch.grid[0]:
+                launch.start(stream)
+
+    with mock.patch.object(Launch, "start", noting), mock.patch.object(Launches, "start", by_itself):
         yield found
 
 
@@ -256,6 +292,22 @@ def test_numbers_of_launches_whatever_rows_are_live(
         sides |= {(name, threads) for name, threads, *_ in right}
     assert len(scripts(net)) >= (2 if tier == "C" else 6)
     assert tier == "C" or {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
+
+
+@pytest.mark.parametrize("tier", list(OF_NULL))
+def test_nothing_is_kept_of_how_many_rows_there_are(tier: str, null: NullDevice) -> None:
+    """On the device, for good: a server's batches are of any size."""
+    null.limits, kept = OF_NULL[tier], set[Any]()
+    net, constant = rnnfast.LSTM(24, 64, seed=1).to("cuda"), null.constant
+
+    def noting(*given: Any) -> Any:
+        kept.add(given)
+        return constant(*given)
+
+    with mock.patch.object(null, "constant", noting), mock.patch.object(null, "plans", {}):
+        for batch in (1, 2, 5):
+            training(net, 3, batch, lengths=np.full(batch, 2))
+            assert not null.plans and len(kept) <= 1
 
 
 def test_steps_whose_products_take_several_kernels(null: NullDevice, monkeypatch: pytest.MonkeyPatch) -> None:

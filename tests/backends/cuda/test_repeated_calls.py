@@ -26,6 +26,7 @@ from rnnfast.backends.cuda.gemm.multiply import multiplies
 from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for, to_inputs
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.script import Script
+from rnnfast.backends.cuda.script_steps import Launches
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.calls.gradients import Gradients
@@ -200,7 +201,7 @@ def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: p
         net(x, lengths=lengths)
     assert len(scripts(net)) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(Script, "_leave_out", mock.Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(Launches, "see_blocks", mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             net(x, lengths=[3, 2])
     assert_same(numbers([*net(x, lengths=[3, 2])]), numbers([*made("RNN")(x, lengths=[3, 2])]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rnnfast.backends.cuda.cluster.forward import forward_kernel
 from rnnfast.backends.cuda.cluster.launch import forward_launch
 from rnnfast.backends.cuda.device import Device
-from rnnfast.backends.cuda.driver.library import DriverError
+from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.problem import Problem
 
 EVERYWHERE = 8

@@ -11,6 +11,7 @@ from typing import Any
 from rnnfast.backends.cuda.driver.kept import Kept
 from rnnfast.backends.cuda.driver.key import key_of, versions
 from rnnfast.backends.cuda.driver.library import Driver
+from rnnfast.backends.cuda.driver.linking import link
 from rnnfast.backends.cuda.driver.scalars import fields_of, signature_of
 
 
@@ -39,7 +40,7 @@ class Compiler:
         if found is None:
             began = time.monotonic()
             ptx = ptx_of(kernel, name, self.capability, threads)
-            found = self.driver.link(ptx.encode(), name)
+            found = link(self.driver, ptx.encode(), name)
             took = f"{time.monotonic() - began:.1f} s, {self.kept.how_often()}"
             print(f"rnnfast: compiled the CUDA kernel {name} in {took}", file=sys.stderr, flush=True)
             self.kept.write(key, found)

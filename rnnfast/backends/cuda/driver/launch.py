@@ -37,6 +37,7 @@ from rnnfast.backends.cuda.driver.declarations import (
     LAUNCH_COOPERATIVE,
     ffi,
 )
+from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.driver.scalars import Field
 
@@ -136,12 +137,19 @@ class Launch:
             self._stream = stream
         code = self._start(self._config, self._function, self._pointers, ffi.NULL)
         if code:
-            raise self.kernel.driver.error(f"start {self.kernel.name}", code, self._described())
+            raise self.error(code)
 
-    def _described(self) -> str:
+    @property
+    def addresses(self) -> list[int]:
+        """Where its description, its function and its parameters' addresses are, as cuLaunchKernelEx takes them."""
+        return [int(ffi.cast("uintptr_t", each)) for each in (self._config, self._function, self._pointers)]
+
+    def error(self, code: int) -> DriverError:
+        """Return the exception for an error with which the driver refused it."""
         c = self._config
         grid, block = (c.grid_x, c.grid_y, c.grid_z), (c.block_x, c.block_y, c.block_z)
-        return f" (grid {grid}, block {block}, {c.shared} bytes of dynamic shared memory)"
+        described = f" (grid {grid}, block {block}, {c.shared} bytes of dynamic shared memory)"
+        return self.kernel.driver.error(f"start {self.kernel.name}", code, described)
 
 
 def ffi_with(fields: tuple[Field, ...]) -> Any:

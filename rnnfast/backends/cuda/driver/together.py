@@ -1,0 +1,51 @@
+"""Launches started one after another by compiled code: of each Python itself takes half a microsecond, this hardly any.
+
+It calls the driver's function at its address, for all launches of a table, and gives up the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from rnnfast.backends.cuda.driver.declarations import ffi
+
+STREAM = ffi.offsetof("Config", "stream") // 8
+"""Where in a launch's description, in words of 8 bytes, its stream stands."""
+WORD, ERROR = ir.IntType(64), ir.IntType(32)
+
+
+@intrinsic
+def started(typing_context: Any, launcher: Any, config: Any, function: Any, parameters: Any) -> Any:
+    """Call cuLaunchKernelEx, at the address `launcher`, with what is at the others; its error, 0 if all is well."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at, *given = arguments
+        kind = ir.FunctionType(ERROR, [WORD] * 4)
+        return builder.call(builder.inttoptr(at, kind.as_pointer()), [*given, ir.Constant(WORD, 0)])
+
+    return types.int32(*[types.uint64] * 4), codegen
+
+
+def start_all(launcher, table, configs, stream):  # type: ignore[no-untyped-def]
+    """Start all launches that have any blocks; return which one the driver refuses, and its error, 0: none.
+
+    table (n, 3): addresses of each one's description, its function and its parameters; configs (n, ·): descriptions.
+    """
+    for n in range(table.shape[0]):
+        configs[n, STREAM] = stream
+        if configs[n, 0] & 0xFFFFFFFF:
+            error = started(launcher, table[n, 0], table[n, 1], table[n, 2])
+            if error:
+                return n, error
+    return 0, 0
+
+
+SIGNATURE = "UniTuple(int64, 2)(uint64, uint64[:, ::1], uint64[:, ::1], uint64)"
+try:
+    start_all = njit(SIGNATURE, nogil=True, cache=True)(start_all)
+except RuntimeError:  # there is no folder to keep it in
+    start_all = njit(SIGNATURE, nogil=True)(start_all)
