@@ -151,6 +151,15 @@ def test_what_is_no_number_stays_in_its_row() -> None:
 
 
 @ON_C
+def test_what_is_no_number_is_not_left_in_memory() -> None:
+    """Behind rows of 33 numbers stand zeros, not what row 130 of x, of 60, left there: 128 rows are copied at once."""
+    net, x = rnnfast.RNN(60, 33, seed=0, precision="bfloat16", backend="c"), normal(32, 5, 60)
+    expected = net(x)[0]
+    x[26, 0] = np.nan
+    np.testing.assert_array_equal(net(x)[0][:, 1:], expected[:, 1:])
+
+
+@ON_C
 def test_nets_learn_with_it() -> None:
     """The mean of a sequence, told at its end: 60 steps of plain gradient descent, as far as with float32."""
     x = normal(12, 32, 5)
