@@ -52,7 +52,7 @@ static void tiled_row(const struct rows *a, const real *row, int64_t from, int64
 
 struct tiled_part {
   const struct product_pairs *p;
-  int64_t from, count, row;
+  int64_t from, count;
   int first; /* of a row's sums */
 };
 
