@@ -17,6 +17,7 @@ struct tile {
   const real *b; /* its panels at the first of these numbers */
   int64_t panel_size; /* numbers from one panel to the next */
   int64_t turn; /* which of the tiles this is that follow one another on these panels */
+  int backwards; /* from the last panel to the first */
   int64_t fetch_share, fetch_step; /* bytes, see share_fetching */
   int first, last; /* the first or the last numbers of a row */
 };
@@ -51,9 +52,9 @@ static inline int next_block(const struct rows *a, int64_t most, struct tile *at
   return 1;
 }
 
-/* How much of the panels that come next each tile fetches: its share, in steps, so that its own products hide how long that
- * takes. Steps are short: of lines asked for at once a core can wait for few, and behind more its other loads queue. Once
- * for a block of k, because it divides. */
+/* How much of the panels that come next each tile fetches into L2: its share, in steps, so that its own products hide how
+ * long that takes. Whole panels would push out of L1 what is in use. Steps are short: of lines asked for at once a core can
+ * wait for few, and behind more its other loads queue. Once for a block of k, because it divides. */
 static inline void share_fetching(struct tile *at, int64_t turns, int64_t row_bytes) {
   const int64_t rows = at->segments * (at->to - at->from), pauses = (rows + FETCH_PAUSE - 1) / FETCH_PAUSE;
   at->fetch_share = turns > 1 ? (rows * row_bytes / turns / CACHE_LINE + 1) * CACHE_LINE : 0;

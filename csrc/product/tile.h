@@ -99,7 +99,7 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
   const real *row[TILE_ROWS_MOST];
   const real *b = at->b;
   const ptrdiff_t panel_size = at->panel_size, pause_size = FETCH_PAUSE * G * VEC_LANES;
-  const char *ahead = (const char *)(b + V * panel_size) + at->turn * at->fetch_share;
+  const char *ahead = (const char *)(b + (at->backwards ? -V : V) * panel_size) + at->turn * at->fetch_share;
   const real *const *from_rows = s->from;
   UNROLL for (int n = 0; n < R * V * G; n++) __builtin_prefetch(s->to[n / (V * G)] + s->offset[n % (V * G)], 1);
   UNROLL for (int r = 0; r < R; r++) row[r] = a->row[at->row + r];
@@ -113,7 +113,7 @@ INLINE void tile_multiply(const int R, const int V, const int G, const struct su
         const real *const stop = b + (to - from) * G * VEC_LANES;
         for (ptrdiff_t i = k * a->stride + from * a_step; b != stop;) {
           for (const char *fetched = ahead + at->fetch_step; ahead < fetched; ahead += CACHE_LINE) {
-            UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size);
+            UNROLL for (int v = 0; v < V; v++) __builtin_prefetch((const real *)ahead + v * panel_size, 0, 2);
           }
           const real *const pause = stop - b > pause_size ? b + pause_size : stop;
           for (; b != pause; b += G * VEC_LANES, i += a_step) {
