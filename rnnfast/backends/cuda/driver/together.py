@@ -5,6 +5,9 @@ It calls the driver's function at its address, for all launches of a table, and 
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -45,7 +48,19 @@ def start_all(launcher, table, configs, stream):  # type: ignore[no-untyped-def]
 
 
 SIGNATURE = "UniTuple(int64, 2)(uint64, uint64[:, ::1], uint64[:, ::1], uint64)"
-try:
-    start_all = njit(SIGNATURE, nogil=True, cache=True)(start_all)
-except RuntimeError:  # there is no folder to keep it in
-    start_all = njit(SIGNATURE, nogil=True)(start_all)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Return the function compiled, or found on disk. A line says that it is compiled, and how often that happens."""
+    began, how_often = time.monotonic(), "once for this machine"
+    try:
+        loop = njit(SIGNATURE, nogil=True, cache=True)(function)
+    except RuntimeError:  # there is no folder to keep it in
+        loop, how_often = njit(SIGNATURE, nogil=True)(function), "which every process does anew"
+    if not loop.stats.cache_hits:
+        took = f"{time.monotonic() - began:.1f} s, {how_often}"
+        print(f"rnnfast: compiled the loop that starts CUDA's kernels in {took}", file=sys.stderr, flush=True)
+    return loop
+
+
+start_all = compiled(start_all)
