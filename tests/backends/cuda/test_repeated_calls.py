@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -14,6 +13,7 @@ import pytest
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
+from cuda_scripts import LIMITS, scripts
 from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
@@ -25,20 +25,11 @@ from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.gemm.multiply import multiplies
 from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for, to_inputs
 from rnnfast.backends.cuda.matrix import Matrix
-from rnnfast.backends.cuda.script import Script
 from rnnfast.backends.cuda.script_steps import Launches
 from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.calls.gradients import Gradients
 from rnnfast.problem import Array
 
-SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capability=(8, 0))
-LIMITS = {
-    "A": replace(SMALL, threads=16, words=(200,)),
-    "B": SMALL,
-    "C": replace(SMALL, words=(1,)),
-    "D": replace(SMALL, capability=(9, 0)),
-}
 STEPS, BATCH, INPUTS, SIZE = 3, 2, 5, 6
 
 
@@ -74,12 +65,6 @@ def round_of(module: Any, seed: int, *, state: bool = False, **options: Any) -> 
     y, last, tape = module.record(x, start)
     grads = tape.backward(dy, start, **options)
     return numbers([y, *parts(last), *grads.arrays])
-
-
-def scripts(net: Any) -> list[Script]:
-    """The scripts that a net has."""
-    bound = [prepared.bound for engine in net._engines.values() for prepared in engine.forms.values()]
-    return [script for each in bound for script in each._repeats._scripts.values() if script is not None]
 
 
 def made(kind: str = "LSTM", **options: Any) -> Any:

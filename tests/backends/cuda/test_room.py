@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
+from cuda_scripts import LIMITS
 from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
@@ -20,16 +20,8 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.cuda import arrangement
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.cluster import places as cluster_places
-from rnnfast.backends.cuda.tiers import Limits
 from rnnfast.backends.cuda.workspace import ALIGNED, Workspace
 
-SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5, capability=(8, 0))
-LIMITS = {
-    "A": replace(SMALL, threads=16, words=(200,)),
-    "B": SMALL,
-    "C": replace(SMALL, words=(1,)),
-    "D": replace(SMALL, capability=(9, 0)),
-}
 STEPS, BATCH, INPUTS, SIZE = 3, 5, 5, 9
 
 
