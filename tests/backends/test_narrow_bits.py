@@ -25,6 +25,7 @@ def test_bits_are_the_same_however_a_sequence_is_cut(kind: str, weights: str, si
     frozen = net(kind, *sizes, backend="c", num_layers=2).freeze(weights=weights)
     batch = unrounded(frozen, 15)
     x = normal(8, batch, sizes[0])
+    x[::3, ::4, 0] *= 1000  # rows that int8 widens weights for, beside others
     y, _ = frozen(x)
     for rows in (slice(0, 1), slice(1, 3), slice(batch // 4, batch - 2)):
         np.testing.assert_array_equal(frozen(x[:, rows])[0], y[:, rows])

@@ -35,6 +35,22 @@ def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str | float) -
 
 
 @TYPES
+@pytest.mark.parametrize("rows", [1, 5, 40])
+@pytest.mark.parametrize("inputs", [2, I, 200, 1100])
+@pytest.mark.parametrize("size", [10, 100, 1e4, 1e8, 1e30])
+def test_a_large_number_takes_nothing_from_the_others(weights: str, rows: int, inputs: int, size: float) -> None:
+    """One that its weight, nothing, leaves out of a sum, in every second row: a time in seconds among features, say."""
+    module = rnnfast.RNN(inputs, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    module.parameters["weight_ih_l0"][:, -1] = 0
+    frozen, x = module.freeze(weights=weights), normal(1, rows, inputs)
+    x[:, ::2, -1] = size
+    truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
+    within = 4e-3 if ROUNDS in frozen.ran_on(rows) else 2e-6
+    for row in range(rows):
+        assert distance(frozen(x)[0][:, row], truth[:, row]) < within
+
+
+@TYPES
 @pytest.mark.parametrize("size", [1e-36, 1e-26, 1e-3, 1e30])
 def test_inputs_of_any_size(weights: str, size: float) -> None:
     """A linear net, which passes them on; int8 may take the smallest for zeros."""
