@@ -44,7 +44,8 @@ const char *rf_status_text(int32_t status) {
           "only_direction is set for more than one layer, or a net has activations alone, which have no size",
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
-          "masked_output, the kind of a part, a weight that RF_I8 cannot hold because it is not finite, an index, a "
+          "masked_output, the kind of a part, a weight that RF_I8 cannot hold because it is not finite or beyond "
+          "3.402e38, an index, a "
           "row or the number of threads (environment variable "
           "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
           "than all steps",

@@ -146,7 +146,8 @@ typedef struct rf_problem {
    * matrices are rounded when they are packed and so kept, a half or a quarter of the bytes to read: results are those of
    * weights that were rounded before, in float32. RF_BF16 rounds to nearest even, and bits are the same, too, unless
    * rf_rounds_rows says otherwise. RF_I8 rounds every row of a matrix to whole numbers from -127 to 127 times a scale of
-   * its own, by which sums are multiplied; it refuses numbers that are not finite or beyond 3.402e38 with RF_ERROR_RANGE,
+   * its own, by which sums are multiplied: with AVX512_VNNI these are exact, so that bits are not those of other processors
+   * and instruction sets. It refuses numbers that are not finite or beyond 3.402e38 with RF_ERROR_RANGE,
    * and may take numbers of x and h under 1e-30 for zeros and those beyond 1e36 for infinite. Biases stay as they are.
    * reserve must be NULL, there is no backward: RF_ERROR_DTYPE. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*P) for layers above the first */
@@ -228,7 +229,8 @@ RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 
 /* In `rounds`, not 0 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
  * RF_BF16, 1 with AVX512_BF16 for a batch of 16 rows or more, where that is faster than float32, and 2 with AMX for one of 4
- * or more, whose sums have other bits. At default initialisation y of more than a few units is then within 4e-3 of what it would be otherwise.
+ * or more, whose sums have other bits. At default initialisation y of more than a few units is then within 4e-3, of its norm,
+ * of what it would be otherwise.
  * Linux is asked for AMX when weights of RF_BF16 or RF_I8 are first packed, with a product_dtype, or here; where it refuses,
  * it is as if there were none. With a product_dtype 1 or 2 for any batch. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);
@@ -257,7 +259,9 @@ RF_API int32_t rf_activation(const rf_problem *problem, int32_t k, int32_t gate,
  * ones.
  *
  * rf_net_step and rf_net_forward on one thread neither allocate nor lock, make no system call and print nothing. Results
- * have the bits of rf_forward: 1,000 steps those of one sequence of 1,000, in any batch, with any number of threads. */
+ * have the bits of rf_forward: 1,000 steps those of one sequence of 1,000, in any batch, with any number of threads; but of
+ * matrices in RF_BF16 batches large enough for a processor's own products (rf_rounds_rows: 4 rows with AMX, 16 with AMD's
+ * AVX512_BF16) round x and h, and so have other bits than smaller ones. */
 typedef struct rf_net rf_net;
 
 /* What may stand above the layers. */

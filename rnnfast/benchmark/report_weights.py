@@ -97,7 +97,8 @@ def rounded(found: Sequence[Measurement]) -> Iterator[str]:
     for weights in dict.fromkeys(row.case.weights for row in found):
         alone = [row for row in found if row.case.weights == weights and row.ours not in row.rounds]
         if alone:
-            yield f"{alone[0].ours}, weights in {weights}: in {len(alone)} cases nothing else is rounded"
+            cases = "1 case" if len(alone) == 1 else f"{len(alone)} cases"
+            yield f"{alone[0].ours}, weights in {weights}: in {cases} nothing else is rounded"
 
 
 def _time(row: Measurement, samples: Mapping[str, Sequence[float]], name: str) -> str:

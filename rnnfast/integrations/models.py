@@ -112,7 +112,7 @@ def read(
             if number is None:
                 return Content("rnnfast", described, arrays)
             if any("weights" in part["options"] for part in described):
-                raise ValueError("holds frozen nets with rounded weights, of float32 alone: leave dtype out")
+                raise ValueError("it holds frozen nets with rounded weights, of float32 alone: leave dtype out")
             return Content("rnnfast", saved.without_dtype(described), of_dtype(arrays, number))
         found = state_dicts.content(arrays, parts, prefix)
         return replace(found, arrays=of_dtype(found.arrays, number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from rnnfast.arrays.layout import Layout
@@ -17,11 +17,12 @@ from rnnfast.modules.stream import Stream
 from rnnfast.net import files, saved
 from rnnfast.net.description import Net
 from rnnfast.net.narrow import Weights, check_weights, is_matrix, stored
+from rnnfast.net.options import constructor_call
 from rnnfast.net.parameters import Parameters
 from rnnfast.problem import Array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Frozen(Generic[StateT]):
     """A net whose parameters are read-only copies and whose backend stays the one chosen when it was frozen.
 
@@ -29,8 +30,8 @@ class Frozen(Generic[StateT]):
     """
 
     net: Net
-    parameters: Parameters = field(repr=False)
-    _engine: Engine = field(repr=False)
+    parameters: Parameters
+    _engine: Engine
     weights: Weights | None = None
 
     def __call__(
@@ -50,6 +51,11 @@ class Frozen(Generic[StateT]):
         """Copies and pickles hold the parameters and the backend's name; packing is done anew where they arrive."""
         return _restored, (self.net, self.parameters, self._engine.choice.full_name, self.weights)
 
+    def __repr__(self) -> str:
+        """Return the calls that make such a net, but for its parameters."""
+        weights = "" if self.weights is None else f"weights={self.weights!r}"
+        return f"{constructor_call(self.net, self._engine.choice.full_name)}.freeze({weights})"
+
     def ran_on(self, batch: int = 1) -> str:
         """Return the backend that calls and streams of a batch of so many rows run on, and, where its products round
         more than the weights, what, and which these are: `weights="bfloat16"` with AVX512_BF16 (AMD's) x and h of
@@ -59,16 +65,17 @@ class Frozen(Generic[StateT]):
         >>> rnnfast.GRU(3, 4, backend="reference").freeze(weights="int8").ran_on(32)
         'reference'
         """
-        name = self._engine.choice.full_name
+        name, rows = self._engine.choice.full_name, whole("batch", batch)
         if self.weights is None:
             return name
-        problem = self._engine.problem(INFERENCE, 1, whole("batch", batch))
+        problem = self._engine.problem(INFERENCE, 1, rows)
         way = self._engine.backend.bind(problem, Layout()).ran(None)
         return f"{name}: {way}" if way else name
 
     def state_dict(self) -> dict[str, Array]:
         """Return the parameters in host memory as a file keeps them: matrices of bfloat16 as its bits, of int8 as that
-        and as the scales of their rows, "weight_ih_l0_scale".
+        and as the scales of their rows, "weight_ih_l0_scale". `parameters` has the float32 numbers that they stand for,
+        which other nets load.
         """
         arrays = self.parameters.on_host()
         if self.weights is None:

@@ -81,8 +81,10 @@ class Recurrent(Module, Generic[StateT]):
         `weights`, "bfloat16" or "int8", rounds the matrices of a float32 net: to nearest even, or every row to whole
         numbers from -127 to 127 times a scale of its own. Biases, inputs, states and sums stay float32, and results are
         those of a float32 net with the rounded weights. The C backend keeps and reads a half or a quarter of the bytes,
-        which is what the time of one row goes to; of bfloat16 and several rows it rounds x and h as well where the
-        processor has products for that, as `Frozen.ran_on` says. The other backends compute with the rounded numbers.
+        which is what the time of one row goes to from some 100 units (int8) or 250 (bfloat16) on; nets of fewer than 64
+        units are slower so, down to half the speed. Of bfloat16 it rounds x and h as well in batches of 4 rows and more
+        (AMX) or 16 (AMD's AVX512_BF16), as `Frozen.ran_on` says. Bits of int8 are not the same on all instruction sets.
+        The other backends compute with the rounded numbers.
 
         Raises ValueError for another type, a net of float64, or numbers that are not finite in int8, TypeError for
         parameters on a device.

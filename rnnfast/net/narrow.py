@@ -30,6 +30,10 @@ def check_weights(weights: Any, net: Net) -> Weights | None:
     """
     if weights is None:
         return None
+    if weights == "float32":
+        raise ValueError(
+            f"weights is 'float32', expected one of {', '.join(map(repr, WEIGHTS))}, or None for no rounding"
+        )
     one_of("weights", weights, WEIGHTS)
     if net.dtype != np.float32:
         raise ValueError(
@@ -60,6 +64,16 @@ def rounded(name: str, matrix: Array, weights: Weights) -> Array:
         return widened_bfloat16(_bfloat16(matrix))
     whole, scale = _int8(name, matrix)
     return whole * scale[:, None]
+
+
+def check_widened(name: str, array: Array) -> None:
+    """Raise TypeError for a matrix as `stored` has it, the advice that of `check_dtype` being to lose its scales."""
+    if array.dtype == BFLOAT16 or (array.dtype == np.int8 and is_matrix(name)):
+        kind = "bfloat16" if array.dtype == BFLOAT16 else "int8"
+        raise TypeError(
+            f"{name} is in {kind}, as in the state dict of a net frozen with weights={kind!r}: load the frozen net's "
+            "`parameters`, the float32 numbers that these stand for"
+        )
 
 
 def stored(name: str, matrix: Array, weights: Weights) -> dict[str, Array]:
@@ -125,8 +139,7 @@ def _int8(name: str, matrix: Array) -> tuple[Array, Array]:
     most = np.abs(matrix).max(axis=1)
     if not (most <= _LARGEST).all():
         raise ValueError(
-            f"{name} holds NaN or infinity, which int8 has not, or a number beyond {_LARGEST:.4g}: freeze with "
-            "weights='bfloat16' or None"
+            f"{name} holds NaN or infinity, which int8 has not, or a number beyond {_LARGEST:.4g}: leave weights out"
         )
     bits = (most / np.float32(MOST)).view(np.uint32)
     scale = np.where(most < _LEAST, np.uint32(0), (bits + _LOW_BITS) & ~_LOW_BITS).view(np.float32)

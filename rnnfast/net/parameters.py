@@ -12,7 +12,7 @@ from rnnfast.checks.arrays import check_dtype, check_shape
 from rnnfast.checks.values import truth
 from rnnfast.net.description import Net
 from rnnfast.net.loading import IncompatibleKeys, matched
-from rnnfast.net.narrow import Weights, is_matrix, rounded
+from rnnfast.net.narrow import Weights, check_widened, is_matrix, rounded
 from rnnfast.problem import Array
 
 
@@ -149,6 +149,7 @@ class Parameters(Mapping[str, Array]):
 
     def _fitting(self, name: str, values: Any) -> Array:
         array = as_array(name, values)
+        check_widened(name, array)
         check_dtype(name, array, self._net.dtype, self._net.name, values)
         check_shape(name, array, self._shapes[name])
         if not self.frames[name].flags.writeable:

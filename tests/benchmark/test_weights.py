@@ -207,7 +207,7 @@ def test_some_cases_are_named() -> None:
         row.rounds["c"] = "x and h"
     assert list(report_weights.rounded(rows)) == [
         "c, weights in bfloat16: x and h: gru T 4 B 16 H 64; gru T 4 B 32 H 64",
-        "c, weights in bfloat16: in 1 cases nothing else is rounded",
+        "c, weights in bfloat16: in 1 case nothing else is rounded",
     ]
 
 

@@ -49,7 +49,24 @@ def test_biases_stay_and_the_net_itself_does_not_change(weights: str) -> None:
         assert np.array_equal(frozen.parameters[name], array) == name.startswith("bias")
         with pytest.raises(ValueError, match="read-only"):
             frozen.parameters[name][...] = 0
-    assert "weights=" + repr(weights) in repr(frozen)
+    assert repr(frozen) == f"GRU({I}, {H}, backend={frozen.ran_on()!r}).freeze(weights={weights!r})"
+
+
+@EVERY_KIND
+@TYPES
+def test_a_net_takes_the_parameters_but_no_state_dict_of_a_rounded_one(kind: str, weights: str) -> None:
+    """Whose int8 matrices, read as numbers, would be all wrong."""
+    frozen, module = frozen_net(kind, weights), KINDS[kind](I, H, seed=1)
+    with pytest.raises((TypeError, ValueError), match=f"is in {weights}, as .* load the frozen net's `parameters`"):
+        module.load_state_dict(frozen.state_dict())
+    module.load_state_dict(frozen.parameters)
+    np.testing.assert_array_equal(module.parameters["weight_hh_l0"], frozen.parameters["weight_hh_l0"])
+
+
+def test_a_batch_that_none_can_have_runs_nowhere() -> None:
+    for weights in (None, "int8"):
+        with pytest.raises(ValueError, match="batch"):
+            frozen_net("gru", weights).ran_on(-3)
 
 
 def test_what_has_no_such_weights_says_so() -> None:
@@ -57,6 +74,8 @@ def test_what_has_no_such_weights_says_so() -> None:
         rnnfast.GRU(I, H, dtype="float64").freeze(weights="bfloat16")
     with pytest.raises(ValueError, match="weights is 'float16', expected one of 'bfloat16', 'int8'"):
         rnnfast.GRU(I, H).freeze(weights="float16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="weights is 'float32', expected one of .*, or None for no rounding"):
+        rnnfast.GRU(I, H).freeze(weights="float32")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="weights must be one of 'bfloat16', 'int8', got int"):
         rnnfast.GRU(I, H).freeze(weights=8)  # type: ignore[arg-type]
     broken = rnnfast.GRU(I, H)
