@@ -281,10 +281,10 @@ typedef struct rf_head_part {
 } rf_head_part;
 
 /* Makes a net of a record's layers, its parameters and `head_count` parts above them, all copied. Of the record count the
- * kind, sizes of layers, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0 is one, a
- * net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros; product_dtype is to be 0. Where
- * rf_pack has written `packed`, which then must outlive the net and stay as it is, the net reads that in place of a copy
- * of its own.
+ * kind, sizes of layers, weight_dtype, masked_output, isa, parameters, num_threads (how many threads its calls may use: 0
+ * is one, a net's default) and, as initial states of every row, h0 and c0 (L*D, H), or NULL: zeros; product_dtype is to be
+ * 0. Where rf_pack has written `packed`, which then must outlive the net and stay as it is, the net reads that in place of
+ * a copy of its own.
  *
  * Whatever makes a net writes NULL to `net` where it makes none. */
 RF_API int32_t rf_net_create(const rf_problem *problem, const rf_head_part *head, int32_t head_count, rf_net **net);
