@@ -45,10 +45,8 @@ const char *rf_status_text(int32_t status) {
       [RF_ERROR_RANGE] =
           "steps t0..t1, a length, a dropout probability, first_row, first_step, first_layer, only_direction, "
           "masked_output, the kind of a part, a weight that RF_I8 cannot hold because it is not finite or beyond "
-          "3.402e38, an index, a "
-          "row or the number of threads (environment variable "
-          "RNNFAST_NUM_THREADS) is out of range, or a net with a reverse direction was given fewer "
-          "than all steps",
+          "3.402e38, an index, a row or the number of threads (environment variable RNNFAST_NUM_THREADS) is out of "
+          "range, or a net with a reverse direction was given fewer than all steps",
       [RF_ERROR_NULL] = "an array that this call needs is NULL, or only one of the two biases is",
       [RF_ERROR_SIZE] = "the bytes of an array are more than can be addressed",
       [RF_ERROR_PACKED] = "packed was made for another net, number type or instruction set, or by another version",

@@ -61,7 +61,8 @@ enum {
 }; /* calls with t0 and t1 at multiples of it sum weight gradients as one call does, bit by bit */
 
 /* Cells, number types and instruction sets, best first: avx512, avx2 and scalar on x86-64, neon and scalar on 64-bit Arm,
- * scalar elsewhere. An id is negative where the name is unknown, a name NULL where the id is. rf_isa_reason: NULL if it runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
+ * scalar elsewhere. An id is negative where the name is unknown, a name NULL where the id is. rf_isa_reason: NULL if it
+ * runs here, else why not. rf_isa_default: what RF_ISA_AUTO stands for. */
 RF_API const char *rf_version(void);
 RF_API const char *rf_compiler(void);
 RF_API const char *rf_status_text(int32_t status);
@@ -147,9 +148,9 @@ typedef struct rf_problem {
    * weights that were rounded before, in float32. RF_BF16 rounds to nearest even, and bits are the same, too, unless
    * rf_rounds_rows says otherwise. RF_I8 rounds every row of a matrix to whole numbers from -127 to 127 times a scale of
    * its own, by which sums are multiplied: with AVX512_VNNI these are exact, so that bits are not those of other processors
-   * and instruction sets. It refuses numbers that are not finite or beyond 3.402e38 with RF_ERROR_RANGE,
-   * and may take numbers of x and h under 1e-30 for zeros and those beyond 1e36 for infinite. Biases stay as they are.
-   * reserve must be NULL, there is no backward: RF_ERROR_DTYPE. */
+   * and instruction sets. It refuses numbers that are not finite or beyond 3.402e38 with RF_ERROR_RANGE, and may take
+   * numbers of x and h under 1e-30 for zeros and those beyond 1e36 for infinite. Biases stay as they are. reserve must be
+   * NULL, there is no backward: RF_ERROR_DTYPE. */
   const void *const *weight_ih; /* (G*H, I), then (G*H, D*P) for layers above the first */
   const void *const *weight_hh; /* (G*H, P) */
   const void *const *bias_ih; /* (G*H,) or NULL; both biases or neither */
@@ -230,9 +231,8 @@ RF_API int32_t rf_packed_bytes(const rf_problem *problem, size_t *bytes);
 /* In `rounds`, not 0 where x and h are rounded to the type of the weights as well, for products as the processor has them: of
  * RF_BF16, 1 with AVX512_BF16 for a batch of 16 rows or more, where that is faster than float32, and 2 with AMX for one of 4
  * or more, whose sums have other bits. At default initialisation y of more than a few units is then within 4e-3, of its norm,
- * of what it would be otherwise.
- * Linux is asked for AMX when weights of RF_BF16 or RF_I8 are first packed, with a product_dtype, or here; where it refuses,
- * it is as if there were none. With a product_dtype 1 or 2 for any batch. */
+ * of what it would be otherwise. Linux is asked for AMX when weights of RF_BF16 or RF_I8 are first packed, with a
+ * product_dtype, or here; where it refuses, it is as if there were none. With a product_dtype 1 or 2 for any batch. */
 RF_API int32_t rf_rounds_rows(const rf_problem *problem, int32_t *rounds);
 
 /* Writes the weights, rearranged for one instruction set, into `packed`, which has packed_bytes, for later rf_forward

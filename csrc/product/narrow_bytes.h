@@ -2,8 +2,9 @@
  * themselves (AVX512_VNNI): nothing is widened, and sums of a part are exact.
  *
  * A part of a row becomes whole numbers of 24 bits, of steps so small that its largest number keeps its own but for the
- * last: errors are those of a sum in float32, unless that number is far larger than the others (row_even). Each is three digits from -128 to 127. Of a product's bytes the processor
- * takes one without a sign: weights, 128 added, which the digits' own sum times -128 makes up for. */
+ * last: errors are those of a sum in float32, unless that number is far larger than the others (row_even). Each is three
+ * digits from -128 to 127. Of a product's bytes the processor takes one without a sign: weights, 128 added, which the
+ * digits' own sum times -128 makes up for. */
 #ifndef RF_NARROW_BYTES_H
 #define RF_NARROW_BYTES_H
 
