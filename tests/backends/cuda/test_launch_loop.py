@@ -35,6 +35,7 @@ def test_compiling_is_said_once_and_kept(tmp_path: Path) -> None:
     assert second == ""
 
 
+@pytest.mark.slow
 def test_the_loop_runs_where_there_is_no_folder_to_keep_it(tmp_path: Path) -> None:
     """A package that cannot be written, for a user without a home."""
     package = tmp_path / "rnnfast"
