@@ -12,6 +12,7 @@ from rnnfast.backends.choose import Choice
 from rnnfast.calls.forward import forward
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
+from rnnfast.checks import arrays
 from rnnfast.checks.values import whole
 from rnnfast.modules.stream import Stream
 from rnnfast.net import files, saved
@@ -65,7 +66,7 @@ class Frozen(Generic[StateT]):
         >>> rnnfast.GRU(3, 4, backend="reference").freeze(weights="int8").ran_on(32)
         'reference'
         """
-        name, rows = self._engine.choice.full_name, whole("batch", batch)
+        name, rows = self._engine.choice.full_name, whole("batch", batch, lowest=0, highest=arrays.MOST)
         if self.weights is None:
             return name
         problem = self._engine.problem(INFERENCE, 1, rows)
@@ -77,11 +78,11 @@ class Frozen(Generic[StateT]):
         and as the scales of their rows, "weight_ih_l0_scale". `parameters` has the float32 numbers that they stand for,
         which other nets load.
         """
-        arrays = self.parameters.on_host()
+        plain = self.parameters.on_host()
         if self.weights is None:
-            return arrays
+            return plain
         kept: dict[str, Array] = {}
-        for name, array in arrays.items():
+        for name, array in plain.items():
             kept |= stored(name, array, self.weights) if is_matrix(name) else {name: array}
         return kept
 

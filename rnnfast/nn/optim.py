@@ -50,8 +50,13 @@ class Optimizer(Stateful, ABC):
     ) -> None:
         checks.float_arrays("parameters", parameters)
         for name, parameter in parameters.items():
-            if not (parameter.flags.c_contiguous and parameter.flags.writeable):
-                raise ValueError(f"{name} must be a writeable C-contiguous array, to be changed in place")
+            if not parameter.flags.writeable:
+                raise ValueError(
+                    f"{name} is read-only, as a frozen net's parameters are, and would be changed in place: leave out "
+                    "what such a part has, or put the module in its place that it was frozen from"
+                )
+            if not parameter.flags.c_contiguous:
+                raise ValueError(f"{name} must be a C-contiguous array, to be changed in place")
         check_all_apart(parameters, list(parameters.values()), {})
         self.lr, self.weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
         self.parameters, self.steps = Borrowed(parameters, type(self).__name__), 0

@@ -65,8 +65,11 @@ def test_a_net_takes_the_parameters_but_no_state_dict_of_a_rounded_one(kind: str
 
 def test_a_batch_that_none_can_have_runs_nowhere() -> None:
     for weights in (None, "int8"):
-        with pytest.raises(ValueError, match="batch"):
-            frozen_net("gru", weights).ran_on(-3)
+        frozen = frozen_net("gru", weights)
+        assert frozen.ran_on(0) == frozen.ran_on(1)
+        for batch in (-3, 2**31):
+            with pytest.raises(ValueError, match=f"batch is {batch}, expected 0 to 2147483647"):
+                frozen.ran_on(batch)
 
 
 def test_what_has_no_such_weights_says_so() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnnfast import nn
+from rnnfast import RNN, nn
 
 F32, F64 = np.zeros((2, 3), np.float32), np.zeros((2, 3))
+FROZEN = RNN(2, 3).freeze()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,8 @@ F32, F64 = np.zeros((2, 3), np.float32), np.zeros((2, 3))
         (lambda: nn.cross_entropy(F32[:, :0], [0, 1]), ValueError, "at least one class"),
         (lambda: nn.Adam({"w": F32}, lr=0.0), ValueError, "lr is 0.0"),
         (lambda: nn.Adam({"w": F32}, betas=(0.9, 1.0)), ValueError, r"betas\[1\] is 1.0"),
-        (lambda: nn.Adam({"w": F32.T}), ValueError, "w must be a writeable C-contiguous array"),
+        (lambda: nn.Adam({"w": F32.T}), ValueError, "w must be a C-contiguous array"),
+        (lambda: nn.Adam(FROZEN.parameters), ValueError, "weight_ih_l0 is read-only, as a frozen net's parameters are"),
         (lambda: nn.Adam({"w": F32}).step({"v": F32}), ValueError, r"missing \['w'\], of no parameter \['v'\]"),
         (
             lambda: nn.Adam({"w": F32}).step({"w": F64}),
