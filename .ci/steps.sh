@@ -13,11 +13,12 @@ apt_install() {
   apt-get update -q && apt-get install -qy "$@"
 }
 
-# environment NAME REQUIREMENT...: a virtual environment in the scratch folder, made once.
+# environment NAME REQUIREMENT...: a virtual environment in the scratch folder, made once. Python compiles what is imported
+# of it, a small part, so pip need not compile all: a minute where PyTorch and JAX are in it.
 environment() {
   [ -d "$scratch/$1" ] && return
   python3 -m venv "$scratch/$1"
-  "$scratch/$1/bin/pip" install -q "${@:2}"
+  "$scratch/$1/bin/pip" install -q --no-compile "${@:2}"
 }
 
 # extra NAME: the requirements of one of pyproject.toml's extras, without rnnfast itself.

@@ -47,15 +47,18 @@ class Item:
         self.marks.append(mark)
 
 
-@pytest.mark.parametrize(("reason", "emulated"), [("no device", 4), (None, 0)])
-def test_what_is_left_out_is_slow(reason: str | None, emulated: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("reason", "emulated", "few"), [("no device", 4, 6), (None, 0, 0)])
+def test_what_is_left_out_is_slow(reason: str | None, emulated: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("covering.numba_cuda.reason", lambda: reason)
     values = {"a": ["p", "q"], "b": [{}, {"option": 1}], "c": [3, 4]}
     grid = [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
     items = [Item("cheap", row) for row in grid]
     items += [Item(f"dear_{n}", row, pytest.mark.covering(n).mark) for n in (1, 2) for row in grid]
-    items += [Item("on_all", {"target": t, **row}) for t in ("c:avx2", "cuda") for row in grid]
+    on_all = [{"target": t, **row} for t in ("c:avx2", "cuda") for row in grid]
+    items += [Item("on_all", row) for row in on_all]
+    items += [Item("knows_none", row, pytest.mark.covering(emulated=1).mark) for row in on_all]
     pytest_collection_modifyitems(items)
     slow = [item for item in items if item.get_closest_marker("slow")]
-    assert [item.name for item in slow] == ["dear_1"] * 6 + ["dear_2"] * 4 + ["on_all"] * emulated
+    left_out = {"dear_1": 6, "dear_2": 4, "on_all": emulated, "knows_none": few}
+    assert Counter(item.name for item in slow) == {name: n for name, n in left_out.items() if n}
     assert {item.callspec.params.get("target") for item in slow} == ({None, "cuda"} if emulated else {None})

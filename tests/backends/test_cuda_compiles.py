@@ -84,7 +84,8 @@ def test_kernels_of_a_launch_for_every_product(capability: tuple[int, int], monk
     check(compiled(monkeypatch, capability, spec_of("gru_before", 1100), "float64"), resident=False)
 
 
-@pytest.mark.parametrize("capability", [(9, 0), pytest.param((8, 0), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@CAPABILITIES
 def test_kernels_for_strided_arrays_of_the_device(capability: tuple[int, int]) -> None:
     compiler = Compiler(capability)
     with in_place_of_the_device(compiler):

@@ -146,6 +146,7 @@ def test_what_ragged_calls_cost(tier: str, kind: str, rows: str, device: NullDev
     assert (forward.clears, training.clears - forward.clears) == (clears, backward_clears + of_c)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "rows"), [*[("LSTM", rows) for rows in ROWS], ("GRU", "all")])
 @pytest.mark.parametrize("tier", list(RAGGED))
 def test_times_of_ragged_calls(tier: str, kind: str, rows: str, device: NullDevice) -> None:

@@ -2,7 +2,8 @@
 
 So it is where combinations are dear, and a fault that takes three values to show is left to `.ci/full`: of tests that
 are marked `covering(2)`, and of those that run on every target where that is CUDA's emulator. On all that runs here
-itself a test of every target makes each of its combinations. Of tests marked `covering(1)` every run has each value.
+itself a test of every target makes each of its combinations. Of tests marked `covering(1)` every run has each value, of
+those marked `covering(emulated=1)` on the emulator: what they test does not know of backends.
 """
 
 from __future__ import annotations
@@ -26,14 +27,22 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
     emulated, tests = numba_cuda.reason() is not None, dict[tuple[str, int], dict[Any, Combination]]()
     for item in items:
         values, mark = item.callspec.params if hasattr(item, "callspec") else {}, item.get_closest_marker("covering")
-        if mark or (emulated and str(values.get("target")) == "cuda"):
-            test = item.nodeid.partition("[")[0], mark.args[0] if mark else 2
+        on_emulator = emulated and str(values.get("target")) == "cuda"
+        if together := _together(mark, on_emulator):
+            test = item.nodeid.partition("[")[0], together
             tests.setdefault(test, {})[item] = tuple(map(id, values.values()))  # which need not be hashable themselves
     for (_, together), combinations in tests.items():
         kept = covering([*combinations.values()], together)
         for item, combination in combinations.items():
             if combination not in kept:
                 item.add_marker(pytest.mark.slow)
+
+
+def _together(mark: Any, on_emulator: bool) -> int | None:
+    """Return how many values are to meet, None where all combinations are made."""
+    if mark and mark.args:
+        return int(mark.args[0])
+    return int(mark.kwargs["emulated"]) if mark and on_emulator else 2 if on_emulator else None
 
 
 def covering(combinations: Sequence[Combination], together: int) -> set[Combination]:

@@ -37,6 +37,7 @@ EVERY_OPTION = pytest.mark.parametrize("option", OPTIONS)
 LONG = {"steps": 200, "batch": 7, "input_size": 9, "hidden_size": 17}
 
 
+@pytest.mark.covering(emulated=1)
 @ON_EVERY_TARGET
 @ALL_CELLS
 @BOTH_DTYPES

@@ -31,6 +31,7 @@ def without_activations(results: Results) -> Results:
     return pick(results, PROMISED)
 
 
+@pytest.mark.covering(emulated=1)
 @ON_EVERY_TARGET
 @ALL_CELLS
 @EVERY_OPTION

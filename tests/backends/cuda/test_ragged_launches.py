@@ -71,6 +71,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.covering(2)
 @pytest.mark.parametrize("name", ["lengths", "mask"])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 @pytest.mark.parametrize(("tier", "steps"), [("A", 150), ("C", 20), ("D", 150)])
