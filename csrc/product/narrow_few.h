@@ -124,8 +124,8 @@ static void widened_tile(const struct narrow_tile *t, int rows, int width, const
   by_type[t->p->type][rows - 1][width](t, made);
 }
 
-static const struct way widened_way = {sizeof(widened_row), WIDENED_ROWS, WIDENED_TILE,
-                                       widened_widest,      widened_make, widened_tile};
+static const struct way widened_way = {sizeof(widened_row), WIDENED_ROWS, WIDENED_TILE, widened_widest,
+                                       widened_make,        widened_tile, NULL};
 
 static void few_rows(const struct product_narrow *p, int64_t first, int64_t end) {
   widened_row made[WIDENED_ROWS];

@@ -128,7 +128,8 @@ static void many_tiles(const struct narrow_tile *t, int rows, int width, const v
   }
 }
 
-static const struct way many_way = {sizeof(widened_row), MANY_ROWS, MANY_ROWS, many_widest, widened_make, many_tiles};
+static const struct way many_way = {sizeof(widened_row), MANY_ROWS,  MANY_ROWS, many_widest,
+                                    widened_make,        many_tiles, NULL};
 
 /* Rows [first, end), MANY_ROWS at most. */
 static void many_rows(const struct product_narrow *p, int64_t first, int64_t end) {

@@ -84,8 +84,8 @@ static void pairs_tile(const struct narrow_tile *t, int rows, int width, const v
   by_width[width][rows - 1](t, made);
 }
 
-static const struct way pairs_way = {sizeof(struct pairs), PAIRS_ROWS, PAIRS_TILE,
-                                     pairs_widest,         pairs_make, pairs_tile};
+static const struct way pairs_way = {sizeof(struct pairs), PAIRS_ROWS, PAIRS_TILE, pairs_widest,
+                                     pairs_make,           pairs_tile, NULL};
 
 static void pairs_rows(const struct product_narrow *p) {
   _Alignas(RF_LINE) struct pairs made[PAIRS_ROWS];

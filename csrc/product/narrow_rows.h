@@ -17,13 +17,14 @@ struct narrow_tile {
 };
 
 /* A way: what it makes of a row's block, in `bytes`, of how many rows at a time, and products of up to `tile` rows with
- * as many vectors as `widest` says of that many rows, a power of two. */
+ * as many vectors as `widest` says of that many rows, a power of two; then what is left to be done for a row, if not NULL. */
 struct way {
   size_t bytes;
   int rows, tile;
   int (*widest)(int rows);
   void (*make)(const struct product_narrow *p, int64_t row, const struct block *block, void *made);
   void (*multiply)(const struct narrow_tile *t, int rows, int width, const void *made);
+  void (*finish)(const struct product_narrow *p, int64_t row, const struct block *block, const void *made);
 };
 
 /* A strip's vectors from `vector` on by a block of some rows, in tiles of `each`. */
@@ -60,6 +61,7 @@ static void rows_run(const struct product_narrow *p, const struct way *way, int6
       for (int r = 0; r < rows; r++) way->make(p, row + r, &block, made + (size_t)r * way->bytes);
       if (full) rows_strips(p, way, row, full, way->tile, &block, made);
       if (rest) rows_strips(p, way, row + full, rest, rest, &block, made + (size_t)full * way->bytes);
+      for (int r = 0; way->finish && r < rows; r++) way->finish(p, row + r, &block, made + (size_t)r * way->bytes);
     }
   }
 }

@@ -84,7 +84,7 @@ static void tiled_pairs(const struct narrow_tile *t, int rows, int width, const 
 }
 
 static const struct tiled_way tiled_pairs_way = {
-    {sizeof(struct pairs), TILED_PAIRS_ROWS, TILED_PAIRS_TILE, tiled_widest, pairs_make, tiled_pairs},
+    {sizeof(struct pairs), TILED_PAIRS_ROWS, TILED_PAIRS_TILE, tiled_widest, pairs_make, tiled_pairs, NULL},
     {0, 0, 1, 1, 0, 1, TILE_OF_B, TILE_OF_B}};
 
 static size_t tiled_pairs_room(int64_t rows) {

@@ -90,8 +90,6 @@ INLINE void tile_multiply_bytes(const int sum, const int a, const int b) {
     TILE_PRODUCT("tdpbssd", 1, 6, 7)
     TILE_PRODUCT("tdpbssd", 2, 6, 7)
     TILE_PRODUCT("tdpbssd", 3, 6, 7)
-    TILE_PRODUCT("tdpbssd", 4, 6, 7)
-    TILE_PRODUCT("tdpbssd", 5, 6, 7)
   default:
     __builtin_trap();
   }

@@ -14,7 +14,7 @@ import rnnfast
     "extreme", ["largest", "one large", "alternating", "zeros", 254 / 255, "0x3ffefefe", "0x3ffefeff", "0x3ffeffff"]
 )
 def test_inputs_at_the_ends_of_their_range(weights: str, extreme: str | float) -> None:
-    """Numbers that whole ones of 24 bits just hold or no longer, beside others that these hardly see."""
+    """Numbers that whole ones of 32 bits just hold or no longer, beside others that these hardly see."""
     module = rnnfast.RNN(200, H, nonlinearity="linear", bias=False, seed=0, backend="c")
     frozen, x = module.freeze(weights=weights), normal(1, 3, 200)
     below_two = np.nextafter(np.float32(2), np.float32(0))
@@ -48,6 +48,53 @@ def test_a_large_number_takes_nothing_from_the_others(weights: str, rows: int, i
     within = 4e-3 if ROUNDS in frozen.ran_on(rows) else 2e-6
     for row in range(rows):
         assert distance(frozen(x)[0][:, row], truth[:, row]) < within
+
+
+@TYPES
+@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("large", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("inputs", [2, 10, 200, 1100])
+@pytest.mark.parametrize("ratio", [30, 300, 1500, 1e4, 1e7, 1e30])
+def test_large_numbers_take_nothing_from_the_others(
+    weights: str, rows: int, inputs: int, large: float, ratio: float
+) -> None:
+    """Features that were not brought to one size, and units that read the smaller ones alone, every one for itself."""
+    module = rnnfast.RNN(inputs, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    of_large = np.arange(inputs) % 10 < 10 * large
+    of_large[-1] = False
+    module.parameters["weight_ih_l0"][:, of_large] = 0
+    frozen, x = module.freeze(weights=weights), normal(1, rows, inputs)
+    x[..., of_large] *= np.float32(ratio)
+    truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
+    within = 4e-3 if ROUNDS in frozen.ran_on(rows) else 1e-6
+    found = frozen(x)[0]
+    for row in range(rows):
+        assert distance(found[:, row], truth[:, row]) < within
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("small", [0, 1, 31, 32, 33, 64])
+@pytest.mark.parametrize("inputs", [65, 512, 1100])
+def test_each_of_few_or_many_small_numbers(rows: int, small: int, inputs: int) -> None:
+    """Wherever among the others these are, for the one unit that reads it; more than 32 have their weights widened."""
+    module = rnnfast.RNN(inputs, inputs, nonlinearity="linear", bias=False, seed=0, backend="c")
+    module.parameters["weight_ih_l0"][:] = np.eye(inputs, dtype="float32")
+    frozen, x = module.freeze(weights="int8"), np.copysign(np.float32(1.5), normal(1, rows, inputs))
+    which = np.random.default_rng(1).permutation(inputs)[:small]
+    x[..., which] = normal(1, rows, small) * np.float32(1e-6)
+    np.testing.assert_allclose(frozen(x)[0], x, rtol=3e-7)
+
+
+@TYPES
+@pytest.mark.parametrize(("size", "of_weights"), [(1e-10, 1e-20), (1e-20, 1e-10), (1e20, 1e-30), (3.3e38, 1e-3)])
+def test_products_of_the_small_and_the_large(weights: str, size: float, of_weights: float) -> None:
+    module = rnnfast.RNN(I, H, nonlinearity="linear", bias=False, seed=0, backend="c")
+    module.parameters["weight_ih_l0"][:] *= np.float32(of_weights)
+    frozen, x = module.freeze(weights=weights), normal(1, 3, I)
+    x *= np.float32(size) / np.abs(x).max()
+    truth = x.astype("float64") @ frozen.parameters["weight_ih_l0"].astype("float64").T
+    for rows in (1, 3):
+        assert distance(frozen(x[:, :rows])[0], truth[:, :rows]) < 1e-6
 
 
 @TYPES
