@@ -1,7 +1,7 @@
 /* narrow_digits.h - rows as whole numbers of four bytes, for products with weights of a byte that a processor sums by itself.
  *
  * A part of a row becomes whole numbers of 32 bits, each of four digits from -128 to 127. Their steps follow its largest
- * number: others lose nothing down to a 128th of it, and what those under a 2048th lose, a few where sizes do not differ by
+ * number: others lose nothing down to a 128th of it, and what those under a 1024th lose, a few where sizes do not differ by
  * much, is a product of its own. (Of 24 bits, products are a quarter faster, and too little was left of features beside
  * others 30 times as large, for units that read these alone.) */
 #ifndef RF_NARROW_DIGITS_H
@@ -18,7 +18,7 @@
 
 #define WITH_BYTES __attribute__((target("avx512vnni")))
 
-enum { DIGITS = 4, SMALL_BITS = 11, SMALL_MOST = 32 };
+enum { DIGITS = 4, SMALL_BITS = 10, SMALL_MOST = 32 };
 
 /* A block of a row: digits, and for each part what 2^29 steps of theirs are and where sums of its products begin. Rows after
  * one another lie in lines as the first does. Of small numbers, where their digits are and what these leave. */

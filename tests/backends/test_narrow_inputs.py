@@ -82,11 +82,11 @@ def test_each_of_few_or_many_small_numbers(rows: int, small: int, inputs: int) -
     frozen, x = module.freeze(weights="int8"), np.copysign(np.float32(1.5), normal(1, rows, inputs))
     which = np.random.default_rng(1).permutation(inputs)[:small]
     x[..., which] = normal(1, rows, small) * np.float32(1e-6)
-    np.testing.assert_allclose(frozen(x)[0], x, rtol=3e-7)
+    np.testing.assert_allclose(frozen(x)[0], x * frozen.parameters["weight_ih_l0"].diagonal(), rtol=3e-7)
 
 
 @TYPES
-@pytest.mark.parametrize(("size", "of_weights"), [(1e-10, 1e-20), (1e-20, 1e-10), (1e20, 1e-30), (3.3e38, 1e-3)])
+@pytest.mark.parametrize(("size", "of_weights"), [(1e-10, 1e-20), (1e-20, 1e-10), (1e20, 1e-25), (1e35, 1e-3)])
 def test_products_of_the_small_and_the_large(weights: str, size: float, of_weights: float) -> None:
     module = rnnfast.RNN(I, H, nonlinearity="linear", bias=False, seed=0, backend="c")
     module.parameters["weight_ih_l0"][:] *= np.float32(of_weights)
