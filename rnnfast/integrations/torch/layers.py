@@ -101,6 +101,8 @@ def against(module: Module, parameters: Sequence[Any] | None = None) -> str | No
             return f"its parameters are {weight.dtype}, float32 and float64 are served"
         if weight.layout is not STRIDED:
             return f"a parameter has the layout {weight.layout}, {STRIDED} is served"
+        if weight.is_neg():
+            return "a parameter holds numbers that are negated when they are read: give it resolve_neg() of them"
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
     try:
