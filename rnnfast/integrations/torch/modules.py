@@ -109,6 +109,8 @@ class LSTM(Extended, nn.LSTM):
     memory: "full" keeps what backward needs of every step; "checkpoint", or a number of bytes that this may take, runs
         parts of the steps forward again in backward.
     truncate: no gradient flows back over steps truncate, 2·truncate and so on. It and `memory` break compiled graphs.
+        With lengths, a loss on the final state of a forward direction gives rows that end at or before the last cut no
+        gradient.
 
     State dicts, parameter names and results are those of PyTorch's class.
 
