@@ -90,14 +90,10 @@ class Layer:
         """Return what runs the module's calls, None if nothing here does, and its parameters of now, without gaps."""
         attributes, options, threads, runner, *_ = self._memo
         parameters = parameters_of(module)
-        if (
-            runner is not None
-            and attributes(module.__dict__) == options
-            and threads == get_num_threads()
-            and runner.fits(parameters)
-        ):
-            return runner, parameters
-        return self._learnt(module, parameters)
+        changed = attributes(module.__dict__) != options or threads != get_num_threads()
+        if runner is None or changed or not runner.fits(parameters):
+            return self._learnt(module, parameters)
+        return runner, parameters
 
     def _learnt(self, module: Module, parameters: Sequence[Any]) -> tuple[Runner | None, Sequence[Any]]:
         """Return as `read` what a module with these parameters is that changed."""

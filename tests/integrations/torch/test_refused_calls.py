@@ -19,12 +19,7 @@ X, H = torch.zeros(T, B, 3), torch.zeros(1, B, 4)
 OF_LSTM = [
     (torch.zeros(T, B, 9), None, ValueError, "x has 9 features, this LSTM was made for 3"),
     (X[None], None, ValueError, rf"x has shape \(1, {T}, {B}, 3\), expected \(T, B, 3\) or"),
-    (
-        X.double(),
-        None,
-        TypeError,
-        r"x has dtype torch.float64, expected that of .*: convert it with \.to\(torch.float32\)",
-    ),
+    (X.double(), None, TypeError, r"x has dtype torch.float64, .*: convert it with \.to\(torch.float32\)"),
     (X.bfloat16(), None, TypeError, "x has dtype torch.bfloat16, expected that of the parameters"),
     ([1.0], None, TypeError, "x is of type list, expected a tensor"),
     (X, H, TypeError, r"hx is of type Tensor, this LSTM has two states: pass the tuple \(h, c\)"),
