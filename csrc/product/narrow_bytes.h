@@ -69,7 +69,8 @@ WITH_BYTES INLINE void bytes_multiply(const int V, const struct narrow_tile *t, 
       UNROLL for (int v = 0; v < V; v++) acc[v][j] = _mm512_set1_epi32(d->start[q][j]);
     }
     for (int64_t line = 0; line < block->part[q].lines; line++, b += step, digit += 4) {
-      lines_fetch(far ? 2 * V : V, b);
+      lines_fetch(V, b);
+      if (far) lines_fetch(V, b + V * VEC_LANES);
       __m512i of_row[DIGITS];
       UNROLL for (int j = 0; j < DIGITS; j++) {
         int32_t four;

@@ -70,7 +70,8 @@ class Recurrent(Module, Generic[StateT]):
         `truncate`: no gradient flows back over steps truncate, 2·truncate and so on, while y and states are as without:
         gradients are those of calls of so many steps, the state carried from one to the next, summed (truncated
         back-propagation through time, Williams and Peng 1990). Every layer and direction is cut at the same steps: a
-        forward direction between step k - 1 and k, a backward direction between k and k - 1.
+        forward direction between step k - 1 and k, a backward direction between k and k - 1. With `lengths`, a loss on
+        the final state of a forward direction gives rows that end at or before the last cut no gradient.
         """
         inputs = x, state, lengths, mask, resets
         return self._record(inputs, train, dropout_seed, keep, memory, truncate)

@@ -17,7 +17,7 @@ from rnnfast.checks.arrays import check_shape, check_steps
 from rnnfast.checks.values import whole
 from rnnfast.integrations.jax import primitives
 from rnnfast.integrations.jax.call import Call
-from rnnfast.integrations.jax.parameters import check, net_of, number
+from rnnfast.integrations.jax.parameters import advised_for, check, net_of, number
 from rnnfast.net.description import Net
 
 FLAGS = (np.dtype(bool), np.dtype(np.uint8))
@@ -46,7 +46,7 @@ def recur(
     if unknown := [option for option in options if option not in OF_NETS]:
         known = "lengths, mask, resets, key, num_threads, backend, " + ", ".join(OF_NETS)
         raise TypeError(f"{name.lower()} has no option {unknown[0]}, expected some of {known}")
-    net = net_of(name, cell, parameters, number("x", x), options)
+    net = net_of(name, cell, parameters, number("x", x, advised_for(parameters)), options)
     layout = net.layout(x)
     steps, batch = layout.sizes(x.shape)
     check_steps(steps, batch)

@@ -13,12 +13,12 @@ from rnnfast.integrations.state_dicts import sizes
 from rnnfast.net.description import Net
 
 
-def number(label: str, value: Any) -> np.dtype[Any]:
+def number(label: str, value: Any, advised: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of an array of numbers that nets compute in. Raises TypeError for others."""
     if not hasattr(value, "dtype") or not hasattr(value, "shape"):
         raise TypeError(f"{label} is of type {type(value).__name__}, expected an array of JAX or NumPy")
     if value.dtype not in DTYPES:
-        raise TypeError(f"{label} has dtype {value.dtype}, expected float32 or float64: {conversion(value, DTYPES[0])}")
+        raise TypeError(f"{label} has dtype {value.dtype}, expected float32 or float64: {conversion(value, advised)}")
     if jax.dtypes.canonicalize_dtype(value.dtype) != value.dtype:
         raise TypeError(
             f"{label} has dtype {value.dtype}, which JAX would cast: {conversion(value, DTYPES[0])}, or have JAX take "
@@ -26,6 +26,12 @@ def number(label: str, value: Any) -> np.dtype[Any]:
         )
     dtype: np.dtype[Any] = np.dtype(value.dtype)
     return dtype
+
+
+def advised_for(parameters: Any) -> np.dtype[Any]:
+    """Return the dtype of parameters, as far as JAX has it, and float32 where nets cannot compute in that."""
+    found = getattr(parameters.get("weight_ih_l0"), "dtype", None) if isinstance(parameters, Mapping) else None
+    return np.dtype(jax.dtypes.canonicalize_dtype(found)) if found in DTYPES else DTYPES[0]
 
 
 def net_of(
@@ -51,6 +57,6 @@ def net_of(
 
 def check(label: str, value: Any, shape: tuple[int, ...], net: Net) -> None:
     """Raise TypeError or ValueError unless an array has the net's dtype and this shape."""
-    number(label, value)
+    number(label, value, net.dtype)
     check_dtype(label, value, net.dtype, f"{net.name} of x")
     check_shape(label, value, shape)

@@ -41,19 +41,19 @@ def check(inputs: Inputs, options: Options) -> Net:
             f"{len(parameters)} parameters were given, expected {len(net.shapes)}: {', '.join(net.shapes)}"
         )
     for parameter, (name, shape) in zip(parameters, net.shapes.items(), strict=True):
-        _check(name, parameter, shape, x.dtype)
+        check_tensor(name, parameter, shape, x.dtype)
     steps, batch, features = x.shape
     if features != net.input_size:
         raise ValueError(f"x has {features} features, weight_ih_l0 is for {net.input_size}")
     for name, shape in zip(("h0", "c0"), state_shapes(net, batch), strict=False):
         if (state := getattr(inputs, name)) is not None:
-            _check(name, state, shape, x.dtype)
+            check_tensor(name, state, shape, x.dtype)
     if inputs.c0 is not None and len(net.states) == 1:
         raise ValueError(f"c0 was given, but the state of cell {net.cell!r} is h alone: pass None")
     check_seed(inputs.seed)
     for name, shape in (("lengths", (batch,)), ("mask", (steps, batch)), ("resets", (steps, batch))):
         if (ragged := getattr(inputs, name)) is not None:
-            _check(name, ragged, shape)
+            check_tensor(name, ragged, shape)
             if name != "lengths" and ragged.dtype not in FLAGS:
                 raise TypeError(f"{name} has dtype {ragged.dtype}, expected torch.bool or torch.uint8")
     return net
@@ -65,7 +65,7 @@ def check_gradients(net: Net, x: Tensor, dy: Tensor | None, dh_n: Tensor | None,
     shapes = (steps, batch, net.output_size), *state_shapes(net, batch), (0,)  # the last for a c_n that is none
     for (name, gradient), shape in zip({"dy": dy, "dh_n": dh_n, "dc_n": dc_n}.items(), shapes, strict=False):
         if gradient is not None:
-            _check(name, gradient, shape, x.dtype)
+            check_tensor(name, gradient, shape, x.dtype)
 
 
 def check_reserve(reserve: Tensor) -> None:
@@ -79,7 +79,7 @@ def check_reserve(reserve: Tensor) -> None:
 def check_seed(seed: Tensor | None) -> None:
     """Raise TypeError or ValueError for a seed that is not () int64."""
     if seed is not None:
-        _check("seed", seed, ())
+        check_tensor("seed", seed, ())
         if seed.dtype != torch.int64:
             raise TypeError(f"seed has dtype {seed.dtype}, expected torch.int64")
 
@@ -89,7 +89,8 @@ def state_shapes(net: Net, batch: int) -> list[tuple[int, ...]]:
     return [(net.num_layers * net.num_directions, batch, size) for size in net.state_sizes]
 
 
-def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    """Raise ValueError for a tensor of another shape, TypeError for one of another dtype than x has."""
     if tuple(tensor.shape) != shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
     if dtype is not None and tensor.dtype != dtype:

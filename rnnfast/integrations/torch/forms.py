@@ -68,8 +68,8 @@ class Forms:
             f"{self.net.shapes}, {self.dtype} without gaps, on the CPU: call forward again"
         )
 
-    def takes(self, x: Tensor) -> bool:
-        """Return whether this is an x of such a net, of at least one step, that lies in the CPU's memory."""
+    def takes(self, x: Tensor, least: int = 1) -> bool:
+        """Return whether this is an x of such a net, of so many steps at least, that lies in the CPU's memory."""
         shape, net = x.shape, self.net
         return (
             x.dtype is self.dtype
@@ -77,7 +77,7 @@ class Forms:
             and x.layout is STRIDED
             and len(shape) in self._ranks
             and shape[-1] == net.input_size
-            and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] > 0)
+            and (net.one_step or shape[1 if net.batch_first and len(shape) == 3 else 0] >= least)
         )
 
     def takes_state(self, state: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> bool:

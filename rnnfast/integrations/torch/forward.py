@@ -33,7 +33,8 @@ class Forward:
         module: Any = self.module()
         if module is None:
             raise RuntimeError(
-                "this layer has the forward of one that rnnfast ran and that is gone: accelerate this one as well"
+                "this is the forward of a layer that rnnfast ran and that is gone: keep the layer, which its forward "
+                "does not do, or accelerate the one that you call as well"
             )
         if torch.compiler.is_compiling():
             found = traced.served(module, input, hx)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,14 +82,16 @@ def attributes_of(module: Module) -> tuple[str, ...]:
     return KINDS[kind].attributes + getattr(type(module), "rnnfast_options", ())
 
 
-def against(module: Module) -> str | None:
+def against(module: Module, parameters: Sequence[Any] | None = None) -> str | None:
     """Return why a module's calls cannot run here, whatever its input; None where they can.
+
+    `parameters`: those of the module, where they were read before.
 
     >>> import torch
     >>> against(torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
     'its parameters are torch.bfloat16, float32 and float64 are served'
     """
-    weights = parameters_of(module)
+    weights = parameters_of(module) if parameters is None else parameters
     for weight in weights:
         if type(weight) not in PLAIN:
             return f"a parameter is of type {type(weight).__name__}, tensors and parameters of PyTorch's own are served"
@@ -99,6 +101,8 @@ def against(module: Module) -> str | None:
             return f"its parameters are {weight.dtype}, float32 and float64 are served"
         if weight.layout is not STRIDED:
             return f"a parameter has the layout {weight.layout}, {STRIDED} is served"
+        if weight.is_neg():
+            return "a parameter holds numbers that are negated when they are read: give it resolve_neg() of them"
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
     try:
@@ -120,7 +124,10 @@ def names_of(module: Module) -> tuple[str, ...]:
 
 
 def parameters_of(module: Module) -> list[Any]:
-    """Return what stands under the parameters' names, None where nothing does."""
+    """Return what stands under the parameters' names, None where nothing does.
+
+    A call reads them once, as PyTorch's parametrizations compute a parameter anew, or draw it, for whoever reads it.
+    """
     registered, names = module._parameters, names_of(module)
     try:
         return [registered[name] for name in names]

@@ -89,23 +89,23 @@ class Layer:
     def read(self, module: Module) -> tuple[Runner | None, Sequence[Any]]:
         """Return what runs the module's calls, None if nothing here does, and its parameters of now, without gaps."""
         attributes, options, threads, runner, *_ = self._memo
-        if runner is not None and attributes(module.__dict__) == options and threads == get_num_threads():
-            parameters = parameters_of(module)
-            if runner.fits(parameters):
-                return runner, parameters
-        return self._learnt(module)
+        parameters = parameters_of(module)
+        changed = attributes(module.__dict__) != options or threads != get_num_threads()
+        if runner is None or changed or not runner.fits(parameters):
+            return self._learnt(module, parameters)
+        return runner, parameters
 
-    def _learnt(self, module: Module) -> tuple[Runner | None, Sequence[Any]]:
-        """Return as `read` what a module is that changed."""
+    def _learnt(self, module: Module, parameters: Sequence[Any]) -> tuple[Runner | None, Sequence[Any]]:
+        """Return as `read` what a module with these parameters is that changed."""
         threads, runner, attributes = get_num_threads(), None, itemgetter(*attributes_of(module))
-        if against(module) is None:
-            runner = runner_of(net_of(module, parameters_of(module)[0].dtype), threads)
+        if against(module, parameters) is None:
+            runner = runner_of(net_of(module, parameters[0].dtype), threads)
         named = module._parameters
         in_order = tuple(name for name in named if named[name] is not None) == names_of(module)
         self._memo = Memo(attributes, attributes(module.__dict__), threads, runner, [*named] if in_order else (), {})
         if runner is None:
             return None, ()
-        parameters = [parameter.contiguous() for parameter in parameters_of(module)]
+        parameters = [parameter.contiguous() for parameter in parameters]
         return (runner, parameters) if runner.fits(parameters) else (None, ())
 
 

@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnfast.checks.values import one_of, probability, truth, whole
 from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.forward import refuse_script
-from rnnfast.integrations.torch.layers import against
 from rnnfast.integrations.torch.memo import Layer
+from rnnfast.integrations.torch.refused import refuse
 from rnnfast.integrations.torch.served import served
 from rnnfast.problem import MaskedOutput
 from rnnfast.segments.plan import allowed_bytes
@@ -77,20 +77,18 @@ class Extended(nn.RNNBase):
         """Return what was found or, if that is NotImplemented, what PyTorch's own code does."""
         if found is not NotImplemented:
             return found  # type: ignore[no-any-return]
-        self._refuse_what_only_rnnfast_has(given)
+        self._refuse_what_only_rnnfast_has(input, hx, given)
         return super().forward(input, hx)  # type: ignore[no-any-return]
 
     def __prepare_scriptable__(self) -> None:
         """Refuse torch.jit.script."""
         refuse_script()
 
-    def _refuse_what_only_rnnfast_has(self, given: bool) -> None:
-        """Raise TypeError where PyTorch's own code, which is to run a call, would leave something of it out."""
+    def _refuse_what_only_rnnfast_has(self, input: Any, hx: Any, given: bool) -> None:
+        """Raise where PyTorch's own code, which is to run a call, would leave something of it out."""
         drops_out = self.training and (self.input_dropout > 0 or self.recurrent_dropout > 0)
         if given or drops_out or not getattr(self, "reset_after", True) or self.truncate is not None:
-            otherwise = "its input is no float32 or float64 tensor on the CPU like its parameters"
-            reason = against(self) or ("a TorchDispatchMode is active" if traced.operators_are_seen() else otherwise)
-            raise TypeError(f"rnnfast cannot run this {type(self).__name__} with what PyTorch's lacks: {reason}")
+            refuse(self._layer, self, input, hx)
 
 
 class RNN(Extended, nn.RNN):
@@ -111,6 +109,8 @@ class LSTM(Extended, nn.LSTM):
     memory: "full" keeps what backward needs of every step; "checkpoint", or a number of bytes that this may take, runs
         parts of the steps forward again in backward.
     truncate: no gradient flows back over steps truncate, 2·truncate and so on. It and `memory` break compiled graphs.
+        With lengths, a loss on the final state of a forward direction gives rows that end at or before the last cut no
+        gradient.
 
     State dicts, parameter names and results are those of PyTorch's class.
 

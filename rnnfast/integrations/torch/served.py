@@ -51,7 +51,7 @@ def served(
         return NotImplemented
     x, packing = input, None
     if type(x) not in PLAIN or not runner.takes(x):
-        runner, packing, x = _second_look(runner, x)
+        runner, packing, x = _second_look(runner, x, 1 if ragged is None else 0)
         if x is None:
             return NotImplemented
     state: Any = ()
@@ -94,17 +94,20 @@ def _call(
     return Call(form, recorded, states, given, packing)
 
 
-def _second_look(runner: Runner, x: Any) -> tuple[Runner, Packing | None, Any]:
-    """Return what runs an input that is no plain x of the net, how its rows are packed, and x; None: nothing does."""
+def _second_look(runner: Runner, x: Any, least: int) -> tuple[Runner, Packing | None, Any]:
+    """Return what runs an input that is no plain x of the net, how its rows are packed, and x; None: nothing does.
+
+    `least`: the fewest steps of one that is not packed.
+    """
     if type(x) is PackedSequence:
         runner = runner.time_major()
         packing = _packing(runner, x)
         return runner, packing, None if packing is None else x.data
-    x = _cast(runner, x)
-    return runner, None, x if type(x) in PLAIN and runner.takes(x) else None
+    x = cast(runner, x)
+    return runner, None, x if type(x) in PLAIN and runner.takes(x, least) else None
 
 
-def _cast(runner: Runner, tensor: Any) -> Any:
+def cast(runner: Runner, tensor: Any) -> Any:
     """Return a tensor as autocast wants it for float32 layers, itself where that has no say."""
     if isinstance(tensor, Tensor) and tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
         return tensor.to(runner.dtype) if runner.dtype is torch.float32 else tensor
@@ -133,7 +136,7 @@ def _state(runner: Runner, hx: Any, shape: tuple[int, ...]) -> Sequence[Tensor] 
         return None
     shapes = runner.form(INFERENCE, torch.Size(shape)).prepared.state_shapes
     if not runner.takes_state(hx, shapes):
-        hx = [_cast(runner, part) for part in hx]
+        hx = [cast(runner, part) for part in hx]
         if not runner.takes_state(hx, shapes):
             return None
     return [*map(dense, hx)]

@@ -67,6 +67,15 @@ def test_what_does_not_fit_is_named(fault: str) -> None:
         call()
 
 
+def test_the_advice_is_the_dtype_of_the_parameters_that_jax_has() -> None:
+    parameters = {name: value.astype("float64") for name, value in GRU.items()}
+    for x64, dtype in ((True, "float64"), (False, "float32")):
+        with jax.enable_x64(x64), pytest.raises(TypeError, match=rf"x has .* with \.astype\('{dtype}'\)"):
+            gru(parameters, X.astype(int))
+    with jax.enable_x64(True), pytest.raises(TypeError, match=r"state has .* with \.astype\('float64'\)"):
+        gru(parameters, X.astype("float64"), STATE.astype(int))
+
+
 OUT_OF_RANGE = r"rnnfast: lengths\[2\] is .*, expected 0 to 4"
 
 

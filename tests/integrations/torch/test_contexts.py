@@ -8,9 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from torch import nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch_layers import (  # noqa: E402
     EITHER_ROUTE,
+    EVERY_KIND,
     SEQUENCES,
     accelerated_copy,
     assert_close,
@@ -34,6 +37,53 @@ def test_a_reentrant_checkpoint_drops_out_the_same_units_again() -> None:
         torch.manual_seed(0)
         call(x)[0].square().sum().backward()
         found.append([x.grad, *[parameter.grad for parameter in module.parameters()]])
+        module.zero_grad()
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+class Dropped(nn.Module):
+    """A parametrization that counts how often it drops out, and gives transposed memory if it is to."""
+
+    def __init__(self, *, transposed: bool = False) -> None:
+        super().__init__()
+        self.transposed, self.count = transposed, 0
+
+    def forward(self, weight: Any) -> Any:
+        """Half of the weights."""
+        self.count += 1
+        weight = nn.functional.dropout(weight, 0.5, self.training)
+        return weight.T.contiguous().T if self.transposed else weight
+
+
+def with_dropped_weights(kind: str, **options: Any) -> tuple[Any, Dropped]:
+    """A layer that no call has seen, and the parametrization of its recurrent weights."""
+    module, dropped = made(kind), Dropped(**options)
+    parametrize.register_parametrization(module, "weight_hh_l0", dropped)
+    dropped.count = 0
+    return module, dropped
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_every_forward_evaluates_a_parametrization_once(transposed: bool) -> None:
+    (module, dropped), x, found = with_dropped_weights("gru", transposed=transposed), normal(2, 5, 3), []
+    for batch_first in (False, False, True, True):
+        module.batch_first = batch_first
+        torch.manual_seed(0)
+        found.append(module(x)[0])
+    assert dropped.count == len(found) and ran_here(found)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[2], found[3])
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_a_checkpoint_around_the_first_call_of_a_parametrized_layer(kind: str, use_reentrant: bool) -> None:
+    (module, _), found = with_dropped_weights(kind), []
+    for call in (lambda x: checkpoint(module, x, use_reentrant=use_reentrant), module):
+        x = normal(5, 2, 3)
+        torch.manual_seed(0)
+        y, _ = call(x)
+        y.square().sum().backward()
+        found.append([y, x.grad, *[parameter.grad for parameter in module.parameters()]])
         module.zero_grad()
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 

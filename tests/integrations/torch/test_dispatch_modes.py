@@ -63,6 +63,8 @@ def test_sparse_tensors_are_shown_pytorchs_operators() -> None:
 def test_what_no_operator_has_is_refused_where_operators_are_to_be_seen() -> None:
     with Seen(), pytest.raises(TypeError, match="a TorchDispatchMode is active"):
         rft.LSTM(3, 4, truncate=2)(normal(5, 2, 3))
+    with Seen(), pytest.raises(ValueError, match="x has 9 features, this LSTM was made for 3"):
+        rft.LSTM(3, 4, truncate=2)(normal(5, 2, 9))
 
 
 @EVERY_KIND

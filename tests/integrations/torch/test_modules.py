@@ -147,6 +147,22 @@ def test_frozen_modules_take_lengths() -> None:
         assert not torch.equal(rft.restore(module)(x, lengths=[1, 2, 3])[0], before)
 
 
+@EVERY_KIND
+@pytest.mark.parametrize(
+    "options", [{}, {"truncate": 2, "batch_first": True}, {"num_layers": 2, "bidirectional": True}]
+)
+def test_no_steps_leave_the_state_as_it_was(kind: str, options: dict[str, Any]) -> None:
+    module = OURS[kind](3, 4, **options)
+    axes = (B, 0) if module.batch_first else (0, B)
+    x, state, flags = normal(*axes, 3), state_of(module, B), torch.ones(axes, dtype=torch.bool)
+    for ragged in ({"lengths": [0] * B}, {"mask": flags}, {"resets": flags}):
+        y, final = module(x, state, **ragged)
+        assert y.shape == (*axes, 4 * (1 + module.bidirectional))
+        assert all(map(torch.equal, flat(final), flat(state)))
+        assert all(gradient.count_nonzero() == 0 for gradient in gradients(y, [*module.parameters()]))
+    assert not flat(module(x, lengths=[0] * B)[1])[0].any()
+
+
 def test_refusals() -> None:
     module, x = rft.GRU(3, 4), normal(T, B, 3)
     with pytest.raises(ValueError, match="lengths go from 1 to 9, expected 0 to 7"):
@@ -157,8 +173,6 @@ def test_refusals() -> None:
         module(x, resets=torch.ones(T, B + 1, dtype=torch.bool))
     with pytest.raises(ValueError, match="a PackedSequence says its lengths itself"):
         module(packed(x, [1, 2, 3]), lengths=[1, 2, 3])
-    with pytest.raises(TypeError, match="its input is no float32 or float64 tensor on the CPU"):
-        module(x.bfloat16(), lengths=[1, 2, 3])
     half = rft.GRU(3, 4, dtype=torch.bfloat16)
     assert half(x.bfloat16())[0].dtype is torch.bfloat16
     with pytest.raises(TypeError, match="cannot run this GRU .*: its parameters are torch.bfloat16"):
