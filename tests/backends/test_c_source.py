@@ -20,6 +20,7 @@ NOT_ALONE = {
     Path("vec/avx512_emulated.h"): "needs SIMDe",
     Path("vec/neon.h"): "only for its instruction set",
     Path("product/narrow_bytes.h"): "only for its instruction set",
+    Path("product/narrow_digits.h"): "only for its instruction set",
     Path("product/narrow_pairs.h"): "only for its instruction set",
     Path("product/narrow_tiled_bytes.h"): "only for its instruction set",
     Path("product/narrow_tiled_pairs.h"): "only for its instruction set",
