@@ -2,9 +2,9 @@
  *
  * A product of two tiles is 16 x 16 x 32 multiply-adds of bfloat16, or twice as many of bytes, and one begins every 16
  * cycles: 512 a cycle, or 1024. Two units of 512 bits have 32 of float32. To read a tile takes 8 of the 16 cycles where L1
- * has it, and sums are there 52 cycles after their product began. So tiles of rows and of columns serve for two or three
- * products each, and four or six sums take turns. (Intel's optimisation manual; measured on an Emerald Rapids: 2800
- * GFLOP/s of bfloat16 beside 176 of float32 at 2.75 GHz, operands from L1 or none, and a third of it where another
+ * has it, and sums are there 52 cycles after their product began. So four sums take turns, and of bfloat16 every tile
+ * serves for two products, of bytes one of weights for four. (Intel's optimisation manual; measured on an Emerald Rapids:
+ * 2800 GFLOP/s of bfloat16 beside 176 of float32 at 2.75 GHz, operands from L1 or none, and a third of it where another
  * machine's thread on the same core uses its tiles.) */
 #ifndef RF_TILE_OPERANDS_H
 #define RF_TILE_OPERANDS_H
