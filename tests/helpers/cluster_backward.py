@@ -11,6 +11,7 @@ from support import Results
 
 from rnnfast.backends.cuda.cluster.backward_launch import backward_launch
 from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
+from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.driver.scalars import fields_of
 from rnnfast.backends.reference.dropout import recurrent_mask
 from rnnfast.problem import Array, Problem
@@ -24,12 +25,13 @@ def recorded(problem: Problem) -> Results:
 
 
 def run_backward(
-    problem: Problem, records: Results, emulator: PtxEmulator, *, batch_first: bool = False, **options: Any
-) -> Results:
+    problem: Problem, records: Results, emulator: PtxEmulator, *, batch_first: bool = False, tile_rows: int = ROWS,
+    **options: Any,
+) -> Results:  # fmt: skip
     """d and the gradients of the first states, stacked by direction, and the error word."""
     directions, (t, b, h) = problem.num_directions, (problem.steps, problem.batch, problem.hidden_size)
-    found, cell = tables(problem), GRADIENTS[problem.cell]
-    launch = backward_launch(problem.cell, h, b, directions, ragged=found is not None)
+    found, cell = tables(problem, tile_rows), GRADIENTS[problem.cell]
+    launch = backward_launch(problem.cell, h, b, directions, ragged=found is not None, tile_rows=tile_rows)
     kernel = launch.kernel(emulator.operations, **options)
     given: dict[str, Array | None] = {name: records.get(name) for name in ("gates", "c", "h")}
     given |= {"weight": np.stack(problem.weight_hh), "last_h": problem.dh_n, "last_c": problem.dc_n}
@@ -49,7 +51,7 @@ def run_backward(
     values |= {"dy_away": 4 * h, "error": emulator.place(error, writable=True), "steps": t, "batch": b, "size": h}
     if dy is not None:
         values |= dict(zip(("dy_step", "dy_row"), dy.strides[1::-1] if batch_first else dy.strides[:2], strict=True))
-    values["first_direction"] = problem.direction(0)
+    values |= {"first_direction": problem.direction(0), "tile_rows": tile_rows}
     arguments = [getattr(np, field.numba)(values.get(field.name, 0)) for field in fields_of(kernel)]
     emulator.launch(kernel, launch.grid, launch.threads, *arguments, cluster=launch.cluster, shared=launch.shared)
     return {"error": error, **{name: a for name in WRITTEN if (a := given.get(name)) is not None}}

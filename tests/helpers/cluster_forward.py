@@ -10,6 +10,7 @@ from ragged_tables import TileTables, tile_tables
 from support import Results
 
 from rnnfast.backends.cuda.cluster.launch import forward_launch
+from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.reference.dropout import recurrent_mask
 from rnnfast.problem import CELLS, Array, Problem
 
@@ -28,22 +29,27 @@ def input_products(problem: Problem, k: int) -> Array:
     return x.astype(np.float32)
 
 
-def tables(problem: Problem) -> TileTables | None:
+def tables(problem: Problem, tile_rows: int = ROWS) -> TileTables | None:
     """What describes rows that differ; where their lengths say all, without flags."""
     given, directions = (problem.lengths, problem.mask, problem.resets), range(problem.num_directions)
     if all(a is None for a in given) and not problem.recurrent_dropout:
         return None
-    found = tile_tables((problem.steps, problem.batch), given, tuple([problem.direction(d) for d in directions]))
+    found = tile_tables(
+        (problem.steps, problem.batch), given, tuple([problem.direction(d) for d in directions]), tile_rows
+    )
     return found if any(a is not None for a in given[1:]) else found._replace(flags=None)  # type: ignore[arg-type]
 
 
 def run_forward(
-    problem: Problem, emulator: PtxEmulator, *, record: bool = False, batch_first: bool = False, **options: Any
-) -> Results:
+    problem: Problem, emulator: PtxEmulator, *, record: bool = False, batch_first: bool = False, tile_rows: int = ROWS,
+    **options: Any,
+) -> Results:  # fmt: skip
     """Run one layer; y, h_n and c_n by the problem's names, and what is recorded, stacked by direction."""
     directions, (t, b, h) = range(problem.num_directions), (problem.steps, problem.batch, problem.hidden_size)
-    found = tables(problem)
-    launch = forward_launch(problem.cell, h, b, len(directions), ragged=bool(found), recorded=record)
+    found = tables(problem, tile_rows)
+    launch = forward_launch(
+        problem.cell, h, b, len(directions), ragged=bool(found), recorded=record, tile_rows=tile_rows
+    )
     kernel, place = launch.kernel(emulator.operations, **options), emulator.place
     slots, states = CELLS[problem.cell].slots, CELLS[problem.cell].states
     kept = {"gates": (t, b, slots * h), "h": (t + 1, b, h)} | ({"c": (t + 1, b, h)} if "c" in states else {})
@@ -77,7 +83,7 @@ def run_forward(
     width = len(CELLS[problem.cell].gates) * h
     y_steps = (y.strides[1], y.strides[0]) if batch_first else y.strides[:2]
     arguments += [np.uint64(n) for n in (4 * b * width, 4 * width, *y_steps)]
-    arguments += [t, b, h, problem.direction(0)]
+    arguments += [t, b, h, problem.direction(0), tile_rows]
     emulator.launch(kernel, launch.grid, launch.threads, *arguments, cluster=launch.cluster, shared=launch.shared)
     shown = y.swapaxes(0, 1) if batch_first else y
     results = {"y": shown[..., : len(directions) * h], "error": error}

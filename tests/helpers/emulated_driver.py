@@ -27,7 +27,7 @@ class EmulatedLibrary:
         """What compiled code calls; an exception is printed, and 999 the error."""
         self.cluster, self.shared = 0, 0
         """Of the launch that runs: blocks of a cluster, 0 without one, bytes of dynamic shared memory."""
-        self.largest_cluster = 16
+        self.largest_cluster, self.clusters_at_once = 16, 1
         self.words, self._kept = list[tuple[int, int]](), list[Any]()
         """Memory of the host that kernels reach, by address and bytes."""
         self.kernels: list[tuple[str, Any, tuple[Field, ...]]] = []
@@ -65,7 +65,7 @@ class EmulatedLibrary:
         return 0
 
     def cuOccupancyMaxActiveClusters(self, count: Any, function: Any, config: Any) -> int:
-        count[0] = int(config.attributes[0].value.cluster.x <= self.largest_cluster)
+        count[0] = self.clusters_at_once * (config.attributes[0].value.cluster.x <= self.largest_cluster)
         return 0
 
     def cuMemHostAlloc(self, found: Any, size: int, flags: int) -> int:

@@ -27,8 +27,8 @@ class TileTables(NamedTuple):
     """(D, T + 1, B) uint8."""
 
 
-def tile_tables(shape: tuple[int, int], given: Given, directions: tuple[int, ...]) -> TileTables:
-    """Return the tables of directions, 0 forward and 1 backward."""
+def tile_tables(shape: tuple[int, int], given: Given, directions: tuple[int, ...], tile_rows: int = ROWS) -> TileTables:
+    """Return the tables of directions, 0 forward and 1 backward, for tiles of so many rows."""
     both = zip(*[timetable(shape, *given, each) for each in directions], strict=True)
     live, cut = (np.stack(each) for each in both)
     count, steps, batch = live.shape
@@ -40,8 +40,8 @@ def tile_tables(shape: tuple[int, int], given: Given, directions: tuple[int, ...
     first = acts[:, 1:].argmax(axis=1)  # T where none acts
     last = steps - acts[:, -2::-1].argmax(axis=1)
     order = (first - last).min(axis=0).argsort(kind="stable")
-    spans = np.empty((count, -(-batch // ROWS), 2), np.int32)
-    tiles = np.arange(0, batch, ROWS)
+    spans = np.empty((count, -(-batch // tile_rows), 2), np.int32)
+    tiles = np.arange(0, batch, tile_rows)
     spans[:, :, 1] = np.maximum.reduceat(last.take(order, axis=1), tiles, axis=1)
     spans[:, :, 0] = np.minimum.reduceat(first.take(order, axis=1), tiles, axis=1)
     np.minimum(spans[:, :, 0], spans[:, :, 1], out=spans[:, :, 0])

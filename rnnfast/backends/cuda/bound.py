@@ -16,7 +16,7 @@ from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
-from rnnfast.backends.cuda.cluster.room import reason_against_device
+from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_device, tile_rows
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
@@ -97,8 +97,13 @@ class Bound:
         found = self._nets.get(holds)
         if found is None:
             in_clusters = self._against(holds=holds) is None
-            found = self._nets[holds] = ClusterNet(self.problem) if in_clusters else Net(self.device, self.problem)
+            found = self._in_clusters(ragged=ragged) if in_clusters else Net(self.device, self.problem)
+            self._nets[holds] = found
         return found
+
+    def _in_clusters(self, *, ragged: bool) -> ClusterNet:
+        at_once = clusters_at_once(self.device, self.problem, ragged=ragged)
+        return ClusterNet(self.problem, tile_rows(self.problem.batch, self.problem.num_directions, at_once))
 
     def _against(self, *, holds: bool) -> str | None:
         """Return why calls, which may hold outputs, are none for clusters, None where they are."""
@@ -165,7 +170,8 @@ class Bound:
 
     def _tiers(self, reserve: Recording | ClusterRecording) -> str:
         if isinstance(reserve, ClusterRecording):
-            tier = clusters(reserve.problem.hidden_size, reserve.problem.batch)
+            sizes = reserve.record.sizes
+            tier = clusters(sizes.size, sizes.batch, sizes.tile_rows)
             return f"tier {tier.name}: {tier.reason}"
         with self.device.current():
             against = self._against(holds=False) or self._against(holds=True)

@@ -62,11 +62,11 @@ def choose(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> 
     return replace(found, reason=f"{found.reason}; {against}")
 
 
-def clusters(size: int, batch: int) -> Tier:
-    """Return the tier of clusters, for a layer that they serve."""
-    members, tiles = blocks_of(size), -(-batch // ROWS)
+def clusters(size: int, batch: int, rows: int = ROWS) -> Tier:
+    """Return the tier of clusters of so many rows, for a layer that they serve."""
+    members, tiles = blocks_of(size), -(-batch // rows)
     holder = "one block holds" if members == 1 else f"a cluster of {members} blocks holds"
-    return Tier("D", f"{holder} W_hh for {ROWS} rows", None, members, tiles)
+    return Tier("D", f"{holder} W_hh for {rows} {'row' if rows == 1 else 'rows'}", None, members, tiles)
 
 
 def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:

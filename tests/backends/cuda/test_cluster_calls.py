@@ -23,7 +23,7 @@ from rnnfast.backends.cuda import backend as numba_cuda
 from rnnfast.backends.cuda import devices
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.cluster.cells import CELLS
-from rnnfast.backends.cuda.cluster.room import reason_against_device
+from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.gemm import multiply
 from rnnfast.backends.reference import backend as reference
@@ -154,9 +154,9 @@ def test_rows_none_of_which_is_live() -> None:
 
 def test_which_calls_clusters_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = make_problem(Spec("rnn_relu", **{**SMALL, "hidden_size": 20}), "float32")
-    assert way(problem) == "tier D: a cluster of 2 blocks holds W_hh for 8 rows"
+    assert way(problem) == "tier D: a cluster of 2 blocks holds W_hh for 2 rows"
     held = make_problem(Spec("lstm", **SMALL, masked_output="hold"), "float32")
-    assert way(held) == "tier D: one block holds W_hh for 8 rows"
+    assert way(held) == "tier D: one block holds W_hh for 2 rows"
     for other, reason in (
         (make_problem(Spec("rnn_tanh", **SMALL, masked_output="hold", lengths=True), "float32"), "hold no outputs"),
         (make_problem(Spec("rnn_tanh", **SMALL), "float64"), "compute in float32"),
@@ -184,6 +184,33 @@ def test_a_device_without_room_for_large_clusters(device: PtxDevice) -> None:
     assert way(problem).endswith("; this device runs no clusters of 9 blocks")
     problem = make_problem(Spec("rnn_tanh", 1, 1, 1, 2), "float32")
     assert way(problem).startswith("tier D")
+
+
+@pytest.mark.parametrize(
+    ("cell", "options"), [("lstm", {**RAGGED, "directions": 2}), ("gru", {}), ("rnn_relu", {})], ids=str
+)
+def test_a_batch_is_shared_out_among_clusters(cell: str, options: dict[str, Any], device: PtxDevice) -> None:
+    """However many rows each has, every number has the same bits."""
+    spec, found = Spec(cell, 3, 5, 3, 4, **options), []
+    device.limits = replace(device.limits, blocks=132)
+    for at_once, rows in (
+        (1, "8 rows" if options else "5 rows"),
+        (4, "3 rows" if options else "2 rows"),
+        (10, "1 row"),
+    ):
+        device.library.clusters_at_once, problem = at_once, make_problem(spec, "float32")
+        whole.forward(numba_cuda, problem)
+        assert whole.ran(problem).endswith(f"W_hh for {rows}")
+        whole.backward(problem)
+        found.append(outputs_of(problem))
+    for other in found[1:]:
+        assert all(np.array_equal(other[name], value, equal_nan=True) for name, value in found[0].items())
+
+
+def test_blocks_of_clusters_do_not_share_multiprocessors(device: PtxDevice) -> None:
+    problem = make_problem(Spec("rnn_tanh", 1, 1, 1, 40), "float32")
+    device.library.clusters_at_once, device.limits = 80, replace(device.limits, blocks=132)
+    assert clusters_at_once(device, problem, ragged=False) == 115 // 3
 
 
 def test_products_on_other_tiers_run_on_tensor_cores(device: PtxDevice) -> None:

@@ -79,10 +79,11 @@ def test_tables_of_entries(shape: tuple[int, int], device: PtxDevice) -> None:
 def test_tables_of_clusters(shape: tuple[int, int], device: PtxDevice) -> None:
     call, (steps, batch) = DeviceCall(device, None), shape
     given: Given
-    for given, directions in zip(calls(*shape), itertools.cycle(DIRECTIONS), strict=False):
-        live = Live(shape, directions, *given)
+    each = itertools.cycle((8, 3, 1))
+    for given, directions, rows in zip(calls(*shape), itertools.cycle(DIRECTIONS), each, strict=False):
+        live = Live(shape, directions, *given, rows)
         memory: Array = np.full(live.room + 4, -7, np.int32)
-        found, right = live.bring(call, memory.ctypes.data), tile_tables(shape, given, directions)
+        found, right = live.bring(call, memory.ctypes.data), tile_tables(shape, given, directions, rows)
         expected = right._asdict() | {"rows": live.live.reshape(-1).nonzero()[0].astype(np.int32)}
         if given[0] is not None:
             expected["lengths"] = given[0].astype(np.int32)

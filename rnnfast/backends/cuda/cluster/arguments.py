@@ -14,7 +14,8 @@ Of forward:
 - order: (B) int32, the rows of the batch as they are dealt to tiles. spans: (directions, tiles, 2) int32, the visits
   [first, last) of a tile outside which none of its rows is live or reset. Both for ragged rows.
 - error: a uint32 that becomes 1 where a wait was given up; results are wrong then.
-- steps, batch, size: T, B, H as int32; first_direction: 1 where the first direction is the backward one.
+- steps, batch, size: T, B, H as int32; first_direction: 1 where the first direction is the backward one; tile_rows:
+  rows of every tile but the last, up to 8.
 
 Of backward:
 
@@ -24,14 +25,14 @@ Of backward:
 - dy: (T, B, H) at `dy_step` bytes for t and `dy_row` for b. last_h, last_c: gradients (B, H) of the final states.
 - d: dense. first_h, first_c: gradients (B, H) of h0 and c0.
 - to_dh, to_dc: gradients (T, B, H) of the states after each visit, dense; of steps that are not live none is written.
-- order, spans, error; steps, batch, size, first_direction: as forward's.
+- order, spans, error; steps, batch, size, first_direction, tile_rows: as forward's.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-COUNTS = ("steps", "batch", "size", "first_direction")
+COUNTS = ("steps", "batch", "size", "first_direction", "tile_rows")
 """The arguments that are int32; the others are addresses and bytes."""
 PATIENCE = 100_000
 """Looks at a barrier, each of which may wait, before a launch gives up and sets its error word."""

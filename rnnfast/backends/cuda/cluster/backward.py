@@ -19,7 +19,7 @@ from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
 from rnnfast.backends.cuda.cluster.backward_cells import arrival, cell_reader
 from rnnfast.backends.cuda.cluster.backward_ends import ends
-from rnnfast.backends.cuda.cluster.backward_products import receiver, recurrent_product, sender
+from rnnfast.backends.cuda.cluster.backward_products import HALF, receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
 from rnnfast.backends.cuda.cluster.backward_walk import walker
 from rnnfast.backends.cuda.cluster.exact import sums_of_gradients
@@ -65,12 +65,15 @@ def backward_kernel(
         gates, gates_away, c, c_away, h, h_away, weight, weight_away, mask, mask_away, lengths, flags, flags_away,
         dy, dy_away, last_h, last_h_away, last_c, last_c_away, d, d_away, first_h, first_h_away, first_c, first_c_away,
         to_dh, to_dh_away, to_dc, to_dc_away, order, spans, error, dy_step, dy_row, steps, batch, size, first_direction,
+        tile_rows,
     ):  # fmt: skip
         base, thread = base_of(), thread_of()
         lane, warp = thread & u32(31), thread >> u32(5)
         band, part = warp % u32(across), warp // u32(across)
-        blocks, member, number, tile, turned, rows, first, last = find(spans, steps, batch, size, first_direction)
-        away, member, tile, visits, row_bytes = u64(number), u32(member), u32(tile), last - first, u64(size) * u64(4)
+        blocks, member, number, first_row, turned, rows, first, last = find(
+            spans, steps, batch, size, first_direction, tile_rows
+        )
+        away, member, visits, row_bytes = u64(number), u32(member), i32(last - first), u64(size) * u64(4)
         first_unit, step_bytes = member * u32(UNITS), u64(batch) * row_bytes
         flags, d = flags + away * flags_away, d + away * d_away
 
@@ -80,7 +83,7 @@ def backward_kernel(
         load_weights(weights, weight, u32(size), first_unit, band, part, lane)
         for i in range(i32(thread), cleared, THREADS):
             store_shared(u32(base + u32(i) * u32(4)), ZERO)
-        full = u32(blocks * u32(parts * BAND_BYTES))
+        full = u32(blocks * u32(parts * BAND_BYTES)) >> u32(rows <= HALF)
         if thread == NOTHING:
             begin(base, full)
         sync_cluster()
@@ -90,7 +93,7 @@ def backward_kernel(
         unit, row = u32(index >> u32(2) & u32(15)), u32((index >> u32(6)) * u32(4) + (index & u32(3)))
         own = first_unit + unit
         inside = i32(row) < rows and i32(own) < size
-        b = row_of(order, tile, row) if i32(row) < rows else u32(0)
+        b = row_of(order, first_row, row) if i32(row) < rows else u32(0)
         in_row = u64(b) * row_bytes + u64(own) * u64(4)
         factor = load(mask + away * mask_away + in_row) if inside and mask != NONE else ONE
         length = i32(load_word(lengths + u64(b) * u64(4))) if uneven and inside and lengths != NONE else i32(steps)
@@ -171,19 +174,19 @@ def backward_kernel(
                             values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
                             flags, flags_at, u64(batch),
                         )  # fmt: skip
-                turn = turn + i32(HALVES)
+                turn = i32(turn + i32(HALVES))
             sync_block()
             if band < blocks:
                 d_here = u32(base + u32(d_at) + u32(i & 1) * u32(d_size))
                 multiply_tile(sums, weights, d_here, part, lane)
+                mend(sums, weight, d_here, u32(size), first_unit, band, part, lane)
                 to = u32(u32(i & 1) * u32(slot_size) + (member * u32(parts) + part) * u32(BAND_BYTES))
                 barrier = u32(u32(barriers) + u32(i & 1) * u32(8))
                 for j in range(bands):
                     owner = band + u32(j * across)
                     if owner < blocks:
-                        mend(sums, 12 * j, weight, d_here, u32(size), first_unit, owner, part, lane)
                         peer = in_peer(base, owner)
-                        send(sums, 12 * j, u32(peer + to), u32(peer + barrier), lane)
+                        send(sums, 12 * j, u32(peer + to), u32(peer + barrier), lane, rows)
 
         # the first states
         arrived = u32((visits - 1) & 1)
@@ -205,7 +208,7 @@ def backward_kernel(
                 store(first_c + away * first_c_away + in_row, dc)
         if uneven and visits < i32(steps):
             where = d, step_bytes, row_bytes, first, last, steps, turned
-            clear(*where, order, tile, rows, first_unit, size, thread)
+            clear(*where, order, first_row, rows, first_unit, size, thread)
         sync_cluster()
 
     return annotated(kernel)

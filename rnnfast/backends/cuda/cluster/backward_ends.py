@@ -26,11 +26,11 @@ def ends(ops: Any, slots: int) -> SimpleNamespace:
         store_shared(h_cell, load(last_h + in_row) if inside and last_h != NONE else ZERO)
         store_shared(c_cell, load(last_c + in_row) if inside and last_c != NONE else ZERO)
 
-    def clear(d, step_bytes, row_bytes, first, last, steps, turned, order, tile, rows, first_unit, size, thread):
+    def clear(d, step_bytes, row_bytes, first, last, steps, turned, order, first_row, rows, first_unit, size, thread):
         start, end = (i32(steps) - last, i32(steps) - first) if turned else (first, last)
         for k in range(slots):
             at, wide_step, wide_row = d + u64(k) * row_bytes, step_bytes * u64(slots), row_bytes * u64(slots)
             where = at, wide_step, wide_row, start, end, i32(steps)
-            clear_part(*where, order, tile, rows, first_unit, i32(size), thread)
+            clear_part(*where, order, first_row, rows, first_unit, i32(size), thread)
 
     return SimpleNamespace(last=ops.inline(last_states), clear=ops.inline(clear))

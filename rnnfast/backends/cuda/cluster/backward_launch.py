@@ -24,13 +24,13 @@ class BackwardLaunch(ForwardLaunch):
 
 
 def backward_launch(
-    cell: str, size: int, batch: int, directions: int, *, ragged: bool, shows: bool = False
+    cell: str, size: int, batch: int, directions: int, *, ragged: bool, shows: bool = False, tile_rows: int = ROWS
 ) -> BackwardLaunch:
     """Return the launch for a layer of `size` units and rows that are `ragged`: with lengths, a mask or resets.
 
-    `shows`: it writes gradients of the states after each visit as well.
+    `shows`: it writes gradients of the states after each visit as well. `tile_rows`: rows of a cluster.
     """
     gradient, blocks = GRADIENTS[cell], blocks_of(size)
     shape = backward_shape(size, 4 if gradient.gates > 1 else 1)
-    grid = directions * -(-batch // ROWS) * blocks
+    grid = directions * -(-batch // tile_rows) * blocks
     return BackwardLaunch((gradient, shape, ragged, shows), grid, blocks, shape.size)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
-from rnnfast.backends.cuda.cluster.shape import UNITS
+from rnnfast.backends.cuda.cluster.shape import ROWS, UNITS
 from rnnfast.backends.cuda.gemm.arithmetic import tf32_parts
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, NOTHING = f32(0), u32(0)
+HALF = i32(ROWS // 2)
 HELD = 16
 """Words that a thread keeps of a band's k tile: eight weights, high and low."""
 
@@ -81,19 +82,21 @@ def recurrent_product(ops: Any, shape: BackwardShape, gates: int) -> SimpleNames
 def sender(ops: Any) -> Any:
     """Return what sends a band's sums of a warp to the block they belong to, 16 bytes a lane.
 
-    `send(sums, at, slot, barrier, lane)`: sums[at : at + 4] of each lane; `slot`, where this source's sums lie, and
-    `barrier` are addresses there. A lane of even q has four rows of unit g, of odd q of unit g + 8.
+    `send(sums, at, slot, barrier, lane, rows)`: sums[at : at + 4] of each lane; `slot`, where this source's sums lie,
+    and `barrier` are addresses there. A lane of even q has four rows of unit g, of odd q of unit g + 8. Of a tile of up
+    to 4 `rows` the first four alone are sent, half as many bytes.
     """
     bits, shuffle_xor, send4 = ops.bits, ops.shuffle_xor, ops.send4
 
     @ops.inline
-    def send(sums, at, slot, barrier, lane):
+    def send(sums, at, slot, barrier, lane, rows):
         odd = (lane & u32(1)) != NOTHING
         x0, x1, z0, z1 = bits(sums[at]), bits(sums[at + 1]), bits(sums[at + 2]), bits(sums[at + 3])
         got0, got1 = shuffle_xor(x0 if odd else z0, u32(1)), shuffle_xor(x1 if odd else z1, u32(1))
         unit, half = u32((lane >> u32(2)) + (lane & u32(1)) * u32(8)), u32((lane >> u32(1)) & u32(1))
         w0, w1, w2, w3 = (got0, got1, z0, z1) if odd else (x0, x1, got0, got1)
-        send4(u32(slot + (half * u32(UNITS) + unit) * u32(16)), barrier, w0, w1, w2, w3)
+        if half == NOTHING or rows > HALF:
+            send4(u32(slot + (half * u32(UNITS) + unit) * u32(16)), barrier, w0, w1, w2, w3)
 
     return send
 

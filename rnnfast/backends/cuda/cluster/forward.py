@@ -70,12 +70,15 @@ def forward_kernel(
         lengths, flags, flags_away, y, y_away, last_h, last_h_away, last_c, last_c_away,
         to_gates, to_gates_away, to_c, to_c_away, to_h, to_h_away, to_operand, to_operand_away,
         order, spans, error, x_step, x_row, y_step, y_row, steps, batch, size, first_direction,
+        tile_rows,
     ):  # fmt: skip
         base, thread = base_of(), thread_of()
         lane, warp = thread & u32(31), thread >> u32(5)
         part, group = warp >> u32(1), warp & u32(1)
-        blocks, member, number, tile, turned, rows, first, last = find(spans, steps, batch, size, first_direction)
-        away, first_unit, visits, row_bytes = u64(number), member * u32(UNITS), last - first, u64(size) * u64(4)
+        blocks, member, number, first_row, turned, rows, first, last = find(
+            spans, steps, batch, size, first_direction, tile_rows
+        )
+        away, first_unit, visits, row_bytes = u64(number), member * u32(UNITS), i32(last - first), u64(size) * u64(4)
         step_bytes = u64(batch) * row_bytes
         h0, c0, mask = h0 + away * h0_away, c0 + away * c0_away, mask + away * mask_away
         flags = flags + away * flags_away
@@ -85,7 +88,7 @@ def forward_kernel(
         weight = weight + away * weight_away
         load_weights(weights, base, weight, i32(size), first_unit, group, part, lane)
         if scaled:
-            measure(base, h0, mask, flags, order, tile, rows, i32(size), warp, lane)
+            measure(base, h0, mask, flags, order, first_row, rows, i32(size), warp, lane)
         for i in range(i32(thread), slots_size // 4, THREADS):
             store_shared_word(u32(base + u32(slots_at) + u32(i) * u32(4)), NOTHING)
         full = u32(rows) * ((u32(size) + u32(3)) >> u32(2)) * u32(16)
@@ -102,7 +105,7 @@ def forward_kernel(
         own = first_unit + unit
         inside = i32(row) < rows and i32(own) < size
         may_send = i32(row) < rows and i32(own & u32(0xFFFFFFFC)) < size
-        b = row_of(order, tile, row) if i32(row) < rows else u32(0)
+        b = row_of(order, first_row, row) if i32(row) < rows else u32(0)
         in_slot = u32(slots_at) + ((member * u32(ROWS) + row) * u32(UNITS) + unit) * u32(4)
         in_row = u64(b) * row_bytes + u64(own) * u64(4)
         peers = cuda.local.array(depth, u32)
@@ -195,14 +198,14 @@ def forward_kernel(
                             inputs[k] = load(x_at + u64(k) * row_bytes)
                         if uneven and flags != NONE:
                             flag = load_byte(flags_at + u64(i + HALVES) * u64(batch))
-                inverse, turn = later_inverse, turn + i32(HALVES)
+                inverse, turn = later_inverse, i32(turn + i32(HALVES))
         sync_block()
         if half == NOTHING and inside:
             last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell)
         if uneven and visits < i32(steps):
             clear(
                 y + away * y_away, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps,
-                turned, order, tile, rows, first_unit, size, thread,
+                turned, order, first_row, rows, first_unit, size, thread,
             )  # fmt: skip
         sync_cluster()  # so that none ends before its peers, should waits have been given up
 

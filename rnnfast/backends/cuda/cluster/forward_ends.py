@@ -40,18 +40,18 @@ def ends(ops: Any, has_c: bool, uneven: bool, recorded: bool) -> SimpleNamespace
             store(last_c + away * last_c_away + in_row, load_shared(c_cell))
 
     def clear(
-        y, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps, turned, order, tile, rows,
-        first_unit, size, thread,
+        y, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps, turned, order, first_row,
+        rows, first_unit, size, thread,
     ):  # fmt: skip
         before, behind = first, last
         if turned:
             before, behind = i32(steps) - last, i32(steps) - first
-        clear_part(y, y_step, y_row, before, behind, i32(steps), order, tile, rows, first_unit, i32(size), thread)
+        clear_part(y, y_step, y_row, before, behind, i32(steps), order, first_row, rows, first_unit, i32(size), thread)
         if recorded:
             after_behind, end = behind + i32(1), i32(steps) + i32(1)
             for to in (to_h, to_c, to_operand):
                 if to != NONE:
                     where = to, step_bytes, row_bytes, before, after_behind, end
-                    clear_part(*where, order, tile, rows, first_unit, i32(size), thread)
+                    clear_part(*where, order, first_row, rows, first_unit, i32(size), thread)
 
     return SimpleNamespace(first=ops.inline(first_states), last=ops.inline(last_states), clear=ops.inline(clear))

@@ -61,11 +61,14 @@ class ForwardLaunch:
         return forward_kernel(operations, *self.constants, **options)
 
 
-def forward_launch(cell: str, size: int, batch: int, directions: int, *, ragged: bool, recorded: bool) -> ForwardLaunch:
+def forward_launch(
+    cell: str, size: int, batch: int, directions: int, *, ragged: bool, recorded: bool, tile_rows: int = ROWS
+) -> ForwardLaunch:
     """Return the launch for a layer of `size` units.
 
-    `ragged`: it has lengths, a mask, resets or recurrent dropout. `recorded`: backward will follow.
+    `ragged`: it has lengths, a mask, resets or recurrent dropout. `recorded`: backward will follow. `tile_rows`: rows
+    of a cluster.
     """
     shape, blocks = shape_of(size), blocks_of(size)
-    grid = directions * -(-batch // ROWS) * blocks
+    grid = directions * -(-batch // tile_rows) * blocks
     return ForwardLaunch((CELLS[cell], shape.depth, ragged, recorded), grid, blocks, shape.size)

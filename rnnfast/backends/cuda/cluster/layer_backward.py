@@ -53,7 +53,7 @@ class LayerBackward:
         own, tables, live = layer.places, record.tables, record.live
         launch = backward_launch(
             self.problem.cell, sizes.size, sizes.batch, sizes.directions,
-            ragged=live is not None, shows=self.arrays.norms is not None,
+            ragged=live is not None, shows=self.arrays.norms is not None, tile_rows=sizes.tile_rows,
         )  # fmt: skip
         states = [of_layer(a, number, sizes.directions) for a in (*d_final, None, None)[:2]]
         first = [self._first(n) for n in range(2)]
@@ -67,7 +67,7 @@ class LayerBackward:
             self.at(self.places.d), 4 * sizes.rows * sizes.slots, *first[0], *first[1],
             *self._shown(0), *self._shown(1),
             tables.get("order", 0), tables.get("spans", 0), self.call.word().address, *shown[1:],
-            sizes.steps, sizes.batch, sizes.size, self.problem.direction(0),
+            sizes.steps, sizes.batch, sizes.size, self.problem.direction(0), sizes.tile_rows,
         )  # fmt: skip
         self.call.start(backward_kernel, launch, values, launch.cluster)
         self._write_first()

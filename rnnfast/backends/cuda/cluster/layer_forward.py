@@ -97,6 +97,6 @@ class LayerForward:
             self.at(own.h), 4 * sizes.recorded, *pair(self.at(own.operand), 4 * sizes.recorded),
             tables.get("order", 0), tables.get("spans", 0), self.call.word().address,
             step, row, y.strides[0] % WRAPS, y.strides[1] % WRAPS,
-            sizes.steps, sizes.batch, sizes.size, self.problem.direction(0),
+            sizes.steps, sizes.batch, sizes.size, self.problem.direction(0), sizes.tile_rows,
         )  # fmt: skip
         self.call.start(forward_kernel, launch, values, launch.cluster)

@@ -25,14 +25,14 @@ class Live(GivenRows):
 
     def __init__(
         self, shape: tuple[int, int], directions: tuple[int, ...], lengths: Array | None, mask: Array | None,
-        resets: Array | None,
+        resets: Array | None, tile_rows: int = ROWS,
     ) -> None:  # fmt: skip
         """`shape`: T and B. `directions`: of each, 0 forward and 1 backward. Without any array every step is live."""
         steps, batch = shape
         if lengths is None and mask is None and resets is None:
             lengths = np.full(batch, steps)
         super().__init__(shape, lengths, mask, resets, zeros=2 * len(directions) * batch + 1)
-        self._directions = directions
+        self._directions, self._tile_rows = directions, tile_rows
         has_flags = mask is not None or resets is not None
         self.flags_away = (steps + 1) * batch if has_flags else 0
         """Bytes from one direction's flags to the next's; 0: there are none, lengths say all."""
@@ -44,7 +44,7 @@ class Live(GivenRows):
 
     @property
     def _places(self) -> tuple[dict[str, int], int]:
-        return places(len(self.together), self.shape, len(self._directions), self.flags_away > 0)
+        return places(len(self.together), self.shape, len(self._directions), self.flags_away > 0, self._tile_rows)
 
     def bring(self, call: DeviceCall, to: int) -> dict[str, int]:
         """Bring what was given to an address, let the device make the tables; return those of each that there is."""
@@ -52,7 +52,17 @@ class Live(GivenRows):
         found, given = {name: to + 4 * place for name, place in self._places[0].items()}, self.at(to)
         (steps, batch), count = self.shape, len(self._directions)
         each = visits_of_block(steps)
-        brought = given.lengths, given.mask, given.resets, steps, batch, self._directions[0], count, each
+        brought = (
+            given.lengths,
+            given.mask,
+            given.resets,
+            steps,
+            batch,
+            self._directions[0],
+            count,
+            each,
+            self._tile_rows,
+        )
         made = found["order"], found["spans"], found.get("flags", 0), found["rows"]
         zeros = given.zeros, given.zeros + 8 * count * batch
         blocks = max(-(-steps // each), 1) if batch else 0
@@ -61,14 +71,16 @@ class Live(GivenRows):
 
 
 @functools.lru_cache(maxsize=1024)
-def places(brought: int, shape: tuple[int, int], directions: int, has_flags: bool) -> tuple[dict[str, int], int]:
+def places(
+    brought: int, shape: tuple[int, int], directions: int, has_flags: bool, tile_rows: int
+) -> tuple[dict[str, int], int]:
     """Return where tables begin behind so many bytes, in int32 numbers, and how many there are of all of them.
 
-    >>> places(40, (10, 3), 1, False)
+    >>> places(40, (10, 3), 1, False, 8)
     ({'order': 12, 'spans': 16, 'rows': 20}, 50)
     """
     steps, batch = shape
-    sizes = {"order": batch, "spans": 2 * directions * -(-batch // ROWS)}
+    sizes = {"order": batch, "spans": 2 * directions * -(-batch // tile_rows)}
     if has_flags:
         sizes["flags"] = -(-directions * (steps + 1) * batch // 4)
     found, end = {}, _aligned(-(-brought // 4))

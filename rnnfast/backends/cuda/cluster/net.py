@@ -24,10 +24,10 @@ from rnnfast.problem import Array, Problem
 
 
 class ClusterNet:
-    """Layers of one form of call. Arrays come time first."""
+    """Layers of one form of call, by clusters of `tile_rows` rows. Arrays come time first."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.sizes, self._uploads = sizes_of(problem), Uploads()
+    def __init__(self, problem: Problem, tile_rows: int) -> None:
+        self.sizes, self._uploads = sizes_of(problem, tile_rows), Uploads()
         self._directions = tuple([problem.direction(d) for d in range(problem.num_directions)])
         self._widths = tuple({weight.shape[1] for weight in problem.weight_ih})
         self._masked, self._recorded = problem.recurrent_dropout > 0, problem.record
@@ -46,7 +46,8 @@ class ClusterNet:
         """
         if lengths is None and mask is None and resets is None and not self._masked:
             return None
-        return Live((self.sizes.steps, self.sizes.batch), self._directions, lengths, mask, resets)
+        sizes = self.sizes
+        return Live((sizes.steps, sizes.batch), self._directions, lengths, mask, resets, sizes.tile_rows)
 
     def form(self, live: Live | None) -> tuple[Any, ...] | None:
         """Return what calls of ragged rows have in common that launch the same kernels; None where no step is live."""
@@ -100,6 +101,7 @@ class ClusterNet:
         if found is None:
             sizes = self.sizes
             found = self._loops[ragged] = forward_launch(
-                problem.cell, sizes.size, sizes.batch, sizes.directions, ragged=ragged, recorded=problem.record
-            )
+                problem.cell, sizes.size, sizes.batch, sizes.directions,
+                ragged=ragged, recorded=problem.record, tile_rows=sizes.tile_rows,
+            )  # fmt: skip
         return found

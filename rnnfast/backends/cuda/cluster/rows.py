@@ -20,11 +20,11 @@ LANES = 32
 
 
 def row_finder(ops: Any, ragged: bool) -> Any:
-    """Return the function from (order, tile, row of the tile) to the row of the batch."""
+    """Return the function from (order, the tile's first row, row of the tile) to the row of the batch."""
     load_word = ops.load_constant_word
 
-    def row_of(order, tile, row):
-        place = tile * u32(ROWS) + row
+    def row_of(order, first_row, row):
+        place = first_row + row
         if ragged and order != NONE:
             return u32(load_word(order + u64(place) * u64(4)))
         return u32(place)
@@ -37,7 +37,7 @@ def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
 
     They are left as bits. An infinite h0 has no scale, and may be gone after a step, unlike the scales.
 
-    `measure(base, h0, mask, flags, order, tile, rows, size, row, lane)`; flags and mask are read if `uneven`.
+    `measure(base, h0, mask, flags, order, first_row, rows, size, row, lane)`; flags and mask are read if `uneven`.
     """
     row_of, load_byte = row_finder(ops, uneven), ops.load_constant_byte
     load, bits, shuffle, store = ops.load_constant, ops.bits, ops.shuffle_xor, ops.store_shared_word
@@ -48,9 +48,9 @@ def row_measurer(ops: Any, shape: Shape, uneven: bool) -> Any:
 
     larger = ops.inline(larger)
 
-    def measure(base, h0, mask, flags, order, tile, rows, size, row, lane):
+    def measure(base, h0, mask, flags, order, first_row, rows, size, row, lane):
         inside = i32(row) < rows
-        place = row_of(order, tile, row) if inside else u32(0)
+        place = row_of(order, first_row, row) if inside else u32(0)
         fresh = uneven and inside and flags != NONE and load_byte(flags + u64(place)) & CUT != NOTHING
         reads_h, reads_mask = inside and not fresh and h0 != NONE, uneven and inside and mask != NONE
         state, factor = NOTHING, NOTHING
@@ -125,22 +125,22 @@ def scale_follower(ops: Any, shape: Shape, forgets: bool) -> SimpleNamespace:
 def clearer(ops: Any) -> Any:
     """Return what a block does where none of a tile's rows is live: make what `to` (T, B, ·) shows of its units zeros.
 
-    `clear(to, step, row_step, before, behind, end, order, tile, rows, first_unit, size, thread)`: of steps t < before
-    and behind <= t < end; `step` and `row_step` are bytes from one t and one b to the next.
+    `clear(to, step, row_step, before, behind, end, order, first_row, rows, first_unit, size, thread)`: of steps
+    t < before and behind <= t < end; `step` and `row_step` are bytes from one t and one b to the next.
     """
     store, row_of = ops.store, row_finder(ops, ragged=True)
 
-    def part(to, step, row_step, first, last, order, tile, rows, first_unit, size, thread):
+    def part(to, step, row_step, first, last, order, first_row, rows, first_unit, size, thread):
         for i in range(i32(thread), (last - first) * rows * i32(UNITS), THREADS):
             unit, place = first_unit + u32(i % UNITS), i // UNITS
             if i32(unit) < size:
-                b = row_of(order, tile, u32(place % rows))
+                b = row_of(order, first_row, u32(place % rows))
                 store(to + u64(first + place // rows) * step + u64(b) * row_step + u64(unit) * u64(4), ZERO)
 
     part = ops.inline(part)
 
-    def clear(to, step, row_step, before, behind, end, order, tile, rows, first_unit, size, thread):
-        part(to, step, row_step, i32(0), before, order, tile, rows, first_unit, size, thread)
-        part(to, step, row_step, behind, end, order, tile, rows, first_unit, size, thread)
+    def clear(to, step, row_step, before, behind, end, order, first_row, rows, first_unit, size, thread):
+        part(to, step, row_step, i32(0), before, order, first_row, rows, first_unit, size, thread)
+        part(to, step, row_step, behind, end, order, first_row, rows, first_unit, size, thread)
 
     return ops.inline(clear)

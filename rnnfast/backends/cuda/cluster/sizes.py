@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
 from rnnfast.backends.cuda.cluster.launch import reason_against
+from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.problem import CELLS, Problem
 
 NUMBERS_MOST = 2**31 - 1
@@ -26,6 +27,8 @@ class Sizes:
     slots: int
     """Numbers in a row of recorded gates."""
     states: int
+    tile_rows: int
+    """Rows of a cluster, see room.py."""
 
     @functools.cached_property
     def rows(self) -> int:
@@ -43,11 +46,12 @@ class Sizes:
         return (self.steps + 1) * self.row
 
 
-def sizes_of(problem: Problem) -> Sizes:
-    """Return the sizes of a problem."""
+def sizes_of(problem: Problem, tile_rows: int = ROWS) -> Sizes:
+    """Return the sizes of a problem whose clusters have so many rows."""
     size, cell = problem.hidden_size, CELLS[problem.cell]
     gates, slots = len(cell.gates) * size, cell.slots * size
-    return Sizes(problem.steps, problem.batch, size, problem.num_directions, gates, slots, len(cell.states))
+    directions, states = problem.num_directions, len(cell.states)
+    return Sizes(problem.steps, problem.batch, size, directions, gates, slots, states, tile_rows)
 
 
 def reason_against_call(problem: Problem, capability: tuple[int, int], *, holds: bool = False) -> str | None:

@@ -14,7 +14,6 @@ from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.cluster.ragged import CUT, LIVE
-from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.driver.scalars import address, int64
 from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, live_before
 
@@ -22,7 +21,7 @@ from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live,
 def tables_kernel(cuda: Any) -> Any:
     """Return the kernel that writes `rows`, the positions of live steps, `flags`, if wanted, `order` and `spans`.
 
-    A block takes `each` steps; if there are none, there is one. The last to come deals rows to tiles.
+    A block takes `each` steps; if there are none, there is one. The last to come deals rows to tiles of `tile_rows`.
     `first_direction` is 0 forward, 1 backward. Zeros at first: `reach` (directions, B, 2), which becomes how many
     visits before the end a row has something to do for the first time, and the visit after the last time; `done`,
     which counts blocks.
@@ -31,8 +30,8 @@ def tables_kernel(cuda: Any) -> Any:
 
     def kernel(
         lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
-        directions: int64, each: int64, reach: address, done: address, order: address, spans: address, flags: address,
-        rows: address,
+        directions: int64, each: int64, tile_rows: int64, reach: address, done: address, order: address, spans: address,
+        flags: address, rows: address,
     ):  # fmt: skip
         first, thread, threads = cuda.blockIdx.x * each, cuda.threadIdx.x, cuda.blockDim.x
         given, is_last = given_at(lengths, mask, resets, steps, batch), cuda.shared.array(1, np.int32)
@@ -70,9 +69,9 @@ def tables_kernel(cuda: Any) -> Any:
             cuda.threadfence()
         cuda.syncthreads()
         if is_last[0]:
-            tiles = (batch + ROWS - 1) // ROWS
+            tiles = (batch + tile_rows - 1) // tile_rows
             visits = array_at(spans, (directions, tiles, 2), np.int32)
-            deal(reached, steps, array_at(order, (batch,), np.int32), visits)
+            deal(reached, steps, tile_rows, array_at(order, (batch,), np.int32), visits)
 
     return kernel
 
@@ -89,7 +88,7 @@ def extent(reached, steps, b):
 def dealer(cuda: Any) -> Any:
     """Return what a block does to deal rows to tiles: those with the most visits first, then their tiles' visits."""
 
-    def deal(reached, steps, order, visits):
+    def deal(reached, steps, tile_rows, order, visits):
         directions, batch, _ = reached.shape
         _, tiles, _ = visits.shape
         thread, threads = cuda.threadIdx.x, cuda.blockDim.x
@@ -103,7 +102,7 @@ def dealer(cuda: Any) -> Any:
         cuda.syncthreads()
         for i in range(thread, directions * tiles, threads):
             d, tile, first, last = i // tiles, i % tiles, steps, 0
-            for place in range(tile * ROWS, min((tile + 1) * ROWS, batch)):
+            for place in range(tile * tile_rows, min((tile + 1) * tile_rows, batch)):
                 b = order[place]
                 first = min(first, steps - reached[d, b, 0])
                 last = max(last, reached[d, b, 1])
