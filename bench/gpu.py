@@ -26,8 +26,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 from gpu_checks import CELLS, DTYPES, SIZES, check  # noqa: E402
+from gpu_ragged import ragged  # noqa: E402
 from gpu_repeated import NETS, check_extremes, check_repeated  # noqa: E402
-from gpu_table import table  # noqa: E402
+from gpu_table import CASES, table  # noqa: E402
 from gpu_times import pieces  # noqa: E402
 
 from rnnfast.backends.cuda import backend, devices  # noqa: E402
@@ -36,7 +37,10 @@ from rnnfast.backends.cuda import backend, devices  # noqa: E402
 def checks(jobs: int, tensors: bool) -> Iterator[tuple[bool, str]]:
     """Run all checks in processes, so many at a time; yield whether one passed, and what it says."""
     asked = [(cell, dtype, str(size)) for size, cell, dtype in itertools.product(SIZES, CELLS, DTYPES)]
-    asked[:0] = [("extremes",), ("repeated",), *[("tensors",)] * tensors]
+    asked[:0] = [("extremes",), ("repeated",)]
+    if tensors:
+        kernels = dict.fromkeys(("kernels", cell, str(size)) for cell, size, _, _ in CASES)
+        asked[:0] = [*sorted(kernels, key=lambda words: -int(words[2])), ("tensors",)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     def one(words: tuple[str, ...]) -> tuple[bool, str]:
@@ -104,7 +108,7 @@ def main() -> None:
         if torch:
             for line in (*pieces(torch), ""):
                 show(line)
-            for line in table(torch, start + options.seconds):
+            for line in itertools.chain(table(torch, start + options.seconds), [""], ragged(torch)):
                 show(line)
     sys.exit(failed > 0)
 

@@ -1,8 +1,9 @@
 """Checks of the CUDA kernels: every cell, type and size on every tier against the reference, in memory that held NaN.
 
-    python bench/gpu_checks.py CELL DTYPE SIZE, or one of tensors, repeated, extremes
+    python bench/gpu_checks.py CELL DTYPE SIZE, or one of tensors, repeated, extremes, or kernels CELL SIZE
 
-What `bench/gpu.py` starts many of at a time, since most of a check's time goes to compiling.
+The last compiles what the table of a cell and a size needs. `bench/gpu.py` starts many of these at a time, since most
+of their time goes to compiling.
 """
 
 from __future__ import annotations
@@ -129,7 +130,21 @@ def of_extremes() -> Iterator[str]:
     yield from check_extremes((24, 256))
 
 
-OTHERS = {"tensors": of_tensors, "repeated": of_numbas_arrays, "extremes": of_extremes}
+def of_kernels(cell: str, size: str) -> Iterator[str]:
+    """Run every case of the table once, so that its kernels are compiled and kept."""
+    import torch
+    from gpu_table import CASES, ours, set_tf32
+
+    set_tf32(torch, False)
+    cases = [case for case in CASES if case[:2] == (cell, int(size))]
+    for case in cases:
+        _, worst, (forward, _) = ours(torch, case)
+        forward()
+        assert worst < 1e-4, f"{case}: {worst:.1e} off torch's"
+    yield f"kernels: {cell} H {size}: {len(cases)} cases of the table run"
+
+
+OTHERS = {"tensors": of_tensors, "repeated": of_numbas_arrays, "extremes": of_extremes, "kernels": of_kernels}
 """Checks that are not of a cell, a type and a size."""
 
 
@@ -138,7 +153,7 @@ def main() -> None:
     device = Checked()
     devices.device = lambda: device  # type: ignore[assignment]
     if (other := OTHERS.get(sys.argv[1])) is not None:
-        for line in other():
+        for line in other(*sys.argv[2:]):
             print(line)
         return
     cell, dtype, size = sys.argv[1:]

@@ -14,7 +14,7 @@ from rnnfast.backends.cuda.rows import scale_kernel
 
 AT_ONCE = 20
 """Calls between two waits: fewer than would fill the queue of a stream, where starting begins to wait."""
-SECONDS = 0.4
+SECONDS = 0.15
 """That each of the two times may take to measure, beyond five calls."""
 
 
