@@ -24,7 +24,8 @@ from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.ragged import Ragged
 from rnnfast.backends.cuda.reach import check_reach
 from rnnfast.backends.cuda.recording import Recording
-from rnnfast.backends.cuda.repeats import Repeated, Repeats
+from rnnfast.backends.cuda.repeats import Repeated, Repeats, those_there
+from rnnfast.backends.cuda.replay import Replay
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import clusters
 from rnnfast.problem import Array, Problem
@@ -49,6 +50,8 @@ class Bound:
         self.device, self.problem, self.layout = device, replace(problem, **nothing), layout
         if problem.frozen and problem.cache is None:
             self.problem.cache = {}
+        self._is_as_given = layout == Layout()
+        """Whether callers' arrays have all axes, time first."""
         self._drops = bool(problem.dropout or problem.input_dropout or problem.recurrent_dropout)
         self._nets: dict[bool, Net | ClusterNet] = {}
         """By whether outputs are held, which clusters do not: of one that holds them there may be two."""
@@ -60,11 +63,10 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        library, rows = arrays.library, (arrays.lengths, arrays.mask, arrays.resets)
+        if not self._is_as_given:
+            arrays = self._time_first(arrays)
+        library, rows = arrays.library, arrays[4:7]
         ragged = not (rows[0] is rows[1] is rows[2] is None)
-        sequence, states = self.layout.sequence, self._states
-        x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
-        arrays = ForwardArrays(x, y, start, final)
         with self.device.current(), self._turn:
             call = DeviceCall(self.device, library, self.problem.dtype, self._launches)
             self.device.driver.check_waits(call.stream)
@@ -80,6 +82,24 @@ class Bound:
                 else:
                     found = _forward(net, call, self._with(dropout_seed), arrays, live)
         return found if self.problem.record else None
+
+    def capture(self, arrays: ForwardArrays) -> Replay:
+        """Run a call for just these arrays, of which all steps are live, and return what starts it again.
+
+        Raises RuntimeError where it cannot be captured.
+        """
+        if not self._is_as_given:
+            arrays = self._time_first(arrays)
+        with self.device.current(), self._turn:
+            call = DeviceCall(self.device, arrays.library, self.problem.dtype, self._launches)
+            self.device.driver.check_waits(call.stream)
+            script = self._repeats.script(call, arrays)
+            if script is None:
+                raise RuntimeError(
+                    "this call cannot be captured, as the library of x makes products of it, or as it has too many "
+                    "launches: call the net"
+                )
+            return Replay(call, script, those_there(*arrays[:2], *arrays.start, *arrays.final))
 
     def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: AnyLive) -> Recording | ClusterRecording:
         """Run a call without dropout, of which `live` says which rows are live, all if it is None."""
@@ -110,9 +130,8 @@ class Bound:
 
         Consumes the reserve or, with `keep`, a copy of it.
         """
-        x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
-        start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
-        arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
+        if not self._is_as_given:
+            arrays = self._time_first_back(arrays)
         if keep:
             reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
@@ -170,6 +189,18 @@ class Bound:
         with self.device.current():
             against = self._against(holds=False) or self._against(holds=True)
         return f"{readings.tiers(reserve.layers)}; {against}"
+
+    def _time_first(self, arrays: ForwardArrays) -> ForwardArrays:
+        """Return the arrays of a call with all their axes, time first."""
+        x, y = map(self.layout.sequence, (arrays.x, arrays.y))
+        start, final = map(self._states, (arrays.start, arrays.final))
+        return arrays._replace(x=x, y=y, start=start, final=final)
+
+    def _time_first_back(self, arrays: BackwardArrays) -> BackwardArrays:
+        """Return the same of a backward."""
+        x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
+        start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
+        return arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
 
     def _sequences(self, *arrays: Array | None) -> list[Array | None]:
         return [None if a is None else self.layout.sequence(a) for a in arrays]

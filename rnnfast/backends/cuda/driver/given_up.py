@@ -48,7 +48,7 @@ class GivenUp:
         place = number % WORDS
         if self._words[place]:
             self._read()
-        found = Waiting(number, self.address + WORD_BYTES * place, stream, threading.get_ident())
+        found = tuple.__new__(Waiting, (number, self.address + WORD_BYTES * place, stream, threading.get_ident()))
         self._waiting[place] = found
         return found
 

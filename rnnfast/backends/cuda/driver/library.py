@@ -21,6 +21,7 @@ from rnnfast.problem import Array
 
 NEWEST = "cuLaunchKernelEx"
 """The function that drivers have had for the shortest time."""
+OF_SCRIPTS = (NEWEST, "cuMemsetD8Async", "cuMemcpyHtoDAsync_v2")
 
 
 class _Found(threading.local):
@@ -51,7 +52,7 @@ class Driver:
         self.context = context[0]
         self._found = _Found()
         self._given_up: GivenUp | None = None
-        self._making = threading.Lock()
+        self._making, self._free_words = threading.Lock(), list[tuple[Any, int]]()
 
     def check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -70,9 +71,9 @@ class Driver:
         return int(found[0])
 
     @functools.cached_property
-    def launcher(self) -> int:
-        """The address of cuLaunchKernelEx."""
-        return int(ffi.cast("uintptr_t", ffi.addressof(self.library, NEWEST)))
+    def functions(self) -> tuple[int, ...]:
+        """The addresses of cuLaunchKernelEx, cuMemsetD8Async and cuMemcpyHtoDAsync, for compiled code."""
+        return tuple([int(ffi.cast("uintptr_t", ffi.addressof(self.library, name))) for name in OF_SCRIPTS])
 
     def is_current(self) -> bool:
         """Return whether the context is this thread's current one."""
@@ -155,10 +156,28 @@ class Driver:
             self._given_up.check(stream)
 
     def _new_words(self) -> GivenUp:
+        return GivenUp(*self._host_words())
+
+    def _host_words(self) -> tuple[Any, int]:
+        """Return memory of the host's that kernels reach, and its address there."""
         host, device = ffi.new("void **"), ffi.new("uint64_t *")
         self.check("take memory", self.library.cuMemHostAlloc(host, WORDS * WORD_BYTES, SEEN_BY_DEVICES))
         self.check("find memory", self.library.cuMemHostGetDevicePointer_v2(device, host[0], 0))
-        return GivenUp(ffi.cast("uint32_t *", host[0]), int(device[0]))
+        return ffi.cast("uint32_t *", host[0]), int(device[0])
+
+    def take_word(self) -> tuple[Any, int]:
+        """Return a word that kernels of one graph set where they have waited in vain, zero, and its address there."""
+        with self._making:
+            if not self._free_words:
+                words, address = self._host_words()
+                self._free_words += [(words + n, address + WORD_BYTES * n) for n in range(WORDS)]
+            found = self._free_words.pop()
+        found[0][0] = 0
+        return found
+
+    def give_word(self, word: tuple[Any, int]) -> None:
+        """Give back a word; without a lock, as the collector may, wherever a thread is."""
+        self._free_words.append(word)
 
     def wait(self, stream: int) -> None:
         """Wait until all that was started on a stream is done.
