@@ -107,11 +107,11 @@ class Frozen(Generic[StateT]):
     def graph(self, x: Any, state: StateT | None = None) -> Graph[StateT]:
         """Return a call for this very x and state on the device, captured as one of CUDA's graphs.
 
-        A replay costs the host a few microseconds, whatever the net, and does what the call does, bit by bit, on what
-        lies in x and state by then: copy new values there. Results lie in `y` and `state` of the graph, which every
-        replay overwrites. x and state are read in place and so need strides that calls take without a copy, states
-        dense ones. All steps are live, as how much is launched follows from lengths, mask and resets: with these call
-        the net.
+        A replay costs the host one call of the driver, whatever the net, and does what the call does, bit by bit, on
+        what lies in x and state by then: copy new values there. Results lie in `y` and `state` of the graph, which
+        every replay overwrites. x and state are read in place and so need strides that calls take without a copy,
+        states dense ones. All steps are live, as how much is launched follows from lengths, mask and resets: with these
+        call the net.
 
             graph = lstm.to("cuda").freeze().graph(x)
             for chunk in chunks:

@@ -74,9 +74,7 @@ class DeviceAccess:
         """
         array = self.as_array(name, value)
         if is_negated(value) or (self.dense if dense else self.strided)(array) is not array:
-            raise ValueError(
-                f"{name} has strides {array.strides}, which calls copy: pass a C-contiguous array, to stay"
-            )
+            raise ValueError(f"{name} has strides {array.strides}, which calls copy: pass a C-contiguous array")
         return array
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:

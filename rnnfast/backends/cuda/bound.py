@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
+from rnnfast.backends.cuda.call_arrays import those_there, time_first, time_first_back
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
@@ -24,7 +24,7 @@ from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.ragged import Ragged
 from rnnfast.backends.cuda.reach import check_reach
 from rnnfast.backends.cuda.recording import Recording
-from rnnfast.backends.cuda.repeats import Repeated, Repeats, those_there
+from rnnfast.backends.cuda.repeats import Repeated, Repeats
 from rnnfast.backends.cuda.replay import Replay
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import clusters
@@ -64,7 +64,7 @@ class Bound:
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
         if not self._is_as_given:
-            arrays = self._time_first(arrays)
+            arrays = time_first(self.layout, arrays)
         library, rows = arrays.library, arrays[4:7]
         ragged = not (rows[0] is rows[1] is rows[2] is None)
         with self.device.current(), self._turn:
@@ -89,7 +89,7 @@ class Bound:
         Raises RuntimeError where it cannot be captured.
         """
         if not self._is_as_given:
-            arrays = self._time_first(arrays)
+            arrays = time_first(self.layout, arrays)
         with self.device.current(), self._turn:
             call = DeviceCall(self.device, arrays.library, self.problem.dtype, self._launches)
             self.device.driver.check_waits(call.stream)
@@ -131,7 +131,7 @@ class Bound:
         Consumes the reserve or, with `keep`, a copy of it.
         """
         if not self._is_as_given:
-            arrays = self._time_first_back(arrays)
+            arrays = time_first_back(self.layout, arrays)
         if keep:
             reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
@@ -189,24 +189,6 @@ class Bound:
         with self.device.current():
             against = self._against(holds=False) or self._against(holds=True)
         return f"{readings.tiers(reserve.layers)}; {against}"
-
-    def _time_first(self, arrays: ForwardArrays) -> ForwardArrays:
-        """Return the arrays of a call with all their axes, time first."""
-        x, y = map(self.layout.sequence, (arrays.x, arrays.y))
-        start, final = map(self._states, (arrays.start, arrays.final))
-        return arrays._replace(x=x, y=y, start=start, final=final)
-
-    def _time_first_back(self, arrays: BackwardArrays) -> BackwardArrays:
-        """Return the same of a backward."""
-        x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
-        start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
-        return arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
-
-    def _sequences(self, *arrays: Array | None) -> list[Array | None]:
-        return [None if a is None else self.layout.sequence(a) for a in arrays]
-
-    def _states(self, arrays: Sequence[Array | None]) -> list[Array | None]:
-        return [None if a is None else self.layout.state(a) for a in arrays]
 
 
 def _forward(

@@ -6,12 +6,20 @@ are not all live what is brought and counted of them.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.backends.cuda.call_arrays import (
+    addresses_of,
+    lying_as,
+    mapped,
+    missing,
+    numbered,
+    template_of,
+    those_there,
+)
 from rnnfast.backends.cuda.counted import LiveRows
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.noting import Noting, Retracing, within
@@ -66,7 +74,7 @@ class Repeats:
         noting = Noting(call, those_there(x, y, *start, *final))
         found = self.run(noting, numbered(arrays, 0), live)
         found.call = call
-        self._keep(key, script_of(noting, found.constants, live, _template(arrays)))
+        self._keep(key, script_of(noting, found.constants, live, template_of(arrays)))
         return found
 
     def script(self, call: DeviceCall, arrays: ForwardArrays) -> Script | None:
@@ -81,7 +89,7 @@ class Repeats:
         given = x, dy, *d_final, dx, *d_start, *(d_parameters or ()), *start
         lie = x.strides, dy and dy.strides, dx and dx.strides
         counts = len(d_final), len(d_start), len(start)
-        key = repeated.script, overwrite, d_parameters is None, lie, counts, *_missing(*given)
+        key = repeated.script, overwrite, d_parameters is None, lie, counts, *missing(*given)
         script = self._scripts.get(key)
         if script is not None:
             script.run(call, repeated.addresses + addresses_of(*given), repeated.live)
@@ -152,47 +160,4 @@ class Repeated:
 def _key(call: DeviceCall, arrays: ForwardArrays, form: tuple[Any, ...] | None) -> Key:
     """Return what calls have in common that one script serves."""
     x, y, start, final, *_ = arrays
-    return type(call.library), x.strides, y.strides, form, len(start), *_missing(*start, *final)
-
-
-def addresses_of(*arrays: Any) -> list[int]:
-    """Return the addresses of the arrays that are there, in their order."""
-    return [a.address for a in arrays if a is not None]
-
-
-def those_there(*arrays: Any) -> list[DeviceArray]:
-    """Return the arrays that are not None."""
-    return [a for a in arrays if a is not None]
-
-
-def _missing(*arrays: Any) -> tuple[bool, ...]:
-    """Return which are not there; nothing where all are."""
-    return tuple([a is None for a in arrays]) if None in arrays else ()
-
-
-def mapped(arrays: Any, of: Callable[[DeviceArray], DeviceArray]) -> Any:
-    """Return the arrays of a call with another in place of each, in their order."""
-
-    def found(value: Any) -> Any:
-        if isinstance(value, DeviceArray):
-            return of(value)
-        return [found(each) for each in value] if isinstance(value, Sequence) else value
-
-    return arrays._make(map(found, arrays))
-
-
-def numbered(arrays: Any, first: int) -> Any:
-    """Return the arrays of a call as ones whose addresses tell their numbers, in their order from the first on."""
-    numbers = itertools.count(first)
-    return mapped(arrays, lambda a: within(a, next(numbers)))
-
-
-def lying_as(a: DeviceArray, address: int) -> DeviceArray:
-    """Return an array of the same form at another address; it keeps no memory alive."""
-    return DeviceArray(address, a.shape, a.strides, a.dtype, None)
-
-
-def _template(arrays: ForwardArrays) -> Any:
-    """Return the arrays of a call, each with its number for its address."""
-    numbers = itertools.count()
-    return mapped(arrays, lambda a: lying_as(a, next(numbers)))
+    return type(call.library), x.strides, y.strides, form, len(start), *missing(*start, *final)

@@ -30,7 +30,7 @@ class Replay:
         self._device, self._library, self._own = call.device, call.library, call.stream
         self._turn, self._streams = threading.Lock(), set[int]()
         """Streams that it was started on, other than the one that its memory belongs to."""
-        self._word, address = word = driver.take_word()
+        self._word, address = word = driver.words.take()
         made = script.make(call, lambda: DeviceArray(address, (), (), WORD, None))
         addresses = [a.address for a in given]
         graph = self._graph = Graph(driver, lambda stream: script.start(addresses, made, stream))
@@ -58,4 +58,4 @@ def _give_back(device: Device, graph: Graph, word: tuple[Any, int], held: Any, s
         for stream in streams:
             device.driver.library.cuStreamSynchronize(ffi.cast("void *", stream))  # if it is still there
         graph.destroy()
-    device.driver.give_word(word)
+    device.driver.words.give(word)

@@ -118,7 +118,7 @@ def test_memory_lives_as_long_as_the_graph(device: PtxDevice) -> None:
     gc.collect()
     before = len(EmulatedArray.alive)
     graph = net.graph(x)
-    free, given = len(device.driver._free_words), weakref.ref(x)
+    free, given = len(device.driver.words), weakref.ref(x)
     del x
     gc.collect()
     assert given() is not None and len(EmulatedArray.alive) == before + 4  # y, h, c, workspace
@@ -126,7 +126,7 @@ def test_memory_lives_as_long_as_the_graph(device: PtxDevice) -> None:
     del graph
     gc.collect()
     assert given() is None and len(EmulatedArray.alive) == before and y.memory.shape == (STEPS, BATCH, SIZE)
-    assert len(device.driver._free_words) == free + 1
+    assert len(device.driver.words) == free + 1
     assert device.library.calls[-1] == "cuGraphExecDestroy"
 
 

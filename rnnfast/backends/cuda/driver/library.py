@@ -16,7 +16,7 @@ from rnnfast.backends.cuda.driver.declarations import (
     open_library,
 )
 from rnnfast.backends.cuda.driver.errors import DriverError, error_of
-from rnnfast.backends.cuda.driver.given_up import WORD_BYTES, WORDS, GivenUp
+from rnnfast.backends.cuda.driver.given_up import WORD_BYTES, WORDS, GivenUp, Words
 from rnnfast.problem import Array
 
 NEWEST = "cuLaunchKernelEx"
@@ -52,7 +52,8 @@ class Driver:
         self.context = context[0]
         self._found = _Found()
         self._given_up: GivenUp | None = None
-        self._making, self._free_words = threading.Lock(), list[tuple[Any, int]]()
+        self._making = threading.Lock()
+        self.words = Words(self.host_words)
 
     def check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -144,7 +145,7 @@ class Driver:
         if self._given_up is None:
             with self._making:  # once, whichever threads ask for them at once
                 if self._given_up is None:
-                    self._given_up = self._new_words()
+                    self._given_up = GivenUp(*self.host_words())
         return self._given_up
 
     def check_waits(self, stream: int) -> None:
@@ -155,29 +156,12 @@ class Driver:
         if self._given_up is not None:
             self._given_up.check(stream)
 
-    def _new_words(self) -> GivenUp:
-        return GivenUp(*self._host_words())
-
-    def _host_words(self) -> tuple[Any, int]:
-        """Return memory of the host's that kernels reach, and its address there."""
+    def host_words(self) -> tuple[Any, int]:
+        """Return memory of the host's that kernels reach, for as many words as `WORDS`, and its address there."""
         host, device = ffi.new("void **"), ffi.new("uint64_t *")
         self.check("take memory", self.library.cuMemHostAlloc(host, WORDS * WORD_BYTES, SEEN_BY_DEVICES))
         self.check("find memory", self.library.cuMemHostGetDevicePointer_v2(device, host[0], 0))
         return ffi.cast("uint32_t *", host[0]), int(device[0])
-
-    def take_word(self) -> tuple[Any, int]:
-        """Return a word that kernels of one graph set where they have waited in vain, zero, and its address there."""
-        with self._making:
-            if not self._free_words:
-                words, address = self._host_words()
-                self._free_words += [(words + n, address + WORD_BYTES * n) for n in range(WORDS)]
-            found = self._free_words.pop()
-        found[0][0] = 0
-        return found
-
-    def give_word(self, word: tuple[Any, int]) -> None:
-        """Give back a word; without a lock, as the collector may, wherever a thread is."""
-        self._free_words.append(word)
 
     def wait(self, stream: int) -> None:
         """Wait until all that was started on a stream is done.
