@@ -111,7 +111,8 @@ class Frozen(Generic[StateT]):
         what lies in x and state by then: copy new values there. Results lie in `y` and `state` of the graph, which
         every replay overwrites. x and state are read in place and so need strides that calls take without a copy,
         states dense ones. All steps are live, as how much is launched follows from lengths, mask and resets: with these
-        call the net.
+        call the net. Where calls take products of x's library, as of float64, kernels of ours make those of a graph,
+        which may round otherwise.
 
             graph = lstm.to("cuda").freeze().graph(x)
             for chunk in chunks:
@@ -119,7 +120,7 @@ class Frozen(Generic[StateT]):
                 y, (h, c) = graph()
 
         Raises TypeError for a net in host memory, ValueError for arrays that would have to be copied, RuntimeError for
-        calls that take products of x's library, as those of float64 may.
+        too many launches, as of thousands of steps of large nets.
         """
         return Graph(self._engine, x, state)
 

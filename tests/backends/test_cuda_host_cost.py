@@ -229,10 +229,12 @@ def test_no_graph_reads_a_copy(device: NullDevice) -> None:
         net.graph(negated)
 
 
+@pytest.mark.parametrize("inputs", [40, 3])
 @pytest.mark.parametrize("tier", list(TIERS))
-def test_a_replay_costs_one_call_of_the_driver(tier: str, device: NullDevice) -> None:
+def test_a_replay_costs_one_call_of_the_driver(tier: str, inputs: int, device: NullDevice) -> None:
+    """Also where calls take products of torch's."""
     device.limits = TIERS[tier]
-    graph = rnnfast.LSTM(40, 40, seed=1).to("cuda").freeze().graph(tensors(40)[0])
+    graph = rnnfast.LSTM(inputs, 40, seed=1).to("cuda").freeze().graph(tensors(inputs)[0])
     before = device.counts.null_graphs()
     with counted(device) as counts:
         graph()

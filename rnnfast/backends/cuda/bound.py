@@ -20,12 +20,14 @@ from rnnfast.backends.cuda.cluster.room import reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
+from rnnfast.backends.cuda.libraries import WithoutProducts
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.ragged import Ragged
 from rnnfast.backends.cuda.reach import check_reach
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.repeats import Repeated, Repeats
 from rnnfast.backends.cuda.replay import Replay
+from rnnfast.backends.cuda.script import LAUNCHES_MOST
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import clusters
 from rnnfast.problem import Array, Problem
@@ -86,18 +88,18 @@ class Bound:
     def capture(self, arrays: ForwardArrays) -> Replay:
         """Run a call for just these arrays, of which all steps are live, and return what starts it again.
 
-        Raises RuntimeError where it cannot be captured.
+        Products are all of our own kernels. Raises RuntimeError where it cannot be captured.
         """
         if not self._is_as_given:
             arrays = time_first(self.layout, arrays)
         with self.device.current(), self._turn:
-            call = DeviceCall(self.device, arrays.library, self.problem.dtype, self._launches)
+            library = WithoutProducts(arrays.library)
+            call = DeviceCall(self.device, library, self.problem.dtype, self._launches)
             self.device.driver.check_waits(call.stream)
             script = self._repeats.script(call, arrays)
             if script is None:
                 raise RuntimeError(
-                    "this call cannot be captured, as the library of x makes products of it, or as it has too many "
-                    "launches: call the net"
+                    f"this call cannot be captured, as a rule as it is more than {LAUNCHES_MOST} launches: call the net"
                 )
             return Replay(call, script, those_there(*arrays[:2], *arrays.start, *arrays.final))
 

@@ -19,6 +19,7 @@ from device_memory import EmulatedArray, in_place_of_the_device
 from ptx_device import PtxDevice
 
 import rnnfast
+from rnnfast.backends.cuda import bound, script
 from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.errors import DriverError
@@ -139,7 +140,7 @@ def test_a_capture_that_fails_leaves_nothing_behind(device: PtxDevice, monkeypat
     assert device.library.calls.count("cuStreamDestroy_v2") == device.library.calls.count("cuStreamCreate") == 1
 
 
-def test_what_no_graph_is_made_of(device: PtxDevice) -> None:
+def test_what_no_graph_is_made_of(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     net, x = frozen(), there(rng, STEPS, BATCH, INPUTS)
     with pytest.raises(TypeError, match=r'LSTM.s parameters are in host memory.*\.to\("cuda"\) before \.freeze\(\)'):
@@ -154,5 +155,9 @@ def test_what_no_graph_is_made_of(device: PtxDevice) -> None:
         net.graph(x, (EmulatedArray(h.memory[..., :SIZE]), c))
     with pytest.raises(ValueError, match=r"state\[1\] has shape"):
         net.graph(x, (None, c))
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="more than 1 launches: call the net"):
+        patch.setattr(script, "LAUNCHES_MOST", 1)
+        patch.setattr(bound, "LAUNCHES_MOST", 1)
+        net.graph(x)
     with pytest.raises(TypeError, match="a graph can be neither copied nor pickled"):
-        pickle.dumps(net.graph(x))
+        pickle.dumps(frozen().graph(x))
