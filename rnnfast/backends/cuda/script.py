@@ -145,8 +145,9 @@ class Script:
         launch = self.launches[number]
         if launch is not None:
             return launch.error(code)
-        kind, _, *values = self._steps[number].tolist()
-        return self._driver.error(f"clear {values[0]} bytes" if kind == 1 else f"write {values[1]} bytes", code)
+        _, _, *values = self._steps[number].tolist()
+        doing = f"write {values[1]} bytes" if number in self._brings else f"clear {values[0]} bytes"
+        return self._driver.error(doing, code)
 
 
 def script_of(noted: Noting, kept: Any, live: LiveRows | None, template: ForwardArrays | None = None) -> Script | None:

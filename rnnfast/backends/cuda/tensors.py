@@ -25,20 +25,24 @@ class Torch:
 
         self.torch, self.device, self.number = torch, device, device.index
         self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
-        self._new: dict[np.dtype[Any], Any] = {}
-        """By dtype what makes a tensor sooner than `torch.empty`, which is told dtype and device."""
+        self._like: dict[tuple[tuple[int, ...], np.dtype[Any]], tuple[Any, tuple[int, ...]]] = {}
+        """Tensors of one number, seen as of a shape, and its strides: torch makes such another soonest."""
         self._raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)
         self._forms: dict[Any, tuple[Any, ...]] = {}
         """Of tensors on this device, by what torch says of their form: shape, strides in bytes and dtype."""
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        new = self._new.get(dtype)
-        if new is None:
-            kind = getattr(self.torch, dtype.name)
-            new = self._new[dtype] = self.torch.empty(0, dtype=kind, device=self.device).new_empty
-        made = new(shape)
-        return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
+        like, strides = self._like.get((shape, dtype)) or self._kept_like(shape, dtype)
+        made = self.torch.empty_like(like, memory_format=self.torch.contiguous_format)
+        return DeviceArray(made.data_ptr(), shape, strides, dtype, made)
+
+    def _kept_like(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, tuple[int, ...]]:
+        if len(self._like) >= FORMS_KEPT:
+            self._like.clear()
+        one = self.torch.empty((), dtype=getattr(self.torch, dtype.name), device=self.device)
+        found = self._like[shape, dtype] = one.expand(shape), dense_strides(shape, dtype.itemsize)
+        return found
 
     def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
         """Return views of one new tensor, each with a version counter of its own."""
