@@ -61,7 +61,10 @@ class Script:
         if live is not None:
             beyond = self._places[:, 2].view(np.uint64)
             self._counts.finish(self._words, beyond, self._configs, live.numbers)
-        self._brings = np.flatnonzero(self._steps[:, 0] == together.BRING)
+        self._numbers = ffi.cast("int64_t *", self._steps.ctypes.data)
+        brings = np.flatnonzero(self._steps[:, 0] == together.BRING)
+        self._brings: list[int] = [together.STEP * n + 2 for n in brings.tolist()]
+        """Where in the numbers of all steps is told what is brought."""
         tables = (number for table in (self._places, self._steps) for number in (table.ctypes.data, len(table)))
         self._head: Array = np.array([*self._driver.functions, *tables], np.int64)
         self._addresses = ffi.new("int64_t[]", len(noted.arrays))
@@ -120,7 +123,8 @@ class Script:
                 self._counts.set(live.numbers)
                 self._set_for = live.numbers
             source = ffi.from_buffer(live.together)  # alive until the driver has taken a copy
-            self._steps[self._brings, 2:] = int(ffi.cast(POINTER, source)), len(source)
+            for place in self._brings:
+                self._numbers[place], self._numbers[place + 1] = int(ffi.cast(POINTER, source)), len(source)
         made = self.make(call, call.word)
         self.start(given, made, call.stream)
         return made
@@ -145,9 +149,8 @@ class Script:
         launch = self.launches[number]
         if launch is not None:
             return launch.error(code)
-        _, _, *values = self._steps[number].tolist()
-        doing = f"write {values[1]} bytes" if number in self._brings else f"clear {values[0]} bytes"
-        return self._driver.error(doing, code)
+        *_, size, brought = self._steps[number].tolist()  # of what is made zero nothing is brought
+        return self._driver.error(f"write {brought} bytes" if brought else f"clear {size} bytes", code)
 
 
 def script_of(noted: Noting, kept: Any, live: LiveRows | None, template: ForwardArrays | None = None) -> Script | None:
