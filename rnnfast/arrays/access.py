@@ -22,11 +22,14 @@ class Access(Protocol):
     def on_host(self, name: str, value: Any) -> Any:
         """Return `value`, which may live here or in host memory, as something in host memory."""
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """A new array for a result, of the caller's kind."""
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """A new array for a result, as backends see it."""
 
-    def empty_each(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Any]:
+    def new_each(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Any]:
         """New arrays for results, which may lie in one piece of memory."""
+
+    def result(self, array: Any) -> Any:
+        """Return a new array as callers get it."""
 
     def check_output(
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool

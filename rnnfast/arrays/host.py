@@ -83,9 +83,17 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         ) from error
 
 
-def empty_each(shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
+new = empty
+
+
+def new_each(shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
     """Return a new array for each shape, uninitialised."""
     return [np.empty(shape, dtype) for shape in shapes]
+
+
+def result(array: Array) -> Array:
+    """Return `array`: backends see what callers do."""
+    return array
 
 
 def on_host(name: str, value: Any) -> Any:

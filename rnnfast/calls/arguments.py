@@ -31,12 +31,11 @@ def is_plain(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     )
 
 
-def read_x(engine: Engine, x: Any) -> tuple[Access, Array, Layout]:
-    """Return how to reach x, x as an array, and how its axes are laid out."""
-    net, access = engine.net, engine.access(x)
-    array = access.as_array("x", x)
+def read_layout(engine: Engine, array: Array, x: Any) -> Layout:
+    """Return how the axes of x, which `array` is of, are laid out. Raises where the net takes no such x."""
+    net = engine.net
     check_dtype("x", array, net.dtype, net.name, x)
-    return access, array, net.layout(array)
+    return net.layout(array)
 
 
 def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, access: Access = host) -> Array:
@@ -44,7 +43,7 @@ def read_sequence(name: str, value: Any, shape: tuple[int, ...], net: Net, acces
     array = access.as_array(name, value)
     check_dtype(name, array, net.dtype, net.name, value)
     check_shape(name, array, shape)
-    walked: Array = access.strided(array.view())
+    walked: Array = access.strided(array.view() if access is host else array)
     return walked
 
 

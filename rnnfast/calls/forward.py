@@ -10,7 +10,7 @@ from rnnfast.arrays import host
 from rnnfast.arrays.access import Access
 from rnnfast.backends.contract import ForwardArrays
 from rnnfast.calls import states
-from rnnfast.calls.arguments import read_flags, read_lengths, read_out, read_x
+from rnnfast.calls.arguments import read_flags, read_layout, read_lengths, read_out
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING, Engine, Prepared
 from rnnfast.problem import Array
 from rnnfast.segments.runner import segmented
@@ -65,10 +65,11 @@ def record(
     x, state, lengths, mask, resets = inputs
     done = run(engine, how, x, state, lengths, mask, resets, None, dropout_seed, cut)
     y, final, prepared, access, x, start, *rest = done
-    # Inputs as views: the caller's own arrays can get another shape in place.
-    if start:
-        start = tuple([None if array is None else array.view() for array in start])
-    return y, final, new_tuple(Call, (prepared, access, x.view(), start, *rest))
+    if access is host:  # inputs as views: the caller's own arrays can get another shape in place
+        x = x.view()
+        if start:
+            start = tuple([None if array is None else array.view() for array in start])
+    return y, final, new_tuple(Call, (prepared, access, x, start, *rest))
 
 
 def run(
@@ -89,7 +90,7 @@ def run(
     """
     dtype, net = engine.dtype, engine.net
     access: Access = host
-    empty: Any = np.empty
+    new: Any = np.empty
     plain = (
         type(x) is np.ndarray
         and (x.dtype is dtype or x.dtype == dtype)
@@ -101,48 +102,57 @@ def run(
     if prepared is None:
         access, x, prepared = _prepare(engine, how, x, cut)
     if access is not host:
-        empty = access.empty
+        new = access.new
     if not engine.frozen:
         engine.check()
 
     # Results first: sizes beyond memory must end here, before anything walks inputs that a broadcast made huge.
-    y = empty(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
+    y = new(prepared.y_shape, dtype) if out is None else read_out(engine, prepared, access, out)
     shapes = prepared.state_shapes
-    if access is host:
-        final = (empty(shapes[0], dtype), empty(shapes[1], dtype)) if engine.two_states else (empty(shapes[0], dtype),)
-    else:
-        final = tuple(access.empty_each(shapes, dtype))
-    if not plain:  # a view, as the caller's array can get another shape in place before it is read
-        x = access.strided(x.view())
+    final = (new(shapes[0], dtype), new(shapes[1], dtype)) if engine.two_states else (new(shapes[0], dtype),)
+    if not plain:
+        x = access.strided(x)
     start = () if state is None else states.read("state", state, net, shapes, access)
     if lengths is not None or mask is not None or resets is not None:
         lengths = read_lengths(lengths, prepared, access)
         mask, resets = read_flags("mask", mask, prepared, access), read_flags("resets", resets, prepared, access)
-    arrays = (x, y, start, final, lengths, mask, resets, None, plain and out is None, None)
-    if out is not None or access is not host:
-        x, _, start, _, _, mask, resets, *_ = arrays = _seen(arrays, access, out is not None)
+    arrays = (x, y, start, final, lengths, mask, resets, access.library, plain and out is None, None)
+    if out is not None:
+        x, _, start, _, _, mask, resets, *_ = arrays = _apart(arrays, access)
     reserve = prepared.bound.run(new_tuple(ForwardArrays, arrays), dropout_seed)
+    if access is not host:
+        y, final = access.result(y) if out is None else out, tuple([access.result(array) for array in final])
     state = final if engine.two_states else final[0]
     return y, state, prepared, access, x, start, lengths, mask, resets, reserve, plain
 
 
 def _prepare(engine: Engine, how: int, x: Any, cut: tuple[Any, Any] | None) -> tuple[Access, Array, Prepared]:
-    """Read x, and find or make the prepared call of its form; one whose steps are cut is made for itself."""
-    access, x, layout = read_x(engine, x)
+    """Read x, and find or make the prepared call of its form; one whose steps are cut is made for itself.
+
+    x is a view, as the caller's array can get another shape in place before it is read.
+    """
+    access = engine.access(x)
+    array = access.as_array("x", x)
+    form = None
+    if access is host:
+        array = array.view()
+    elif cut is None:
+        form = how, array.shape, array.strides, array.dtype
+        if (known := engine.seen.get(form)) is not None:
+            return access, array, known
+    layout = read_layout(engine, array, x)
     if cut is not None:
-        steps, batch = layout.sizes(x.shape)
+        steps, batch = layout.sizes(array.shape)
         binder = segmented(engine.backend, engine.problem(how, steps, batch), *cut, on_host=engine.on_host)
         if binder is not None:
-            return access, x, engine.bound(binder, how, x.shape, layout)
-    return access, x, engine.prepared(how, x.shape, layout)
+            return access, array, engine.bound(binder, how, array.shape, layout)
+    return access, array, engine.prepared(how, array.shape, layout, form)
 
 
-def _seen(arrays: tuple[Any, ...], access: Access, given_out: bool) -> tuple[Any, ...]:
-    """Return what backends see of results that are the caller's kind of array, inputs apart from a given one."""
-    x, y, start, final, lengths, mask, resets, _, dense, parameters = arrays
+def _apart(arrays: tuple[Any, ...], access: Access) -> tuple[Any, ...]:
+    """Return what backends see where y is the caller's `out`: inputs apart from that."""
+    x, y, start, final, lengths, mask, resets, library, dense, parameters = arrays
     y = access.as_array("out", y).view()
-    final = tuple([access.as_array("state", array) for array in final])
-    if given_out:
-        x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
-        start = tuple([access.apart(array, (y,)) for array in start])
-    return x, y, start, final, lengths, mask, resets, access.library, dense, parameters
+    x, mask, resets = (access.apart(array, (y,)) for array in (x, mask, resets))
+    start = tuple([access.apart(array, (y,)) for array in start])
+    return x, y, start, final, lengths, mask, resets, library, dense, parameters

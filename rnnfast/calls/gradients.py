@@ -63,13 +63,14 @@ def new_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: bo
 
 def _new_on_device(engine: Engine, prepared: Prepared, access: Access, need_x: bool) -> Written:
     """Return new arrays on a device: those of states and parameters share one piece of memory, as each costs a call."""
-    net, dtype = engine.net, engine.dtype
+    net, dtype, result = engine.net, engine.dtype, access.result
     count, shapes = len(net.states), net.shapes
-    x = access.empty(prepared.x_shape, dtype) if need_x else None
-    made = access.empty_each((*prepared.state_shapes, *shapes.values()), dtype)
-    grads = Gradients(x, states.joined(made[:count]), dict(zip(shapes, made[count:], strict=True)))
-    seen = [access.as_array("gradient", array) for array in made]
-    return grads, None if x is None else access.as_array("gradient", x), seen[:count], seen[count:], None
+    x = access.new(prepared.x_shape, dtype) if need_x else None
+    made = access.new_each((*prepared.state_shapes, *shapes.values()), dtype)
+    given = [result(array) for array in made]
+    params = dict(zip(shapes, given[count:], strict=True))
+    grads = Gradients(None if x is None else result(x), states.joined(given[:count]), params)
+    return grads, x, made[:count], made[count:], None
 
 
 Written = tuple[Gradients[Any], Array | None, Sequence[Array], Sequence[Array], GivenGradients | None]
@@ -104,11 +105,11 @@ def given_gradients(engine: Engine, prepared: Prepared, access: Access, need_x: 
     x, state, parameters = arrays[0], arrays[1 : 1 + len(brought)], arrays[1 + len(brought) :]
     grads = Gradients(out.x if need_x else None, states.joined(brought), named)
     if need_x and x is None:
-        grads.x = access.empty(prepared.x_shape, engine.dtype)
-        x = access.as_array("gradient", grads.x)
+        x = access.new(prepared.x_shape, engine.dtype)
+        grads.x = access.result(x)
     if any(part is None for part in state):
         fresh = zip(brought, prepared.state_shapes, strict=True)
-        filled = [access.empty(shape, engine.dtype) if part is None else part for part, shape in fresh]
+        filled = [access.result(access.new(shape, engine.dtype)) if part is None else part for part, shape in fresh]
         state = [access.as_array("gradient", part) for part in filled]
         grads.state = states.joined(filled)
     return grads, x, state, parameters, given

@@ -65,6 +65,8 @@ class Engine:
         self._unchanged = unchanged([*parameters.values()]) if self.on_host and parameters else None
         self.cache: dict[str, Any] = {}
         self.forms: dict[tuple[int, tuple[int, ...]], Prepared] = {}
+        self.seen: dict[tuple[Any, ...], Prepared] = {}
+        """The same by how a call runs and the shape, strides and dtype of an x on a device that was found to fit."""
 
     def check(self) -> None:
         """Raise ValueError or TypeError where a parameter's array is no longer what it was, its values aside."""
@@ -81,14 +83,20 @@ class Engine:
         """Return how arrays are reached where the parameters are. Raises TypeError where x is elsewhere."""
         return host if self.on_host else self.parameters.access(x)
 
-    def prepared(self, how: int, shape: tuple[int, ...], layout: Layout) -> Prepared:
-        """Return the prepared call for x of this shape, made where it is the first of its form."""
+    def prepared(
+        self, how: int, shape: tuple[int, ...], layout: Layout, seen: tuple[Any, ...] | None = None
+    ) -> Prepared:
+        """Return the prepared call for x of this shape, made where it is the first of its form; `seen` finds it too."""
         found = self.forms.get((how, shape))
         if found is None:
             found = self.bound(self.backend, how, shape, layout)
             if len(self.forms) >= FORMS_KEPT:
                 self.forms.clear()
             self.forms[how, shape] = found
+        if seen is not None:
+            if len(self.seen) >= FORMS_KEPT:
+                self.seen.clear()
+            self.seen[seen] = found
         return found
 
     def bound(self, binder: Binder, how: int, shape: tuple[int, ...], layout: Layout) -> Prepared:

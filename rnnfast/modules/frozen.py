@@ -14,6 +14,7 @@ from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks import arrays
 from rnnfast.checks.values import whole
+from rnnfast.modules.graph import Graph
 from rnnfast.modules.stream import Stream
 from rnnfast.net import files, saved
 from rnnfast.net.description import Net
@@ -102,6 +103,26 @@ class Frozen(Generic[StateT]):
     def stream(self, batch: int = 1) -> Stream[StateT]:
         """A stream of single steps with its own state, zero at first. Raises ValueError for a bidirectional net."""
         return Stream(self._engine, batch)
+
+    def graph(self, x: Any, state: StateT | None = None) -> Graph[StateT]:
+        """Return a call for this very x and state on the device, captured as one of CUDA's graphs.
+
+        A replay costs the host one call of the driver, whatever the net, and does what the call does, bit by bit, on
+        what lies in x and state by then: copy new values there. Results lie in `y` and `state` of the graph, which
+        every replay overwrites. x and state are read in place and so need strides that calls take without a copy,
+        states dense ones. All steps are live, as how much is launched follows from lengths, mask and resets: with these
+        call the net. Where calls take products of x's library, as of float64, kernels of ours make those of a graph,
+        which may round otherwise.
+
+            graph = lstm.to("cuda").freeze().graph(x)
+            for chunk in chunks:
+                x.copy_(chunk)
+                y, (h, c) = graph()
+
+        Raises TypeError for a net in host memory, ValueError for arrays that would have to be copied, RuntimeError for
+        too many launches, as of thousands of steps of large nets.
+        """
+        return Graph(self._engine, x, state)
 
 
 def freeze(net: Net, parameters: Parameters, choice: Choice, weights: Weights | None = None) -> Frozen[Any]:

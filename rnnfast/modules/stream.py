@@ -11,7 +11,7 @@ from rnnfast.arrays.layout import Layout
 from rnnfast.backends import choose
 from rnnfast.backends.contract import Steps
 from rnnfast.calls import states
-from rnnfast.calls.arguments import is_plain, read_x
+from rnnfast.calls.arguments import is_plain, read_layout
 from rnnfast.calls.gradients import StateT
 from rnnfast.calls.prepared import INFERENCE, Engine
 from rnnfast.checks.arrays import check_dtype, check_steps
@@ -118,7 +118,8 @@ class Stream(Generic[StateT]):
 
     def _read_chunk(self, chunk: Any) -> tuple[Array, Layout]:
         """Return a chunk as an array, and how its axes are laid out."""
-        _, x, layout = read_x(self._engine, chunk)
+        x = self._engine.access(chunk).as_array("x", chunk)
+        layout = read_layout(self._engine, x, chunk)
         if (batch := layout.sizes(x.shape)[1]) != self._batch:
             raise ValueError(f"chunk has {batch} rows, this stream was made for {self._batch}")
         return x, layout

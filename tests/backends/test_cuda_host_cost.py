@@ -86,7 +86,8 @@ def test_what_forward_and_training_cost(tier: str, kind: str, device: NullDevice
     with counted(device) as training:
         net.record(x)[2].backward(dy)
     assert len(device.prepared) == prepared and forward.views == training.views == 0
-    assert (forward.arrays, training.arrays) == (3, 6)  # y, last states, workspace; dx, other gradients, workspace
+    own = 2 + len(net.net.states)  # y, each last state, workspace; then dx, other gradients, workspace
+    assert (forward.arrays, training.arrays) == (own, own + 3)
     of_c = int(tier == "C" and kind == "LSTM")  # its last state and its gradient's first are written by themselves
     of_n = 0 if tier == "D" or kind != "GRU" else 1 + (STEPS if tier == "C" else 0)  # its gates take another product
     launches, backward_launches, clears, backward_clears = EXPECTED[tier]
@@ -137,7 +138,8 @@ def test_what_ragged_calls_cost(tier: str, kind: str, rows: str, device: NullDev
     with counted(device) as training:
         train()
     assert len(device.prepared) == prepared and forward.views == training.views == 0
-    assert (forward.arrays, training.arrays) == (3, 6)
+    own = 2 + len(net.net.states)
+    assert (forward.arrays, training.arrays) == (own, own + 3)
     of_c = int(tier == "C" and kind == "LSTM")
     of_n = 0 if tier == "D" or kind != "GRU" else 1 + (STEPS if tier == "C" else 0)
     launches, backward_launches, clears, backward_clears = RAGGED[tier]
@@ -200,6 +202,46 @@ def test_launches_of_every_form_by_clusters(form: str, device: NullDevice) -> No
         assert (forward.arrays, backward.arrays) == (3, 3) and forward.clears == backward.clears == 0
     both = microseconds(lambda: net(x, **inputs)), microseconds(lambda: net.record(x, **inputs)[2].backward(dy))
     print(f"tier D GRU, {form}: forward {both[0]:.0f} us, training {both[1]:.0f} us")
+
+
+def test_a_form_that_is_known_lets_no_other_pass(device: NullDevice) -> None:
+    """Of which shape, strides and dtype are looked at once: here strides alone tell nothing."""
+    import torch
+
+    device.limits = TIERS["A"]
+    net, x = rnnfast.RNN(1, 40, seed=1).to("cuda"), torch.zeros(()).expand(STEPS, 8, 1)
+    for _ in range(3):
+        assert net(x)[0].shape == (STEPS, 8, 40)
+    with pytest.raises(TypeError, match="x has dtype float64, this RNN computes in float32"):
+        net(torch.zeros((), dtype=torch.float64).expand(STEPS, 8, 1))
+    with pytest.raises(ValueError, match="x has 2 features"):
+        net(torch.zeros(()).expand(STEPS, 8, 2))
+
+
+def test_no_graph_reads_a_copy(device: NullDevice) -> None:
+    """As calls do of what torch negates when it reads it."""
+    import torch
+
+    device.limits, net = TIERS["A"], rnnfast.RNN(1, 40, seed=1).to("cuda").freeze()
+    negated = torch.ones(STEPS, 8, 1, dtype=torch.complex64).conj().imag
+    assert negated.is_neg() and net(negated)[0].shape == (STEPS, 8, 40)
+    with pytest.raises(ValueError, match="x has strides .*, which calls copy"):
+        net.graph(negated)
+
+
+@pytest.mark.parametrize("inputs", [40, 3])
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_a_replay_costs_one_call_of_the_driver(tier: str, inputs: int, device: NullDevice) -> None:
+    """Also where calls take products of torch's."""
+    device.limits = TIERS[tier]
+    graph = rnnfast.LSTM(inputs, 40, seed=1).to("cuda").freeze().graph(tensors(inputs)[0])
+    before = device.counts.null_graphs()
+    with counted(device) as counts:
+        graph()
+    assert (counts.launches, counts.clears, counts.arrays, counts.views) == (0, 0, 0, 0)
+    assert device.counts.null_graphs() == before + 1
+    assert (graph.y.shape, [part.shape for part in graph.state]) == ((STEPS, 8, 40), [(1, 8, 40)] * 2)
+    print(f"tier {tier}: a replay {microseconds(graph):.1f} us")
 
 
 def test_every_function_of_the_driver_can_be_called_as_it_is_declared(device: NullDevice) -> None:

@@ -45,7 +45,7 @@ class Emulator(DeviceMemory):
         self.order: int | None = None
         self.library = EmulatedLibrary(self._launch)
         self.driver = Driver(self.library)
-        self.driver.launcher = int(ffi.cast("uintptr_t", self.library.launcher))
+        self.driver.functions = tuple([int(ffi.cast("uintptr_t", each)) for each in self.library.functions])
 
     def kernel(self, make: Callable[..., Any], *constants: Any, threads: int = 0, **_: Any) -> Kernel:
         """The kernel, which the emulator runs as a Python function."""

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rnnfast.backends.cuda.driver.declarations import LAUNCH_CLUSTER, LAUNCH_COOPERATIVE, ffi
+from rnnfast.backends.cuda.driver.library import OF_SCRIPTS
 from rnnfast.backends.cuda.driver.scalars import Field
 
-INVALID_VALUE = 1
-"""What a driver answers that is asked for what cannot be."""
+INVALID_VALUE, CAPTURING = 1, 99
+"""What a driver answers that is asked for what cannot be; the stream on which graphs are captured."""
+MORE = "unsigned char, size_t", "const void *, size_t"
+"""What other functions of a script take between an address and a stream."""
 Run = Callable[..., None]
 """(name, kernel, blocks, threads, stream, *values): runs a kernel to its end."""
 
@@ -23,7 +26,9 @@ class EmulatedLibrary:
 
     def __init__(self, run: Run) -> None:
         self.run, self.calls = run, list[str]()
-        self.launcher = ffi.callback("int(const Config *, void *, void **, void **)", self.cuLaunchKernelEx, 999)
+        kinds = "const Config *, void *, void **, void **", *(f"uint64_t, {more}, void *" for more in MORE)
+        called = (lambda *values, name=name: getattr(self, name)(*values) for name in OF_SCRIPTS)
+        self.functions = [ffi.callback(f"int({kind})", call, 999) for kind, call in zip(kinds, called, strict=True)]
         """What compiled code calls; an exception is printed, and 999 the error."""
         self.cluster, self.shared = 0, 0
         """Of the launch that runs: blocks of a cluster, 0 without one, bytes of dynamic shared memory."""
@@ -31,6 +36,9 @@ class EmulatedLibrary:
         self.words, self._kept = list[tuple[int, int]](), list[Any]()
         """Memory of the host that kernels reach, by address and bytes."""
         self.kernels: list[tuple[str, Any, tuple[Field, ...]]] = []
+        self.captured: list[Callable[[int], Any]] | None = None
+        """What is to be done on a stream, of the graph that is being captured; None: none is."""
+        self.graphs = dict[int, list[Callable[[int], Any]]]()
 
     def loaded(self, name: str, kernel: Any, fields: tuple[Field, ...]) -> Any:
         """Return the handle of a kernel."""
@@ -56,13 +64,54 @@ class EmulatedLibrary:
         assert set(ids) <= {LAUNCH_COOPERATIVE, LAUNCH_CLUSTER} and config.block_y == config.block_z == 1
         stream = int(ffi.cast("uintptr_t", config.stream))
         clusters = [config.attributes[n].value.cluster.x for n in range(config.count) if ids[n] == LAUNCH_CLUSTER]
-        self.cluster, self.shared = (*clusters, 0)[0], config.shared
-        self.run(name, kernel, (config.grid_x, config.grid_y), config.block_x, stream, *values)
+        cluster, shared, grid, threads = (
+            (*clusters, 0)[0],
+            config.shared,
+            (config.grid_x, config.grid_y),
+            config.block_x,
+        )
+
+        def run(stream: int) -> None:
+            self.cluster, self.shared = cluster, shared
+            self.run(name, kernel, grid, threads, stream, *values)
+
+        return self._do(stream, run)
+
+    def _do(self, stream: int, what: Callable[[int], Any]) -> int:
+        """Do it at once, or note it for the graph that is being captured on this stream."""
+        if self.captured is None:
+            what(stream)
+        else:
+            assert stream == CAPTURING, "another stream than the one that is captured"
+            self.captured.append(what)
+        return 0
+
+    def cuStreamCreate(self, found: Any, flags: int) -> int:
+        found[0] = ffi.cast("void *", CAPTURING)
+        return 0
+
+    def cuStreamBeginCapture_v2(self, stream: Any, mode: int) -> int:
+        self.captured = []
+        return 0
+
+    def cuStreamEndCapture(self, stream: Any, found: Any) -> int:
+        assert self.captured is not None
+        number = 1 + len(self.graphs)
+        self.graphs[number], self.captured = self.captured, None
+        found[0] = ffi.cast("void *", number)
+        return 0
+
+    def cuGraphInstantiateWithFlags(self, found: Any, graph: Any, flags: int) -> int:
+        found[0] = graph
+        return 0
+
+    def cuGraphLaunch(self, graph: Any, stream: Any) -> int:
+        for what in self.graphs[int(ffi.cast("uintptr_t", graph))]:
+            what(int(ffi.cast("uintptr_t", stream)))
         return 0
 
     def cuMemsetD8Async(self, to: int, value: int, count: int, stream: Any) -> int:
-        ctypes.memset(to, value, count)
-        return 0
+        return self._do(int(ffi.cast("uintptr_t", stream)), lambda _: ctypes.memset(to, value, count))
 
     def cuOccupancyMaxActiveClusters(self, count: Any, function: Any, config: Any) -> int:
         count[0] = self.clusters_at_once * (config.attributes[0].value.cluster.x <= self.largest_cluster)

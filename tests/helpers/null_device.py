@@ -38,7 +38,7 @@ class NullDevice(DeviceMemory):
         path, source = folder / "null_driver.so", Path(__file__).with_name("null_driver.c")
         run(tool("cc"), "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", source, "-o", path)
         counting = cffi.FFI()
-        counting.cdef("long null_launches(void); long null_clears(void);")
+        counting.cdef("long null_launches(void); long null_clears(void); long null_graphs(void);")
         self.counts = counting.dlopen(str(path))
         self.driver, self.limits = Driver(ffi.dlopen(str(path))), limits_of((9, 0), 132)
         self.cuda, self.prepared = Cuda(), list[str]()
@@ -53,7 +53,7 @@ class NullDevice(DeviceMemory):
 
 
 class Counts:
-    """How often a piece of code did what costs time: launches, memory made zero, new arrays, views by NumPy."""
+    """How often a piece of code did what costs time: launches, memory made zero, new tensors, views by NumPy."""
 
     def __init__(self, device: NullDevice) -> None:
         self.device, self.arrays, self.views = device, 0, 0
@@ -69,20 +69,18 @@ class Counts:
 @contextmanager
 def counted(device: NullDevice) -> Iterator[Counts]:
     """Count what happens within."""
-    import torch
-
     counts = Counts(device)
 
-    def empty(*arguments: Any, **options: Any) -> Any:
+    def new(self: libraries.Torch, *arguments: Any) -> Any:
         counts.arrays += 1
-        return made(*arguments, **options)
+        return made(self, *arguments)
 
     def seen(cls: Any, *arguments: Any) -> Any:
         counts.views += 1
         return view(*arguments)
 
-    made, view = torch.empty, DeviceArray._seen
-    with mock.patch.object(torch, "empty", empty), mock.patch.object(DeviceArray, "_seen", classmethod(seen)):
+    made, view = libraries.Torch.new, DeviceArray._seen
+    with mock.patch.object(libraries.Torch, "new", new), mock.patch.object(DeviceArray, "_seen", classmethod(seen)):
         yield counts
     counts.end()
 

@@ -1,10 +1,10 @@
 /* A CUDA driver library that does nothing: every call that a device could serve succeeds at once; launches and writes
-   are counted. */
+   are counted, and graphs that are started. */
 
 #include <stddef.h>
 #include <stdint.h>
 
-static long launches, clears;
+static long launches, clears, graphs;
 static uintptr_t handles = 64;
 
 static int give(void **to) {
@@ -14,6 +14,7 @@ static int give(void **to) {
 
 long null_launches(void) { return launches; }
 long null_clears(void) { return clears; }
+long null_graphs(void) { return graphs; }
 
 int cuInit(unsigned flags) { return (int)flags; }
 int cuDriverGetVersion(int *version) { return (*version = 13000, 0); }
@@ -26,6 +27,16 @@ int cuCtxPushCurrent_v2(void *context) { return context == NULL; }
 int cuCtxPopCurrent_v2(void **context) { return give(context); }
 int cuCtxSynchronize(void) { return 0; }
 int cuStreamSynchronize(void *stream) { return ((void)stream, 0); }
+int cuStreamCreate(void **stream, unsigned flags) { return flags != 1 || give(stream); }
+int cuStreamDestroy_v2(void *stream) { return stream == NULL; }
+int cuStreamBeginCapture_v2(void *stream, int mode) { return stream == NULL || mode != 1; }
+int cuStreamEndCapture(void *stream, void **graph) { return stream == NULL || give(graph); }
+int cuGraphInstantiateWithFlags(void **prepared, void *graph, unsigned long long flags) {
+  return graph == NULL || flags != 0 || give(prepared);
+}
+int cuGraphLaunch(void *prepared, void *stream) { return (graphs++, (void)stream, prepared == NULL); }
+int cuGraphDestroy(void *graph) { return graph == NULL; }
+int cuGraphExecDestroy(void *prepared) { return prepared == NULL; }
 int cuModuleLoadData(void **module, const void *image) { return ((void)image, give(module)); }
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   return ((void)module, (void)name, give(function));

@@ -16,34 +16,43 @@ from rnnfast.backends.cuda.libraries import Library, known_library, library_of, 
 from rnnfast.checks.arrays import check_target, is_strided
 from rnnfast.problem import Array
 
+_KNOWN: dict[tuple[Any, str], DeviceAccess] = {}
+"""Of libraries that serve one device each, by what messages call a net."""
+
 
 class DeviceAccess:
     """One call's arrays on a device: the library that x comes from makes its results, on the caller's stream."""
 
-    def __init__(self, x: Any, owner: str) -> None:
-        """Raises TypeError where x is in host memory, ValueError where it is on another device."""
-        self.owner = owner
-        known = known_library(x)
-        number = None
-        if known is None:
-            device, value = devices.device(), self._device_value("x", x)
-            known, number = library_of(device, value), number_of(device, value)
-        self.library: Library = known
-        self._made: dict[int, DeviceArray] = {}
-        """New arrays that nobody has seen yet, by what their owner is known by."""
-        self._check_number("x", known.number if number is None else number)
+    def __init__(self, library: Library, number: int | None, owner: str) -> None:
+        """`number`: the device of x, where it is known. Raises ValueError where it is another than the net's."""
+        self.owner, self.library = owner, library
+        self._check_number("x", number)
+
+    @classmethod
+    def to(cls, x: Any, owner: str) -> DeviceAccess:
+        """Return the access that the library of x offers, to a net that messages call `owner`.
+
+        Raises TypeError where x is in host memory, ValueError where it is on another device.
+        """
+        library = known_library(x)
+        if library is not None:
+            found = _KNOWN.get((library, owner))
+            if found is None:
+                found = _KNOWN[library, owner] = cls(library, library.number, owner)
+            return found
+        device, value = devices.device(), _device_value("x", x, owner)
+        library = library_of(device, value)
+        number = number_of(device, value)
+        return cls(library, library.number if number is None else number, owner)
 
     def as_array(self, name: str, value: Any) -> DeviceArray:
         """Return a view of `value`. Raises TypeError where it is in host memory, ValueError on another device."""
         if type(value) is DeviceArray:
             return value
-        made = self._made.pop(id(value), None)
-        if made is not None:
-            return made
         seen = self.library.seen(value)
         if seen is not None:
             return seen
-        value = self._device_value(name, value)
+        value = _device_value(name, value, self.owner)
         self._check_number(name, number_of(devices.device(), value))
         ready, device = stream_of(value), devices.device()
         if ready not in (None, self.library.stream()):
@@ -58,19 +67,27 @@ class DeviceAccess:
         with devices.device().current():
             return self._call().host(self.dense(self.as_array(name, value)))
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """Return a new array of the library."""
-        made = self.library.new(shape, dtype)
-        self._made[id(made.owner)] = made  # until it is seen, which is soon
-        return made.owner
+    def fixed(self, name: str, value: Any, *, dense: bool = False) -> DeviceArray:
+        """Return a view of what is read in place again and again, as a state if `dense`.
 
-    def empty_each(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Any]:
-        """Return new arrays of the library, in one piece of memory where it can be cut up."""
-        found = []
-        for made in self.library.pieces(shapes, dtype):
-            self._made[id(made.owner)] = made
-            found.append(made.owner)
-        return found
+        Raises as `as_array`, and ValueError where calls take a copy.
+        """
+        array = self.as_array(name, value)
+        if is_negated(value) or (self.dense if dense else self.strided)(array) is not array:
+            raise ValueError(f"{name} has strides {array.strides}, which calls copy: pass a C-contiguous array")
+        return array
+
+    def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return a view of a new array of the library, its owner."""
+        return self.library.new(shape, dtype)
+
+    def new_each(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
+        """Return the same of several, in one piece of memory where it can be cut up."""
+        return self.library.pieces(shapes, dtype)
+
+    def result(self, array: DeviceArray) -> Any:
+        """Return the array of the library that a new one is a view of."""
+        return array.owner
 
     def check_output(
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
@@ -117,14 +134,15 @@ class DeviceAccess:
         with devices.device().current():
             return copied(self._call(), array)
 
-    def _device_value(self, name: str, value: Any) -> Any:
-        """Return `value` as something with `__cuda_array_interface__`."""
-        if not on_device(value):
-            raise TypeError(
-                f"{name}, a {type(value).__name__}, is in host memory, while this {self.owner}'s parameters are on the "
-                'CUDA device: copy it there, or move the parameters back with .to("cpu")'
-            )
-        return device_value(name, value)
+
+def _device_value(name: str, value: Any, owner: str) -> Any:
+    """Return `value` as something with `__cuda_array_interface__`. Raises TypeError where it is in host memory."""
+    if not on_device(value):
+        raise TypeError(
+            f"{name}, a {type(value).__name__}, is in host memory, while this {owner}'s parameters are on the "
+            'CUDA device: copy it there, or move the parameters back with .to("cpu")'
+        )
+    return device_value(name, value)
 
 
 def device_value(name: str, value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.arrays.layout import Layout
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.backends.cuda import readings
+from rnnfast.backends.cuda.call_arrays import those_there, time_first, time_first_back
 from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
@@ -20,11 +20,14 @@ from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
+from rnnfast.backends.cuda.libraries import WithoutProducts
 from rnnfast.backends.cuda.net import Net
 from rnnfast.backends.cuda.ragged import Ragged
 from rnnfast.backends.cuda.reach import check_reach
 from rnnfast.backends.cuda.recording import Recording
 from rnnfast.backends.cuda.repeats import Repeated, Repeats
+from rnnfast.backends.cuda.replay import Replay
+from rnnfast.backends.cuda.script import LAUNCHES_MOST
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import clusters
 from rnnfast.problem import Array, Problem
@@ -49,6 +52,8 @@ class Bound:
         self.device, self.problem, self.layout = device, replace(problem, **nothing), layout
         if problem.frozen and problem.cache is None:
             self.problem.cache = {}
+        self._is_as_given = layout == Layout()
+        """Whether callers' arrays have all axes, time first."""
         self._drops = bool(problem.dropout or problem.input_dropout or problem.recurrent_dropout)
         self._nets: dict[bool, Net | ClusterNet] = {}
         """By whether outputs are held, which clusters do not: of one that holds them there may be two."""
@@ -60,11 +65,10 @@ class Bound:
 
     def run(self, arrays: ForwardArrays, dropout_seed: int = 0) -> Reserve | None:
         """Write y and the final states; return what backward needs where the problem is recorded."""
-        library, rows = arrays.library, (arrays.lengths, arrays.mask, arrays.resets)
+        if not self._is_as_given:
+            arrays = time_first(self.layout, arrays)
+        library, rows = arrays.library, arrays[4:7]
         ragged = not (rows[0] is rows[1] is rows[2] is None)
-        sequence, states = self.layout.sequence, self._states
-        x, y, start, final = sequence(arrays.x), sequence(arrays.y), states(arrays.start), states(arrays.final)
-        arrays = ForwardArrays(x, y, start, final)
         with self.device.current(), self._turn:
             call = DeviceCall(self.device, library, self.problem.dtype, self._launches)
             self.device.driver.check_waits(call.stream)
@@ -80,6 +84,24 @@ class Bound:
                 else:
                     found = _forward(net, call, self._with(dropout_seed), arrays, live)
         return found if self.problem.record else None
+
+    def capture(self, arrays: ForwardArrays) -> Replay:
+        """Run a call for just these arrays, of which all steps are live, and return what starts it again.
+
+        Products are all of our own kernels. Raises RuntimeError where it cannot be captured.
+        """
+        if not self._is_as_given:
+            arrays = time_first(self.layout, arrays)
+        with self.device.current(), self._turn:
+            library = WithoutProducts(arrays.library)
+            call = DeviceCall(self.device, library, self.problem.dtype, self._launches)
+            self.device.driver.check_waits(call.stream)
+            script = self._repeats.script(call, arrays)
+            if script is None:
+                raise RuntimeError(
+                    f"this call cannot be captured, as a rule as it is more than {LAUNCHES_MOST} launches: call the net"
+                )
+            return Replay(call, script, those_there(*arrays[:2], *arrays.start, *arrays.final))
 
     def _forward(self, call: DeviceCall, arrays: ForwardArrays, live: AnyLive) -> Recording | ClusterRecording:
         """Run a call without dropout, of which `live` says which rows are live, all if it is None."""
@@ -115,9 +137,8 @@ class Bound:
 
         Consumes the reserve or, with `keep`, a copy of it.
         """
-        x, (dy, dx) = self.layout.sequence(arrays.x), self._sequences(arrays.dy, arrays.dx)
-        start, d_final, d_start = map(self._states, (arrays.start, arrays.d_final, arrays.d_start))
-        arrays = arrays._replace(x=x, dy=dy, d_final=d_final, dx=dx, d_start=d_start, start=start)
+        if not self._is_as_given:
+            arrays = time_first_back(self.layout, arrays)
         if keep:
             reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
@@ -176,12 +197,6 @@ class Bound:
         with self.device.current():
             against = self._against(holds=False) or self._against(holds=True)
         return f"{readings.tiers(reserve.layers)}; {against}"
-
-    def _sequences(self, *arrays: Array | None) -> list[Array | None]:
-        return [None if a is None else self.layout.sequence(a) for a in arrays]
-
-    def _states(self, arrays: Sequence[Array | None]) -> list[Array | None]:
-        return [None if a is None else self.layout.state(a) for a in arrays]
 
 
 def _forward(

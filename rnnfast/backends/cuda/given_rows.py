@@ -11,6 +11,9 @@ from rnnfast.backends.common.layers import live_steps
 from rnnfast.backends.cuda.counted import Counted, Numbers, counted
 from rnnfast.problem import Array
 
+FEW = 64
+"""Lengths that Python adds sooner than NumPy does."""
+
 
 class Addresses(NamedTuple):
     """Where on the device each part of what was brought begins; 0: it is not there."""
@@ -82,5 +85,7 @@ class GivenRows:
 
 def _count(shape: tuple[int, int], lengths: Array | None, mask: Array | None) -> int:
     if mask is None:
-        return shape[0] * shape[1] if lengths is None else int(np.add.reduce(lengths))
+        if lengths is None:
+            return shape[0] * shape[1]
+        return sum(lengths.tolist()) if len(lengths) <= FEW else int(np.add.reduce(lengths))
     return int(np.count_nonzero(mask if lengths is None else live_steps(*shape, lengths, mask)))

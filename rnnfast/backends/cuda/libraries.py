@@ -101,6 +101,18 @@ class Plain:
         return False
 
 
+class WithoutProducts:
+    """A library whose products are not taken, so that a call is launches of ours alone."""
+
+    def __init__(self, library: Library) -> None:
+        self.number, self.new, self.pieces = library.number, library.new, library.pieces
+        self.stream, self.seen = library.stream, library.seen
+
+    def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
+        """Do nothing: there is none."""
+        return False
+
+
 def known_library(x: Any) -> Library | None:
     """Return the library of a tensor on a device of torch's; None: x must be looked at."""
     if _maker_of(x.__class__) != "torch" or not getattr(x, "is_cuda", False) or x.requires_grad:

@@ -35,7 +35,7 @@ class DeviceParameters(Parameters):
 
     def access(self, x: Any) -> Access:
         """Return the access that the library of x offers."""
-        return DeviceAccess(x, self.net.name)
+        return DeviceAccess.to(x, self.net.name)
 
     def check(self) -> None:
         """Do nothing: these arrays' shapes cannot change under the views that kernels are given."""

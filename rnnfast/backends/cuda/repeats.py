@@ -6,18 +6,28 @@ are not all live what is brought and counted of them.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rnnfast.arrays.device_view import DeviceArray
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.backends.cuda.call_arrays import (
+    addresses_of,
+    lying_as,
+    mapped,
+    missing,
+    numbered,
+    template_of,
+    those_there,
+)
 from rnnfast.backends.cuda.counted import LiveRows
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.noting import Noting, Retracing, within
 from rnnfast.backends.cuda.script import Script, script_of
 
 Key = tuple[Any, ...]
+RUNS_FOR_A_SCRIPT = 3
+"""Runs of a call the last of which is a script's: by then the device has all its kernels."""
 SCRIPTS_KEPT = 32
 """Ways in which the arrays of a form may lie before all scripts are forgotten."""
 
@@ -43,13 +53,16 @@ class Repeats:
 
         `live`: the tables of ragged rows, `form`: what calls have in common that launch the same kernels for theirs.
         """
-        missing = [a is None for a in (*arrays.start, *arrays.final)]
-        key = type(call.library), arrays.x.strides, arrays.y.strides, form, *missing
-        given = given_to_forward(arrays)
+        x, y, start, final, *_ = arrays
+        key = _key(call, arrays, form)
         script = self._scripts.get(key)
         if script is not None:
-            made = script.run(call, given, live)
-            return Repeated(self, call, key, arrays, live, made) if self.recorded else None
+            addresses = addresses_of(x, y, *start, *final)
+            made = script.run(call, addresses, live)
+            if not self.recorded:
+                return None
+            addresses += [a.address for a in made]
+            return Repeated(self, call, script, addresses, (x, start), live, made)
         if key in self._scripts:
             return self.run(call, arrays, live)
         if key not in self._seen:
@@ -57,28 +70,37 @@ class Repeats:
                 self._seen.clear()
             self._seen.add(key)
             return self.run(call, arrays, live)
-        noting = Noting(call, given)
+        arrays = ForwardArrays(x, y, start, final)
+        noting = Noting(call, those_there(x, y, *start, *final))
         found = self.run(noting, numbered(arrays, 0), live)
         found.call = call
-        self._keep(key, script_of(noting, found.constants, live))
+        self._keep(key, script_of(noting, found.constants, live, template_of(arrays)))
         return found
+
+    def script(self, call: DeviceCall, arrays: ForwardArrays) -> Script | None:
+        """Run calls of these arrays until a script does, and return that; None: there is none."""
+        for _ in range(RUNS_FOR_A_SCRIPT):
+            self.forward(call, arrays)
+        return self._scripts.get(_key(call, arrays, None))
 
     def backward(self, repeated: Repeated, call: DeviceCall, arrays: BackwardArrays, *, overwrite: bool) -> None:
         """Write the gradients of a call that a script ran."""
         x, dy, d_final, dx, d_start, d_parameters, _, start, *_ = arrays
-        some = *d_final, *d_start, *start
-        lie = [None if a is None else a.strides for a in (x, dy, dx)]
-        key = *repeated.key, overwrite, d_parameters is None, len(d_final), len(start), *lie, *[a is None for a in some]
+        given = x, dy, *d_final, dx, *d_start, *(d_parameters or ()), *start
+        lie = x.strides, dy and dy.strides, dx and dx.strides
+        counts = len(d_final), len(d_start), len(start)
+        key = repeated.script, overwrite, d_parameters is None, lie, counts, *missing(*given)
         script = self._scripts.get(key)
         if script is not None:
-            script.run(call, (*repeated.arrays, *given_to_backward(arrays)), repeated.live)
+            script.run(call, repeated.addresses + addresses_of(*given), repeated.live)
             return
         if key in self._scripts:
             repeated.recording().backward(call, arrays, overwrite=overwrite)
             return
-        noting = Noting(call, (*repeated.arrays, *given_to_backward(arrays)))
+        before = repeated.arrays()
+        noting = Noting(call, (*before, *those_there(*given)))
         recording = repeated.recording(are_numbered=True)
-        recording.backward(noting, numbered(arrays, len(repeated.arrays)), overwrite=overwrite)
+        recording.backward(noting, numbered(arrays, len(before)), overwrite=overwrite)
         self._keep(key, script_of(noting, recording.constants, repeated.live))
 
     def _keep(self, key: Key, script: Script | None) -> None:
@@ -88,23 +110,35 @@ class Repeats:
 
 
 class Repeated:
-    """The reserve of a call that a script ran. Its recording is made anew where more is wanted than its backward."""
+    """The reserve of a call that a script ran. Its recording is made anew where more is wanted than its backward.
+
+    `addresses`: of all that the call was given and made, in their order. `inputs`: x and the first states; of the
+    results it keeps no memory alive.
+    """
+
+    __slots__ = "addresses", "call", "inputs", "live", "made", "recorded_on", "repeats", "script"
 
     def __init__(
-        self, repeats: Repeats, call: DeviceCall, key: Key, arrays: ForwardArrays, live: LiveRows | None,
-        made: list[DeviceArray],
+        self, repeats: Repeats, call: DeviceCall, script: Script, addresses: list[int], inputs: tuple[Any, ...],
+        live: LiveRows | None, made: list[DeviceArray],
     ) -> None:  # fmt: skip
-        self.repeats, self.call, self.key, self.live, self.recorded_on = repeats, call, key, live, call.stream
-        y, final = _nobodys(arrays.y), [_nobodys(a) for a in arrays.final]
-        self._given = ForwardArrays(arrays.x, y, arrays.start, final)
-        given = given_to_forward(self._given)
-        self._first_made, self.arrays = len(given), [*given, *made]
-        """All that the call was given and made, numbered in this order."""
+        self.repeats, self.call, self.script, self.addresses = repeats, call, script, addresses
+        self.inputs, self.live, self.made, self.recorded_on = inputs, live, made, call.stream
+
+    @property
+    def given(self) -> ForwardArrays:
+        """The arrays that the call was given."""
+        return mapped(self.script.template, lambda a: lying_as(a, self.addresses[a.address]))  # type: ignore[no-any-return]
+
+    def arrays(self) -> list[DeviceArray]:
+        """Return all that the call was given and made, in their order."""
+        x, y, start, final, *_ = self.given
+        return those_there(x, y, *start, *final, *self.made)
 
     def recording(self, *, are_numbered: bool = False) -> Any:
         """Return the call's recording; its arrays may tell their numbers."""
-        given, first = self._given, self._first_made
-        made = self.arrays[first:]
+        given, made = self.given, self.made
+        first = len(self.addresses) - len(made)
         if are_numbered:
             given, made = numbered(given, 0), [within(a, first + n) for n, a in enumerate(made)]
         found = self.repeats.run(Retracing(self.call, made), given, self.live)
@@ -123,29 +157,7 @@ class Repeated:
         return self.recording().activations()
 
 
-def given_to_forward(arrays: ForwardArrays) -> list[Any]:
-    """Return the arrays of a forward call that are there, in their order."""
-    return [a for a in (arrays.x, arrays.y, *arrays.start, *arrays.final) if a is not None]
-
-
-def given_to_backward(arrays: BackwardArrays) -> list[Any]:
-    """Return the arrays of a backward call that are there, in their order."""
-    x, dy, d_final, dx, d_start, d_parameters, _, start, *_ = arrays
-    return [a for a in (x, dy, *d_final, dx, *d_start, *(d_parameters or ()), *start) if a is not None]
-
-
-def numbered(arrays: Any, first: int) -> Any:
-    """Return the arrays of a call as ones whose addresses tell their numbers, in their order from the first on."""
-    numbers = itertools.count(first)
-
-    def of(value: Any) -> Any:
-        if isinstance(value, DeviceArray):
-            return within(value, next(numbers))
-        return [of(each) for each in value] if isinstance(value, Sequence) else value
-
-    return arrays._make(map(of, arrays))
-
-
-def _nobodys(a: Any) -> Any:
-    """Return an array that keeps no memory alive."""
-    return None if a is None else DeviceArray(a.address, a.shape, a.strides, a.dtype, None)
+def _key(call: DeviceCall, arrays: ForwardArrays, form: tuple[Any, ...] | None) -> Key:
+    """Return what calls have in common that one script serves."""
+    x, y, start, final, *_ = arrays
+    return type(call.library), x.strides, y.strides, form, len(start), *missing(*start, *final)

@@ -13,6 +13,9 @@ from rnnfast.arrays.device_view import DeviceArray, dense_strides
 from rnnfast.backends.cuda.matrix import Matrix
 from rnnfast.backends.cuda.workspace import Workspace
 
+FORMS_KEPT = 4096
+"""Forms of tensors that are remembered before all are forgotten."""
+
 
 class Torch:
     """PyTorch: its caching allocator, its current stream, cuBLAS. TF32 is used only where torch was told to."""
@@ -22,13 +25,24 @@ class Torch:
 
         self.torch, self.device, self.number = torch, device, device.index
         self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
-        self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
+        self._like: dict[tuple[tuple[int, ...], np.dtype[Any]], tuple[Any, tuple[int, ...]]] = {}
+        """Tensors of one number, seen as of a shape, and its strides: torch makes such another soonest."""
+        self._raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)
+        self._forms: dict[Any, tuple[Any, ...]] = {}
+        """Of tensors on this device, by what torch says of their form: shape, strides in bytes and dtype."""
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        kind = self._theirs.get(dtype) or getattr(self.torch, dtype.name)
-        made = self.torch.empty(shape, dtype=kind, device=self.device)
-        return DeviceArray(made.data_ptr(), shape, dense_strides(shape, dtype.itemsize), dtype, made)
+        like, strides = self._like.get((shape, dtype)) or self._kept_like(shape, dtype)
+        made = self.torch.empty_like(like, memory_format=self.torch.contiguous_format)
+        return DeviceArray(made.data_ptr(), shape, strides, dtype, made)
+
+    def _kept_like(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, tuple[int, ...]]:
+        if len(self._like) >= FORMS_KEPT:
+            self._like.clear()
+        one = self.torch.empty((), dtype=getattr(self.torch, dtype.name), device=self.device)
+        found = self._like[shape, dtype] = one.expand(shape), dense_strides(shape, dtype.itemsize)
+        return found
 
     def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
         """Return views of one new tensor, each with a version counter of its own."""
@@ -42,21 +56,33 @@ class Torch:
 
     def stream(self) -> int:
         """Return the stream of `torch.cuda.stream` contexts."""
+        if self._raw_stream is not None:  # a twentieth of the time
+            return int(self._raw_stream(self.number))
         return int(self.torch.cuda.current_stream(self.device).cuda_stream)
 
     def seen(self, value: Any) -> DeviceArray | None:
         """Return a view of a tensor, whose description would take long to make."""
-        if type(value) is not self.torch.Tensor or value.device != self.device:
+        if type(value) is not self.torch.Tensor:
             return None
-        dtype = self._ours.get(value.dtype)
-        if dtype is None:
+        form = self._forms.get((value.device, value.dtype, value.shape, value.stride())) or self._form(value)
+        if form is None:
             return None
-        value, item = value.detach(), dtype.itemsize  # whose memory stays where the caller gives his tensor another
+        value = value.detach()  # whose memory stays where the caller gives his tensor another
         if value.is_neg():  # a view that torch negates whenever it reads it
-            value = value.resolve_neg()
-        return DeviceArray(
-            value.data_ptr(), tuple(value.shape), tuple([item * n for n in value.stride()]), dtype, value
-        )
+            return self.seen(value.resolve_neg())
+        shape, strides, dtype = form
+        return DeviceArray(value.data_ptr(), shape, strides, dtype, value)
+
+    def _form(self, value: Any) -> tuple[Any, ...] | None:
+        """Return shape, strides and dtype of a tensor, None where it is on another device or of another type."""
+        dtype = self._ours.get(value.dtype)
+        if dtype is None or value.device != self.device:
+            return None
+        if len(self._forms) >= FORMS_KEPT:
+            self._forms.clear()
+        strides = tuple([dtype.itemsize * n for n in value.stride()])
+        found = self._forms[value.device, value.dtype, value.shape, value.stride()] = tuple(value.shape), strides, dtype
+        return found
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, add: bool) -> bool:
         """Use addmm or mm."""

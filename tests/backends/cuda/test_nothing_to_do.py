@@ -13,15 +13,19 @@ pytest.importorskip("numba", reason="numba is not installed")
 pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 pytest.importorskip("torch", reason="torch is not installed")
 
-from null_device import NullDevice, counted, tensors_on
+from null_device import NullDevice, tensors_on
+from null_device import counted as counting
 
 import rnnfast
+from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.device import limits_of
+from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.declarations import ffi
 from rnnfast.backends.cuda.driver.errors import DriverError
-from rnnfast.backends.cuda.driver.launch import CONFIG_BYTES
+from rnnfast.backends.cuda.libraries import Plain
+from rnnfast.backends.cuda.noting import Noting
 from rnnfast.backends.cuda.rows import scale_kernel
-from rnnfast.backends.cuda.script_steps import MANY, Launches
+from rnnfast.backends.cuda.script import Script
 from rnnfast.problem import Array
 
 LIMITS = limits_of((8, 0), 132)
@@ -57,26 +61,32 @@ def test_the_driver_refuses_a_launch_of_no_blocks(device: NullDevice) -> None:
             device.kernel(scale_kernel, np.float32).launch(grid).start()
 
 
-@pytest.mark.parametrize("count", [MANY - 1, MANY, 40])
+@pytest.mark.parametrize("count", [1, 7, 40])
 def test_launches_one_after_another(count: int, device: NullDevice) -> None:
-    """Compiled code starts many, Python few: all but those of no blocks, on the stream, up to one that is refused."""
-    kernel = device.kernel(scale_kernel, np.float32)
-    configs: Array = np.zeros((count, CONFIG_BYTES // 8), np.uint64)
-    memory: Array = np.zeros((count, -(-kernel.size // 8)), np.uint64)
-    place = [[ffi.cast("void *", row.ctypes.data) for row in table] for table in (memory, configs)]
-    first = kernel.launch(1)
-    launches = Launches([first.twin((n % 3, 1), *where) for n, where in enumerate(zip(*place, strict=True))], configs)
-    launches.see_blocks()
-    with counted(device) as counts:
-        launches.start(7)
-    assert counts.launches == sum(n % 3 > 0 for n in range(count))
-    streams = configs[:, ffi.offsetof("Config", "stream") // 8]
-    assert all(streams[n] == 7 for n in range(count) if n % 3)
-    configs[5] = configs[1]
-    configs[5].view(np.uint32)[:2] = 2, 0
-    with counted(device) as counts, pytest.raises(DriverError, match=r"start scale_kernel: .* \(grid \(2, 0, 1\)"):
-        launches.start(7)
-    assert counts.launches == 4
+    """Compiled code starts all but those of no blocks, up to one that is refused, and makes zero what is between."""
+    call = DeviceCall(device, Plain(device, 7), launches={})  # type: ignore[arg-type]
+    noting = Noting(call, [])
+    for n in range(count):
+        blocks = counted((n % 3,))
+        noting.run_on(noting.prepared(scale_kernel, (np.float32,)), (blocks, 1), 4096, 4096, 1)
+        noting.clear(4096, 8)
+    script = Script(noting, None, None)
+    with counting(device) as counts:
+        script.run(call, (), None)
+    assert (counts.launches, counts.clears) == (sum(n % 3 > 0 for n in range(count)), count)
+    streams = [int(ffi.cast("intptr_t", launch._config.stream)) for launch in script.launches if launch is not None]
+    assert streams == [7] * count
+    if count > 4:
+        launch = script.launches[8]
+        assert launch is not None
+        launch.resize(2, 0)
+        with counting(device) as counts, pytest.raises(DriverError, match=r"start scale_kernel: .* \(grid \(2, 0, 1\)"):
+            script.run(call, (), None)
+        assert (counts.launches, counts.clears) == (3, 4)
+        launch.resize(2, 1)
+    script._words[-1] = 0
+    with pytest.raises(DriverError, match="clear"):
+        script.run(call, (), None)
 
 
 NETS: dict[str, dict[str, Any]] = {

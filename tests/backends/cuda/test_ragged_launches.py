@@ -22,7 +22,7 @@ import rnnfast
 from rnnfast.backends.cuda.device import limits_of
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.gemm import products
-from rnnfast.backends.cuda.script_steps import Launches
+from rnnfast.backends.cuda.script import Script
 from rnnfast.problem import Array
 
 
@@ -45,12 +45,12 @@ def started() -> Iterator[list[tuple[Any, ...]]]:
         found.append((kernel.name, kernel.threads, self.grid, *values))
         start(self, stream)
 
-    def by_itself(self: Launches, stream: int) -> None:
+    def by_itself(self: Script, stream: int) -> None:
         for launch in self.launches:
-            if launch.grid[0]:
+            if launch is not None and launch.grid[0]:
                 launch.start(stream)
 
-    with mock.patch.object(Launch, "start", noting), mock.patch.object(Launches, "start", by_itself):
+    with mock.patch.object(Launch, "start", noting), mock.patch.object(Script, "_start", by_itself):
         yield found
 
 

@@ -25,7 +25,7 @@ from rnnfast.backends.cuda.counted import counted
 from rnnfast.backends.cuda.gemm.multiply import multiplies
 from rnnfast.backends.cuda.gemm.products import of_inputs, of_weights, slices_for, to_inputs
 from rnnfast.backends.cuda.matrix import Matrix
-from rnnfast.backends.cuda.script_steps import Launches
+from rnnfast.backends.cuda.script_counts import Counts
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.calls.gradients import Gradients
 from rnnfast.problem import Array
@@ -178,7 +178,7 @@ def test_other_rows_of_as_many_live_steps(device: PtxDevice, monkeypatch: pytest
 
 
 def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is taken for set that the interrupted one had still to set: here which launches have any blocks."""
+    """Nothing is taken for set that the interrupted one had still to set."""
     device.limits = LIMITS["C"]
     monkeypatch.setattr(choices, "FEWEST", 1)
     net, x = made("RNN"), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
@@ -186,7 +186,7 @@ def test_a_call_after_one_that_was_interrupted(device: PtxDevice, monkeypatch: p
         net(x, lengths=lengths)
     assert len(scripts(net)) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(Launches, "see_blocks", mock.Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(Counts, "set", mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             net(x, lengths=[3, 2])
     assert_same(numbers([*net(x, lengths=[3, 2])]), numbers([*made("RNN")(x, lengths=[3, 2])]))

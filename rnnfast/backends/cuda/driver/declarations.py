@@ -46,6 +46,15 @@ ffi.cdef(
     int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *stream);
     int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream);
     int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream);
+    int cuStreamCreate(void **stream, unsigned flags);
+    int cuStreamDestroy_v2(void *stream);
+    int cuStreamBeginCapture_v2(void *stream, int mode);
+    int cuStreamEndCapture(void *stream, void **graph);
+    int cuGraphInstantiateWithFlags(void **prepared, void *graph, unsigned long long flags);
+    int cuGraphLaunch(void *prepared, void *stream);
+    int cuGraphDestroy(void *graph);
+    int cuGraphExecDestroy(void *prepared);
+
     int cuPointerGetAttribute(void *found, int attribute, uint64_t pointer);
     int cuMemHostAlloc(void **found, size_t bytes, unsigned flags);
     int cuMemHostGetDevicePointer_v2(uint64_t *found, void *host, unsigned flags);
@@ -59,6 +68,8 @@ DYNAMIC_SHARED_BYTES, CLUSTERS_BEYOND_EIGHT = 8, 14
 """CUfunction_attribute."""
 SEEN_BY_DEVICES = 1 | 2
 """CU_MEMHOSTALLOC_PORTABLE and CU_MEMHOSTALLOC_DEVICEMAP."""
+WAITS_FOR_NONE, OF_THIS_THREAD = 1, 1
+"""CU_STREAM_NON_BLOCKING and CU_STREAM_CAPTURE_MODE_THREAD_LOCAL."""
 IS_MANAGED, DEVICE_ORDINAL = 8, 9
 """CUpointer_attribute."""
 PTX, ERROR_LOG, ERROR_LOG_BYTES = 1, 5, 6

@@ -1,4 +1,4 @@
-"""Words that kernels set where they have waited in vain: in host memory, one for each call, read without waiting."""
+"""Words that kernels set where they have waited in vain: in host memory, one for each call or graph, read at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GivenUp:
         place = number % WORDS
         if self._words[place]:
             self._read()
-        found = Waiting(number, self.address + WORD_BYTES * place, stream, threading.get_ident())
+        found = tuple.__new__(Waiting, (number, self.address + WORD_BYTES * place, stream, threading.get_ident()))
         self._waiting[place] = found
         return found
 
@@ -88,3 +88,27 @@ class GivenUp:
                     self._words[place] = 0
                     self._failed.add(waiting.number)
                     self._untold.append(waiting)
+
+
+class Words:
+    """Words for graphs, which keep theirs as long as they are there. `more` gives as many new ones as `WORDS`."""
+
+    def __init__(self, more: Callable[[], tuple[Any, int]]) -> None:
+        self._more, self._free, self._lock = more, list[tuple[Any, int]](), threading.Lock()
+
+    def take(self) -> tuple[Any, int]:
+        """Return a word, zero, and its address on the device."""
+        with self._lock:
+            if not self._free:
+                words, address = self._more()
+                self._free += [(words + n, address + WORD_BYTES * n) for n in range(WORDS)]
+            found = self._free.pop()
+        found[0][0] = 0
+        return found
+
+    def give(self, word: tuple[Any, int]) -> None:
+        """Give back a word; without the lock, as the collector may, wherever a thread is."""
+        self._free.append(word)
+
+    def __len__(self) -> int:
+        return len(self._free)

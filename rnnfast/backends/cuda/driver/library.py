@@ -16,11 +16,12 @@ from rnnfast.backends.cuda.driver.declarations import (
     open_library,
 )
 from rnnfast.backends.cuda.driver.errors import DriverError, error_of
-from rnnfast.backends.cuda.driver.given_up import WORD_BYTES, WORDS, GivenUp
+from rnnfast.backends.cuda.driver.given_up import WORD_BYTES, WORDS, GivenUp, Words
 from rnnfast.problem import Array
 
 NEWEST = "cuLaunchKernelEx"
 """The function that drivers have had for the shortest time."""
+OF_SCRIPTS = (NEWEST, "cuMemsetD8Async", "cuMemcpyHtoDAsync_v2")
 
 
 class _Found(threading.local):
@@ -52,6 +53,7 @@ class Driver:
         self._found = _Found()
         self._given_up: GivenUp | None = None
         self._making = threading.Lock()
+        self.words = Words(self.host_words)
 
     def check(self, doing: str, code: int) -> None:
         """Raise DriverError unless `code` says that all is well."""
@@ -70,9 +72,9 @@ class Driver:
         return int(found[0])
 
     @functools.cached_property
-    def launcher(self) -> int:
-        """The address of cuLaunchKernelEx."""
-        return int(ffi.cast("uintptr_t", ffi.addressof(self.library, NEWEST)))
+    def functions(self) -> tuple[int, ...]:
+        """The addresses of cuLaunchKernelEx, cuMemsetD8Async and cuMemcpyHtoDAsync, for compiled code."""
+        return tuple([int(ffi.cast("uintptr_t", ffi.addressof(self.library, name))) for name in OF_SCRIPTS])
 
     def is_current(self) -> bool:
         """Return whether the context is this thread's current one."""
@@ -143,7 +145,7 @@ class Driver:
         if self._given_up is None:
             with self._making:  # once, whichever threads ask for them at once
                 if self._given_up is None:
-                    self._given_up = self._new_words()
+                    self._given_up = GivenUp(*self.host_words())
         return self._given_up
 
     def check_waits(self, stream: int) -> None:
@@ -154,11 +156,12 @@ class Driver:
         if self._given_up is not None:
             self._given_up.check(stream)
 
-    def _new_words(self) -> GivenUp:
+    def host_words(self) -> tuple[Any, int]:
+        """Return memory of the host's that kernels reach, for as many words as `WORDS`, and its address there."""
         host, device = ffi.new("void **"), ffi.new("uint64_t *")
         self.check("take memory", self.library.cuMemHostAlloc(host, WORDS * WORD_BYTES, SEEN_BY_DEVICES))
         self.check("find memory", self.library.cuMemHostGetDevicePointer_v2(device, host[0], 0))
-        return GivenUp(ffi.cast("uint32_t *", host[0]), int(device[0]))
+        return ffi.cast("uint32_t *", host[0]), int(device[0])
 
     def wait(self, stream: int) -> None:
         """Wait until all that was started on a stream is done.
