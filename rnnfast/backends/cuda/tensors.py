@@ -21,6 +21,7 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
+        self._plain = torch.Tensor, torch.nn.Parameter  # whose memory is what it seems
         self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
         self._theirs = {ours: theirs for theirs, ours in self._ours.items()}
 
@@ -46,7 +47,7 @@ class Torch:
 
     def seen(self, value: Any) -> DeviceArray | None:
         """Return a view of a tensor, whose description would take long to make."""
-        if type(value) is not self.torch.Tensor or value.device != self.device:
+        if type(value) not in self._plain or value.device != self.device:
             return None
         dtype = self._ours.get(value.dtype)
         if dtype is None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rnnfast.calls.prepared import TRAINING
 from rnnfast.integrations.torch.cut import CutCall
+from rnnfast.integrations.torch.device_form import DeviceForm
 from rnnfast.integrations.torch.form import Form
-from rnnfast.integrations.torch.memory import sameness
 from rnnfast.integrations.torch.packed import Packing
 from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged, Results
 
@@ -39,7 +39,7 @@ class Call:
 
     def __init__(
         self,
-        form: Form | CutCall,
+        form: Form | DeviceForm | CutCall,
         recorded: bool,
         states: int,
         ragged: Ragged = NOT_RAGGED,
@@ -77,7 +77,7 @@ class Call:
             raise RuntimeError(misfit)
         found = tuple([None if gradient is None else dense(gradient) for gradient in given])
         if all(map(is_, found, given)):
-            self.checks[len(some)] = sameness([*tensors, *some])
+            self.checks[len(some)] = self.form.sameness([*tensors, *some], self.states)
         return found
 
 

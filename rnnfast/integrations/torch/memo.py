@@ -13,11 +13,13 @@ from torch.autograd import forward_ad
 from rnnfast.calls.prepared import FORMS_KEPT, TRAINING
 from rnnfast.integrations.torch import bridge
 from rnnfast.integrations.torch.call import Call
-from rnnfast.integrations.torch.calls import Runner, runner_of
+from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forms import PLAIN
-from rnnfast.integrations.torch.function import is_saving_seen, recurrence
+from rnnfast.integrations.torch.function import recurrence
 from rnnfast.integrations.torch.layers import Module, against, attributes_of, names_of, net_of, parameters_of
-from rnnfast.integrations.torch.memory import sameness
+from rnnfast.integrations.torch.records import Same
+from rnnfast.integrations.torch.runners import runner_for
+from rnnfast.integrations.torch.saving import is_saving_seen
 
 _functions_are_seen = torch._C._is_torch_function_mode_enabled
 
@@ -27,7 +29,7 @@ class Seen(NamedTuple):
 
     tensors: int
     """How many there are beside x."""
-    same: Callable[..., bool]
+    same: Same
     call: Call
     bridge: Any
     """The bridge of then, None where there was none."""
@@ -99,13 +101,13 @@ class Layer:
         """Return as `read` what a module with these parameters is that changed."""
         threads, runner, attributes = get_num_threads(), None, itemgetter(*attributes_of(module))
         if against(module, parameters) is None:
-            runner = runner_of(net_of(module, parameters[0].dtype), threads)
+            parameters = [parameter.contiguous() for parameter in parameters]
+            runner = runner_for(net_of(module, parameters[0].dtype), parameters, threads)
         named = module._parameters
         in_order = tuple(name for name in named if named[name] is not None) == names_of(module)
         self._memo = Memo(attributes, attributes(module.__dict__), threads, runner, [*named] if in_order else (), {})
         if runner is None:
             return None, ()
-        parameters = [parameter.contiguous() for parameter in parameters]
         return (runner, parameters) if runner.fits(parameters) else (None, ())
 
 
@@ -149,4 +151,5 @@ def note(calls: Calls, x: Tensor, hx: Any, training: bool, tensors: Sequence[Ten
     if len(calls) >= FORMS_KEPT:
         calls.clear()
     key = tuple(x.shape), x.requires_grad, hx is None, is_grad_enabled(), training
-    calls[key] = Seen(len(tensors) - 1, sameness(tensors), call, bridge.loaded, bridge.plan_of(call, tensors))
+    same = call.form.sameness(tensors, call.states)
+    calls[key] = Seen(len(tensors) - 1, same, call, bridge.loaded, bridge.plan_of(call, tensors))

@@ -30,13 +30,13 @@ class Packing:
         """For each row of the packed data its place among T·B; None: they lie in that order."""
         live, rows = np.arange(self.batch) < sizes[:, None], np.arange(self.batch)
         if order is not None:
-            rows = order.numpy()
+            rows = order.cpu().numpy()
         if sizes[-1] < self.batch:
             self.lengths = np.empty(self.batch, np.int64)
             self.lengths[rows] = live.sum(axis=0)
         if sizes[-1] < self.batch or (self.batch > 1 and order is not None):
             steps, columns = np.nonzero(live)
-            self.index = torch.from_numpy(steps * self.batch + rows[columns])
+            self.index = torch.from_numpy(steps * self.batch + rows[columns]).to(packed.data.device)
 
     def laid_out(self, data: Tensor) -> Tensor:
         """Return packed rows (N, ·) as (T, B, ·)."""

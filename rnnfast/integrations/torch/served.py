@@ -68,6 +68,8 @@ def served(
     how = TRAINING if runner.drops_out and module.training else RECORDED if recorded else INFERENCE
     if how != INFERENCE and runner.is_frozen:
         raise RuntimeError(FROZEN)
+    if runner.declines(how, cut=cut is not None) is not None:
+        return NotImplemented
     call = _call(runner, how, recorded, x, len(state), ragged, packing, cut)
     if alone and packing is None and x is input:
         layer.remember(module, x, hx, (x, *tensors), call)
@@ -109,7 +111,7 @@ def _second_look(runner: Runner, x: Any, least: int) -> tuple[Runner, Packing | 
 
 def cast(runner: Runner, tensor: Any) -> Any:
     """Return a tensor as autocast wants it for float32 layers, itself where that has no say."""
-    if isinstance(tensor, Tensor) and tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
+    if isinstance(tensor, Tensor) and tensor.dtype in _HALVES and tensor.is_cpu and torch.is_autocast_enabled("cpu"):
         return tensor.to(runner.dtype) if runner.dtype is torch.float32 else tensor
     return tensor
 
