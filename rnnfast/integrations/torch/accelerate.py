@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from rnnfast.backends.c import backend as c
+from rnnfast.integrations.torch import on_cuda
 from rnnfast.integrations.torch.building import route
 from rnnfast.integrations.torch.forward import Forward, refuse_script
-from rnnfast.integrations.torch.layers import KINDS, against, kind_of
+from rnnfast.integrations.torch.layers import KINDS, against, kind_of, parameters_of
 from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 
@@ -33,6 +34,12 @@ def accelerate(model: ModelT) -> ModelT:
     compiled a bridge for this machine. Calls use as many threads as `torch.get_num_threads()` says. The
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
     Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.
+
+    Layers whose parameters are on a CUDA device run on rnnfast's cuda backend where its clusters of blocks serve them,
+    with numba-cuda installed: float32, up to 256 hidden units, on the device that is in use. Calls read the parameters
+    where they lie, on the caller's stream, with float32's accuracy whatever is allowed of TF32. The rest is PyTorch's:
+    `report` says why. So are calls under autocast, saved-tensor hooks and `torch.compile`, and while a CUDA graph is
+    captured; packed sequences that were not sorted wait for their order.
 
     Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
     operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
@@ -108,8 +115,8 @@ class Report(dict[str, str]):
 def report(model: nn.Module) -> Report:
     """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
 
-    Its `route`, which `print` shows, says whether the compiled bridge or Python runs the others' calls, and what would
-    change that: see `build`.
+    Its `route`, which `print` shows, says whether the compiled bridge or Python runs the others' calls, what would
+    change that, see `build`, and which CUDA devices some of them run on.
 
     Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
     that is on another device, of another dtype, layout or class, of packed sequences under a mode that sees every
@@ -129,7 +136,9 @@ def report(model: nn.Module) -> Report:
             reason = _why_none(module)
         if reason is not None:
             reasons[name] = reason
-    return Report(reasons, route())
+    return Report(
+        reasons, route() + _devices_of([module for name, module in model.named_modules() if name not in reasons])
+    )
 
 
 def against_acceleration(module: nn.Module) -> str | None:
@@ -161,6 +170,13 @@ def _why_none(module: nn.Module) -> str | None:
     if isinstance(module, torch.jit.ScriptModule) and (hasattr(module, "weight_hh_l0") or hasattr(module, "weight_hh")):
         return f"torch.jit compiled this {getattr(module, 'original_name', 'module')}: accelerate the model instead"
     return None
+
+
+def _devices_of(modules: Sequence[nn.Module]) -> str:
+    """Return in a clause which CUDA devices some of these, which are served if they are recurrent, run on; "": none."""
+    weights = [parameters_of(module)[0] for module in modules if kind_of(module) is not None]
+    there = sorted({str(weight.device) for weight in weights if on_cuda.is_there(weight)})
+    return f"; rnnfast's cuda backend runs those of layers on {', '.join(there)}" if there else ""
 
 
 def _restore(module: nn.Module) -> None:

@@ -23,7 +23,7 @@ from rnnfast.net.brought import Viewed
 from rnnfast.net.description import Net
 
 _address = Tensor.data_ptr
-_is_captured: Any = torch._C._cuda_isCurrentStreamCapturing if torch.backends.cuda.is_built() else bool
+_is_captured: Any = torch._C._cuda_isCurrentStreamCapturing if torch._C._has_cuda else bool
 """Whether a CUDA graph is made of what the current stream is given."""
 
 
@@ -46,17 +46,19 @@ class DeviceRunner(Runner):
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
         """Return whether these are the net's parameters, where they lay."""
-        return super().fits(parameters) and self.are_in_place(parameters)
+        return self.are_parameters(parameters) and self.are_in_place(parameters)
+
+    def are_parameters(self, parameters: Sequence[Tensor]) -> bool:
+        """Return whether these are parameters of the net, wherever they lie."""
+        return super().fits(parameters)
 
     def are_in_place(self, parameters: Sequence[Tensor]) -> bool:
         """Return whether parameters lie where the net's do; of one that is frozen no call brings any."""
         return self.is_frozen or [*map(_address, parameters)] == self.places
 
-    def misfits(self, parameters: Sequence[Tensor]) -> str:
-        """Return what is wrong with parameters that do not fit any more."""
-        if super().fits(parameters):
-            return "other memory was given to parameters since the forward: call forward again"
-        return super().misfits(parameters)
+    def moved(self, parameters: Sequence[Tensor]) -> DeviceRunner:
+        """Return what runs the net with parameters that fit but lie elsewhere."""
+        return DeviceRunner(self.net, views_of(parameters, keep=False), self.device, frozen=False)
 
     def declines(self, how: int, *, cut: bool = False) -> str | None:
         """Return why a call is not run just now."""

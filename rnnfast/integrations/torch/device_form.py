@@ -22,7 +22,7 @@ _new = tuple.__new__
 class DeviceForm(AnyForm):
     """Form of a net's calls, on x of one shape, as `Form` is of those on the CPU. Parameters are the runner's.
 
-    A reserve is the backend's with x, the states and what is ragged as forward saw them, whose memory it keeps.
+    A reserve is the backend's, x and the states as forward saw them, whose memory it keeps, what was ragged, the seed.
     """
 
     __slots__ = ("of",)
@@ -51,7 +51,7 @@ class DeviceForm(AnyForm):
         inputs = seen(x), [*map(seen, state)]
         arrays = inputs[0], y, inputs[1], final, *ragged, library, False, None
         reserve = prepared.bound.run(_new(ForwardArrays, arrays), seed)
-        kept = None if reserve is None else (reserve, *inputs, ragged)
+        kept = None if reserve is None else (reserve, *inputs, ragged, seed)
         return y.owner, [array.owner for array in final], kept
 
     def backward(
@@ -64,9 +64,17 @@ class DeviceForm(AnyForm):
         wanted: Wanted,
         keep: bool,
     ) -> Made:
-        """Return the gradients as `Form.backward`, of the inputs that forward saw."""
+        """Return the gradients as `Form.backward`, of the inputs that forward saw.
+
+        Where parameters were given other memory since then, as what shards them does, forward runs again.
+        """
         of, prepared = self.of, self.prepared
-        (recorded, x_seen, start, ragged), library, dtype = reserve, of.library, of.net.dtype
+        (recorded, x_seen, start, ragged, seed), library, dtype = reserve, of.library, of.net.dtype
+        if not of.are_in_place(parameters):
+            other: DeviceForm = of.moved(parameters).form(self.how, prepared.x_shape)
+            inputs = x_seen.owner, [part.owner for part in start], parameters
+            reserve = other.forward(*inputs, seed, ragged)[2]
+            return other.backward(reserve, *inputs, gradients, wanted, keep=False)
         need_x, need_state, need_parameters = wanted
         dx = library.new(prepared.x_shape, dtype) if need_x else None
         count = len(prepared.state_shapes) if need_state else 0
@@ -80,8 +88,8 @@ class DeviceForm(AnyForm):
         return None if dx is None else dx.owner, found[:count], found[count:] if need_parameters else None
 
     def misfit(self, reserve: Any, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> str | None:
-        """Return why parameters that may be others since the forward are not the runner's; None: they are."""
-        return None if self.of.fits(parameters) else self.of.misfits(parameters)
+        """Return why parameters that may be others since the forward are none of the net's; None: they are."""
+        return None if self.of.are_parameters(parameters) else self.of.misfits(parameters)
 
     def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:
         """Return what says whether other inputs, and gradients, are like these, and their call one that is run."""
@@ -89,6 +97,8 @@ class DeviceForm(AnyForm):
         last = first + len(of.places)
 
         def same(*tensors: Tensor) -> bool:
-            return alike(*tensors) and of.are_in_place(tensors[first:last]) and of.declines(how) is None
+            if not (alike(*tensors) and of.are_in_place(tensors[first:last])):
+                return False
+            return len(tensors) > last or of.declines(how) is None  # gradients follow in a backward
 
         return same
