@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.calls.prepared import Prepared
+from rnnfast.integrations.torch.device_forms import DeviceForms
 from rnnfast.integrations.torch.form import AnyForm
 from rnnfast.integrations.torch.memory import sameness
 from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Wanted
-
-if TYPE_CHECKING:
-    from rnnfast.integrations.torch.device_calls import DeviceRunner
 
 _new = tuple.__new__
 
@@ -25,11 +23,14 @@ class DeviceForm(AnyForm):
     A reserve is the backend's, x and the states as forward saw them, whose memory it keeps, what was ragged, the seed.
     """
 
-    __slots__ = ("of",)
+    __slots__ = ("moved", "of")
 
-    def __init__(self, of: DeviceRunner, prepared: Prepared, how: int) -> None:
+    def __init__(
+        self, of: DeviceForms, prepared: Prepared, how: int, moved: Callable[[Sequence[Tensor]], DeviceForm]
+    ) -> None:
+        """`moved` returns the form for parameters that lie elsewhere."""
         super().__init__(prepared, how)
-        self.of = of
+        self.of, self.moved = of, moved
 
     def ragged(self, lengths: Any, mask: Any, resets: Any) -> Ragged:
         """Return copies in host memory, for which tensors on the device are waited for. Raises as `AnyForm.ragged`."""
@@ -71,7 +72,7 @@ class DeviceForm(AnyForm):
         of, prepared = self.of, self.prepared
         (recorded, x_seen, start, ragged, seed), library, dtype = reserve, of.library, of.net.dtype
         if not of.are_in_place(parameters):
-            other: DeviceForm = of.moved(parameters).form(self.how, prepared.x_shape)
+            other = self.moved(parameters)
             inputs = x_seen.owner, [part.owner for part in start], parameters
             reserve = other.forward(*inputs, seed, ragged)[2]
             return other.backward(reserve, *inputs, gradients, wanted, keep=False)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, is_grad_enabled
 
 from rnnfast.backends.c.memory import Reserve
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_TWICE, Call, plain
+from rnnfast.integrations.torch.around import NO_TRANSFORMS, is_saving_seen
+from rnnfast.integrations.torch.call import NOT_TWICE, Call, plain
 from rnnfast.integrations.torch.memory import reserve_of, tensor_of
-from rnnfast.integrations.torch.saving import is_saving_seen
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 """Whether the backward in progress is one with retain_graph=True."""

@@ -12,6 +12,7 @@ from torch.autograd import forward_ad
 
 from rnnfast.calls.prepared import FORMS_KEPT, TRAINING
 from rnnfast.integrations.torch import bridge
+from rnnfast.integrations.torch.around import is_saving_seen
 from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forms import PLAIN
@@ -19,7 +20,6 @@ from rnnfast.integrations.torch.function import recurrence
 from rnnfast.integrations.torch.layers import Module, against, attributes_of, names_of, net_of, parameters_of
 from rnnfast.integrations.torch.records import Same
 from rnnfast.integrations.torch.runners import runner_for
-from rnnfast.integrations.torch.saving import is_saving_seen
 
 _functions_are_seen = torch._C._is_torch_function_mode_enabled
 

@@ -26,6 +26,7 @@ def frozen_runner(net: Net, weights: Sequence[Tensor], num_threads: int) -> Runn
 
 
 def _on_device(net: Net, parameters: Sequence[Tensor], *, frozen: bool) -> Runner:
-    from rnnfast.integrations.torch.device_calls import DeviceRunner, views_of  # which takes Numba
+    from rnnfast.integrations.torch.device_calls import DeviceRunner  # which takes Numba
+    from rnnfast.integrations.torch.device_forms import views_of
 
     return DeviceRunner(net, views_of(parameters, keep=frozen), parameters[0].device, frozen=frozen)

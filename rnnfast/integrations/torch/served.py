@@ -11,7 +11,8 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, Call, dense, plain
+from rnnfast.integrations.torch.around import NO_TRANSFORMS
+from rnnfast.integrations.torch.call import Call, dense, plain
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.forms import PLAIN
