@@ -145,7 +145,8 @@ def test_parameters_may_get_other_memory(device: Any) -> None:
 
     def move() -> None:
         for parameter in module.parameters():
-            parameter.data = parameter.data.clone()
+            before, parameter.data = parameter.data, parameter.data.clone()
+            before.fill_(torch.nan)
 
     def results(between: Callable[[], None]) -> list[Any]:
         torch.manual_seed(3)
