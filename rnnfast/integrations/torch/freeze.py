@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from torch import Tensor, contiguous_format, get_num_threads, inference_mode, is_grad_enabled, nn
 
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
+from rnnfast.integrations.torch.again import Calls, note, repeated
 from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forward import Forward
 from rnnfast.integrations.torch.layers import Module, against, names_of, net_of
-from rnnfast.integrations.torch.memo import Calls, Layer, note, repeated
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
 from rnnfast.integrations.torch.runners import frozen_runner
 from rnnfast.net.description import Net

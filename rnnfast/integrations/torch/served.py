@@ -60,6 +60,7 @@ def served(
         state = _state(runner, hx, x.shape if packing is None else (packing.steps, packing.batch, x.shape[-1]))
         if state is None:
             return NotImplemented
+        state = state if packing is None else packing.from_caller(state)
     if _transforms_are_active() or (forward_ad._current_level >= 0 and _is_dual(x, *state, *parameters)):
         raise RuntimeError(NO_TRANSFORMS)
     if x.stride(-1) != 1 or x.is_neg():
@@ -80,7 +81,7 @@ def served(
         y, *final = recurrence(call, x, *tensors)
     else:
         y, final, _ = call.run(x if packing is None else packing.laid_out(plain(x)), tensors)
-    return runner.as_given((y if packing is None else packing.sequence(y), *final))
+    return runner.as_given((y, *final) if packing is None else (packing.sequence(y), *packing.to_caller(final)))
 
 
 def _call(
