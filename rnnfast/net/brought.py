@@ -1,6 +1,8 @@
-"""Parameters that come with every call: what a net whose weights are another library's has in place of arrays."""
+"""Parameters that are another library's: they come with every call, or are arrays on a device that it owns."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rnnfast.net.description import Net
 from rnnfast.net.parameters import Parameters
@@ -16,3 +18,15 @@ class Brought(Parameters):
     def __init__(self, net: Net) -> None:
         self._arrays, self._net, self._shapes, self._checked = {}, net, net.shapes, []
         self._tables = {table: [] for table in net.layer_shapes(0)}
+
+
+class Viewed(Parameters):
+    """Views of arrays on a CUDA device, which lie where they are as long as calls come."""
+
+    device = "cuda"
+
+    def __init__(self, views: dict[str, Any], net: Net) -> None:
+        super().__init__(views, net)
+
+    def check(self) -> None:
+        """Do nothing: whoever brings them knows that they are what they were."""

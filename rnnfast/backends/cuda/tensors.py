@@ -24,6 +24,7 @@ class Torch:
         import torch
 
         self.torch, self.device, self.number = torch, device, device.index
+        self._plain = torch.Tensor, torch.nn.Parameter  # whose memory is what it seems
         self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
         self._like: dict[tuple[tuple[int, ...], np.dtype[Any]], tuple[Any, tuple[int, ...]]] = {}
         """Tensors of one number, seen as of a shape, and its strides: torch makes such another soonest."""
@@ -62,7 +63,7 @@ class Torch:
 
     def seen(self, value: Any) -> DeviceArray | None:
         """Return a view of a tensor, whose description would take long to make."""
-        if type(value) is not self.torch.Tensor:
+        if type(value) not in self._plain:
             return None
         form = self._forms.get((value.device, value.dtype, value.shape, value.stride())) or self._form(value)
         if form is None:

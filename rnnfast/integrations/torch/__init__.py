@@ -8,11 +8,12 @@
 """
 
 from rnnfast.integrations.torch import copies, dynamo, flops
-from rnnfast.integrations.torch.accelerate import accelerate, accelerated, report, restore
+from rnnfast.integrations.torch.accelerate import accelerate, accelerated, restore
 from rnnfast.integrations.torch.building import build, load
 from rnnfast.integrations.torch.freeze import freeze
 from rnnfast.integrations.torch.imports import when_imported
 from rnnfast.integrations.torch.modules import GRU, LSTM, RNN
+from rnnfast.integrations.torch.report import report
 
 __all__ = ["GRU", "LSTM", "RNN", "accelerate", "accelerated", "build", "freeze", "report", "restore"]
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import torch
 from torch import nn
 
 from rnnfast.backends.c import backend as c
-from rnnfast.integrations.torch.building import route
 from rnnfast.integrations.torch.forward import Forward, refuse_script
 from rnnfast.integrations.torch.layers import KINDS, against, kind_of
 from rnnfast.integrations.torch.memo import Layer
@@ -34,6 +32,12 @@ def accelerate(model: ModelT) -> ModelT:
     numbers of dropout between layers come from PyTorch's generator by way of a seed, but are others than PyTorch's.
     Under autocast layers of float32 compute in float32 and return it, where PyTorch's may return bfloat16.
 
+    Layers whose parameters are on a CUDA device run on rnnfast's cuda backend where its clusters of blocks serve them,
+    with numba-cuda installed: float32, up to 256 hidden units, on the device that is in use. Calls read the parameters
+    where they lie, on the caller's stream, with float32's accuracy whatever is allowed of TF32. The rest is PyTorch's:
+    `report` says why. So are calls under autocast, saved-tensor hooks and `torch.compile`, and while a CUDA graph is
+    captured.
+
     Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
     operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
     PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
@@ -51,7 +55,7 @@ def accelerate(model: ModelT) -> ModelT:
     >>> model(torch.ones(5, 2, 3))[0].shape
     torch.Size([5, 2, 4])
     """
-    for module in _modules(model):
+    for module in modules_of(model):
         if not is_accelerated(module) and against_acceleration(module) is None:
             module.__dict__ |= {"forward": Forward(module), HOOK_OF_SCRIPT: refuse_script}
     return model
@@ -67,7 +71,7 @@ def restore(model: ModelT) -> ModelT:
     >>> "forward" in vars(model)
     False
     """
-    for module in _modules(model):
+    for module in modules_of(model):
         _restore(module)
     return model
 
@@ -80,7 +84,7 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
     >>> with accelerated(torch.nn.GRU(3, 4)) as gru:
     ...     y, h = gru(torch.ones(5, 2, 3))
     """
-    before = {id(module) for module in _modules(model) if is_accelerated(module)}
+    before = {id(module) for module in modules_of(model) if is_accelerated(module)}
     accelerate(model)
     try:
         yield model
@@ -90,53 +94,11 @@ def accelerated(model: ModelT) -> Iterator[ModelT]:
                 _restore(module)
 
 
-class Report(dict[str, str]):
-    """Names of layers and why, and a sentence, `route`, about the others, which printing adds.
-
-    >>> print(Report({}, "Python runs calls"))
-    {}, Python runs calls
-    """
-
-    def __init__(self, reasons: dict[str, str], route: str) -> None:
-        super().__init__(reasons)
-        self.route = route
-
-    def __str__(self) -> str:
-        return f"{dict(self)}, {self.route}"
-
-
-def report(model: nn.Module) -> Report:
-    """Return the names of the recurrent layers in a model, "" for itself, that PyTorch's own code runs, each with why.
-
-    Its `route`, which `print` shows, says whether the compiled bridge or Python runs the others' calls, and what would
-    change that: see `build`.
-
-    Layers are looked at as they are now. Of a layer that is served, single calls may still be PyTorch's: of an input
-    that is on another device, of another dtype, layout or class, of packed sequences under a mode that sees every
-    operator or function, while torch.jit traces, and all that PyTorch refuses. Calls that have no operator under
-    `torch.compile`, those of packed sequences, are served and not listed. Raises TypeError for what is no module.
-
-    >>> import torch
-    >>> report(accelerate(torch.nn.ModuleDict({"a": torch.nn.GRU(3, 4), "b": torch.nn.GRU(3, 4).half()})))
-    {'b': 'its parameters are torch.float16, float32 and float64 are served'}
-    """
-    _modules(model)
-    reasons = {}
-    for name, module in model.named_modules():
-        if kind_of(module) is not None:
-            reason = against_acceleration(module) or (None if is_accelerated(module) else "it was not accelerated")
-        else:
-            reason = _why_none(module)
-        if reason is not None:
-            reasons[name] = reason
-    return Report(reasons, route())
-
-
 def against_acceleration(module: nn.Module) -> str | None:
     """Return why a recurrent module cannot have our forward or never uses it; None where nothing speaks against it."""
     kind = kind_of(module)
     if kind is None:
-        return f"it is none of {_served()}"
+        return f"it is none of {served_kinds()}"
     if (reason := c.reason()) is not None:
         return reason
     if isinstance(module, Extended):
@@ -154,15 +116,6 @@ def is_accelerated(module: nn.Module) -> bool:
     return (type(bound) is Forward and bound.module() is module) or isinstance(module, Extended)
 
 
-def _why_none(module: nn.Module) -> str | None:
-    """Return why a recurrent module of PyTorch's is none of those served; None: it is no recurrent module."""
-    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-        return f"it is a {type(module).__name__}, which is none of {_served()}"
-    if isinstance(module, torch.jit.ScriptModule) and (hasattr(module, "weight_hh_l0") or hasattr(module, "weight_hh")):
-        return f"torch.jit compiled this {getattr(module, 'original_name', 'module')}: accelerate the model instead"
-    return None
-
-
 def _restore(module: nn.Module) -> None:
     if isinstance(module, Extended):
         module._layer = Layer()
@@ -170,11 +123,13 @@ def _restore(module: nn.Module) -> None:
         del module.__dict__["forward"], module.__dict__[HOOK_OF_SCRIPT]
 
 
-def _served() -> str:
+def served_kinds() -> str:
+    """Return the names of the classes that are served."""
     return ", ".join(kind.__name__ for kind in KINDS)
 
 
-def _modules(model: nn.Module) -> list[nn.Module]:
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """Return all modules of a model. Raises TypeError for what is none."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is of type {type(model).__name__}, expected a torch.nn.Module")
     return list(model.modules())

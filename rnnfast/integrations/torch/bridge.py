@@ -11,7 +11,8 @@ from torch import Tensor
 from rnnfast.backends.c.library import check, library
 from rnnfast.backends.c.record import WEIGHTS
 from rnnfast.calls.prepared import INFERENCE, TRAINING
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_DENSE, NOT_TWICE, Call, drawn_seed
+from rnnfast.integrations.torch.around import NO_TRANSFORMS
+from rnnfast.integrations.torch.call import NOT_DENSE, NOT_TWICE, Call, drawn_seed
 from rnnfast.integrations.torch.form import MISFIT, Form
 from rnnfast.integrations.torch.records import NOT_RAGGED
 

@@ -10,18 +10,14 @@ import torch
 from torch import Tensor
 
 from rnnfast.calls.prepared import TRAINING
+from rnnfast.integrations.torch.around import NO_TRANSFORMS
 from rnnfast.integrations.torch.cut import CutCall
+from rnnfast.integrations.torch.device_form import DeviceForm
 from rnnfast.integrations.torch.form import Form
-from rnnfast.integrations.torch.memory import sameness
 from rnnfast.integrations.torch.packed import Packing
 from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged, Results
 
 _is_mapped, _is_batched = torch._C._functorch.is_batchedtensor, torch._C._functorch.is_legacy_batchedtensor
-NO_TRANSFORMS = (
-    "rnnfast runs this layer, which torch.func's transforms (vmap, grad, jvp), forward-mode differentiation and "
-    "batched gradients (is_grads_batched, vectorize) cannot see into: call "
-    "rnnfast.integrations.torch.restore(model) before them"
-)
 NOT_DENSE = (
     "a gradient of y or of a final state is a sparse tensor, expected a dense one: call to_dense() on it, or leave out "
     "sparse_grad=True where it comes from"
@@ -39,7 +35,7 @@ class Call:
 
     def __init__(
         self,
-        form: Form | CutCall,
+        form: Form | DeviceForm | CutCall,
         recorded: bool,
         states: int,
         ragged: Ragged = NOT_RAGGED,
@@ -77,7 +73,7 @@ class Call:
             raise RuntimeError(misfit)
         found = tuple([None if gradient is None else dense(gradient) for gradient in given])
         if all(map(is_, found, given)):
-            self.checks[len(some)] = sameness([*tensors, *some])
+            self.checks[len(some)] = self.form.sameness([*tensors, *some], self.states)
         return found
 
 

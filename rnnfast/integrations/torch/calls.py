@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rnnfast.backends.choose import select
-from rnnfast.calls.prepared import FORMS_KEPT, Engine
+from rnnfast.calls.prepared import FORMS_KEPT, Engine, Prepared
 from rnnfast.integrations.torch.form import Form
 from rnnfast.integrations.torch.forms import Forms
 from rnnfast.integrations.torch.team import team
@@ -37,18 +37,25 @@ class Runner(Forms):
         self.num_threads, self.is_frozen = num_threads, frozen is not None
         own = frozen or Brought(net)
         self.engine = Engine(net, own, select("c"), frozen=self.is_frozen, num_threads=num_threads, team=team())
-        self._forms: dict[tuple[int, tuple[int, ...]], Form] = {}
+        self._forms: dict[tuple[int, tuple[int, ...]], Any] = {}
 
-    def form(self, how: int, shape: tuple[int, ...]) -> Form:
+    def form(self, how: int, shape: tuple[int, ...]) -> Any:
         """Return how x of this shape is run. Raises ValueError for a wrong rank or number of features."""
         found = self._forms.get((how, shape))
         if found is None:
             prepared = self.engine.prepared(how, tuple(shape), self.layout(shape))
-            found = Form(self, prepared, how, self.is_frozen)
+            found = self._form(prepared, how)
             if len(self._forms) >= FORMS_KEPT:
                 self._forms.clear()
             self._forms[how, tuple(shape)] = found
         return found
+
+    def _form(self, prepared: Prepared, how: int) -> Any:
+        return Form(self, prepared, how, self.is_frozen)
+
+    def declines(self, how: int, *, cut: bool = False) -> str | None:
+        """Return why a call, of which steps may be cut, is left to PyTorch's own code just now; None: it is run."""
+        return None
 
     def as_given(self, results: tuple[Any, ...]) -> Any:
         """Return y and the final states as PyTorch's class of this kind does."""

@@ -12,7 +12,8 @@ from rnnfast.calls.backward import backward
 from rnnfast.calls.forward import record
 from rnnfast.calls.prepared import TRAINING, Engine
 from rnnfast.integrations.torch.calls import Runner
-from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Results, Wanted
+from rnnfast.integrations.torch.memory import sameness
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Results, Same, Wanted
 from rnnfast.integrations.torch.team import team
 from rnnfast.net.parameters import Parameters
 
@@ -49,6 +50,10 @@ class CutCall:
 
     def misfit(self, reserve: Any, x: Tensor, state: Any, parameters: Any) -> None:
         """Say nothing against inputs, as the recording has its own."""
+
+    def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:
+        """Return as `Form.sameness`."""
+        return sameness(tensors)
 
 
 def _array(tensor: Tensor | None) -> Any:

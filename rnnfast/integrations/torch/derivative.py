@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, refuse_gradient
+from rnnfast.integrations.torch.around import NO_TRANSFORMS, refuse_transforms
+from rnnfast.integrations.torch.call import refuse_gradient
 from rnnfast.integrations.torch.function import Once
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 BEFORE = len(Inputs._fields)
 """Arguments of `Recorded` before the parameters: the options, and all other inputs."""
-_transforms_are_active = torch._C._are_functorch_transforms_active
 
 
 class Recorded(torch.autograd.Function):
@@ -68,8 +68,7 @@ _once: Callable[..., tuple[Tensor, ...]] = Once.apply  # type: ignore[assignment
 
 def differentiable(*arguments: Any) -> tuple[Tensor, ...]:
     """Run `record` where a derivative may be asked for, else `infer`. Raises RuntimeError under torch.func."""
-    if _transforms_are_active():
-        raise RuntimeError(NO_TRANSFORMS)
+    refuse_transforms()
     (x, parameters, *rest), options = taken_apart(arguments)
     tensors = x, *rest, *parameters
     recorded = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)

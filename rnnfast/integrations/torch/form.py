@@ -13,24 +13,39 @@ from rnnfast.backends.contract import BackwardArrays, ForwardArrays
 from rnnfast.calls.arguments import read_flags, read_lengths
 from rnnfast.calls.prepared import INFERENCE, Prepared
 from rnnfast.integrations.torch.forms import Forms
-from rnnfast.integrations.torch.memory import maker, place, places
-from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Wanted
+from rnnfast.integrations.torch.memory import maker, place, places, sameness
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Wanted
 
 _new = tuple.__new__
 MISFIT = "x or the state was given data of another form since the forward: call forward again"
 
 
-class Form:
-    """Form of a net's calls, on x of one shape. Any number of threads may use it at a time.
+class AnyForm:
+    """Form of a net's calls, on x of one shape. Any number of threads may use it at a time."""
 
-    All tensors are on the CPU and of the net's dtype; parameters come with each call, but to a net that is frozen.
+    __slots__ = ("how", "prepared")
+
+    def __init__(self, prepared: Prepared, how: int) -> None:
+        self.prepared, self.how = prepared, how
+
+    def ragged(self, lengths: Any, mask: Any, resets: Any) -> Ragged:
+        """Return copies, as backends take them, of what may be tensors or arrays. Raises as `rnnfast.LSTM`'s call."""
+        flags = [read_flags(name, given, self.prepared, host) for name, given in (("mask", mask), ("resets", resets))]
+        copies = [None if array is None else array.copy() for array in flags]
+        return Ragged(read_lengths(lengths, self.prepared, host), *copies)
+
+
+class Form(AnyForm):
+    """Form of calls on tensors on the CPU, of the net's dtype.
+
+    Parameters come with each call, but to a net that is frozen.
     """
 
-    __slots__ = ("_new_gradients", "_new_results", "bound", "how", "is_frozen", "of", "prepared", "reserve_bytes")
+    __slots__ = ("_new_gradients", "_new_results", "bound", "is_frozen", "of", "reserve_bytes")
 
     def __init__(self, of: Forms, prepared: Prepared, how: int, is_frozen: bool) -> None:
-        self.prepared, self.how, self.is_frozen = prepared, how, is_frozen
-        self.of, self.bound, dtype = of, prepared.bound, of.dtype
+        super().__init__(prepared, how)
+        self.is_frozen, self.of, self.bound, dtype = is_frozen, of, prepared.bound, of.dtype
         self.reserve_bytes = max(1, prepared.bound.reserve_bytes())
         of_states = prepared.state_shapes
         self._new_results = maker([prepared.y_shape, *of_states], dtype)
@@ -39,12 +54,6 @@ class Form:
             (x, state, parameters): maker([*x * [prepared.x_shape], *state * of_states, *parameters * of.shapes], dtype)
             for x, state, parameters in every
         }
-
-    def ragged(self, lengths: Any, mask: Any, resets: Any) -> Ragged:
-        """Return copies, as backends take them, of what may be tensors or arrays. Raises as `rnnfast.LSTM`'s call."""
-        flags = [read_flags(name, given, self.prepared, host) for name, given in (("mask", mask), ("resets", resets))]
-        copies = [None if array is None else array.copy() for array in flags]
-        return Ragged(read_lengths(lengths, self.prepared, host), *copies)
 
     def forward(
         self,
@@ -113,6 +122,10 @@ class Form:
         if not same or x.is_neg() or max(1, reserve.size) < self.reserve_bytes:
             return MISFIT
         return None
+
+    def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:
+        """Return what says whether other inputs, and gradients, are like these: x, so many states, parameters."""
+        return sameness(tensors)
 
 
 def _array(tensor: Tensor | None) -> Any:

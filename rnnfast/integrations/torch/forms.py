@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,10 @@ class Forms:
     (True, False)
     """
 
+    place = "the CPU"
+    is_here: Any = staticmethod(attrgetter("is_cpu"))
+    """Whether a tensor is there."""
+
     def __init__(self, net: Net) -> None:
         self.net, self.dtype = net, TORCH_DTYPES[net.dtype]
         self.two_states, self.one_step = len(net.states) > 1, net.one_step
@@ -44,12 +49,12 @@ class Forms:
         """Whether dropout does anything where a call asks for it."""
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
-        """Return whether these are parameters of the net that lie dense in the CPU's memory."""
-        dtype = self.dtype
+        """Return whether these are parameters of the net that lie dense in its place."""
+        dtype, is_here = self.dtype, self.is_here
         for parameter, shape in zip(parameters, self.shapes, strict=True):
             if not (
                 type(parameter) in PLAIN
-                and parameter.is_cpu
+                and is_here(parameter)
                 and parameter.dtype is dtype
                 and parameter.shape == shape
                 and parameter.layout is STRIDED
@@ -65,15 +70,15 @@ class Forms:
         forms = [f"{name} {tuple(p.shape)} {p.dtype} on {p.device}, strides {p.stride()}" for name, p in found.items()]
         return (
             f"data of another form were given to parameters since the forward, now {'; '.join(forms)}: expected "
-            f"{self.net.shapes}, {self.dtype} without gaps, on the CPU: call forward again"
+            f"{self.net.shapes}, {self.dtype} without gaps, on {self.place}: call forward again"
         )
 
     def takes(self, x: Tensor, least: int = 1) -> bool:
-        """Return whether this is an x of such a net, of so many steps at least, that lies in the CPU's memory."""
+        """Return whether this is an x of such a net, of so many steps at least, that lies in its place."""
         shape, net = x.shape, self.net
         return (
             x.dtype is self.dtype
-            and x.is_cpu
+            and self.is_here(x)
             and x.layout is STRIDED
             and len(shape) in self._ranks
             and shape[-1] == net.input_size
@@ -81,12 +86,12 @@ class Forms:
         )
 
     def takes_state(self, state: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> bool:
-        """Return whether these are all states of such a net, of these shapes, that lie in the CPU's memory."""
-        dtype = self.dtype
+        """Return whether these are all states of such a net, of these shapes, that lie in its place."""
+        dtype, is_here = self.dtype, self.is_here
         if len(state) != len(shapes):
             return False
         for part, shape in zip(state, shapes, strict=True):
-            if not (type(part) in PLAIN and part.dtype is dtype and part.is_cpu and part.shape == shape):
+            if not (type(part) in PLAIN and part.dtype is dtype and is_here(part) and part.shape == shape):
                 return False
             if part.layout is not STRIDED:
                 return False

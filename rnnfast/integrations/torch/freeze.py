@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-from torch import Tensor, get_num_threads, is_grad_enabled, nn
+from torch import Tensor, contiguous_format, get_num_threads, inference_mode, is_grad_enabled, nn
 
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
+from rnnfast.integrations.torch.again import Calls, note, repeated
 from rnnfast.integrations.torch.call import Call
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.forward import Forward
 from rnnfast.integrations.torch.layers import Module, against, names_of, net_of
-from rnnfast.integrations.torch.memo import Calls, Layer, note, repeated
+from rnnfast.integrations.torch.memo import Layer
 from rnnfast.integrations.torch.modules import Extended
+from rnnfast.integrations.torch.runners import frozen_runner
 from rnnfast.net.description import Net
-from rnnfast.net.parameters import Parameters
-from rnnfast.problem import Array
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -25,15 +24,15 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 class FrozenLayer(Layer):
     """A module as it was when it was frozen, whatever becomes of its parameters and options."""
 
-    __slots__ = ("_arrays", "_net", "_runners")
+    __slots__ = ("_net", "_runners", "_weights")
 
-    def __init__(self, net: Net, arrays: dict[str, Array]) -> None:
+    def __init__(self, net: Net, weights: list[Tensor]) -> None:
         super().__init__()
-        self._net, self._arrays = net, arrays
+        self._net, self._weights = net, weights
         self._runners: dict[int, tuple[Runner, Calls]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._net, self._arrays)
+        return type(self), (self._net, self._weights)
 
     def again(self, module: Module, x: Any, hx: Any) -> Any:
         """Return as that of every layer, where no gradients can be asked for."""
@@ -51,7 +50,7 @@ class FrozenLayer(Layer):
         """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients."""
         threads = get_num_threads()
         if threads not in self._runners:
-            self._runners[threads] = Runner(self._net, threads, Parameters(self._arrays, self._net)), {}
+            self._runners[threads] = frozen_runner(self._net, self._weights, threads), {}
         runner, _ = self._runners[threads]
         if not is_grad_enabled():
             return runner, ()
@@ -65,7 +64,7 @@ def freeze(model: ModelT) -> ModelT:
 
     Changes of the parameters are not seen any more: call `freeze` again after them. A call that autograd would record,
     or with dropout, raises RuntimeError: use `model.eval()` and `torch.inference_mode()`. Layers that are not served
-    run as before, as in `accelerate`.
+    run as before, as in `accelerate`; one that moves to another device after this is PyTorch's there.
 
     >>> import torch
     >>> model = freeze(torch.nn.Sequential(torch.nn.GRU(3, 4)).eval())
@@ -83,7 +82,6 @@ def freeze(model: ModelT) -> ModelT:
 
 
 def _frozen(module: Module) -> FrozenLayer:
-    weights = [getattr(module, name).detach() for name in names_of(module)]
-    net = net_of(module, weights[0].dtype)
-    arrays = [np.array(weight.numpy(), order="C") for weight in weights]
-    return FrozenLayer(net, dict(zip(net.shapes, arrays, strict=True)))
+    with inference_mode(False):
+        weights = [getattr(module, name).detach().clone(memory_format=contiguous_format) for name in names_of(module)]
+    return FrozenLayer(net_of(module, weights[0].dtype), weights)

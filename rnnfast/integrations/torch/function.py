@@ -9,18 +9,12 @@ import torch
 from torch import Tensor, is_grad_enabled
 
 from rnnfast.backends.c.memory import Reserve
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, NOT_TWICE, Call, plain
+from rnnfast.integrations.torch.around import NO_TRANSFORMS, is_saving_seen
+from rnnfast.integrations.torch.call import NOT_TWICE, Call, plain
 from rnnfast.integrations.torch.memory import reserve_of, tensor_of
 
 _is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 """Whether the backward in progress is one with retain_graph=True."""
-_hooks: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: True)
-"""Who asks for saved tensors, None for nobody; PyTorch before 2.8 does not tell, so that somebody might."""
-
-
-def is_saving_seen() -> bool:
-    """Return whether somebody asks, or might ask, for what is saved for a backward."""
-    return _hooks(False) is not None
 
 
 class Recurrence(torch.autograd.Function):

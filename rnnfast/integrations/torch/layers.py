@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from rnnfast.integrations.torch import on_cuda
 from rnnfast.integrations.torch.forms import DTYPES, PLAIN, STRIDED
 from rnnfast.net.description import Net
 from rnnfast.net.options import gru_cell, lstm_cell
@@ -95,8 +96,10 @@ def against(module: Module, parameters: Sequence[Any] | None = None) -> str | No
     for weight in weights:
         if type(weight) not in PLAIN:
             return f"a parameter is of type {type(weight).__name__}, tensors and parameters of PyTorch's own are served"
-        if not weight.is_cpu:
+        if not (weight.is_cpu or on_cuda.is_there(weight)):
             return f"its parameters are on {weight.device}, where PyTorch's own code runs"
+        if weight.device != weights[0].device:
+            return f"its parameters are on {weights[0].device} and {weight.device}, expected one device"
         if weight.dtype not in DTYPES:
             return f"its parameters are {weight.dtype}, float32 and float64 are served"
         if weight.layout is not STRIDED:
@@ -106,12 +109,22 @@ def against(module: Module, parameters: Sequence[Any] | None = None) -> str | No
         if weight.dtype is not weights[0].dtype:
             return f"its parameters are {weights[0].dtype} and {weight.dtype}, expected one dtype"
     try:
+        if on_cuda.is_there(weights[0]) and (reason := _against_device(module, weights[0])) is not None:
+            return reason
         expected = [*net_of(module, weights[0].dtype).shapes.values()]
     except (TypeError, ValueError, KeyError) as error:
         return f"it has an option that is not served: {error}"
     if (shapes := [tuple(weight.shape) for weight in weights]) != expected:
         return f"its parameters have shapes {shapes}, for its options they would be {expected}"
     return None
+
+
+def _against_device(module: Module, weight: Any) -> str | None:
+    """Return why a module with a parameter on a CUDA device cannot run there; None where it can."""
+    if not all(name in module._parameters for name in names_of(module)):
+        return f"its parameters, on {weight.device}, are computed anew for each call, where PyTorch's own code runs"
+    kind = KINDS[kind_of(module)]  # type: ignore[index]
+    return on_cuda.against(kind.cell(module), module.hidden_size, weight, one_step=kind.one_step)
 
 
 def names_of(module: Module) -> tuple[str, ...]:

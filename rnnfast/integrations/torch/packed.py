@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnfast.integrations.torch import on_cuda
 from rnnfast.problem import Array
 
 
 class Packing:
-    """Places of the rows of a PackedSequence in a batch (T, B, ·) in the caller's order, shortest to longest or not.
+    """Places of the rows of a PackedSequence in a batch (T, B, ·), in the caller's order, shortest to longest or not.
 
-    Steps beyond a row's length hold whatever the memory held: nobody reads them.
+    On a device they are in the order of the packing, longest first: that of the caller is there, too, and to read it
+    would be to wait. Steps beyond a row's length hold whatever the memory held: nobody reads them.
 
     >>> from torch.nn.utils.rnn import pack_sequence
     >>> packing = Packing(pack_sequence([torch.ones(1, 2), torch.ones(3, 2)], enforce_sorted=False))
@@ -22,7 +26,9 @@ class Packing:
     """
 
     def __init__(self, packed: PackedSequence) -> None:
-        self._of, sizes, order = packed[1:], packed.batch_sizes.numpy(), packed.sorted_indices
+        by_length = on_cuda.is_there(packed.data)
+        self._of, sizes, order = packed[1:], packed.batch_sizes.numpy(), None if by_length else packed.sorted_indices
+        self._sorting, self._unsorting = packed[2:] if by_length else (None, None)
         self.steps, self.batch = len(sizes), int(sizes[0])
         self.lengths: Array | None = None
         """(B,); None: every row has all steps."""
@@ -36,7 +42,7 @@ class Packing:
             self.lengths[rows] = live.sum(axis=0)
         if sizes[-1] < self.batch or (self.batch > 1 and order is not None):
             steps, columns = np.nonzero(live)
-            self.index = torch.from_numpy(steps * self.batch + rows[columns])
+            self.index = torch.from_numpy(steps * self.batch + rows[columns]).to(packed.data.device)
 
     def laid_out(self, data: Tensor) -> Tensor:
         """Return packed rows (N, ·) as (T, B, ·)."""
@@ -49,6 +55,14 @@ class Packing:
         """Return (T, B, ·) as packed rows (N, ·)."""
         flat = sequence.view(self.steps * self.batch, -1)
         return flat if self.index is None else flat.index_select(0, self.index)
+
+    def from_caller(self, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return states (L·D, B, ·) with rows in the order of the batch."""
+        return states if self._sorting is None else [state.index_select(1, self._sorting) for state in states]
+
+    def to_caller(self, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return states of the batch with rows in the caller's order."""
+        return states if self._unsorting is None else [state.index_select(1, self._unsorting) for state in states]
 
     def sequence(self, data: Tensor) -> PackedSequence:
         """Return other data packed likewise."""

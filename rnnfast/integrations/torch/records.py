@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -26,3 +27,5 @@ Wanted = tuple[bool, bool, bool]
 """Whether a backward makes gradients of x, of the state and of the parameters."""
 Made = tuple[Tensor | None, list[Tensor], list[Tensor] | None]
 """Gradients of x, of the state and of the parameters; None, [] and None where not wanted."""
+Same = Callable[..., bool]
+"""Whether tensors are like those of an earlier call in all but their numbers."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnfast.calls import states
+from rnnfast.calls.prepared import RECORDED
 from rnnfast.checks.arrays import conversion
 from rnnfast.integrations.torch import traced
 from rnnfast.integrations.torch.calls import Runner
@@ -35,9 +36,11 @@ def refuse(layer: Layer, module: Module, input: Any, hx: Any) -> NoReturn:
     if traced.operators_are_seen():
         _leave(module, "a TorchDispatchMode is active")
     for name, tensor in named.items():
-        if type(tensor) not in PLAIN or not tensor.is_cpu or tensor.layout is not STRIDED:
+        if type(tensor) not in PLAIN or not runner.is_here(tensor) or tensor.layout is not STRIDED:
             came = f"a {type(tensor).__name__} on {tensor.device}, its layout {tensor.layout}"
-            _leave(module, f"{name} is {came}, expected a Tensor on the CPU, its layout {STRIDED}")
+            _leave(module, f"{name} is {came}, expected a Tensor on {runner.place}, its layout {STRIDED}")
+    if (reason := runner.declines(RECORDED, cut=module.truncate is not None)) is not None:
+        _leave(module, reason)
     raise ValueError("x has no steps, expected at least one where lengths, mask and resets are left out")
 
 

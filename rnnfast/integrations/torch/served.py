@@ -11,7 +11,8 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnfast.calls.prepared import INFERENCE, RECORDED, TRAINING
-from rnnfast.integrations.torch.call import NO_TRANSFORMS, Call, dense, plain
+from rnnfast.integrations.torch.around import NO_TRANSFORMS
+from rnnfast.integrations.torch.call import Call, dense, plain
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.forms import PLAIN
@@ -59,6 +60,7 @@ def served(
         state = _state(runner, hx, x.shape if packing is None else (packing.steps, packing.batch, x.shape[-1]))
         if state is None:
             return NotImplemented
+        state = state if packing is None else packing.from_caller(state)
     if _transforms_are_active() or (forward_ad._current_level >= 0 and _is_dual(x, *state, *parameters)):
         raise RuntimeError(NO_TRANSFORMS)
     if x.stride(-1) != 1 or x.is_neg():
@@ -68,6 +70,8 @@ def served(
     how = TRAINING if runner.drops_out and module.training else RECORDED if recorded else INFERENCE
     if how != INFERENCE and runner.is_frozen:
         raise RuntimeError(FROZEN)
+    if runner.declines(how, cut=cut is not None) is not None:
+        return NotImplemented
     call = _call(runner, how, recorded, x, len(state), ragged, packing, cut)
     if alone and packing is None and x is input:
         layer.remember(module, x, hx, (x, *tensors), call)
@@ -77,7 +81,7 @@ def served(
         y, *final = recurrence(call, x, *tensors)
     else:
         y, final, _ = call.run(x if packing is None else packing.laid_out(plain(x)), tensors)
-    return runner.as_given((y if packing is None else packing.sequence(y), *final))
+    return runner.as_given((y, *final) if packing is None else (packing.sequence(y), *packing.to_caller(final)))
 
 
 def _call(
@@ -109,7 +113,7 @@ def _second_look(runner: Runner, x: Any, least: int) -> tuple[Runner, Packing | 
 
 def cast(runner: Runner, tensor: Any) -> Any:
     """Return a tensor as autocast wants it for float32 layers, itself where that has no say."""
-    if isinstance(tensor, Tensor) and tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
+    if isinstance(tensor, Tensor) and tensor.dtype in _HALVES and tensor.is_cpu and torch.is_autocast_enabled("cpu"):
         return tensor.to(runner.dtype) if runner.dtype is torch.float32 else tensor
     return tensor
 

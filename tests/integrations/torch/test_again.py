@@ -29,7 +29,7 @@ from torch_layers import (  # noqa: E402
 )
 
 import rnnfast.integrations.torch as rft  # noqa: E402
-from rnnfast.integrations.torch import bridge, function  # noqa: E402
+from rnnfast.integrations.torch import around, bridge  # noqa: E402
 
 pytestmark = EITHER_ROUTE
 
@@ -133,7 +133,7 @@ def test_modes_and_hooks_see_calls_after_others_too() -> None:
 def test_a_pytorch_that_does_not_tell_of_hooks_is_given_all_that_is_saved(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(function, "_hooks", lambda _: True)
+    monkeypatch.setattr(around, "_hooks", lambda _: True)
     monkeypatch.setattr(bridge, "loaded", None)  # which PyTorch before 2.8 does without
     module = SEQUENCES[kind](3, 4)
     twin = accelerated_copy(module)

@@ -1,0 +1,105 @@
+"""One form of call on tensors of a CUDA device: forward and backward, in memory from PyTorch's allocator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from rnnfast.backends.contract import BackwardArrays, ForwardArrays
+from rnnfast.calls.prepared import Prepared
+from rnnfast.integrations.torch.device_forms import DeviceForms
+from rnnfast.integrations.torch.form import AnyForm
+from rnnfast.integrations.torch.memory import sameness
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Wanted
+
+_new = tuple.__new__
+
+
+class DeviceForm(AnyForm):
+    """Form of a net's calls, on x of one shape, as `Form` is of those on the CPU. Parameters are the runner's.
+
+    A reserve is the backend's, x and the states as forward saw them, whose memory it keeps, what was ragged, the seed.
+    """
+
+    __slots__ = ("moved", "of")
+
+    def __init__(
+        self, of: DeviceForms, prepared: Prepared, how: int, moved: Callable[[Sequence[Tensor]], DeviceForm]
+    ) -> None:
+        """`moved` returns the form for parameters that lie elsewhere."""
+        super().__init__(prepared, how)
+        self.of, self.moved = of, moved
+
+    def ragged(self, lengths: Any, mask: Any, resets: Any) -> Ragged:
+        """Return copies in host memory, for which tensors on the device are waited for. Raises as `AnyForm.ragged`."""
+        given = lengths, mask, resets
+        return super().ragged(*[part.cpu() if isinstance(part, Tensor) else part for part in given])
+
+    def forward(
+        self,
+        x: Tensor,
+        state: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        seed: int = 0,
+        ragged: Ragged = NOT_RAGGED,
+    ) -> Results:
+        """Run as `Form.forward`."""
+        of, prepared = self.of, self.prepared
+        library, dtype, seen = of.library, of.net.dtype, of.seen
+        y, final = library.new(prepared.y_shape, dtype), library.pieces(prepared.state_shapes, dtype)
+        inputs = seen(x), [*map(seen, state)]
+        arrays = inputs[0], y, inputs[1], final, *ragged, library, False, None
+        reserve = prepared.bound.run(_new(ForwardArrays, arrays), seed)
+        kept = None if reserve is None else (reserve, *inputs, ragged, seed)
+        return y.owner, [array.owner for array in final], kept
+
+    def backward(
+        self,
+        reserve: Any,
+        x: Tensor,
+        state: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        wanted: Wanted,
+        keep: bool,
+    ) -> Made:
+        """Return the gradients as `Form.backward`, of the inputs that forward saw.
+
+        Where parameters were given other memory since then, as what shards them does, forward runs again.
+        """
+        of, prepared = self.of, self.prepared
+        (recorded, x_seen, start, ragged, seed), library, dtype = reserve, of.library, of.net.dtype
+        if not of.are_in_place(parameters):
+            other = self.moved(parameters)
+            inputs = x_seen.owner, [part.owner for part in start], parameters
+            reserve = other.forward(*inputs, seed, ragged)[2]
+            return other.backward(reserve, *inputs, gradients, wanted, keep=False)
+        need_x, need_state, need_parameters = wanted
+        dx = library.new(prepared.x_shape, dtype) if need_x else None
+        count = len(prepared.state_shapes) if need_state else 0
+        shapes = [*prepared.state_shapes[:count], *(of.shapes if need_parameters else ())]
+        made = library.pieces(shapes, dtype) if shapes else []
+        dy, *d_final = map(of.seen, gradients)
+        d_parameters = made[count:] if need_parameters else None
+        arrays = x_seen, dy, d_final, dx, made[:count], d_parameters, None, start, *ragged, False, None
+        prepared.bound.backward(recorded, _new(BackwardArrays, arrays), keep=keep)
+        found = [array.owner for array in made]
+        return None if dx is None else dx.owner, found[:count], found[count:] if need_parameters else None
+
+    def misfit(self, reserve: Any, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> str | None:
+        """Return why parameters that may be others since the forward are none of the net's; None: they are."""
+        return None if self.of.are_parameters(parameters) else self.of.misfits(parameters)
+
+    def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:
+        """Return what says whether other inputs, and gradients, are like these, and their call one that is run."""
+        alike, of, how, first = sameness(tensors), self.of, self.how, 1 + states
+        last = first + len(of.places)
+
+        def same(*tensors: Tensor) -> bool:
+            if not (alike(*tensors) and of.are_in_place(tensors[first:last])):
+                return False
+            return len(tensors) > last or of.declines(how) is None  # gradients follow in a backward
+
+        return same
