@@ -48,7 +48,7 @@ class DeviceForm(AnyForm):
         """Run as `Form.forward`."""
         of, prepared = self.of, self.prepared
         library, dtype, seen = of.library, of.net.dtype, of.seen
-        y, final = library.new(prepared.y_shape, dtype), library.pieces(prepared.state_shapes, dtype)
+        y, *final = [library.new(shape, dtype) for shape in (prepared.y_shape, *prepared.state_shapes)]
         inputs = seen(x), [*map(seen, state)]
         arrays = inputs[0], y, inputs[1], final, *ragged, library, False, None
         reserve = prepared.bound.run(_new(ForwardArrays, arrays), seed)

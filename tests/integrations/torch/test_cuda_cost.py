@@ -56,7 +56,7 @@ def test_calls_start_and_make_what_a_nets_own_do(
         train(), infer()
     monkeypatch.setattr(memo, "note", None)  # calls that come again are no more looked at
     of_net = counts_of(device, lambda: net(net_x))
-    assert counts_of(device, infer) == of_net and of_net[2:] == (3, 0)
+    assert counts_of(device, infer) == of_net and of_net[2:] == (2 + len(net.net.states), 0)
     of_net = counts_of(device, lambda: net.record(net_x)[2].backward(dy, need_x=False))
     assert counts_of(device, train) == of_net and of_net[3] == 0
 
