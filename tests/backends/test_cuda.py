@@ -142,7 +142,7 @@ def test_blocks_that_do_not_wait_for_one_another_are_found(
     monkeypatch.setattr(
         importlib.import_module(f"rnnfast.backends.cuda.{kernel}"),
         "waiter",
-        lambda cuda: lambda *group: cuda.syncthreads(),
+        lambda cuda: [lambda *group: cuda.syncthreads()] * 2,
     )
     assert goes_wrong(emulator, problem, right)
 

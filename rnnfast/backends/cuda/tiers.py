@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rnnfast.backends.cuda.blocks import FOUR, Block
+from rnnfast.backends.cuda.block_sums import room_of
+from rnnfast.backends.cuda.blocks import Block, Share, backward_shares, forward_shares
 from rnnfast.backends.cuda.cluster.launch import reason_against
 from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
 from rnnfast.backends.cuda.shapes import Cell
 
-ENTRIES_MOST = 8
+ENTRIES_MOST = 32
 """Rows that a block takes at a time: enough to keep it busy between two barriers."""
+TABLES = 32
+"""Bytes of shared memory in which a block keeps what it knows of a row."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,21 @@ def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
 
 
 def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]:
-    """Return blocks of which enough run at once and that have room in shared memory, most units first."""
-    gates, found = max(phase.count for phase in cell.phases), []
+    """Return blocks of which enough run at once, most units first."""
+    found = []
     for lanes in (2**i for i in range(limits.lanes.bit_length())):
-        units = limits.threads // lanes
-        vector = max(lanes * Block(units, lanes, 1).depth(gates * size), lanes * FOUR)
-        entries = limits.shared // ((vector + gates * units) * itemsize)
-        if entries and -(-size // units) <= limits.blocks:
-            found.append(Block(units, lanes, min(entries, ENTRIES_MOST)))
+        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes)
+        if -(-size // block.units) <= limits.blocks:
+            room = max(room_of(block, share) for share in _shares(block, cell, size)) * itemsize + TABLES
+            found.append(replace(block, entries=min(limits.shared // room, ENTRIES_MOST)))
     return found
+
+
+def _shares(block: Block, cell: Cell, size: int) -> tuple[Share, ...]:
+    return *forward_shares(block, cell, size), *backward_shares(block, cell, size)
 
 
 def _held(block: Block, cell: Cell, size: int, itemsize: int) -> int:
     """Return how many words of four bytes a thread keeps for all steps."""
-    forward = sum(phase.count * block.depth(size) for phase in cell.phases)
-    backward = sum(block.depth(phase.count * size) for phase in cell.phases)
-    return max(forward, backward) * itemsize // 4
+    ways = forward_shares(block, cell, size), backward_shares(block, cell, size)
+    return max(sum(share.words for share in way) for way in ways) * itemsize // 4
