@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_at
+from rnnfast.backends.cuda.block_ends import preparer
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
+from rnnfast.backends.cuda.block_tables import gates_finder
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
-from rnnfast.backends.cuda.cells import FROM_ZEROS, state_parts
+from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
 from rnnfast.backends.cuda.gradients import beginning, by_way_of_y, ending, grads_parts, reset
 from rnnfast.backends.cuda.shapes import Cell, Phase
@@ -24,21 +26,6 @@ def place_in(cuda: Any, phase: Phase) -> Any:
         return (gates[piece] * size + number) * size + unit
 
     return cuda.jit(device=True, forceinline=True)(place_of)
-
-
-def finder(cuda: Any, real: Any, block: Block, slots: int) -> Any:
-    """Return what writes, of entries from `first` on, their rows, the entries before, and where their gates lie."""
-    entries, threads, item = block.entries, block.threads, np.dtype(real).itemsize
-
-    def find(tables, first, stop, size, plan, gates):
-        row_of, before_of, vectors = tables
-        rows, previous = plan
-        for s in range(cuda.threadIdx.x, min(entries, stop - first), threads):
-            e = first + s
-            row_of[s], before_of[s] = rows[e], previous[e]
-            vectors[s] = gates + np.uint64(e * slots * size * item)
-
-    return cuda.jit(device=True, forceinline=True)(find)
 
 
 def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, share: Share, find: Any, after: Any) -> Any:
@@ -80,13 +67,19 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
     dL/dh' by way of y is that of dy, which lies like y there, or of `held` (n, H). d_h_n and d_c_n (B, H) are the
     final states' gradients. From dh to found_c: see gradients.py.
     """
-    two, first, last_phase, share, more_share = len(cell.phases) > 1, cell.phases[0], cell.phases[-1], shares[0], shares[-1]
+    two, first, last_phase, share, more_share = (
+        len(cell.phases) > 1,
+        cell.phases[0],
+        cell.phases[-1],
+        shares[0],
+        shares[-1],
+    )
     words, more_words, entries = share.words, more_share.words if two else 1, block.entries
     room = entries * max(room_of(block, each) for each in shares)
     units, threads, slots, gate_count = block.units, block.threads, cell.slots, cell.inputs
     counts, counts_more = ((phase.runs[0].count, phase.runs[-1].count) for phase in (first, last_phase))
     arrive, wait = waiter(cuda)
-    find, begin = finder(cuda, real, block, slots), beginner(cuda, threads, units, cell)
+    find, begin = gates_finder(cuda, real, block, slots), beginner(cuda, threads, units, cell)
     hold, hold_more = holder(cuda, share, place_in(cuda, first)), holder(cuda, more_share, place_in(cuda, last_phase))
     prepare = preparer(cuda, threads, units, cell.states > 1)
     run = phase_runner(cuda, real, block, first, share, find, ending(cell))
@@ -117,13 +110,14 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
         )  # fmt: skip
         hold(weights, matrix, size, (counts[0] * size, counts[1] * size), first_unit)
         if two:
-            hold_more(more, matrix, size, (counts_more[0]*size, counts_more[1]*size), first_unit)
+            hold_more(more, matrix, size, (counts_more[0] * size, counts_more[1] * size), first_unit)
         final = arrays_at(((d_h_n, (present(d_h_n, batch), size)), (d_c_n, (present(d_c_n, batch), size))), real)
         prepare(group, groups, first_unit, array_at(last, (batch,), np.int32), final, grads)
         cuda.syncthreads()
-        turn = 0
+        begin_next, end_next, turn = cuts[visits - 1, group], cuts[visits - 1, group + 1], 0
         for v in range(visits - 1, -1, -1):
-            start, stop = cuts[v, group], cuts[v, group + 1]
+            start, stop = begin_next, end_next
+            begin_next, end_next = cuts[max(v - 1, 0), group], cuts[max(v - 1, 0), group + 1]  # long before they count
             if start < stop:
                 begin(start, stop, v, first_unit, plan, d_shown, d_held, grads, state)
                 arrive(ready, members)
@@ -155,25 +149,3 @@ def beginner(cuda: Any, threads: int, units: int, cell: Cell) -> Any:
                 begin(e, j, rows[e], previous[e], d, grads, state)
 
     return cuda.jit(device=True, forceinline=True)(run)
-
-
-def preparer(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
-    """Return what makes dh and dc the final states' gradients, for this block's units and its group's rows.
-
-    They are zeros for a state that had become zeros, and where none are given.
-    """
-
-    def prepare(group, groups, first_unit, last, final, grads):
-        d_h_n, d_c_n = final
-        dh, dc, _, _, _ = grads
-        batch, size, zero = dh.shape[0], dh.shape[1], dh.dtype.type(0)
-        begin, end = group * batch // groups, (group + 1) * batch // groups
-        for i in range(cuda.threadIdx.x, (end - begin) * units, threads):
-            b, j = begin + i // units, first_unit + i % units
-            if j < size:
-                lives = last[b] != FROM_ZEROS
-                dh[b, j] = d_h_n[b, j] if lives and d_h_n.shape[0] > 0 else zero
-                if two_states:
-                    dc[b, j] = d_c_n[b, j] if lives and d_c_n.shape[0] > 0 else zero
-
-    return cuda.jit(device=True, forceinline=True)(prepare)

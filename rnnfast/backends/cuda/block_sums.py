@@ -95,7 +95,7 @@ def leaver(cuda: Any, block: Block, share: Share) -> Any:
 
 
 def taker(cuda: Any, block: Block, share: Share) -> Any:
-    """Return what adds up the warps' sums of the s-th vector for one of the block's units, in the place of the first."""
+    """Return what adds up the warps' sums of the s-th vector for one of the block's units, where the first is."""
     warps, gates, owned, entries = warps_of(block, share), share.gates, block.units, block.entries
     size = gates * owned
 

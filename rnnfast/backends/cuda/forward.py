@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_at
+from rnnfast.backends.cuda.block_ends import finisher
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
+from rnnfast.backends.cuda.block_tables import states_finder
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
-from rnnfast.backends.cuda.cells import FROM_START, past, state_parts
+from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
@@ -25,33 +27,9 @@ def place_in(cuda: Any, phase: Phase) -> Any:
     return cuda.jit(device=True, forceinline=True)(place_of)
 
 
-def finder(cuda: Any, real: Any, block: Block, *, two: bool, masked: bool) -> Any:
-    """Return what writes, of entries from `first` on, their rows, the entries before, and where vectors and masks lie.
-
-    0 is where a vector of zeros lies.
-    """
-    entries, threads, item = block.entries, block.threads, np.dtype(real).itemsize
-
-    def find(tables, first, stop, size, rows, previous, begins):
-        row_of, before_of, vectors, more_vectors, masks = tables
-        h, h0, mask, operand = begins
-        for s in range(cuda.threadIdx.x, min(entries, stop - first), threads):
-            e = first + s
-            b, before = rows[e], previous[e]
-            row_of[s], before_of[s] = b, before
-            at = h + np.uint64(before * size * item)
-            if before < 0:
-                at = h0 + np.uint64(b * size * item) if before == FROM_START and h0 != 0 else np.uint64(0)
-            vectors[s] = at
-            if two:
-                more_vectors[s] = operand + np.uint64(e * size * item)
-            if masked:
-                masks[s] = mask + np.uint64(b * size * item)
-
-    return cuda.jit(device=True, forceinline=True)(find)
-
-
-def phase_runner(cuda: Any, real: Any, block: Block, phase: Phase, share: Share, find: Any, *, masked: bool, last: bool) -> Any:
+def phase_runner(
+    cuda: Any, real: Any, block: Block, phase: Phase, share: Share, find: Any, *, masked: bool, last: bool
+) -> Any:
     """Return what makes one product of a step, and what follows it, for this block's units of entries [start, stop).
 
     What there is to find of the first of them is found already. The last phase writes h to y (visit, B, H) as well, if
@@ -93,13 +71,16 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
     `y_row` numbers apart. counters: zeros, one a group. members: blocks of a group.
     """
     two, first, last_phase = len(cell.phases) > 1, cell.phases[0], cell.phases[-1]
-    share, more_share, some, more_of, masks_of = shares[0], shares[-1], block.entries, block.entries if two else 1, block.entries if masked else 1
+    share, more_share = shares[0], shares[-1]
     words, more_words, entries = share.words, more_share.words if two else 1, block.entries
+    more_of, masks_of = entries if two else 1, entries if masked else 1
     room = entries * max(room_of(block, each) for each in shares)
     units, threads, slots, gate_count = block.units, block.threads, cell.slots, cell.inputs
     arrive, wait = waiter(cuda)
-    find = finder(cuda, real, block, two=two, masked=masked)
-    hold, hold_more = (holder(cuda, each, place_in(cuda, phase)) for each, phase in ((share, first), (more_share, last_phase)))
+    find = states_finder(cuda, real, block, two=two, masked=masked)
+    hold, hold_more = (
+        holder(cuda, each, place_in(cuda, phase)) for each, phase in ((share, first), (more_share, last_phase))
+    )
     run = phase_runner(cuda, real, block, first, share, find, masked=masked, last=not two)
     run_more = phase_runner(cuda, real, block, last_phase, more_share, find, masked=False, last=True)
     finish = finisher(cuda, threads, units, cell.states > 1)
@@ -149,22 +130,3 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
         finish(group, groups, first_unit, array_at(last, (batch,), np.int32), state, final)
 
     return kernel
-
-
-def finisher(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
-    """Return what writes the states after all steps, where wanted, of this block's units and its group's rows."""
-
-    def finish(group, groups, first_unit, last, state, final):
-        _, h0, c0, _, _, c, h = state
-        h_n, c_n = final
-        batch, size = last.shape[0], h.shape[1]
-        begin, end = group * batch // groups, (group + 1) * batch // groups
-        for i in range(cuda.threadIdx.x, (end - begin) * units, threads):
-            b, j = begin + i // units, first_unit + i % units
-            if j < size:
-                if h_n.shape[0] > 0:
-                    h_n[b, j] = past(h, h0, last[b], b, j)
-                if two_states and c_n.shape[0] > 0:
-                    c_n[b, j] = past(c, c0, last[b], b, j)
-
-    return cuda.jit(device=True, forceinline=True)(finish)

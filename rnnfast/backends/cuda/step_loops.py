@@ -64,7 +64,11 @@ def forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) ->
                 assert places.operand is not None
                 left = p.matrix(places.operand, size).below(start)
             columns = phase.count * size
-            to, right, part = sums._replace(row=columns), weights.below(phase.first * size).turned, layer.batch * columns
+            to, right, part = (
+                sums._replace(row=columns),
+                weights.below(phase.first * size).turned,
+                layer.batch * columns,
+            )
             slices = _multiply(call, left, right, to, count, columns, size, part)
             values = v, start, count, *common, *shown, to.address, slices, part
             call.launch_over(times(count, size), forward_step_kernel, (call.real, cell, phase), *values)

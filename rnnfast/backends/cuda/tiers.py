@@ -2,8 +2,8 @@
 
 A: a block holds all of W_hh in its registers, and only its own threads wait for one another. B: the blocks of a group
 do, together, and meet at every product. C: W_hh is too large for that, or rows are many, so that every step is a
-product over memory and a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor cores, and send one
-another what they make of them (cluster/): where it serves, it is the choice.
+product over memory and a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor
+cores, and send one another what they make of them (cluster/): where it serves, it is the choice.
 """
 
 from __future__ import annotations
