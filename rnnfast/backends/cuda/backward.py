@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_at
-from rnnfast.backends.cuda.block_ends import preparer
+from rnnfast.backends.cuda.block_ends import beginner, preparer
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
 from rnnfast.backends.cuda.block_tables import gates_finder
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
-from rnnfast.backends.cuda.gradients import beginning, by_way_of_y, ending, grads_parts, reset
+from rnnfast.backends.cuda.gradients import ending, grads_parts, reset
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
@@ -67,19 +67,14 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
     dL/dh' by way of y is that of dy, which lies like y there, or of `held` (n, H). d_h_n and d_c_n (B, H) are the
     final states' gradients. From dh to found_c: see gradients.py.
     """
-    two, first, last_phase, share, more_share = (
-        len(cell.phases) > 1,
-        cell.phases[0],
-        cell.phases[-1],
-        shares[0],
-        shares[-1],
-    )
+    two, first, last_phase = len(cell.phases) > 1, cell.phases[0], cell.phases[-1]
+    share, more_share = shares[0], shares[-1]
     words, more_words, entries = share.words, more_share.words if two else 1, block.entries
     room = entries * max(room_of(block, each) for each in shares)
     units, threads, slots, gate_count = block.units, block.threads, cell.slots, cell.inputs
     counts, counts_more = ((phase.runs[0].count, phase.runs[-1].count) for phase in (first, last_phase))
     arrive, wait = waiter(cuda)
-    find, begin = gates_finder(cuda, real, block, slots), beginner(cuda, threads, units, cell)
+    find, (look, begin) = gates_finder(cuda, real, block, slots), beginner(cuda, threads, units, cell)
     hold, hold_more = holder(cuda, share, place_in(cuda, first)), holder(cuda, more_share, place_in(cuda, last_phase))
     prepare = preparer(cuda, threads, units, cell.states > 1)
     run = phase_runner(cuda, real, block, first, share, find, ending(cell))
@@ -114,14 +109,16 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
         final = arrays_at(((d_h_n, (present(d_h_n, batch), size)), (d_c_n, (present(d_c_n, batch), size))), real)
         prepare(group, groups, first_unit, array_at(last, (batch,), np.int32), final, grads)
         cuda.syncthreads()
-        begin_next, end_next, turn = cuts[visits - 1, group], cuts[visits - 1, group + 1], 0
+        start_next, stop_next, turn = cuts[visits - 1, group], cuts[visits - 1, group + 1], 0
+        known = look(plan, start_next)
         for v in range(visits - 1, -1, -1):
-            start, stop = begin_next, end_next
-            begin_next, end_next = cuts[max(v - 1, 0), group], cuts[max(v - 1, 0), group + 1]  # long before they count
+            start, stop = start_next, stop_next
+            start_next, stop_next = cuts[max(v - 1, 0), group], cuts[max(v - 1, 0), group + 1]
             if start < stop:
-                begin(start, stop, v, first_unit, plan, d_shown, d_held, grads, state)
+                begin(start, stop, v, first_unit, plan, known, d_shown, d_held, grads, state)
                 arrive(ready, members)
                 find(tables, start, stop, size, plan, gates)
+                known = look(plan, start_next)
                 turn += 1
                 wait(ready, members, turn)
                 if two:
@@ -132,20 +129,7 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
                     wait(ready, members, turn)
                 run(weights, sums, tables, start, stop, first_unit, plan, grads, state, gates)
                 cuda.syncthreads()
+            else:
+                known = look(plan, start_next)
 
     return kernel
-
-
-def beginner(cuda: Any, threads: int, units: int, cell: Cell) -> Any:
-    """Return what does the first part of a step, for this block's units of entries [start, stop)."""
-    begin = beginning(cell)
-
-    def run(start, stop, v, first_unit, plan, d_shown, d_held, grads, state):
-        rows, previous = plan
-        for i in range(cuda.threadIdx.x, (stop - start) * units, threads):
-            e, j = start + i // units, first_unit + i % units
-            if j < grads[0].shape[1]:
-                d = by_way_of_y(d_shown, d_held, v, rows[e], e, j)
-                begin(e, j, rows[e], previous[e], d, grads, state)
-
-    return cuda.jit(device=True, forceinline=True)(run)

@@ -1,10 +1,14 @@
-"""What resident blocks do before the first step of backward and after the last step of forward."""
+"""What resident blocks do beside products: after forward's last step, before backward's first, in each of its steps."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnfast.backends.cuda.cells import FROM_ZEROS, past
+from rnnfast.backends.cuda.gradients import beginning, by_way_of_y
+from rnnfast.backends.cuda.shapes import Cell
 
 
 def finisher(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
@@ -46,3 +50,27 @@ def preparer(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
                     dc[b, j] = d_c_n[b, j] if lives and d_c_n.shape[0] > 0 else zero
 
     return cuda.jit(device=True, forceinline=True)(prepare)
+
+
+def beginner(cuda: Any, threads: int, units: int, cell: Cell) -> tuple[Any, Any]:
+    """Return what looks up a thread's first entry of a visit, and what does the first part of that step with it.
+
+    Both are for this block's units of entries [start, stop).
+    """
+    begin = beginning(cell)
+
+    def look(plan, start):
+        rows, previous = plan
+        e = start + cuda.threadIdx.x // units
+        return (rows[e], previous[e]) if e < rows.shape[0] else (np.int32(0), np.int32(0))
+
+    def run(start, stop, v, first_unit, plan, known, d_shown, d_held, grads, state):
+        rows, previous = plan
+        thread = cuda.threadIdx.x
+        for i in range(thread, (stop - start) * units, threads):
+            e, j = start + i // units, first_unit + i % units
+            if j < grads[0].shape[1]:
+                b, before = known if i == thread else (rows[e], previous[e])
+                begin(e, j, b, before, by_way_of_y(d_shown, d_held, v, b, e, j), grads, state)
+
+    return cuda.jit(device=True, forceinline=True)(look), cuda.jit(device=True, forceinline=True)(run)
