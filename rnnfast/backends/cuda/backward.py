@@ -10,7 +10,7 @@ from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_a
 from rnnfast.backends.cuda.block_ends import beginner, preparer
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
-from rnnfast.backends.cuda.block_tables import gates_finder
+from rnnfast.backends.cuda.block_tables import gates_finder, span
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
@@ -109,11 +109,12 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
         final = arrays_at(((d_h_n, (present(d_h_n, batch), size)), (d_c_n, (present(d_c_n, batch), size))), real)
         prepare(group, groups, first_unit, array_at(last, (batch,), np.int32), final, grads)
         cuda.syncthreads()
-        start_next, stop_next, turn = cuts[visits - 1, group], cuts[visits - 1, group + 1], 0
+        turn = 0
+        start_next, stop_next = span(cuts, visits - 1, group)
         known = look(plan, start_next)
         for v in range(visits - 1, -1, -1):
             start, stop = start_next, stop_next
-            start_next, stop_next = cuts[max(v - 1, 0), group], cuts[max(v - 1, 0), group + 1]
+            start_next, stop_next = span(cuts, v - 1, group)
             if start < stop:
                 begin(start, stop, v, first_unit, plan, known, d_shown, d_held, grads, state)
                 arrive(ready, members)

@@ -8,9 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.blocks import Block
 from rnnfast.backends.cuda.cells import FROM_START
+
+
+@register_jitable
+def span(cuts, v, group):
+    """Return where a group's entries of a visit begin and end; of a visit that there is not, nowhere."""
+    if v < 0 or v >= cuts.shape[0]:
+        return 0, 0
+    return int(cuts[v, group]), int(cuts[v, group + 1])
 
 
 def states_finder(cuda: Any, real: Any, block: Block, *, two: bool, masked: bool) -> Any:

@@ -10,7 +10,7 @@ from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_a
 from rnnfast.backends.cuda.block_ends import finisher
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
-from rnnfast.backends.cuda.block_tables import states_finder
+from rnnfast.backends.cuda.block_tables import span, states_finder
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
@@ -108,7 +108,8 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
         hold(weights, matrix, size, (size,), first_unit)
         if two:
             hold_more(more, matrix, size, (size,), first_unit)
-        start, stop, turn = cuts[0, group], cuts[0, group + 1], 0
+        turn = 0
+        start, stop = span(cuts, 0, group)
         find(tables, start, stop, size, *found)
         cuda.syncthreads()
         for v in range(visits):
@@ -122,9 +123,8 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
                     run_more(more, sums, tables, start, stop, v, first_unit, weight, found, state, shown)
                 arrive(ready, members)
                 turn += 1
-            if v + 1 < visits:
-                start, stop = cuts[v + 1, group], cuts[v + 1, group + 1]
-                find(tables, start, stop, size, *found)
+            start, stop = span(cuts, v + 1, group)
+            find(tables, start, stop, size, *found)
             wait(ready, members, turn)
         final = arrays_at(((h_n, (present(h_n, batch), size)), (c_n, (present(c_n, batch), size))), real)
         finish(group, groups, first_unit, array_at(last, (batch,), np.int32), state, final)
