@@ -227,10 +227,11 @@ from numba import cuda
 from rnnfast.backends.cuda.driver.key import key_of
 from rnnfast.backends.cuda.forward import forward_kernel
 from rnnfast.backends.cuda.product import product_kernel
-from rnnfast.backends.cuda.blocks import Block
+from rnnfast.backends.cuda.blocks import Block, forward_shares
 from rnnfast.backends.cuda.shapes import CELLS
 for cell in CELLS.values():
-    print(key_of(forward_kernel(cuda, np.float32, cell, Block(8, 32, 8), 8)))
+    block = Block(8, 256, 8)
+    print(key_of(forward_kernel(cuda, np.float32, cell, block, forward_shares(block, cell, 64), False)))
 print(key_of(product_kernel(cuda, np.float32, 16, 4, True)), key_of(product_kernel(cuda, np.float64, 16, 4, True)))
 """
 

@@ -121,6 +121,13 @@ class Cuda:
     def threadfence(self) -> None:
         """Writes are visible at once here."""
 
+    def syncwarp(self, mask: int) -> None:
+        """One thread that waits for a counter: others may go on."""
+        thread = me()
+        thread.waits_for = "a counter"
+        thread.parent.switch()
+        thread.waits_for = ""
+
     def _atomic_add(self, array: Array, index: Any, value: Any) -> Any:
         self.progress += bool(value)  # adding nothing is how threads look at a counter
         return self._replaced(array, index, array[index] + value)
@@ -143,7 +150,7 @@ class Cuda:
         thread = me()
         arrays = thread.block.shared
         if len(arrays) == thread.shared_arrays:
-            arrays.append(np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -7, dtype))
+            arrays.append(np.full(shape, {"f": np.nan, "i": -7, "u": 0}[np.dtype(dtype).kind], dtype))
         thread.shared_arrays += 1
         return arrays[thread.shared_arrays - 1]
 

@@ -46,6 +46,16 @@ def strided_at(address: int, shape: tuple[int, ...], steps: tuple[int, ...], rea
     return _view(int(address), tuple(map(int, shape)), tuple([int(step) * item for step in steps]), real)
 
 
+def announce(address: int) -> None:
+    """Add one to an int32 counter, for the whole device to see after all that this thread knows to be written."""
+    array_at(address, (1,), np.int32)[0] += 1
+
+
+def announced(address: int) -> int:
+    """Return an int32 counter as it is now: what was written before it became so is seen after."""
+    return int(array_at(address, (1,), np.int32)[0])
+
+
 @functools.lru_cache(maxsize=4096)
 def _view(address: int, shape: tuple[int, ...], strides: tuple[int, ...] | None, real: Any) -> Array:
     interface = {"data": (address, False), "shape": shape, "strides": strides, "typestr": np.dtype(real).str}

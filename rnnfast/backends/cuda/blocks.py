@@ -1,96 +1,121 @@
-"""The parts of the time loops' blocks: weights in registers, products with them, and waiting for one another.
+"""The parts of the time loops' blocks: what their threads hold of W_hh, and waiting for one another.
 
 `members` blocks work on a group of rows of the batch. Each owns some hidden units and holds their part of W_hh, in its
 threads' registers, for all steps; at every product of a step they wait for one another, or, where one block owns all
-units, only its own threads do. Within a block, `lanes` threads share the sums of one unit.
+units, only its own threads do.
 
 Kernels are made by functions of `cuda`, numba.cuda or what stands in for it, so that their source can be emulated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numba.extending import register_jitable
+from rnnfast.backends.cuda.arrays import announce, announced
+from rnnfast.backends.cuda.shapes import Cell
 
-FOUR = 4
-"""Numbers of a vector that a lane reads together: 16 bytes of float32."""
+MOST_SUMS = 8
+"""Sums that a thread works on at once: so many multiplications serve for one number of the vector that is read."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """How a block works: `lanes` threads for each of its `units`, on so many `entries` at a time."""
+    """How a block works: `threads` for its `units`, on so many `entries` at a time."""
 
     units: int
-    lanes: int
+    threads: int
     entries: int
+    lanes: int = 32
+    """Threads of a warp."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A thread's share of a product: `gates` of each of its `units`, over its numbers of the vector.
+
+    `lanes` threads share these sums: of each piece of the vector, lane n has the numbers n, n + lanes, and so on,
+    `depths` of them.
+    """
+
+    gates: int
+    units: int
+    lanes: int
+    depths: tuple[int, ...]
 
     @property
-    def threads(self) -> int:
-        """The number of its threads."""
-        return self.units * self.lanes
+    def sums(self) -> int:
+        """The number of its sums."""
+        return self.gates * self.units
 
-    def depth(self, length: int) -> int:
-        """Return how many numbers of a vector of `length` a lane sums, a multiple of four."""
-        return -(-length // (self.lanes * FOUR)) * FOUR
+    @property
+    def depth(self) -> int:
+        """How many numbers of the vector it has."""
+        return sum(self.depths)
 
-
-def number_of(block: Block) -> Any:
-    """Return the function that says which number of a vector is a lane's k-th: lanes read neighbouring fours."""
-    lanes = block.lanes
-
-    @register_jitable
-    def number(k, lane):
-        return k // FOUR * (FOUR * lanes) + lane * FOUR + k % FOUR
-
-    return number
+    @property
+    def words(self) -> int:
+        """How many weights it holds."""
+        return self.sums * self.depth
 
 
-def multiplier(cuda: Any, real: Any, block: Block, outputs: int, depth: int) -> Any:
-    """Return what makes sums[s, o, unit] for entries s below `count`.
+def share_of(block: Block, gates: int, pieces: Sequence[int]) -> Share:
+    """Return the shares of a product that has `gates` sums for each unit, of a vector in pieces of such lengths.
 
-    They are the sums over k of this unit's weights[o, k] times vector[s, k].
+    >>> share_of(Block(8, 256, 32), 4, (1024,))
+    Share(gates=4, units=2, lanes=64, depths=(16,))
     """
-    lanes, units, fours = block.lanes, block.units, depth // FOUR
-    stride, distances = FOUR * lanes, tuple(2**i for i in range(lanes.bit_length() - 1))
-
-    def multiply(weights, vector, sums, count):
-        lane, unit = cuda.threadIdx.x % lanes, cuda.threadIdx.x // lanes
-        total = cuda.local.array(outputs, real)
-        for s in range(count):
-            for o in range(outputs):
-                total[o] = 0
-            for k in range(fours):
-                at = (s * fours + k) * stride + lane * FOUR
-                for i in range(FOUR):
-                    number = vector[at + i]
-                    for o in range(outputs):
-                        total[o] += weights[o * depth + k * FOUR + i] * number
-            for o in range(outputs):
-                for d in range(len(distances)):
-                    total[o] += cuda.shfl_xor_sync(0xFFFFFFFF, total[o], distances[d])
-                if lane == 0:
-                    sums[(s * outputs + o) * units + unit] = total[o]
-
-    return cuda.jit(device=True, forceinline=True)(multiply)
+    units = 1
+    while 2 * units <= block.units and 2 * units * gates <= MOST_SUMS:
+        units *= 2
+    lanes = block.threads * units // block.units
+    return Share(gates, units, lanes, tuple([-(-length // lanes) for length in pieces]))
 
 
-def waiter(cuda: Any) -> Any:
-    """Return what waits for all threads of a group's `members` blocks, the `turn`-th time.
+def forward_shares(block: Block, cell: Cell, size: int) -> tuple[Share, ...]:
+    """Return the shares of forward's products, one for each phase."""
+    return tuple([share_of(block, phase.count, (size,)) for phase in cell.phases])
 
-    What they wrote before is seen after.
+
+def backward_shares(block: Block, cell: Cell, size: int) -> tuple[Share, ...]:
+    """Return the shares of backward's products, one for each phase: of its gates' gradients, a piece for each run."""
+    return tuple([share_of(block, 1, [run.count * size for run in phase.runs]) for phase in cell.phases])
+
+
+def in_turn(cuda: Any, functions: Sequence[Callable[..., Any]]) -> Any:
+    """Return the function that calls all of these with its arguments.
+
+    Loops may be unrolled or not, and where they are not, arrays that they index are in memory and not in registers.
+    """
+    if len(functions) == 1:
+        return cuda.jit(device=True, forceinline=True)(functions[0])
+    middle = len(functions) // 2
+    first, second = in_turn(cuda, functions[:middle]), in_turn(cuda, functions[middle:])
+
+    def both(*arguments):
+        first(*arguments)
+        second(*arguments)
+
+    return cuda.jit(device=True, forceinline=True)(both)
+
+
+def waiter(cuda: Any) -> tuple[Any, Any]:
+    """Return what tells a group's `members` blocks that all threads of this one have come, and what waits for them.
+
+    What they wrote before, the `turn`-th time, is seen after; `counter` is the address of the group's. Between the two
+    the threads may do what needs nothing of other blocks'.
     """
 
-    def wait(counters, group, members, turn):
+    def arrive(counter, members):
         cuda.syncthreads()
-        if members > 1:
-            if cuda.threadIdx.x == 0:
-                cuda.threadfence()
-                cuda.atomic.add(counters, group, 1)
-                while cuda.atomic.add(counters, group, 0) < members * turn:
-                    pass
-                cuda.threadfence()
-            cuda.syncthreads()
+        if members > 1 and cuda.threadIdx.x == 0:
+            announce(counter)
 
-    return cuda.jit(device=True, forceinline=True)(wait)
+    def wait(counter, members, turn):
+        if members > 1 and cuda.threadIdx.x == 0:
+            while announced(counter) < members * turn:
+                cuda.syncwarp(1)  # this thread alone: a place for an emulator to let others run
+        cuda.syncthreads()
+
+    return cuda.jit(device=True, forceinline=True)(arrive), cuda.jit(device=True, forceinline=True)(wait)

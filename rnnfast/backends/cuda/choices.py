@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rnnfast.backends.cuda.gemm.multiply import FEWEST, REACH
-from rnnfast.backends.cuda.gemm.products import SMALLEST, side_for, slices_for
+from rnnfast.backends.cuda.gemm.products import SMALLEST, side_for, side_for_step, slices_for
 from rnnfast.backends.cuda.layer_shape import LayerShape
 from rnnfast.backends.cuda.ragged import Ragged
 
@@ -54,6 +54,6 @@ class Choices:
 def _of_steps(layer: LayerShape, *, record: bool) -> Iterator[int]:
     """Return the sides of tiles of a step's products in tier C where all rows are live."""
     for phase in layer.cell.phases:
-        yield side_for(layer.batch, phase.count * layer.size)
+        yield side_for_step(layer.batch, phase.count * layer.size, layer.size)
         if record:
-            yield side_for(layer.batch, layer.size)
+            yield from [side_for_step(layer.batch, layer.size, run.count * layer.size) for run in phase.runs]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnfast.backends.cuda.backward import backward_kernel
+from rnnfast.backends.cuda.blocks import backward_shares, forward_shares
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.driver.launch import Launch
 from rnnfast.backends.cuda.ends import Ends, Shown
@@ -22,7 +23,7 @@ def forward(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown, final: S
         forward_steps(call, layer, p, shown)
         write_final(call, layer, p, final)
         return
-    constants = call.real, layer.cell, block, block.depth(layer.size)
+    constants = call.real, layer.cell, block, forward_shares(block, layer.cell, layer.size), p.places.mask is not None
     launch = _resident(call, layer, forward_kernel, constants)
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *shown, *final)
     call.run(launch, *values, counters, tier.members)
@@ -32,12 +33,12 @@ def backward(
     call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown, held: int, ends: Ends, counters: int
 ) -> None:
     """Make gates the gradients of their pre-activations, dh and dc those of the first states."""
-    tier, block, phases = layer.tier, layer.tier.block, layer.cell.phases
+    tier, block = layer.tier, layer.tier.block
     if block is None:
         backward_steps(call, layer, p, d_shown, held, ends)
         return
-    depths = [block.depth(phase.count * layer.size) for phase in (phases[0], phases[-1])]
-    launch = _resident(call, layer, backward_kernel, (call.real, layer.cell, block, *depths))
+    constants = call.real, layer.cell, block, backward_shares(block, layer.cell, layer.size)
+    launch = _resident(call, layer, backward_kernel, constants)
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *d_shown, held, *ends)
     call.run(launch, *values, counters, tier.members)
 

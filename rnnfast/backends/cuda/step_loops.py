@@ -8,6 +8,8 @@ from typing import Any
 from rnnfast.backends.cuda.counted import times
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.ends import Ends, Shown
+from rnnfast.backends.cuda.gemm.multiply import multiplies_step
+from rnnfast.backends.cuda.gemm.products import slices_for_step
 from rnnfast.backends.cuda.layer_shape import LayerShape
 from rnnfast.backends.cuda.matrix import Matrix, matrix
 from rnnfast.backends.cuda.passes import Pass
@@ -18,9 +20,21 @@ from rnnfast.backends.cuda.steps import begin_step_kernel, end_step_kernel, forw
 
 
 def scratch(layer: LayerShape) -> int:
-    """Return how many numbers a step works on: an operand and its sums."""
-    most = max(phase.count for phase in layer.cell.phases)
-    return 0 if layer.tier.block is not None else layer.batch * layer.size * (1 + most)
+    """Return how many numbers a step works on: an operand and the slices of its sums."""
+    if layer.tier.block is not None:
+        return 0
+    size, phases = layer.size, layer.cell.phases
+    forward = [phase.count * slices_for_step(phase.count * size, size) for phase in phases]
+    backward = [sum(slices_for_step(size, run.count * size) for run in phase.runs) for phase in phases]
+    return layer.batch * size * (1 + max(*forward, *backward))
+
+
+def _multiply(call: DeviceCall, a: Matrix, b: Matrix, c: Matrix, m: int, n: int, depth: int, part: int) -> int:
+    """Make C (m, n) the product of A and B in slices, `part` numbers apart; return how many."""
+    slices = multiplies_step(call, a, b, c, m, n, depth, part)
+    if not slices:
+        multiply(call, a, b, c, m, n, depth)
+    return slices or 1
 
 
 def _visits(call: DeviceCall, p: Pass) -> list[tuple[int, int, int]]:
@@ -49,9 +63,14 @@ def forward_steps(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown) ->
             else:
                 assert places.operand is not None
                 left = p.matrix(places.operand, size).below(start)
-            to, right = sums._replace(row=phase.count * size), weights.below(phase.first * size).turned
-            multiply(call, left, right, to, count, phase.count * size, size)
-            values = v, start, count, *common, *shown, to.address
+            columns = phase.count * size
+            to, right, part = (
+                sums._replace(row=columns),
+                weights.below(phase.first * size).turned,
+                layer.batch * columns,
+            )
+            slices = _multiply(call, left, right, to, count, columns, size, part)
+            values = v, start, count, *common, *shown, to.address, slices, part
             call.launch_over(times(count, size), forward_step_kernel, (call.real, cell, phase), *values)
 
 
@@ -88,16 +107,19 @@ def backward_steps(call: DeviceCall, layer: LayerShape, p: Pass, d_shown: Shown,
         begin = v, start, count, *common, *d_shown, held, *grads
         call.launch_over(times(count, size), begin_step_kernel, (call.real, cell), *begin)
         for phase in reversed(cell.phases):
-            _phase_back(call, layer, p, phase, start, count, weights, sums)
-            end = start, count, *common, *grads, sums.address
+            slices = _phase_back(call, layer, p, phase, start, count, weights, sums)
+            end = start, count, *common, *grads, sums.address, slices, layer.batch * size
             call.launch_over(times(count, size), end_step_kernel, (call.real, cell, phase), *end)
 
 
 def _phase_back(
     call: DeviceCall, layer: LayerShape, p: Pass, phase: Phase, start: int, count: int, weights: Matrix, sums: Matrix
-) -> None:
-    """Write the product of a step's gradients of a phase's gates with their rows of W_hh."""
-    size = layer.size
-    for number, run in enumerate(phase.runs):
+) -> int:
+    """Write the products of a step's gradients of a phase's gates with their rows of W_hh; return how many slices."""
+    size, slices = layer.size, 0
+    part = layer.batch * size
+    for run in phase.runs:
         left, right = p.gates(layer.width, run.slot * size).below(start), weights.below(run.gate * size)
-        multiply(call, left, right, sums, count, size, run.count * size, add=number > 0)
+        to = sums._replace(begin=sums.begin + slices * part)
+        slices += _multiply(call, left, right, to, count, size, run.count * size, part)
+    return slices

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_at
 from rnnfast.backends.cuda.cells import state_parts
@@ -17,21 +18,33 @@ from rnnfast.backends.cuda.gradients import beginning, by_way_of_y, ending, grad
 from rnnfast.backends.cuda.shapes import Cell, Phase
 
 
+@register_jitable
+def summed(sums, place, slices, part):
+    """Return the sum of a product's slices, which are `part` numbers apart, in their order."""
+    total = sums[place]
+    for n in range(1, slices):
+        total += sums[n * part + place]
+    return total
+
+
 def forward_step_kernel(cuda: Any, real: Any, cell: Cell, phase: Phase) -> Any:
-    """Return the kernel of what follows a product of forward; sums: (count, gates of the phase x H)."""
+    """Return the kernel of what follows a product of forward; sums: (slice, count, gates of the phase x H)."""
     apply, outputs, slots, shows = phase.forward, phase.count, cell.slots, phase is cell.phases[-1]
 
     def kernel(
         v: int64, first: int64, count: int64, rows: address, previous: address, n: int64, batch: int64, size: int64,
         gates: address, h0: address, c0: address, mask: address, operand: address, c: address, h: address,
-        y: address, y_step: int64, y_row: int64, sums: address,
+        y: address, y_step: int64, y_row: int64, sums: address, slices: int64, part: int64,
     ):  # fmt: skip
         at = cuda.grid(1)
         i, j = at // size, at % size
         if i < count:
             e, row, before = first + i, array_at(rows, (n,), np.int32), array_at(previous, (n,), np.int32)
             state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
-            total = array_at(sums, (count * outputs * size,), real)
+            total = array_at(sums, (slices * part,), real)
+            for gate in range(outputs):
+                place = (i * outputs + gate) * size + j
+                total[place] = summed(total, place, slices, part)
             apply(e, j, row[e], before[e], total, i * outputs * size + j, size, state)
             if shows and y != 0:
                 strided_at(y, (present(y, v + 1), batch, size), (y_step, y_row, 1), real)[v, row[e], j] = state[6][e, j]
@@ -63,13 +76,14 @@ def begin_step_kernel(cuda: Any, real: Any, cell: Cell) -> Any:
 
 
 def end_step_kernel(cuda: Any, real: Any, cell: Cell, phase: Phase) -> Any:
-    """Return the kernel of what follows a product of backward; sums: (count, H)."""
+    """Return the kernel of what follows a product of backward; sums: (slice, count, H)."""
     after, slots = ending(cell) if phase is cell.phases[0] else reset, cell.slots
 
     def kernel(
         first: int64, count: int64, rows: address, previous: address, n: int64, batch: int64, size: int64,
         gates: address, h0: address, c0: address, mask: address, operand: address, c: address, h: address,
         dh: address, dc: address, through: address, found: address, found_c: address, sums: address,
+        slices: int64, part: int64,
     ):  # fmt: skip
         at = cuda.grid(1)
         i, j = at // size, at % size
@@ -77,6 +91,7 @@ def end_step_kernel(cuda: Any, real: Any, cell: Cell, phase: Phase) -> Any:
             e, row, before = first + i, array_at(rows, (n,), np.int32), array_at(previous, (n,), np.int32)
             state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
             grads = arrays_at(grads_parts(n, batch, size, dh, dc, through, found, found_c), real)
-            after(e, j, row[e], before[e], array_at(sums, (count, size), real)[i, j], grads, state)
+            d = summed(array_at(sums, (slices * part,), real), at, slices, part)
+            after(e, j, row[e], before[e], d, grads, state)
 
     return kernel

@@ -1,22 +1,30 @@
 """Which way a layer runs on a device: clusters of blocks, one block a group of rows, groups, or a launch a product.
 
 A: a block holds all of W_hh in its registers, and only its own threads wait for one another. B: the blocks of a group
-do, together, and meet at every product. C: W_hh is too large for that, so that every step is a product over memory and
-a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor cores, and send one
-another what they make of them (cluster/): where it serves, it is the choice.
+do, together, and meet at every product. C: W_hh is too large for that, or rows are many, so that every step is a
+product over memory and a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor
+cores, and send one another what they make of them (cluster/): where it serves, it is the choice.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rnnfast.backends.cuda.blocks import FOUR, Block
+from rnnfast.backends.cuda.block_sums import room_of
+from rnnfast.backends.cuda.blocks import Block, Share, backward_shares, forward_shares
 from rnnfast.backends.cuda.cluster.launch import reason_against
 from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
 from rnnfast.backends.cuda.shapes import Cell
 
-ENTRIES_MOST = 8
+ENTRIES_MOST = 32
 """Rows that a block takes at a time: enough to keep it busy between two barriers."""
+MANY_ROWS = 160
+"""Rows of a group from which on tier C is faster than tier B: a step takes B a time for each row, C hardly more for
+many rows than for few."""
+FEWEST, CAPABILITY = 16, (8, 0)
+"""The hidden size and the compute capability from which on tier C's products take tensor cores (gemm/multiply.py)."""
+TABLES = 32
+"""Bytes of shared memory in which a block keeps what it knows of a row."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,15 @@ def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch
             members = -(-size // block.units)
             holder = "one block holds" if members == 1 else f"{members} blocks together hold"
             groups = max(1, min(batch, limits.blocks // members))
+            if members > 1 and _prefers_steps(limits, size, itemsize, -(-batch // groups)):
+                return Tier("C", f"from {MANY_ROWS} rows on, blocks that hold W_hh are slower than products in memory")
             return Tier("B" if members > 1 else "A", f"{holder} W_hh in registers", block, members, groups)
     return Tier("C", f"the registers of {limits.blocks} blocks cannot hold W_hh")
+
+
+def _prefers_steps(limits: Limits, size: int, itemsize: int, rows: int) -> bool:
+    """Return whether tier C is faster than a group of tier B that has so many rows: its products take tensor cores."""
+    return itemsize == 4 and size >= FEWEST and limits.capability >= CAPABILITY and rows >= MANY_ROWS
 
 
 def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
@@ -93,19 +108,21 @@ def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
 
 
 def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]:
-    """Return blocks of which enough run at once and that have room in shared memory, most units first."""
-    gates, found = max(phase.count for phase in cell.phases), []
+    """Return blocks of which enough run at once, most units first."""
+    found = []
     for lanes in (2**i for i in range(limits.lanes.bit_length())):
-        units = limits.threads // lanes
-        vector = max(lanes * Block(units, lanes, 1).depth(gates * size), lanes * FOUR)
-        entries = limits.shared // ((vector + gates * units) * itemsize)
-        if entries and -(-size // units) <= limits.blocks:
-            found.append(Block(units, lanes, min(entries, ENTRIES_MOST)))
+        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes)
+        if -(-size // block.units) <= limits.blocks:
+            room = max(room_of(block, share) for share in _shares(block, cell, size)) * itemsize + TABLES
+            found.append(replace(block, entries=min(limits.shared // room, ENTRIES_MOST)))
     return found
+
+
+def _shares(block: Block, cell: Cell, size: int) -> tuple[Share, ...]:
+    return *forward_shares(block, cell, size), *backward_shares(block, cell, size)
 
 
 def _held(block: Block, cell: Cell, size: int, itemsize: int) -> int:
     """Return how many words of four bytes a thread keeps for all steps."""
-    forward = sum(phase.count * block.depth(size) for phase in cell.phases)
-    backward = sum(block.depth(phase.count * size) for phase in cell.phases)
-    return max(forward, backward) * itemsize // 4
+    ways = forward_shares(block, cell, size), backward_shares(block, cell, size)
+    return max(sum(share.words for share in way) for way in ways) * itemsize // 4

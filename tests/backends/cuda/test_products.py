@@ -13,6 +13,7 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from gemm_emulator import ProductEmulator
 
+from rnnfast.backends.cuda.gemm import products
 from rnnfast.backends.cuda.gemm.products import (
     Biases,
     Matrix,
@@ -226,3 +227,30 @@ def test_the_emulator_finds_the_barrier_that_is_left_out(rng: np.random.Generato
     (site,) = [site for site in emulator.sites if site[0] == "sync_block"]
     emulator.without = site
     assert not error(multiplied(x, w, product, emulator), truth) < LIMIT
+
+
+@pytest.mark.parametrize("by_k", [True, False])
+def test_a_step_in_slices_is_right_and_rows_have_the_same_bits_alone(
+    by_k: bool, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    monkeypatch.setattr(products, "SHORTEST_SLICE", 32)
+    x, w = normal(rng, 35, 110), normal(rng, 9, 110)
+    right = w if by_k else np.ascontiguousarray(w.T)
+
+    def made(rows: Array) -> Array:
+        product, emulator = products.of_step(len(rows), 9, 110, by_k=by_k), ProductEmulator()
+        assert product.slices == 2 and product.depth == 64
+        c = np.full((product.slices, len(rows), 9), np.nan, np.float32)
+        described = [Matrix(emulator.address(a, writable=a is c), a.shape[-1]) for a in (rows, right, c)]
+        emulator.run(product, product.arguments(*described, part=len(rows) * 9))
+        return c
+
+    found = made(x)
+    assert error(wide(found).sum(0), wide(x) @ wide(w).T) < LIMIT / 5
+    np.testing.assert_array_equal(made(x[34:])[:, 0], found[:, 34])
+
+
+def test_tiles_of_a_step_are_no_larger_than_its_rows() -> None:
+    sides = [products.side_for_step(rows, 6144, 1536) for rows in (1, 32, 33, 64, 512)]
+    assert sides == [32, 32, 64, 64, 128]
+    assert products.slices_for_step(6144, 1536) == 4 and products.slices_for_step(1536, 6144) == 16

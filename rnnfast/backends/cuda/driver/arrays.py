@@ -1,13 +1,14 @@
-"""How Numba compiles `array_at`, `arrays_at` and `strided_at`: as its own arrays, which cost nothing once optimised."""
+"""How Numba compiles what is in arrays.py: arrays as its own, which cost nothing once optimised, counters as PTX."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba.cuda import cgutils, types
 from numba.cuda.extending import lower_builtin, type_callable
 
-from rnnfast.backends.cuda.arrays import array_at, arrays_at, strided_at
+from rnnfast.backends.cuda.arrays import announce, announced, array_at, arrays_at, strided_at
 
 
 @type_callable(array_at)
@@ -23,6 +24,31 @@ def _type_of_strided(context: Any) -> Any:
 @type_callable(arrays_at)
 def _types_of_dense(context: Any) -> Any:
     return lambda parts, real: types.Tuple([types.Array(real.dtype, part[1].count, "C") for part in parts])
+
+
+@type_callable(announce)
+def _type_of_nothing(context: Any) -> Any:
+    return lambda address: types.none
+
+
+@type_callable(announced)
+def _type_of_counter(context: Any) -> Any:
+    return lambda address: types.int32
+
+
+@lower_builtin(announce, types.Integer)
+def _announce(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    kind = ir.FunctionType(ir.VoidType(), [arguments[0].type])
+    text = "red.release.gpu.global.add.s32 [$0], 1;"
+    builder.call(ir.InlineAsm(kind, text, "l,~{memory}", side_effect=True), arguments)
+    return context.get_dummy_value()
+
+
+@lower_builtin(announced, types.Integer)
+def _announced(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    kind = ir.FunctionType(ir.IntType(32), [arguments[0].type])
+    text = "ld.acquire.gpu.global.s32 $0, [$1];"
+    return builder.call(ir.InlineAsm(kind, text, "=r,l,~{memory}", side_effect=True), arguments)
 
 
 @lower_builtin(array_at, types.Integer, types.BaseTuple, types.Any)

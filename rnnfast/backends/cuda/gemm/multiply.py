@@ -10,6 +10,7 @@ from rnnfast.backends.cuda.gemm.products import (
     Product,
     most_slices,
     of_inputs,
+    of_step,
     of_weights,
     slices_for,
     to_inputs,
@@ -26,11 +27,32 @@ REACH = 2**31
 """Numbers of a matrix lie less than this from its first."""
 
 
+def has_tensor_cores(call: DeviceCall, k: int) -> bool:
+    """Return whether tensor cores take sums of so many products of this call's numbers."""
+    if call.dtype is None or call.dtype.itemsize != 4 or call.limits.capability < CAPABILITY:
+        return False
+    return k >= FEWEST
+
+
+def multiplies_step(call: DeviceCall, a: Anywhere, b: Anywhere, c: Anywhere, m: int, n: int, k: int, part: int) -> int:
+    """Make the product of a step's A (m, k) and B in slices, `part` numbers from one C (m, n) to the next.
+
+    Returns how many slices there are for whoever takes them to add up, 0 where tensor cores cannot.
+    """
+    by_k = b.row == 1
+    product = of_step(m, n, k, by_k=by_k)
+    reach = max(a.row * m, b.column * n if by_k else b.row * k, part * product.slices)
+    if not has_tensor_cores(call, k) or reach >= REACH:
+        return 0
+    left, right = Matrix(a.address, a.row), Matrix(b.address, b.column if by_k else b.row)
+    values = product.arguments(left, right, Matrix(c.address, c.row), part=part)
+    call.start(product_kernel, product, values)
+    return product.slices
+
+
 def multiplies(call: DeviceCall, a: Anywhere, b: Anywhere, c: Anywhere, m: int, n: int, k: int, *, add: bool) -> bool:
     """Make C (m, n) the product of A (m, k) and B, or add that to it; return False where tensor cores cannot."""
-    if call.dtype is None or call.dtype.itemsize != 4 or call.limits.capability < CAPABILITY or c.column != 1:
-        return False
-    if k < FEWEST:
+    if not has_tensor_cores(call, k) or c.column != 1:
         return False
     if max(a.row * m + a.column * k, b.row * k + b.column * n, c.row * m) >= REACH:
         return False

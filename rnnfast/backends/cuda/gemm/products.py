@@ -3,6 +3,7 @@
     y = x W^T + biases      `of_inputs`, in float16 halves: gates of the inputs; for several W at once
     dx = dz W               `to_inputs`, in TF32
     dW = dz^T x             `of_weights`, in TF32, with sums of dz's columns, in slices that reduction.py adds up
+    h W_hh^T, dz W_hh       `of_step`, as the first two, for few rows, in slices that the cell's kernel adds up
 
 A matrix is (address, numbers from period to period, numbers from row to row), its last axis contiguous; see operand.py.
 A row of y and of dx has the same bits in any batch: nothing but its own numbers and k decide how it is summed.
@@ -21,6 +22,11 @@ SMALLEST = 32
 """The side of the smallest tiles."""
 ENOUGH_BLOCKS = 264
 """Blocks that keep a large device busy: two for each of 132 multiprocessors."""
+
+STEP_BLOCKS = 768
+"""Blocks of the smallest tiles that read a step's weights as fast as a large device can: six a multiprocessor."""
+SHORTEST_SLICE = 256
+"""Numbers of k from which on a slice of a step's product is worth its own block."""
 
 
 class Matrix(NamedTuple):
@@ -141,6 +147,26 @@ def to_inputs(rows: int, features: int, gates: int) -> Product:
 def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
     """Return dW (gates, features) = dz^T x, dz (rows, gates), x (rows, features), in so many slices of rows."""
     return Product(gates, features, rows, (False, False, False, side_for(gates, features * slices)), slices)
+
+
+def of_step(rows: int, columns: int, numbers: int, *, by_k: bool) -> Product:
+    """Return a step's product (rows, columns) with W (columns, numbers) where it is `by_k`, else (numbers, columns)."""
+    side, slices = side_for_step(rows, columns, numbers), slices_for_step(columns, numbers)
+    return Product(rows, columns, numbers, (True, by_k, by_k, side), slices)
+
+
+def slices_for_step(columns: int, numbers: int) -> int:
+    """Return how many slices of k keep a device busy with few rows, the same for any number of rows."""
+    most = max(1, min(STEP_BLOCKS // -(-columns // SMALLEST), numbers // SHORTEST_SLICE))
+    return -(-numbers // _depth(numbers, most))
+
+
+def side_for_step(rows: int, columns: int, numbers: int) -> int:
+    """Return the side of a step's tiles: no larger than there are rows for."""
+    if rows <= SMALLEST:
+        return SMALLEST
+    side = side_for(rows, columns * slices_for_step(columns, numbers))
+    return min(side, 64) if rows <= 64 else side
 
 
 def slices_for(gates: int, features: int, rows: int) -> int:
