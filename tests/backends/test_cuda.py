@@ -30,7 +30,7 @@ from cuda_emulator import Deadlock, Emulator
 from rnnfast.backends.cuda.biases import parts_of, write_bias_gradients
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.shapes import CELLS
-from rnnfast.backends.cuda.tiers import MANY_ROWS, Limits, choose, reach
+from rnnfast.backends.cuda.tiers import Limits, choose, reach
 
 SMALL = Limits(threads=8, lanes=4, words=(40,), shared=1024, blocks=5)
 LIMITS = {"A": replace(SMALL, threads=16, words=(200,)), "B": SMALL, "C": replace(SMALL, words=(1,))}
@@ -181,14 +181,6 @@ def test_tiers_by_hidden_size() -> None:
     tier = choose(h200, CELLS["gru"], 256, 4, 32)
     assert (tier.name, tier.members, tier.groups) == ("B", 16, 8)
     assert choose(h200, CELLS["gru"], 256, 4, 3).groups == 3  # no more than rows
-
-
-def test_many_rows_are_left_to_products_in_memory() -> None:
-    h200, lstm = Limits(256, 32, (64, 128), 48 << 10, 132, (9, 0)), CELLS["lstm"]
-    few, many = (choose(h200, lstm, 512, 4, 2 * rows) for rows in (MANY_ROWS - 1, MANY_ROWS))
-    assert (few.name, few.groups, many.name, many.groups) == ("B", 2, "C", 1)
-    assert many.reason.startswith(f"from {MANY_ROWS} rows on")
-    assert choose(h200, lstm, 512, 8, 2 * MANY_ROWS).name == "B"  # no tensor cores' products
 
 
 @pytest.mark.parametrize(("steps", "batch", "reaches"), [(2**21, 2**10 - 1, True), (2**21, 2**10, False), (1, 5, True)])

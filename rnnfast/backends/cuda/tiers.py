@@ -1,9 +1,10 @@
 """Which way a layer runs on a device: clusters of blocks, one block a group of rows, groups, or a launch a product.
 
 A: a block holds all of W_hh in its registers, and only its own threads wait for one another. B: the blocks of a group
-do, together, and meet at every product. C: W_hh is too large for that, or rows are many, so that every step is a
-product over memory and a kernel of the cell. D: the blocks of a cluster hold W_hh for eight rows, as numbers for tensor
-cores, and send one another what they make of them (cluster/): where it serves, it is the choice.
+do, together, and meet at every product. C: W_hh is too large for that, so that every step is a product over memory and
+a kernel of the cell. D: the blocks of a cluster hold W_hh for up to eight rows, as numbers for tensor cores, and send
+one another what they make of them (cluster/): where it serves, it is the choice. How many rows there are does not
+matter: a row has the same bits alone and in any batch.
 """
 
 from __future__ import annotations
@@ -18,11 +19,6 @@ from rnnfast.backends.cuda.shapes import Cell
 
 ENTRIES_MOST = 32
 """Rows that a block takes at a time: enough to keep it busy between two barriers."""
-MANY_ROWS = 160
-"""Rows of a group from which on tier C is faster than tier B: a step takes B a time for each row, C hardly more for
-many rows than for few."""
-FEWEST, CAPABILITY = 16, (8, 0)
-"""The hidden size and the compute capability from which on tier C's products take tensor cores (gemm/multiply.py)."""
 TABLES = 32
 """Bytes of shared memory in which a block keeps what it knows of a row."""
 
@@ -89,15 +85,8 @@ def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch
             members = -(-size // block.units)
             holder = "one block holds" if members == 1 else f"{members} blocks together hold"
             groups = max(1, min(batch, limits.blocks // members))
-            if members > 1 and _prefers_steps(limits, size, itemsize, -(-batch // groups)):
-                return Tier("C", f"from {MANY_ROWS} rows on, blocks that hold W_hh are slower than products in memory")
             return Tier("B" if members > 1 else "A", f"{holder} W_hh in registers", block, members, groups)
     return Tier("C", f"the registers of {limits.blocks} blocks cannot hold W_hh")
-
-
-def _prefers_steps(limits: Limits, size: int, itemsize: int, rows: int) -> bool:
-    """Return whether tier C is faster than a group of tier B that has so many rows: its products take tensor cores."""
-    return itemsize == 4 and size >= FEWEST and limits.capability >= CAPABILITY and rows >= MANY_ROWS
 
 
 def reach(limits: Limits, cell: Cell, largest: int = 4096) -> str:
