@@ -72,8 +72,9 @@ class DeviceAccess:
 
         Raises as `as_array`, and ValueError where calls take a copy.
         """
+        _check_not_negated(name, value)
         array = self.as_array(name, value)
-        if is_negated(value) or (self.dense if dense else self.strided)(array) is not array:
+        if (self.dense if dense else self.strided)(array) is not array:
             raise ValueError(f"{name} has strides {array.strides}, which calls copy: pass a C-contiguous array")
         return array
 
@@ -93,8 +94,7 @@ class DeviceAccess:
         self, name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: str, *, dense: bool
     ) -> Any:
         """Return `out` if results can be written straight into it; raises as the host's."""
-        if is_negated(out):
-            raise ValueError(f"{name} is a tensor that torch negates when it reads it: pass {name}.resolve_neg()")
+        _check_not_negated(name, out)
         check_target(name, self.as_array(name, out).frame, shape, dtype, owner, dense=dense)
         return out
 
@@ -160,6 +160,12 @@ def device_value(name: str, value: Any) -> Any:
 def is_negated(value: Any) -> bool:
     """Return whether memory holds the negatives of a tensor's numbers, as of imaginary parts of conjugates."""
     return getattr(value, "is_neg", bool)() is True
+
+
+def _check_not_negated(name: str, value: Any) -> None:
+    """Raise ValueError for a tensor of which only a copy has the numbers."""
+    if is_negated(value):
+        raise ValueError(f"{name} is a tensor that torch negates when it reads it: pass {name}.resolve_neg()")
 
 
 def _imported(name: str, value: Any) -> Any:

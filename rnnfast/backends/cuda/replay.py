@@ -33,7 +33,11 @@ class Replay:
         self._word, address = word = driver.words.take()
         made = script.make(call, lambda: DeviceArray(address, (), (), WORD, None))
         addresses = [a.address for a in given]
-        graph = self._graph = Graph(driver, lambda stream: script.start(addresses, made, stream))
+        try:
+            graph = self._graph = Graph(driver, lambda stream: script.start(addresses, made, stream))
+        except BaseException:
+            driver.words.give(word)
+            raise
         held = script.kept, given, made
         weakref.finalize(self, _give_back, call.device, graph, word, held, self._streams).atexit = False
 

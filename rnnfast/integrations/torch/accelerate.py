@@ -35,16 +35,17 @@ def accelerate(model: ModelT) -> ModelT:
     Layers whose parameters are on a CUDA device run on rnnfast's cuda backend where its clusters of blocks serve them,
     with numba-cuda installed: float32, up to 256 hidden units, on the device that is in use. Calls read the parameters
     where they lie, on the caller's stream, with float32's accuracy whatever is allowed of TF32. The rest is PyTorch's:
-    `report` says why. So are calls under autocast, saved-tensor hooks and `torch.compile`, and while a CUDA graph is
-    captured.
+    `report` says why. So are calls under autocast and saved-tensor hooks, and while a CUDA graph is captured. They
+    break the graphs of `torch.compile`, and run as without a compiler: restore a model on a device before a strict
+    `torch.export`.
 
-    Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer is one
-    operator, in training as well: accelerate a model before it is compiled. Packed sequences break the graph, as
-    PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's operator takes
-    the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is loaded. What sees
-    every operator (a TorchDispatchMode: `make_fx`, fake tensors, `FlopCounterMode`, which counts it as PyTorch's
-    layers) or every function (a TorchFunctionMode, but that of a default device) sees that one, too, and its backward
-    if it saw the forward.
+    Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer on the
+    CPU is one operator, in training as well: accelerate a model before it is compiled. Packed sequences break the
+    graph, as PyTorch's packing does, and run as without a compiler; PyTorch does not export them. A frozen layer's
+    operator takes the parameters of now. An exported program needs `import rnnfast.integrations.torch` where it is
+    loaded. What sees every operator (a TorchDispatchMode: `make_fx`, fake tensors, `FlopCounterMode`, which counts it
+    as PyTorch's layers) or every function (a TorchFunctionMode, but that of a default device) sees that one, too, and
+    its backward if it saw the forward.
 
     Raises TypeError for what is no module.
 

@@ -1,8 +1,8 @@
 """Modules whose parameters are on a CUDA device: which of them run here.
 
-Served are the nets that the cuda backend runs in clusters of blocks, its tier D: training is faster there than cuDNN's,
-forward as a rule, with TF32 allowed too, and results are more accurate. All else is PyTorch's: other tiers may be
-slower than cuDNN, and single steps cost the host more than PyTorch's own do.
+Served are the nets that the cuda backend runs in clusters of blocks, its tier D: calls of `rnnfast`'s own are faster
+there than cuDNN's in float32 in training, forward as a rule, and more accurate (bench/results/gpu.txt). All else is
+PyTorch's: other tiers may be slower than cuDNN, and single steps cost the host more than PyTorch's own do.
 """
 
 from __future__ import annotations

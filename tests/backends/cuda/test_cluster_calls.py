@@ -25,6 +25,7 @@ from rnnfast.backends.cuda.cluster import launch as cluster_launch
 from rnnfast.backends.cuda.cluster.cells import CELLS
 from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_device
 from rnnfast.backends.cuda.cluster.sizes import reason_against_call
+from rnnfast.backends.cuda.driver.declarations import DYNAMIC_SHARED_BYTES
 from rnnfast.backends.cuda.gemm import multiply
 from rnnfast.backends.reference import backend as reference
 from rnnfast.problem import Array, Problem
@@ -184,6 +185,20 @@ def test_a_device_without_room_for_large_clusters(device: PtxDevice) -> None:
     assert way(problem).endswith("; this device runs no clusters of 9 blocks")
     problem = make_problem(Spec("rnn_tanh", 1, 1, 1, 2), "float32")
     assert way(problem).startswith("tier D")
+
+
+def test_a_device_whose_blocks_have_little_shared_memory(device: PtxDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the clusters that it has room for, and does not tell how many run at once."""
+    device.library.clusters_at_once, problem = 9, make_problem(Spec("rnn_tanh", 1, 1, 1, 129), "float32")
+    most = 99 << 10
+    monkeypatch.setattr(
+        device.library,
+        "cuFuncSetAttribute",
+        lambda function, attribute, value: int(attribute == DYNAMIC_SHARED_BYTES and value > most),
+        raising=False,
+    )
+    assert clusters_at_once(device, problem, ragged=False) == 0
+    assert reason_against_device(device, problem) is None
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,11 @@ def test_a_capture_that_fails_leaves_nothing_behind(device: PtxDevice, monkeypat
     device.limits = LIMITS["D"]
     net, x = frozen(), there(np.random.default_rng(1), STEPS, BATCH, INPUTS)
     monkeypatch.setattr(device.library, "cuStreamEndCapture", lambda stream, found: 900, raising=False)
+    device.driver.words.give(device.driver.words.take())
+    words = len(device.driver.words)
     with pytest.raises(DriverError, match="end a graph"):
         net.graph(x)
+    assert len(device.driver.words) == words
     assert device.library.calls.count("cuStreamDestroy_v2") == device.library.calls.count("cuStreamCreate") == 1
 
 

@@ -47,6 +47,15 @@ def test_options_and_states_that_are_given(kind: str, options: dict[str, Any], d
     assert_same_call(module, normal(2, 2, 3), state_of(module, 2), twin=twin)
 
 
+def test_directions_that_share_their_parameters(device: Any) -> None:
+    module, _ = made("lstm", bidirectional=True)
+    for name in rft.LSTM(3, 5).state_dict():
+        setattr(module, f"{name}_reverse", getattr(module, name))
+    twin = rft.accelerate(copy.deepcopy(module))
+    assert twin.weight_ih_l0_reverse is twin.weight_ih_l0
+    assert_same_call(module, normal(2, 2, 3), twin=twin)
+
+
 def test_one_sequence_alone(device: Any) -> None:
     module, twin = made("lstm")
     h, c = state_of(module, 1)

@@ -8,8 +8,8 @@ clusters as run at once.
 from __future__ import annotations
 
 from rnnfast.backends.cuda.cluster.forward import forward_kernel
-from rnnfast.backends.cuda.cluster.launch import forward_launch
-from rnnfast.backends.cuda.cluster.shape import ROWS, blocks_of
+from rnnfast.backends.cuda.cluster.launch import ForwardLaunch, forward_launch
+from rnnfast.backends.cuda.cluster.shape import ROWS
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.problem import Problem
@@ -26,27 +26,36 @@ of 4 blocks took 0.52 and 0.67 us a step, 32 clusters 0.58 and 0.83; with 128 un
 
 def reason_against_device(device: Device, problem: Problem) -> str | None:
     """Return why the device cannot run the clusters of a net that they serve, None where it can."""
-    blocks = blocks_of(problem.hidden_size)
-    if blocks <= EVERYWHERE or clusters_at_once(device, problem, ragged=False) > 0:
+    described = _launch(problem, ragged=False)
+    if described.cluster <= EVERYWHERE or _count(device, described, described.shared) > 0:
         return None
-    return f"this device runs no clusters of {blocks} blocks"
+    return f"this device runs no clusters of {described.cluster} blocks"
 
 
 def clusters_at_once(device: Device, problem: Problem, *, ragged: bool) -> int:
     """Return how many of a net's clusters the device runs at once, each block on a multiprocessor of its own.
 
     Where nearly all multiprocessors are taken, some clusters wait for others or share one: a step then takes up to
-    twice as long. So a part of them is left out.
+    twice as long. So a part of them is left out. 0: it does not tell, as blocks have less shared memory than `ALONE`.
     """
-    described = forward_launch(
+    described = _launch(problem, ragged=ragged)
+    found = _count(device, described, ALONE)
+    return min(found, max(1, int(device.limits.blocks * TAKEN) // described.cluster))
+
+
+def _launch(problem: Problem, *, ragged: bool) -> ForwardLaunch:
+    return forward_launch(
         problem.cell, problem.hidden_size, problem.batch, problem.num_directions, ragged=ragged, recorded=problem.record
     )
+
+
+def _count(device: Device, described: ForwardLaunch, shared: int) -> int:
+    """Return how many clusters run at once whose blocks have so much shared memory, 0 where none can."""
     kernel = device.kernel(forward_kernel, *described.constants, threads=described.threads, tensor_cores=True)
     try:
-        found = kernel.launch(described.cluster, shared=ALONE, cluster=described.cluster).clusters_at_once()
+        return kernel.launch(described.cluster, shared=shared, cluster=described.cluster).clusters_at_once()
     except DriverError:
         return 0
-    return min(found, max(1, int(device.limits.blocks * TAKEN) // described.cluster))
 
 
 def tile_rows(batch: int, directions: int, at_once: int) -> int:

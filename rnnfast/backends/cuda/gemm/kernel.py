@@ -23,7 +23,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
 
     Rows of C are those of A, columns of C the rows of B; k runs along an operand's contiguous axis where it is `by_k`,
     else along its rows. Block s tiles + tile makes the s-th part of C: of the s-th slice of k, `depth` long, or where
-    there are several B, `b_away` apart, of all k with the s-th of them and its biases.
+    that is all of k, with the s-th B, `b_away` apart, and its biases.
     """
     tile, bands, totals = Tile(side), side // 32, side // 2
     begin_a, fetch_a = fetcher(ops, a_by_k, side)
@@ -54,7 +54,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         tiles = u32(tiles_n * ((m + u32(side - 1)) // u32(side)))
         which, number = u32(block() // tiles), u32(block() % tiles)
         row0, column0 = u32(number // tiles_n * u32(side)), u32(number % tiles_n * u32(side))
-        start = u32(0) if a_by_k and b_away != NOWHERE else u32(which * u32(depth))
+        start = u32(0) if u32(depth) >= u32(k) else u32(which * u32(depth))
         stop = min(u32(k), u32(start + u32(depth)))
         if a_by_k:
             b_address = b_address + u64(which) * b_away
