@@ -32,7 +32,7 @@ class DeviceForms(Forms):
 
     def is_here(self, tensor: Tensor) -> bool:
         """Return whether a tensor is on the device."""
-        return tensor.device == self.device
+        return bool(tensor.device == self.device)
 
     def fits(self, parameters: Sequence[Tensor]) -> bool:
         """Return whether these are the net's parameters, where they lay. Raises RuntimeError under transforms."""

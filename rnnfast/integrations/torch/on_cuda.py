@@ -22,7 +22,7 @@ SERVED = "D"
 
 def is_there(tensor: Tensor) -> bool:
     """Return whether a tensor is on a CUDA device."""
-    return tensor.is_cuda
+    return bool(tensor.is_cuda)
 
 
 def against(cell: str, hidden_size: int, weight: Tensor, *, one_step: bool) -> str | None:

@@ -28,7 +28,8 @@ class Packing:
     def __init__(self, packed: PackedSequence) -> None:
         by_length = on_cuda.is_there(packed.data)
         self._of, sizes, order = packed[1:], packed.batch_sizes.numpy(), None if by_length else packed.sorted_indices
-        self._sorting, self._unsorting = packed[2:] if by_length else (None, None)
+        found: tuple[Tensor | None, Tensor | None] = packed[2:] if by_length else (None, None)
+        self._sorting, self._unsorting = found
         self.steps, self.batch = len(sizes), int(sizes[0])
         self.lengths: Array | None = None
         """(B,); None: every row has all steps."""
