@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rnnfast.backends.cuda.gemm.multiply import FEWEST, REACH
-from rnnfast.backends.cuda.gemm.products import SMALLEST, side_for, side_for_step, slices_for
+from rnnfast.backends.cuda.gemm.products import SMALLEST, side_for, side_for_step, side_of_weights, slices_for
 from rnnfast.backends.cuda.layer_shape import LayerShape
 from rnnfast.backends.cuda.ragged import Ragged
 
@@ -47,7 +47,7 @@ class Choices:
         found = [side_for(count, inputs) for inputs, _ in self._shapes]
         for rows, columns in self._of_weights if self._record else ():
             slices = slices_for(rows, columns, count)
-            found += [side_for(rows, columns * slices), min(slices, 2)]
+            found += [side_of_weights(rows, columns, count, slices), min(slices, 2)]
         return found + ([side_for(count, columns) for _, columns in self._shapes] if self._record else [])
 
 

@@ -125,12 +125,15 @@ def test_a_row_has_the_same_bits_alone_and_in_any_tile(
 
 
 def test_a_sequence_that_is_not_dense_and_live_rows_only(rng: np.random.Generator) -> None:
-    """Batch first, backwards in time, 37 of a row's 41 numbers: the others, and dead steps, are NaN and stay so."""
-    steps, batch, features, gates = 4, 5, 37, 6
+    """Batch first, backwards in time, 37 of a row's 41 numbers: the others, and dead steps, are NaN and stay so.
+
+    There are live rows of three stages, which a sum over rows goes through.
+    """
+    steps, batch, features, gates, count = 18, 5, 37, 6, 75
     kept = np.full((batch, steps, 41), np.nan, np.float32)
     x = kept.transpose(1, 0, 2)[::-1, :, 2:39]
-    live = rng.permutation(steps * batch)[:13].astype(np.int32)
-    values, w = normal(rng, 13, features), normal(rng, gates, features)
+    live = rng.permutation(steps * batch)[:count].astype(np.int32)
+    values, w = normal(rng, count, features), normal(rng, gates, features)
     for value, row in zip(values, live, strict=True):
         x[row // batch, row % batch] = value
     emulator = ProductEmulator()
@@ -140,7 +143,7 @@ def test_a_sequence_that_is_not_dense_and_live_rows_only(rng: np.random.Generato
     rows = Rows(batch, emulator.address(live))
     a, b = Matrix(emulator.address(kept, x), inner, outer), Matrix(emulator.address(w), features)
     c = Matrix(emulator.address(y, writable=True), gates, batch * gates)
-    product = of_inputs(13, gates, features)
+    product = of_inputs(count, gates, features)
     emulator.run(product, product.arguments(a, b, c, rows))
     truth = np.full(y.shape, np.nan)
     truth.reshape(-1, gates)[live] = wide(values) @ wide(w).T
@@ -148,7 +151,7 @@ def test_a_sequence_that_is_not_dense_and_live_rows_only(rng: np.random.Generato
 
     dz = np.where(np.isnan(y), np.float32(np.nan), y)
     z = Matrix(emulator.address(dz), gates, batch * gates)
-    product = to_inputs(13, features, gates)
+    product = to_inputs(count, features, gates)
     back = Matrix(emulator.address(dx, to, writable=True), inner, outer)
     emulator.run(product, product.arguments(z, b, back, rows))
     expected = np.full(kept.shape, np.nan)
@@ -157,7 +160,7 @@ def test_a_sequence_that_is_not_dense_and_live_rows_only(rng: np.random.Generato
         view[row // batch, row % batch] = wide(dz[row // batch, row % batch]) @ wide(w)
     np.testing.assert_allclose(dx, expected, rtol=1e-4, atol=1e-4)
 
-    product = of_weights(gates, features, 13, 1)
+    product = of_weights(gates, features, count, 1)
     dw = np.full((gates, features), np.nan, np.float32)
     emulator.run(product, product.arguments(z, a, Matrix(emulator.address(dw, writable=True), features), rows))
     np.testing.assert_allclose(dw, wide(dz.reshape(-1, gates)[live]).T @ wide(values), rtol=1e-4, atol=1e-4)
@@ -203,10 +206,12 @@ def test_gradients_of_weights_in_slices(add: bool, rng: np.random.Generator) -> 
 
 
 def test_slices_are_of_the_shapes_alone() -> None:
-    assert slices_for(1024, 256, 16384) == 5 and slices_for(256, 64, 512) == 4 and slices_for(4096, 1024, 64) == 1
+    assert slices_for(1024, 256, 16384) == 8 and slices_for(256, 64, 512) == 4 and slices_for(4096, 1024, 64) == 1
     for rows in (1, 100, 513, 16384):
         product = of_weights(256, 64, rows, slices_for(256, 64, rows))
         assert product.depth * (product.slices - 1) < rows <= product.depth * product.slices
+    sides = [of_weights(1024, 256, rows, slices_for(1024, 256, rows)).tile.side for rows in (128, 1024, 16384)]
+    assert sides == [32, 64, 128], "the fewer the rows, the smaller the tiles that are enough for a device"
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_nothing_is_kept_of_how_many_rows_there_are(tier: str, null: NullDevice)
 def test_steps_whose_products_take_several_kernels(null: NullDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of such a net a script serves calls with the same lengths."""
     null.limits = LIMITS["C"]
-    monkeypatch.setattr(products, "ENOUGH_BLOCKS", 16)
+    monkeypatch.setattr(products, "ENOUGH_BLOCKS", 8)
     rng, net = np.random.default_rng(1), rnnfast.LSTM(24, 64, seed=1).to("cuda")
     lengths = rng.integers(0, 6, 100)
     right = training(net, 5, 100, lengths=lengths)

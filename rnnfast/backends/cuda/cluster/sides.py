@@ -6,7 +6,7 @@ import functools
 
 from rnnfast.backends.cuda.cluster.places import shape_of_slices
 from rnnfast.backends.cuda.cluster.sizes import Sizes
-from rnnfast.backends.cuda.gemm.products import side_for, slices_for
+from rnnfast.backends.cuda.gemm.products import side_for, side_of_weights, slices_for
 
 
 @functools.lru_cache(maxsize=4096)
@@ -18,7 +18,7 @@ def sides_of_products(sizes: Sizes, widths: tuple[int, ...], count: int, *, reco
     sides = [side_for(count, sizes.gates * sizes.directions) for width in widths]
     for width in widths if recorded else ():
         slices = slices_for(*shape_of_slices(sizes, width), count)
-        sides += [side_for(rows, columns * slices) for rows, columns in _shapes(sizes, width)]
+        sides += [side_of_weights(rows, columns, count, slices) for rows, columns in _shapes(sizes, width)]
     return tuple(sides)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from rnnfast.backends.cuda.driver.scalars import address, int32
 from rnnfast.backends.cuda.gemm.epilogue import biases_of, exact, writer
 from rnnfast.backends.cuda.gemm.multiplier import multiplier
-from rnnfast.backends.cuda.gemm.operand import WORD, fetcher, row_finder
+from rnnfast.backends.cuda.gemm.operand import WORD, fetcher, looker, row_finder
 from rnnfast.backends.cuda.gemm.stage import storer
 from rnnfast.backends.cuda.gemm.sums import summer
 from rnnfast.backends.cuda.gemm.tile import DEPTH, ROW_BYTES, Tile
@@ -28,6 +28,7 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
     tile, bands, totals = Tile(side), side // 32, side // 2
     begin_a, fetch_a = fetcher(ops, a_by_k, side)
     begin_b, fetch_b = fetcher(ops, b_by_k, side)
+    look = looker(ops, side)
     store_a, store_b = storer(ops, a_by_k, side, half, True), storer(ops, b_by_k, side, half, False)
     lanes, add_stage = multiplier(ops, tile, half)
     count_columns, write_sums = summer(ops, tile)
@@ -71,9 +72,13 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         total, chain, scales = cuda.local.array(totals, f32), cuda.local.array(4, f32), cuda.local.array(10, f32)
         a_words, b_words, sums = cuda.local.array(16, u32), cuda.local.array(32, u32), cuda.local.array(4, f32)
         a_next, b_next = cuda.local.array(16, f32), cuda.local.array(16, f32)
-        a_rows, b_rows = cuda.local.array(4, u32), cuda.local.array(4, u32)
-        begin_a(a_rows, a, where, row0, m, tid)
-        begin_b(b_rows, b, b_where, column0, n, tid)
+        a_rows, b_rows, k_rows = cuda.local.array(4, u32), cuda.local.array(4, u32), cuda.local.array(4, u32)
+        if a_by_k:
+            begin_a(a_rows, a, where, row0, m, tid)
+        if b_by_k:
+            begin_b(b_rows, b, b_where, column0, n, tid)
+        else:
+            look(k_rows, b_where, start, stop, tid)
         for i in range(totals):
             total[i] = f32(0)
         for i in range(4):
@@ -83,8 +88,10 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         for stage in range(-1, stages):  # loads the stage after this one while it multiplies this one
             if stage + 1 < stages:
                 at = u32(start + u32(DEPTH) * u32(stage + 1))
-                fetch_a(a_next, a_rows, a, where, row0, m, at, stop, tid)
-                fetch_b(b_next, b_rows, b, b_where, column0, n, at, stop, tid)
+                fetch_a(a_next, a_rows if a_by_k else k_rows, a, where, row0, m, at, stop, tid)
+                fetch_b(b_next, b_rows if b_by_k else k_rows, b, b_where, column0, n, at, stop, tid)
+                if not b_by_k:  # of the stage after that
+                    look(k_rows, b_where, u32(at + u32(DEPTH)), stop, tid)
             if stage >= 0:
                 add_stage(total, chain, a_words, b_words, scales, u32(base + u32(stage & 1) * u32(stage_bytes)), lane)
             if stage + 1 < stages:

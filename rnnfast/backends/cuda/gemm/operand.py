@@ -17,19 +17,39 @@ ZERO, WORD = f32(0), u32(4)
 
 def row_finder(ops):
     """Return the function that says how many numbers after a matrix's address a row begins."""
-    after, load_word, add, multiply = ops.after, ops.load_constant_word, ops.add, ops.multiply
+    find, listed = row_placer(ops), row_lister(ops)
 
     @ops.inline
     def row_at(matrix, where, i):
-        period, rows = where
-        row = u32(i)
-        if rows != u64(0):
-            row = load_word(after(rows, row, WORD))
+        return find(matrix, where, listed(where, u32(i)))
+
+    return row_at
+
+
+def row_lister(ops):
+    """Return the function that says which row of the sequence row i is: the i-th of the list, or itself."""
+    after, load_word = ops.after, ops.load_constant_word
+
+    @ops.inline
+    def listed(where, i):
+        _, rows = where
+        return load_word(after(rows, i, WORD)) if rows != u64(0) else i
+
+    return listed
+
+
+def row_placer(ops):
+    """Return the function that says how many numbers after a matrix's address a row of the sequence begins."""
+    add, multiply = ops.add, ops.multiply
+
+    @ops.inline
+    def find(matrix, where, row):
+        period, _ = where
         if period == u32(0):
             return multiply(row, matrix[2])
         return add(multiply(u32(row // period), matrix[1]), multiply(u32(row % period), matrix[2]))
 
-    return row_at
+    return find
 
 
 def four_fetcher(ops):
@@ -64,35 +84,51 @@ def sharer(ops, by_k, side):
     return share
 
 
+def looker(ops, side):
+    """Return the function that says which rows of the sequence a thread's four k of a stage are.
+
+    A stage ahead: its loads would otherwise wait for the list, and for one another, as what is loaded is waited for
+    all together.
+    """
+    share, listed = sharer(ops, False, side), row_lister(ops)
+
+    @ops.inline
+    def look(found, where, k, stop, tid):
+        _, u = share(tid)
+        for i in range(4):
+            row = u32(k + u32(4) * u + u32(i))
+            found[i] = listed(where, row) if row < stop else u32(0)
+
+    return look
+
+
 def fetcher(ops, by_k, side):
     """Return begin, which finds a thread's rows, and fetch, which loads its 4 x 4 numbers of a stage.
 
-    With `by_k` the matrix is (rows of the tile, k), and v[4 i + j] is of row i and k j; else it is (k, rows of the
-    tile), and v[4 i + j] is of k i and row j. Numbers beyond the matrix are zeros and are not read.
+    With `by_k` the matrix is (rows of the tile, k), v[4 i + j] is of row i and k j, and `found` are where its rows
+    begin, which `begin` finds; else it is (k, rows of the tile), v[4 i + j] is of k i and row j, and `found` is what
+    `looker` says. Numbers beyond the matrix are zeros and are not read.
     """
     row_at, fetch_four, share, after = row_finder(ops), four_fetcher(ops), sharer(ops, by_k, side), ops.after
+    find = row_placer(ops)
 
     @ops.inline
-    def begin(offsets, matrix, where, first, count, tid):
-        if by_k:
-            r, _ = share(tid)
-            for i in range(4):
-                row = u32(first + u32(4) * r + u32(i))
-                offsets[i] = row_at(matrix, where, row) if row < count else u32(0)
+    def begin(found, matrix, where, first, count, tid):
+        r, _ = share(tid)
+        for i in range(4):
+            row = u32(first + u32(4) * r + u32(i))
+            found[i] = row_at(matrix, where, row) if row < count else u32(0)
 
     @ops.inline
-    def fetch(v, offsets, matrix, where, first, count, k, stop, tid):
+    def fetch(v, found, matrix, where, first, count, k, stop, tid):
         r, u = share(tid)
         row, k = u32(first + u32(4) * r), u32(k + u32(4) * u)
         for i in range(4):
             if by_k:
-                left = i32(stop) - i32(k) if u32(row + u32(i)) < count else i32(0)
-                fetch_four(v, 4 * i, after(matrix[0], u32(offsets[i] + k), WORD), left, matrix[3])
+                left, begins = i32(stop) - i32(k) if u32(row + u32(i)) < count else i32(0), u32(found[i] + k)
             else:
-                at, left = u64(0), i32(0)
-                if u32(k + u32(i)) < stop:
-                    at = after(matrix[0], u32(row_at(matrix, where, u32(k + u32(i))) + row), WORD)
-                    left = i32(count) - i32(row)
-                fetch_four(v, 4 * i, at, left, matrix[3])
+                left = i32(count) - i32(row) if u32(k + u32(i)) < stop else i32(0)
+                begins = u32(find(matrix, where, found[i]) + row)
+            fetch_four(v, 4 * i, after(matrix[0], begins, WORD), left, matrix[3])
 
     return begin, fetch

@@ -20,9 +20,12 @@ from rnnfast.backends.cuda.gemm.tile import DEPTH, Tile
 
 SMALLEST = 32
 """The side of the smallest tiles."""
-ENOUGH_BLOCKS = 264
-"""Blocks that keep a large device busy: two for each of 132 multiprocessors."""
-
+AT_ONCE = {32: 528, 64: 264, 128: 132}
+"""Blocks that a large device of 132 multiprocessors runs at once, by the side of their tiles."""
+STAGE_COST = {32: 12, 64: 15, 128: 26}
+"""Tenths of a microsecond that they take for a stage, as measured; three more stages go to their beginning and end."""
+ENOUGH_BLOCKS = 132
+"""Blocks from which on larger tiles pay."""
 STEP_BLOCKS = 768
 """Blocks of the smallest tiles that read a step's weights as fast as a large device can: six a multiprocessor."""
 SHORTEST_SLICE = 256
@@ -146,7 +149,7 @@ def to_inputs(rows: int, features: int, gates: int) -> Product:
 
 def of_weights(gates: int, features: int, rows: int, slices: int) -> Product:
     """Return dW (gates, features) = dz^T x, dz (rows, gates), x (rows, features), in so many slices of rows."""
-    return Product(gates, features, rows, (False, False, False, side_for(gates, features * slices)), slices)
+    return Product(gates, features, rows, (False, False, False, side_of_weights(gates, features, rows, slices)), slices)
 
 
 def of_step(rows: int, columns: int, numbers: int, *, by_k: bool) -> Product:
@@ -171,14 +174,29 @@ def side_for_step(rows: int, columns: int, numbers: int) -> int:
 
 def slices_for(gates: int, features: int, rows: int) -> int:
     """Return how many slices of rows keep a device busy with dW (gates, features), none shorter than 128 rows."""
-    slices = most_slices(gates, features, rows)
+    found = {side: _most_slices(gates, features, rows, side) for side in AT_ONCE}
+    slices = found[min(found, key=lambda side: _cost(gates, features, rows, side, found[side]))]
     return 1 if slices == 1 else -(-rows // _depth(rows, slices))
 
 
 def most_slices(gates: int, features: int, rows: int) -> int:
     """Return how many slices there are at most of dW (gates, features) for up to so many rows."""
-    wanted = -(-ENOUGH_BLOCKS // _tiles(gates, features, 64))
-    return max(1, min(wanted, rows // 128))
+    return max(_most_slices(gates, features, rows, side) for side in AT_ONCE)
+
+
+def side_of_weights(gates: int, features: int, rows: int, slices: int) -> int:
+    """Return the side of tiles with which dW (gates, features) of so many slices takes least time."""
+    return min(AT_ONCE, key=lambda side: _cost(gates, features, rows, side, slices))
+
+
+def _most_slices(m: int, n: int, k: int, side: int) -> int:
+    """Return how many slices, none shorter than 128, all run at once."""
+    return max(1, min(AT_ONCE[side] // _tiles(m, n, side), k // 128))
+
+
+def _cost(m: int, n: int, k: int, side: int, slices: int) -> int:
+    waves, stages = -(-_tiles(m, n, side) * slices // AT_ONCE[side]), _depth(k, slices) // DEPTH
+    return waves * (stages + 3) * STAGE_COST[side]
 
 
 def _check_reach(name: str, matrix: Matrix, rows: int, columns: int, period: int) -> None:
@@ -205,6 +223,6 @@ def _depth(k: int, slices: int) -> int:
 
 def side_for(m: int, n: int) -> int:
     """Return the side of tiles: the largest of which there are enough to keep a device busy."""
-    if _tiles(m, n, 128) >= ENOUGH_BLOCKS // 2:
+    if _tiles(m, n, 128) >= ENOUGH_BLOCKS:
         return 128
-    return 64 if _tiles(m, n, 64) >= ENOUGH_BLOCKS // 2 else SMALLEST
+    return 64 if _tiles(m, n, 64) >= ENOUGH_BLOCKS else SMALLEST
