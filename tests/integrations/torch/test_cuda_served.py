@@ -89,6 +89,17 @@ def test_devices_without_clusters_are_pytorchs(device: Any) -> None:
     assert "clusters need compute capability 9.0" in rft.report(rft.accelerate(nn.LSTM(3, 4)))[""]
 
 
+def test_devices_without_room_for_large_clusters_are_pytorchs(device: Any) -> None:
+    """As the backend would run their nets another way."""
+    large, small = nn.RNN(3, 129), nn.RNN(3, 128)
+    assert rft.report(rft.accelerate(large)) == {}
+    device.library.largest_cluster, device.limits = 8, replace(device.limits, blocks=4)
+    with pytest.raises(AssertionError, match=f"{TIER}.*; this device runs no clusters of 9 blocks"):
+        raise AssertionError(rft.report(large)[""])
+    assert not ran_here(large(normal(2, 1, 3)))
+    assert rft.report(rft.accelerate(small)) == {}
+
+
 def test_calls_under_autocast_and_hooks_and_in_captured_graphs_are_pytorchs(device: Any) -> None:
     module, x = rft.LSTM(3, 4), normal(2, 1, 3)
     plain = copy.deepcopy(nn.LSTM(3, 4))
