@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -67,6 +68,14 @@ def test_without_a_backend_pytorchs_code_runs(device: Any) -> None:
             "its parameters are on cpu, where rnnfast cannot run it: numba-cuda is not installed"
         )
         assert not ran_here(module(normal(5, 2, 3)))
+
+
+def test_frozen_layers_without_a_backend_are_pytorchs(device: Any) -> None:
+    """As those are that come, in a file, from a machine that has one."""
+    frozen, x = rft.freeze(rft.accelerate(nn.GRU(3, 4)).eval()), normal(5, 2, 3).detach()
+    loaded = pickle.loads(pickle.dumps(frozen))
+    with mock.patch.object(backend, "reason", lambda cell: "numba-cuda is not installed"), torch.inference_mode():
+        assert torch.equal(loaded(x)[0], rft.restore(copy.deepcopy(frozen))(x)[0])
 
 
 def test_where_kernels_cannot_be_made_pytorchs_code_runs(device: Any) -> None:
