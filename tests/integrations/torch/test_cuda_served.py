@@ -74,7 +74,8 @@ def test_frozen_layers_without_a_backend_are_pytorchs(device: Any) -> None:
     """As those are that come, in a file, from a machine that has one."""
     frozen, x = rft.freeze(rft.accelerate(nn.GRU(3, 4)).eval()), normal(5, 2, 3).detach()
     loaded = pickle.loads(pickle.dumps(frozen))
-    with mock.patch.object(backend, "reason", lambda cell: "numba-cuda is not installed"), torch.inference_mode():
+    lacking = mock.Mock(return_value="numba-cuda is not installed")
+    with mock.patch.object(backend, "reason", lacking), torch.inference_mode():
         assert torch.equal(loaded(x)[0], rft.restore(copy.deepcopy(frozen))(x)[0])
 
 
