@@ -16,8 +16,7 @@ from rnnfast.backends.cuda.cluster.live import Live
 from rnnfast.backends.cuda.cluster.net import ClusterNet
 from rnnfast.backends.cuda.cluster.places import memory_of_record
 from rnnfast.backends.cuda.cluster.recording import ClusterRecording
-from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_device, tile_rows
-from rnnfast.backends.cuda.cluster.sizes import reason_against_call
+from rnnfast.backends.cuda.cluster.room import clusters_at_once, reason_against_clusters, tile_rows
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.device_call import DeviceCall, Launches
 from rnnfast.backends.cuda.libraries import WithoutProducts
@@ -129,8 +128,7 @@ class Bound:
 
     def _against(self, *, holds: bool) -> str | None:
         """Return why calls, which may hold outputs, are none for clusters, None where they are."""
-        against = reason_against_call(self.problem, self.device.limits.capability, holds=holds)
-        return against or reason_against_device(self.device, self.problem)
+        return reason_against_clusters(self.device, self.problem, holds=holds)
 
     def backward(self, reserve: Reserve, arrays: BackwardArrays, *, overwrite: bool = True, keep: bool = False) -> None:
         """Write the gradients, on the caller's stream of now; with overwrite=False add those of the parameters.

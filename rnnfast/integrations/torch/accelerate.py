@@ -36,8 +36,7 @@ def accelerate(model: ModelT) -> ModelT:
     with numba-cuda installed: float32, up to 256 hidden units, on the device that is in use. Calls read the parameters
     where they lie, on the caller's stream, with float32's accuracy whatever is allowed of TF32. The rest is PyTorch's:
     `report` says why. So are calls under autocast and saved-tensor hooks, and while a CUDA graph is captured. They
-    break the graphs of `torch.compile`, and run as without a compiler: restore a model on a device before a strict
-    `torch.export`.
+    break the graphs of `torch.compile`, and run as without a compiler; `torch.export` takes PyTorch's own code.
 
     Under `torch.compile`, `fullgraph=True` and `dynamic=True` included, and `torch.export` each call of a layer on the
     CPU is one operator, in training as well: accelerate a model before it is compiled. Packed sequences break the

@@ -15,7 +15,7 @@ from rnnfast.integrations.torch.cut import CutCall
 from rnnfast.integrations.torch.device_form import DeviceForm
 from rnnfast.integrations.torch.form import Form
 from rnnfast.integrations.torch.packed import Packing
-from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged, Results
+from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged, Results, Saved
 
 _is_mapped, _is_batched = torch._C._functorch.is_batchedtensor, torch._C._functorch.is_legacy_batchedtensor
 NOT_DENSE = (
@@ -58,6 +58,11 @@ class Call:
         y, final, reserve = self.form.forward(x, tensors[:states], tensors[states:], self.seed, self.ragged)
         return y if self.packing is None else self.packing.packed(y), final, reserve
 
+    def saved(self, reserve: Any, tensors: Sequence[Tensor]) -> Saved:
+        """Return what backward has of the forward, from the tensors that were saved: x, the states, the parameters."""
+        end = 1 + self.states
+        return Saved(reserve, tensors[0], tensors[1:end], tensors[end:])
+
     def checked(
         self, reserve: Any, tensors: Sequence[Tensor], given: Sequence[Tensor | None]
     ) -> tuple[Tensor | None, ...]:
@@ -65,11 +70,10 @@ class Call:
 
         Raises RuntimeError where inputs have another form than in forward, or `refuse_gradient` refuses one.
         """
-        end, some = 1 + self.states, [gradient for gradient in given if gradient is not None]
+        some = [gradient for gradient in given if gradient is not None]
         for gradient in some:
             refuse_gradient(gradient)
-        misfit = self.form.misfit(reserve, tensors[0], tensors[1:end], tensors[end:])
-        if misfit is not None:
+        if (misfit := self.form.misfit(self.saved(reserve, tensors))) is not None:
             raise RuntimeError(misfit)
         found = tuple([None if gradient is None else dense(gradient) for gradient in given])
         if all(map(is_, found, given)):

@@ -13,7 +13,7 @@ from rnnfast.calls.forward import record
 from rnnfast.calls.prepared import TRAINING, Engine
 from rnnfast.integrations.torch.calls import Runner
 from rnnfast.integrations.torch.memory import sameness
-from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Results, Same, Wanted
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Results, Same, Saved, Wanted
 from rnnfast.integrations.torch.team import team
 from rnnfast.net.parameters import Parameters
 
@@ -37,18 +37,16 @@ class CutCall:
         states = final if isinstance(final, tuple) else (final,)
         return from_numpy(y), [*map(from_numpy, states)], (engine, call)
 
-    def backward(
-        self, reserve: Any, x: Tensor, state: Any, parameters: Any, gradients: Any, wanted: Wanted, keep: bool
-    ) -> Made:
+    def backward(self, saved: Saved, gradients: Any, wanted: Wanted, keep: bool) -> Made:
         """Return the gradients as `Form.backward`, of the inputs as they were recorded."""
-        engine, call = reserve
+        engine, call = saved.reserve
         dy, d_final = _array(gradients[0]), _joined(gradients[1:])
         grads = backward(engine, call, lambda: call.reserve, dy, d_final, wanted[0], None, False, False, keep)
         dx = None if grads.x is None else from_numpy(grads.x)
         d_start = [*map(from_numpy, grads.states)] if wanted[1] else []
         return dx, d_start, [*map(from_numpy, grads.params.values())] if wanted[2] else None
 
-    def misfit(self, reserve: Any, x: Tensor, state: Any, parameters: Any) -> None:
+    def misfit(self, saved: Saved) -> None:
         """Say nothing against inputs, as the recording has its own."""
 
     def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:

@@ -12,7 +12,7 @@ from rnnfast.calls.prepared import Prepared
 from rnnfast.integrations.torch.device_forms import DeviceForms
 from rnnfast.integrations.torch.form import AnyForm
 from rnnfast.integrations.torch.memory import sameness
-from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Wanted
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Saved, Tensors, Wanted
 
 _new = tuple.__new__
 
@@ -25,9 +25,7 @@ class DeviceForm(AnyForm):
 
     __slots__ = ("moved", "of")
 
-    def __init__(
-        self, of: DeviceForms, prepared: Prepared, how: int, moved: Callable[[Sequence[Tensor]], DeviceForm]
-    ) -> None:
+    def __init__(self, of: DeviceForms, prepared: Prepared, how: int, moved: Callable[[Tensors], DeviceForm]) -> None:
         """`moved` returns the form for parameters that lie elsewhere."""
         super().__init__(prepared, how)
         self.of, self.moved = of, moved
@@ -38,12 +36,7 @@ class DeviceForm(AnyForm):
         return super().ragged(*[part.cpu() if isinstance(part, Tensor) else part for part in given])
 
     def forward(
-        self,
-        x: Tensor,
-        state: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        seed: int = 0,
-        ragged: Ragged = NOT_RAGGED,
+        self, x: Tensor, state: Tensors, parameters: Tensors, seed: int = 0, ragged: Ragged = NOT_RAGGED
     ) -> Results:
         """Run as `Form.forward`."""
         of, prepared = self.of, self.prepared
@@ -55,42 +48,33 @@ class DeviceForm(AnyForm):
         kept = None if reserve is None else (reserve, *inputs, ragged, seed)
         return y.owner, [array.owner for array in final], kept
 
-    def backward(
-        self,
-        reserve: Any,
-        x: Tensor,
-        state: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        wanted: Wanted,
-        keep: bool,
-    ) -> Made:
+    def backward(self, saved: Saved, gradients: Sequence[Tensor | None], wanted: Wanted, keep: bool) -> Made:
         """Return the gradients as `Form.backward`, of the inputs that forward saw.
 
         Where parameters were given other memory since then, as what shards them does, forward runs again.
         """
-        of, prepared = self.of, self.prepared
-        (recorded, x_seen, start, ragged, seed), library, dtype = reserve, of.library, of.net.dtype
+        of, prepared, parameters = self.of, self.prepared, saved.parameters
+        recorded, x, start, ragged, seed = saved.reserve
         if not of.are_in_place(parameters):
             other = self.moved(parameters)
-            inputs = x_seen.owner, [part.owner for part in start], parameters
+            inputs = x.owner, [part.owner for part in start], parameters
             reserve = other.forward(*inputs, seed, ragged)[2]
-            return other.backward(reserve, *inputs, gradients, wanted, keep=False)
-        need_x, need_state, need_parameters = wanted
-        dx = library.new(prepared.x_shape, dtype) if need_x else None
-        count = len(prepared.state_shapes) if need_state else 0
-        shapes = [*prepared.state_shapes[:count], *(of.shapes if need_parameters else ())]
-        made = library.pieces(shapes, dtype) if shapes else []
+            return other.backward(Saved(reserve, *inputs), gradients, wanted, keep=False)
+        (need_x, need_state, need_parameters), new, dtype = wanted, of.library.new, of.net.dtype
+        dx = new(prepared.x_shape, dtype) if need_x else None
+        # Each has memory of its own, so that whoever keeps or saves one gradient does not keep all of them.
+        d_start = [new(shape, dtype) for shape in prepared.state_shapes] if need_state else []
+        d_parameters = [new(shape, dtype) for shape in of.shapes] if need_parameters else None
         dy, *d_final = map(of.seen, gradients)
-        d_parameters = made[count:] if need_parameters else None
-        arrays = x_seen, dy, d_final, dx, made[:count], d_parameters, None, start, *ragged, False, None
+        arrays = x, dy, d_final, dx, d_start, d_parameters, None, start, *ragged, False, None
         prepared.bound.backward(recorded, _new(BackwardArrays, arrays), keep=keep)
-        found = [array.owner for array in made]
-        return None if dx is None else dx.owner, found[:count], found[count:] if need_parameters else None
+        made = None if d_parameters is None else [array.owner for array in d_parameters]
+        return None if dx is None else dx.owner, [array.owner for array in d_start], made
 
-    def misfit(self, reserve: Any, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> str | None:
+    def misfit(self, saved: Saved) -> str | None:
         """Return why parameters that may be others since the forward are none of the net's; None: they are."""
-        return None if self.of.are_parameters(parameters) else self.of.misfits(parameters)
+        of, parameters = self.of, saved.parameters
+        return None if of.are_parameters(parameters) else of.misfits(parameters)
 
     def sameness(self, tensors: Sequence[Tensor], states: int) -> Same:
         """Return what says whether other inputs, and gradients, are like these, and their call one that is run."""

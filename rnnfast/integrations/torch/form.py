@@ -14,7 +14,7 @@ from rnnfast.calls.arguments import read_flags, read_lengths
 from rnnfast.calls.prepared import INFERENCE, Prepared
 from rnnfast.integrations.torch.forms import Forms
 from rnnfast.integrations.torch.memory import maker, place, places, sameness
-from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Wanted
+from rnnfast.integrations.torch.records import NOT_RAGGED, Made, Ragged, Results, Same, Saved, Tensors, Wanted
 
 _new = tuple.__new__
 MISFIT = "x or the state was given data of another form since the forward: call forward again"
@@ -56,12 +56,7 @@ class Form(AnyForm):
         }
 
     def forward(
-        self,
-        x: Tensor,
-        state: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        seed: int = 0,
-        ragged: Ragged = NOT_RAGGED,
+        self, x: Tensor, state: Tensors, parameters: Tensors, seed: int = 0, ragged: Ragged = NOT_RAGGED
     ) -> Results:
         """Run on x with a dense last axis, dense states, () for zeros, and parameters that fit, unseen by autograd.
 
@@ -74,22 +69,14 @@ class Form(AnyForm):
         arrays = *sequences, start, end, *ragged, None, dense, addresses
         return y, final, self.bound.run(_new(ForwardArrays, arrays), seed)
 
-    def backward(
-        self,
-        reserve: Any,
-        x: Tensor,
-        state: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        wanted: Wanted,
-        keep: bool,
-    ) -> Made:
+    def backward(self, saved: Saved, gradients: Sequence[Tensor | None], wanted: Wanted, keep: bool) -> Made:
         """Return the gradients from those of y and of the final states, None for zeros, as for states left out.
 
         Consumes the reserve, unless told to `keep` it. Inputs are of the form that they had in forward; of the gradient
         of y the last axis is dense, the others are dense.
         """
-        made, (dy, *d_final) = self._new_gradients[wanted](), gradients
+        (reserve, x, state, parameters), (dy, *d_final) = saved, gradients
+        made = self._new_gradients[wanted]()
         first, rest = int(wanted[0]), wanted[0] + len(self.prepared.state_shapes) * wanted[1]
         of_made, dense = places(made), x.is_contiguous() and (dy is None or dy.is_contiguous())
         reach = place if dense else _array
@@ -109,9 +96,9 @@ class Form(AnyForm):
         self.bound.backward(reserve, _new(BackwardArrays, arrays), keep=keep)
         return made[0] if first else None, made[first:rest], made[rest:] if wanted[2] else None
 
-    def misfit(self, reserve: Any, x: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> str | None:
+    def misfit(self, saved: Saved) -> str | None:
         """Return why inputs that may be others since the forward cannot be those of this form; None: they are."""
-        of = self.of
+        of, (reserve, x, state, parameters) = self.of, saved
         if not of.fits(parameters):
             return of.misfits(parameters)
         same = x.dtype is of.dtype and x.is_cpu and x.shape == self.prepared.x_shape

@@ -38,6 +38,8 @@ class Forward:
             )
         if torch.compiler.is_compiling():
             found = traced.served(module, input, hx)
+            if found is NotImplemented and traced.is_exporting():
+                return type(module).forward(module, input, hx)
             return traced.untraced(self._run, module, input, hx) if found is NotImplemented else found
         if traced.is_seen():
             found = traced.served(module, input, hx)

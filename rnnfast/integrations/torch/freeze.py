@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, contiguous_format, get_num_threads, inference_mode, is_grad_enabled, nn
 
+from rnnfast.integrations.torch import on_cuda
 from rnnfast.integrations.torch.accelerate import accelerate, is_accelerated
 from rnnfast.integrations.torch.again import Calls, note, repeated
 from rnnfast.integrations.torch.call import Call
@@ -46,10 +47,16 @@ class FrozenLayer(Layer):
         if not is_grad_enabled():
             note(self._runners[get_num_threads()][1], x, hx, module.training, tensors, call)
 
-    def read(self, module: Module) -> tuple[Runner, Sequence[Any]]:
-        """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients."""
-        threads = get_num_threads()
+    def read(self, module: Module) -> tuple[Runner | None, Sequence[Any]]:
+        """Return what runs the module's calls on as many threads as PyTorch uses now, and what may want gradients.
+
+        None where nothing does, as a layer may come from a machine whose device, or what runs it there, this one lacks.
+        """
+        threads, net, weight = get_num_threads(), self._net, self._weights[0]
         if threads not in self._runners:
+            there = on_cuda.is_there(weight)
+            if there and on_cuda.against(net.cell, net.hidden_size, weight, one_step=net.one_step) is not None:
+                return None, ()
             self._runners[threads] = frozen_runner(self._net, self._weights, threads), {}
         runner, _ = self._runners[threads]
         if not is_grad_enabled():

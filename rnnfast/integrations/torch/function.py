@@ -48,8 +48,8 @@ class Recurrence(torch.autograd.Function):
         tensors: Any = ctx.saved_tensors
         (call, reserve), keep, needed = ctx.kept, _is_kept(), ctx.needs_input_grad
         if reserve is None:
-            *tensors, saved = tensors
-            reserve, _saved = reserve_of(saved, call.seed, call.ragged)
+            *tensors, kept = tensors
+            reserve, _kept = reserve_of(kept, call.seed, call.ragged)
         check, packing, end = call.checks.get(len(some)), call.packing, 1 + call.states
         if check is None or not check(*tensors, *some):
             gradients = call.checked(reserve, tensors, gradients)
@@ -58,13 +58,13 @@ class Recurrence(torch.autograd.Function):
         if packing is not None and gradients[0] is not None:
             gradients = packing.laid_out(gradients[0]), *gradients[1:]
         wanted = needed[1], True in needed[2 : 1 + end], True in needed[1 + end :]
-        inputs = tensors[0], tensors[1:end], tensors[end:]
-        dx, d_start, d_parameters = call.form.backward(reserve, *inputs, gradients, wanted, keep)
+        saved = call.saved(reserve, tensors)
+        dx, d_start, d_parameters = call.form.backward(saved, gradients, wanted, keep)
         if packing is not None and dx is not None:
             dx = packing.packed(dx)
         if not keep and ctx.kept[1] is not None:
             ctx.kept = None
-        return None, dx, *(d_start or call.states * [None]), *(d_parameters or len(inputs[2]) * [None])
+        return None, dx, *(d_start or call.states * [None]), *(d_parameters or len(saved.parameters) * [None])
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:

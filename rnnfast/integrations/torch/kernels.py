@@ -13,7 +13,7 @@ from rnnfast.integrations.torch.calls import Runner, runner_of
 from rnnfast.integrations.torch.checked import check, check_gradients, check_reserve, check_seed, net_of, state_shapes
 from rnnfast.integrations.torch.form import Form
 from rnnfast.integrations.torch.memory import reserve_of, tensor_of
-from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged
+from rnnfast.integrations.torch.records import NOT_RAGGED, Ragged, Saved
 from rnnfast.integrations.torch.schemas import Inputs, Options, library, taken_apart
 
 
@@ -45,10 +45,10 @@ def backward(
     d_state = [None if part is None else part.contiguous() for part in (dh_n, dc_n)][: len(runner.net.states)]
     wanted, dy = (need_x, need_h or need_c, need_parameters), None if dy is None else _dense(dy)
     kept, _owner = reserve_of(reserve.contiguous(), seed, ragged)
-    read = inputs.x, state, inputs.parameters
-    if (misfit := form.misfit(kept, *read)) is not None:
+    saved = Saved(kept, inputs.x, state, inputs.parameters)
+    if (misfit := form.misfit(saved)) is not None:
         raise RuntimeError(misfit)
-    dx, d_start, d_parameters = form.backward(kept, *read, (dy, *d_state), wanted, keep=True)
+    dx, d_start, d_parameters = form.backward(saved, (dy, *d_state), wanted, keep=True)
     made: Any = dx, *d_start
     return [gradient for gradient, need in zip(made, needed, strict=False) if need] + (d_parameters or [])
 

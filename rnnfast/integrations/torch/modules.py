@@ -56,9 +56,9 @@ class Extended(nn.RNNBase):
         """
         if torch.compiler.is_compiling():
             found = traced.served(self, input, hx, (lengths, mask, resets))
-            if found is NotImplemented:
+            if found is NotImplemented and not traced.is_exporting():
                 found = traced.untraced(self._run, input, hx, lengths, mask, resets)
-            return found  # type: ignore[no-any-return]
+            return self._as_pytorch(found, input, hx, any(part is not None for part in (lengths, mask, resets)))
         if traced.is_seen():
             found = traced.served(self, input, hx, (lengths, mask, resets))
             if found is not NotImplemented or traced.operators_are_seen():

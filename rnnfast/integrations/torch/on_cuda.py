@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnnfast.backends.cuda import backend, devices
 from rnnfast.integrations.torch.forms import DTYPES
+from rnnfast.problem import Problem
 
 SERVED = "D"
 """The tier."""
@@ -35,7 +36,7 @@ def against(cell: str, hidden_size: int, weight: Tensor, *, one_step: bool) -> s
     device = devices.device()
     if weight.device.index not in (None, device.number):
         return f"{where} PyTorch's own code runs: the device that rnnfast uses is cuda:{device.number}"
-    reason = _against_kernels(device) or _against_tier(device.limits, cell, hidden_size, DTYPES[weight.dtype].itemsize)
+    reason = _against_kernels(device) or _against_tier(device, device.limits, cell, hidden_size, DTYPES[weight.dtype])
     return None if reason is None else f"{where} {reason}"
 
 
@@ -53,12 +54,19 @@ def _against_kernels(device: Any) -> str | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _against_tier(limits: Any, cell: str, hidden_size: int, itemsize: int) -> str | None:
-    """Return why PyTorch's own code is the better choice for layers of so many units, None where it is not."""
-    from rnnfast.backends.cuda.shapes import CELLS
-    from rnnfast.backends.cuda.tiers import choose
+def _against_tier(device: Any, limits: Any, cell: str, size: int, dtype: np.dtype[Any]) -> str | None:
+    """Return why PyTorch's own code is the better choice for layers of so many units, None where it is not.
 
-    tier = choose(limits, CELLS[cell], hidden_size, itemsize, 1)
-    if tier.name == SERVED:
+    It is what the backend asks before a call: of large clusters, whether the device has room for any.
+    """
+    from rnnfast.backends.cuda.cluster.room import reason_against_clusters
+    from rnnfast.backends.cuda.shapes import CELLS
+    from rnnfast.backends.cuda.tiers import without_clusters
+
+    with device.current():
+        against = reason_against_clusters(device, Problem(cell, dtype, 1, 1, 1, 1, size, size, record=True))
+    if against is None:
         return None
-    return f"rnnfast runs nets of its tier {SERVED} alone, and this one is of tier {tier.name}: {tier.reason}"
+    tier = without_clusters(limits, CELLS[cell], size, dtype.itemsize, 1)
+    why = f"{tier.reason}; {against}"
+    return f"rnnfast runs nets of its tier {SERVED} alone, and this one is of tier {tier.name}: {why}"

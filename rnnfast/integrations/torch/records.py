@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -21,6 +21,18 @@ class Ragged(NamedTuple):
 
 
 NOT_RAGGED = Ragged(None, None, None)
+Tensors = Sequence[Tensor]
+
+
+class Saved(NamedTuple):
+    """What a backward has of the forward: its reserve and its inputs, which may have other data since then."""
+
+    reserve: Any
+    x: Tensor
+    state: Tensors
+    parameters: Tensors
+
+
 Results = tuple[Tensor, list[Tensor], Any]
 """y, the final states, [h] or [h, c], and what backward needs, None where nothing was recorded."""
 Wanted = tuple[bool, bool, bool]

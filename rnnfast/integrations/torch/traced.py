@@ -20,6 +20,8 @@ operators_are_seen = torch._C._len_torch_dispatch_stack
 functions_are_seen = torch._C._is_torch_function_mode_enabled
 """Whether there is a mode, TorchFunctionMode, that sees every function, be it only that of a default device."""
 _modes, _mode = torch._C._len_torch_function_stack, torch._C._get_function_stack_at
+is_exporting: Any = getattr(torch.compiler, "is_exporting", bool)
+"""Whether torch.export, which cannot leave code out, traces: where there is no operator, PyTorch's own."""
 HALVES = torch.float16, torch.bfloat16
 """What autocast may have made of an input."""
 

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -18,6 +19,7 @@ from torch_device import modules_on  # noqa: E402
 
 import rnnfast  # noqa: E402
 import rnnfast.integrations.torch as rft  # noqa: E402
+from rnnfast.backends.cuda import libraries  # noqa: E402
 from rnnfast.integrations.torch import memo  # noqa: E402
 
 
@@ -57,8 +59,29 @@ def test_calls_start_and_make_what_a_nets_own_do(
     monkeypatch.setattr(memo, "note", None)  # calls that come again are no more looked at
     of_net = counts_of(device, lambda: net(net_x))
     assert counts_of(device, infer) == of_net and of_net[2:] == (2 + len(net.net.states), 0)
-    of_net = counts_of(device, lambda: net.record(net_x)[2].backward(dy, need_x=False))
-    assert counts_of(device, train) == of_net and of_net[3] == 0
+    launches, clears, arrays, views = counts_of(device, lambda: net.record(net_x)[2].backward(dy, need_x=False))
+    parameters = [*module.parameters()]  # whose gradients are views of one array of the net's
+    assert counts_of(device, train) == (launches, clears, arrays + len(parameters) - 1, views) and views == 0
+
+
+def test_gradients_are_the_tensors_that_backward_made(device: NullDevice) -> None:
+    """Autograd copies none of them, which would be a kernel each, and who keeps one does not keep the others."""
+    made, new = [], libraries.Torch.new
+
+    def noted(self: Any, *arguments: Any) -> Any:
+        found = new(self, *arguments)
+        made.append(found.address)
+        return found
+
+    module, x = rft.LSTM(40, 40, num_layers=2, bidirectional=True), torch.zeros(3, 8, 40)
+    for _ in range(5):
+        module.zero_grad()
+        y, _ = module(x)
+        with mock.patch.object(libraries.Torch, "new", noted):
+            y.backward(torch.ones_like(y))
+    gradients = [parameter.grad for parameter in module.parameters()]
+    assert {gradient.data_ptr() for gradient in gradients} <= {*made}
+    assert all(gradient.untyped_storage().nbytes() == gradient.nbytes for gradient in gradients)
 
 
 def test_nothing_is_kept_of_what_is_gone(device: NullDevice) -> None:

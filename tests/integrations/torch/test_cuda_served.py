@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -69,6 +70,15 @@ def test_without_a_backend_pytorchs_code_runs(device: Any) -> None:
         assert not ran_here(module(normal(5, 2, 3)))
 
 
+def test_frozen_layers_without_a_backend_are_pytorchs(device: Any) -> None:
+    """As those are that come, in a file, from a machine that has one."""
+    frozen, x = rft.freeze(rft.accelerate(nn.GRU(3, 4)).eval()), normal(5, 2, 3).detach()
+    loaded = pickle.loads(pickle.dumps(frozen))
+    lacking = mock.Mock(return_value="numba-cuda is not installed")
+    with mock.patch.object(backend, "reason", lacking), torch.inference_mode():
+        assert torch.equal(loaded(x)[0], rft.restore(copy.deepcopy(frozen))(x)[0])
+
+
 def test_where_kernels_cannot_be_made_pytorchs_code_runs(device: Any) -> None:
     with mock.patch.object(device, "kernel", side_effect=OSError("no compiler")):
         module = rft.accelerate(nn.GRU(3, 4))
@@ -87,6 +97,17 @@ def test_other_devices_than_the_one_in_use_are_pytorchs(device: Any) -> None:
 def test_devices_without_clusters_are_pytorchs(device: Any) -> None:
     device.limits = replace(device.limits, capability=(8, 6))
     assert "clusters need compute capability 9.0" in rft.report(rft.accelerate(nn.LSTM(3, 4)))[""]
+
+
+def test_devices_without_room_for_large_clusters_are_pytorchs(device: Any) -> None:
+    """As the backend would run their nets another way."""
+    large, small = nn.RNN(3, 129), nn.RNN(3, 128)
+    assert rft.report(rft.accelerate(large)) == {}
+    device.library.largest_cluster, device.limits = 8, replace(device.limits, blocks=4)
+    with pytest.raises(AssertionError, match=f"{TIER}.*; this device runs no clusters of 9 blocks"):
+        raise AssertionError(rft.report(large)[""])
+    assert not ran_here(large(normal(2, 1, 3)))
+    assert rft.report(rft.accelerate(small)) == {}
 
 
 def test_calls_under_autocast_and_hooks_and_in_captured_graphs_are_pytorchs(device: Any) -> None:

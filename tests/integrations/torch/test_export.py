@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,12 @@ def test_states_are_inputs_like_others() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes self._flat_weights:UserWarning")  # which PyTorch's GRU sets
-def test_what_has_no_operator_is_exported_as_pytorchs_own() -> None:
-    layer = rft.accelerate(nn.GRU(3, 4).half())
-    program = export(layer, (numbers(5, 2).half(),))
-    assert operators_in(program) == []
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("make", [lambda: rft.accelerate(nn.GRU(3, 4)), lambda: rft.GRU(3, 4)], ids=["torch's", "own"])
+def test_what_has_no_operator_is_exported_as_pytorchs_own(make: Callable[[], Any], strict: bool) -> None:
+    layer, x = make().half(), numbers(5, 2).half()
+    program = export(layer, (x,), strict=strict)
+    assert operators_in(program) == [] and torch.equal(program.module()(x)[0], layer(x)[0])
 
 
 def test_dropout_is_drawn_anew_by_the_program() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from rnnfast.backends.cuda.cluster.forward import forward_kernel
 from rnnfast.backends.cuda.cluster.launch import ForwardLaunch, forward_launch
 from rnnfast.backends.cuda.cluster.shape import ROWS
+from rnnfast.backends.cuda.cluster.sizes import reason_against_call
 from rnnfast.backends.cuda.device import Device
 from rnnfast.backends.cuda.driver.errors import DriverError
 from rnnfast.problem import Problem
@@ -22,6 +23,12 @@ TAKEN = 7 / 8
 """Of a device's multiprocessors. On an H200, 132 of them, LSTM of 64 units, 32 rows, forward and backward: 16 clusters
 of 4 blocks took 0.52 and 0.67 us a step, 32 clusters 0.58 and 0.83; with 128 units 8 clusters of 8 blocks 0.68 and
 0.76, 16 clusters 0.70 and 1.59."""
+
+
+def reason_against_clusters(device: Device, problem: Problem, *, holds: bool = False) -> str | None:
+    """Return why calls, which may hold outputs, are none for clusters on a device, None where they are."""
+    against = reason_against_call(problem, device.limits.capability, holds=holds)
+    return against or reason_against_device(device, problem)
 
 
 def reason_against_device(device: Device, problem: Problem) -> str | None:
