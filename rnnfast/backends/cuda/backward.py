@@ -10,7 +10,7 @@ from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_a
 from rnnfast.backends.cuda.block_ends import beginner, preparer
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
-from rnnfast.backends.cuda.block_tables import gates_finder, span
+from rnnfast.backends.cuda.block_tables import gates_finder, quotient, span
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
@@ -96,7 +96,8 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
             array_at(held, (present(held, n), size), real),
             array_at(weight, (gate_count * size * size,), real),
         )
-        group, first_unit = cuda.blockIdx.x // members, cuda.blockIdx.x % members * units
+        group = quotient(cuda.blockIdx.x, members)
+        first_unit = (cuda.blockIdx.x - group * members) * units
         ready = counters + np.uint64(4 * group)
         weights, more = cuda.local.array(words, real), cuda.local.array(more_words, real)
         sums, tables = cuda.shared.array(room, real), (

@@ -29,6 +29,8 @@ class Block:
     entries: int
     lanes: int = 32
     """Threads of a warp."""
+    ahead: int = 2
+    """Vectors that its threads have read, or asked for, before those are multiplied: 1 or 2."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Limits:
     """That run at once."""
     capability: tuple[int, int] = (0, 0)
     """Its compute capability."""
+    ahead: int = 2
+    """Vectors that threads read before their turn: each takes registers."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]
     """Return blocks of which enough run at once, most units first."""
     found = []
     for lanes in (2**i for i in range(limits.lanes.bit_length())):
-        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes)
+        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes, limits.ahead)
         if -(-size // block.units) <= limits.blocks:
             room = max(room_of(block, share) for share in _shares(block, cell, size)) * itemsize + TABLES
             found.append(replace(block, entries=min(limits.shared // room, ENTRIES_MOST)))
