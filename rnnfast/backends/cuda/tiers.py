@@ -41,6 +41,8 @@ class Limits:
     """Its compute capability."""
     ahead: int = 2
     """Vectors that threads read before their turn: each takes registers."""
+    words_of_doubles: tuple[int, ...] = ()
+    """The same as `words` where numbers have eight bytes, if it is not that."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def clusters(size: int, batch: int, rows: int = ROWS) -> Tier:
 
 def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
     """Return the tier where clusters do not serve."""
-    for words in limits.words:
+    for words in (limits.words_of_doubles if itemsize > 4 else ()) or limits.words:
         blocks = [
             block for block in _blocks(limits, cell, size, itemsize) if _held(block, cell, size, itemsize) <= words
         ]
