@@ -85,7 +85,7 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
         batch: int64, size: int64, weight: address, gates: address, h0: address, c0: address, mask: address,
         operand: address, c: address, h: address, dy: address, dy_step: int64, dy_row: int64, held: address,
         d_h_n: address, d_c_n: address, dh: address, dc: address, through: address, found: address, found_c: address,
-        counters: address, members: int64,
+        counters: address, members: int64, error: address,
     ):  # fmt: skip
         cuts = array_at(bounds, (visits, groups + 1), np.int32)
         plan = arrays_at(((rows, (n,)), (previous, (n,))), np.int32)
@@ -122,13 +122,13 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
                 find(tables, start, stop, size, plan, gates)
                 known = look(plan, start_next)
                 turn += 1
-                wait(ready, members, turn)
+                turn = wait(ready, members, turn, error)
                 if two:
                     run_more(more, sums, tables, start, stop, first_unit, plan, grads, state, gates)
                     arrive(ready, members)
                     find(tables, start, stop, size, plan, gates)
                     turn += 1
-                    wait(ready, members, turn)
+                    turn = wait(ready, members, turn, error)
                 run(weights, sums, tables, start, stop, first_unit, plan, grads, state, gates)
                 cuda.syncthreads()
             else:

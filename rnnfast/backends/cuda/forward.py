@@ -69,6 +69,7 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
     before it of that row, `previous`; `last` (B,) is the same after all steps, for h_n and c_n (B, H). weight: W_hh
     (G H, H). From gates to h: see cells.py; with `masked` there is a mask. y: where visits' outputs go, `y_step` and
     `y_row` numbers apart. counters: zeros, one a group. members: blocks of a group.
+    error: a uint32 that becomes 1 where one has waited in vain.
     """
     two, first, last_phase = len(cell.phases) > 1, cell.phases[0], cell.phases[-1]
     share, more_share = shares[0], shares[-1]
@@ -89,7 +90,7 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
         bounds: address, visits: int64, groups: int64, rows: address, previous: address, last: address, n: int64,
         batch: int64, size: int64, weight: address, gates: address, h0: address, c0: address, mask: address,
         operand: address, c: address, h: address, y: address, y_step: int64, y_row: int64, h_n: address, c_n: address,
-        counters: address, members: int64,
+        counters: address, members: int64, error: address,
     ):  # fmt: skip
         cuts = array_at(bounds, (visits, groups + 1), np.int32)
         plan = arrays_at(((rows, (n,)), (previous, (n,))), np.int32)
@@ -120,13 +121,13 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
                     arrive(ready, members)
                     find(tables, start, stop, size, *found)
                     turn += 1
-                    wait(ready, members, turn)
+                    turn = wait(ready, members, turn, error)
                     run_more(more, sums, tables, start, stop, v, first_unit, weight, found, state, shown)
                 arrive(ready, members)
                 turn += 1
             start, stop = span(cuts, v + 1, group)
             find(tables, start, stop, size, *found)
-            wait(ready, members, turn)
+            turn = wait(ready, members, turn, error)
         final = arrays_at(((h_n, (present(h_n, batch), size)), (c_n, (present(c_n, batch), size))), real)
         finish(group, groups, first_unit, array_at(last, (batch,), np.int32), state, final)
 
