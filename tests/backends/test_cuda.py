@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import itertools
 import re
 import subprocess
 import sys
@@ -27,7 +29,11 @@ pytest.importorskip("greenlet", reason="the emulator needs greenlet")
 
 from cuda_emulator import Deadlock, Emulator
 
+from rnnfast.backends.cuda import backward, blocks, forward
 from rnnfast.backends.cuda.biases import parts_of, write_bias_gradients
+from rnnfast.backends.cuda.block_tables import dealt
+from rnnfast.backends.cuda.blocks import Block
+from rnnfast.backends.cuda.device import limits_of
 from rnnfast.backends.cuda.device_call import DeviceCall
 from rnnfast.backends.cuda.shapes import CELLS
 from rnnfast.backends.cuda.tiers import Limits, choose, reach
@@ -139,11 +145,15 @@ def test_blocks_that_do_not_wait_for_one_another_are_found(
 ) -> None:
     problem, emulator.limits = make_problem(small("lstm"), "float64"), LIMITS["B"]
     right = run(numba_cuda, copy_of(problem))
-    monkeypatch.setattr(
-        importlib.import_module(f"rnnfast.backends.cuda.{kernel}"),
-        "waiter",
-        lambda cuda: [lambda *group: cuda.syncthreads()] * 2,
-    )
+
+    def waiter(cuda: Any) -> Any:
+        def only_its_threads(counter: int, members: int, turn: int = 0, error: int = 0) -> int:
+            cuda.syncthreads()
+            return turn
+
+        return only_its_threads, only_its_threads
+
+    monkeypatch.setattr(importlib.import_module(f"rnnfast.backends.cuda.{kernel}"), "waiter", waiter)
     assert goes_wrong(emulator, problem, right)
 
 
@@ -157,6 +167,48 @@ def test_a_block_that_never_comes_is_a_deadlock(emulator: Emulator, monkeypatch:
     monkeypatch.setattr(emulator, "run", one_block_less)
     with pytest.raises(Deadlock, match="wait for ever: a counter, syncthreads"):
         run(numba_cuda, make_problem(small("lstm")))
+
+
+LOOKS = 2000
+
+
+@pytest.fixture
+def impatient(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Kernels of tier B that soon give up waiting, and an emulator that lets them."""
+    emulator.limits, emulator.cuda.impatient = LIMITS["B"], True
+    for kernel in (forward, backward):
+        monkeypatch.setattr(kernel, "waiter", functools.partial(blocks.waiter, patience=LOOKS))
+    return emulator
+
+
+@pytest.mark.parametrize("kernel", ["forward_kernel", "backward_kernel"])
+def test_a_wait_for_a_block_that_never_comes_ends(
+    kernel: str, impatient: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all, problem = impatient.run, make_problem(small("gru_before"), "float32")
+    right = run(numba_cuda, copy_of(problem))  # nobody gives up who need not
+
+    def one_block_less(function: Any, blocks: tuple[int, int], *arguments: Any) -> None:
+        run_all(function, (blocks[0] - (impatient.launched[-1] == kernel), 1), *arguments)
+
+    looks, announced = itertools.count(), blocks.announced
+    with monkeypatch.context() as patch, pytest.raises(TimeoutError, match=r"waited in vain.*this call's results"):
+        patch.setattr(impatient, "run", one_block_less)
+        patch.setattr(blocks, "announced", lambda counter: announced(counter) if next(looks) >= 0 else 0)
+        run(numba_cuda, copy_of(problem))
+    assert next(looks) < LOOKS * impatient.limits.blocks  # each gives up once
+    again = run(numba_cuda, copy_of(problem))
+    assert all(np.array_equal(again[name], value) for name, value in right.items())
+
+
+@pytest.mark.parametrize("number", [0, 5, 11])
+def test_an_arrival_that_is_left_out_is_found(
+    number: int, impatient: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce, arrivals = blocks.announce, itertools.count()
+    monkeypatch.setattr(blocks, "announce", lambda counter: next(arrivals) == number or announce(counter))
+    with pytest.raises(TimeoutError, match=r"waited in vain.*this call's results"):
+        run(numba_cuda, make_problem(small("lstm"), "float32"))
 
 
 def test_a_barrier_that_some_threads_miss_is_a_deadlock(emulator: Emulator) -> None:
@@ -181,6 +233,19 @@ def test_tiers_by_hidden_size() -> None:
     tier = choose(h200, CELLS["gru"], 256, 4, 32)
     assert (tier.name, tier.members, tier.groups) == ("B", 16, 8)
     assert choose(h200, CELLS["gru"], 256, 4, 3).groups == 3  # no more than rows
+
+
+def test_blocks_hold_less_before_compute_capability_9() -> None:
+    a100, h200 = (choose(limits_of(each, 108), CELLS["lstm"], 512, 4, 8).block for each in ((8, 0), (9, 0)))
+    assert a100 == Block(8, 256, 32, ahead=1) and h200 == Block(8, 256, 32, ahead=2)
+    members = [choose(limits_of(each, 108), CELLS["lstm"], 100, 8, 1).members for each in ((8, 0), (9, 0))]
+    assert members == [13, 7]
+
+
+@pytest.mark.parametrize(("groups", "batch"), [(1, 7), (3, 7), (5, 5), (131, 2**31 - 1), (132, 2**31 - 2)])
+def test_groups_rows_are_those_of_plans(groups: int, batch: int) -> None:
+    numbers = range(groups + 1)
+    assert [int(dealt(group, groups, batch)) for group in numbers] == [group * batch // groups for group in numbers]
 
 
 @pytest.mark.parametrize(("steps", "batch", "reaches"), [(2**21, 2**10 - 1, True), (2**21, 2**10, False), (1, 5, True)])

@@ -63,6 +63,8 @@ class Cuda:
     def __init__(self) -> None:
         self.progress = 0
         """Grows whenever a thread gets further."""
+        self.impatient = False
+        """Whether looks at a counter are progress, so that a kernel's own bounds are reached."""
         self.barriers: set[tuple[str, int]] = set()
         """Where there are calls of syncthreads: file and line."""
         self.without: tuple[str, int] | None = None
@@ -124,6 +126,7 @@ class Cuda:
     def syncwarp(self, mask: int) -> None:
         """One thread that waits for a counter: others may go on."""
         thread = me()
+        self.progress += self.impatient
         thread.waits_for = "a counter"
         thread.parent.switch()
         thread.waits_for = ""

@@ -10,7 +10,7 @@ from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_a
 from rnnfast.backends.cuda.block_ends import beginner, preparer
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
-from rnnfast.backends.cuda.block_tables import gates_finder, span
+from rnnfast.backends.cuda.block_tables import gates_finder, quotient, span
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
@@ -85,7 +85,7 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
         batch: int64, size: int64, weight: address, gates: address, h0: address, c0: address, mask: address,
         operand: address, c: address, h: address, dy: address, dy_step: int64, dy_row: int64, held: address,
         d_h_n: address, d_c_n: address, dh: address, dc: address, through: address, found: address, found_c: address,
-        counters: address, members: int64,
+        counters: address, members: int64, error: address,
     ):  # fmt: skip
         cuts = array_at(bounds, (visits, groups + 1), np.int32)
         plan = arrays_at(((rows, (n,)), (previous, (n,))), np.int32)
@@ -96,7 +96,8 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
             array_at(held, (present(held, n), size), real),
             array_at(weight, (gate_count * size * size,), real),
         )
-        group, first_unit = cuda.blockIdx.x // members, cuda.blockIdx.x % members * units
+        group = quotient(cuda.blockIdx.x, members)
+        first_unit = (cuda.blockIdx.x - group * members) * units
         ready = counters + np.uint64(4 * group)
         weights, more = cuda.local.array(words, real), cuda.local.array(more_words, real)
         sums, tables = cuda.shared.array(room, real), (
@@ -121,13 +122,13 @@ def backward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tupl
                 find(tables, start, stop, size, plan, gates)
                 known = look(plan, start_next)
                 turn += 1
-                wait(ready, members, turn)
+                turn = wait(ready, members, turn, error)
                 if two:
                     run_more(more, sums, tables, start, stop, first_unit, plan, grads, state, gates)
                     arrive(ready, members)
                     find(tables, start, stop, size, plan, gates)
                     turn += 1
-                    wait(ready, members, turn)
+                    turn = wait(ready, members, turn, error)
                 run(weights, sums, tables, start, stop, first_unit, plan, grads, state, gates)
                 cuda.syncthreads()
             else:

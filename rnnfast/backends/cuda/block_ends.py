@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnfast.backends.cuda.block_tables import dealt
 from rnnfast.backends.cuda.cells import FROM_ZEROS, past
 from rnnfast.backends.cuda.gradients import beginning, by_way_of_y
 from rnnfast.backends.cuda.shapes import Cell
@@ -18,7 +19,7 @@ def finisher(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
         _, h0, c0, _, _, c, h = state
         h_n, c_n = final
         batch, size = last.shape[0], h.shape[1]
-        begin, end = group * batch // groups, (group + 1) * batch // groups
+        begin, end = dealt(group, groups, batch), dealt(group + 1, groups, batch)
         for i in range(cuda.threadIdx.x, (end - begin) * units, threads):
             b, j = begin + i // units, first_unit + i % units
             if j < size:
@@ -40,7 +41,7 @@ def preparer(cuda: Any, threads: int, units: int, two_states: bool) -> Any:
         d_h_n, d_c_n = final
         dh, dc, _, _, _ = grads
         batch, size, zero = dh.shape[0], dh.shape[1], dh.dtype.type(0)
-        begin, end = group * batch // groups, (group + 1) * batch // groups
+        begin, end = dealt(group, groups, batch), dealt(group + 1, groups, batch)
         for i in range(cuda.threadIdx.x, (end - begin) * units, threads):
             b, j = begin + i // units, first_unit + i % units
             if j < size:

@@ -109,9 +109,10 @@ def multiplier(cuda: Any, real: Any, block: Block, share: Share, *, masked: bool
 
     Of a vector at 0 all numbers are zeros; what is at `other` is read, and not used.
     """
-    depth, twice, fetch, room = share.depth, 2 * share.depth, fetcher(cuda, share, masked=masked), summands(share)
+    depth, read, fetch, room = share.depth, block.ahead, fetcher(cuda, share, masked=masked), summands(share)
+    held = read * depth
     ask, add = passer(cuda, real, share, fetch, 0)
-    ask_odd, add_odd = passer(cuda, real, share, fetch, depth)
+    ask_odd, add_odd = passer(cuda, real, share, fetch, held - depth)
     gather, leave = gatherer(cuda, block, share), leaver(cuda, block, share)
 
     def see(vectors, masks, s, other, end):
@@ -124,20 +125,21 @@ def multiplier(cuda: Any, real: Any, block: Block, share: Share, *, masked: bool
     see = cuda.jit(device=True, forceinline=True)(see)
 
     def multiply(weights, vectors, masks, other, pieces, to, count):
-        total, ahead = cuda.local.array(room, real), cuda.local.array(twice, real)
+        total, ahead = cuda.local.array(room, real), cuda.local.array(held, real)
         last, end = count - 1, pieces[-1][1]
         vector, mask = see(vectors, masks, 0, other, end)
         ask(weights, total, ahead, vector, mask, pieces)
-        vector, mask = see(vectors, masks, min(1, last), other, end)
-        ask_odd(weights, total, ahead, vector, mask, pieces)
-        for s in range(0, count, 2):
+        if read > 1:
+            vector, mask = see(vectors, masks, min(1, last), other, end)
+            ask_odd(weights, total, ahead, vector, mask, pieces)
+        for s in range(0, count, read):
             for i in range(room):
                 total[i] = 0
-            vector, mask = see(vectors, masks, min(s + 2, last), other, end)
+            vector, mask = see(vectors, masks, min(s + read, last), other, end)
             add(weights, total, ahead, vector, mask, pieces)
             gather(total)
             leave(total, to, s, vectors[s] != 0)
-            if s < last:
+            if read > 1 and s < last:
                 for i in range(room):
                     total[i] = 0
                 vector, mask = see(vectors, masks, min(s + 3, last), other, end)

@@ -15,6 +15,19 @@ from rnnfast.backends.cuda.cells import FROM_START
 
 
 @register_jitable
+def quotient(a, b):
+    """Return a // b of numbers of 32 bits: a division of 64 is a function's call, which takes a kernel's registers."""
+    return np.int64(np.uint32(a) // np.uint32(b))
+
+
+@register_jitable
+def dealt(group, groups, batch):
+    """Return a group's first row, group · batch // groups: rows are dealt as plans deal them."""
+    each = quotient(batch, groups)
+    return group * each + quotient(group * (batch - groups * each), groups)
+
+
+@register_jitable
 def span(cuts, v, group):
     """Return where a group's entries of a visit begin and end; of a visit that there is not, nowhere."""
     if v < 0 or v >= cuts.shape[0]:

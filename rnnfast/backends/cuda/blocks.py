@@ -2,7 +2,8 @@
 
 `members` blocks work on a group of rows of the batch. Each owns some hidden units and holds their part of W_hh, in its
 threads' registers, for all steps; at every product of a step they wait for one another, or, where one block owns all
-units, only its own threads do.
+units, only its own threads do. A block that has waited in vain sets an error word and goes on, never to wait again:
+what it makes is wrong then, but all blocks end.
 
 Kernels are made by functions of `cuda`, numba.cuda or what stands in for it, so that their source can be emulated.
 """
@@ -13,9 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnnfast.backends.cuda.arrays import announce, announced
+import numpy as np
+
+from rnnfast.backends.cuda.arrays import announce, announced, array_at
 from rnnfast.backends.cuda.shapes import Cell
 
+PATIENCE = 10_000_000
+"""Looks at a group's counter, each of which takes most of a microsecond, before a block has waited in vain."""
+NEVER = -(1 << 40)
+"""A turn that is always over, as are those that follow it."""
 MOST_SUMS = 8
 """Sums that a thread works on at once: so many multiplications serve for one number of the vector that is read."""
 
@@ -29,6 +36,8 @@ class Block:
     entries: int
     lanes: int = 32
     """Threads of a warp."""
+    ahead: int = 2
+    """Vectors that its threads have read, or asked for, before those are multiplied: 1 or 2."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +109,12 @@ def in_turn(cuda: Any, functions: Sequence[Callable[..., Any]]) -> Any:
     return cuda.jit(device=True, forceinline=True)(both)
 
 
-def waiter(cuda: Any) -> tuple[Any, Any]:
+def waiter(cuda: Any, patience: int = PATIENCE) -> tuple[Any, Any]:
     """Return what tells a group's `members` blocks that all threads of this one have come, and what waits for them.
 
     What they wrote before, the `turn`-th time, is seen after; `counter` is the address of the group's. Between the two
-    the threads may do what needs nothing of other blocks'.
+    the threads may do what needs nothing of other blocks'. What waits returns the turn, of which only thread 0 has to
+    know; where it has looked `patience` times it makes the word at `error` 1 and returns one that is always over.
     """
 
     def arrive(counter, members):
@@ -112,10 +122,16 @@ def waiter(cuda: Any) -> tuple[Any, Any]:
         if members > 1 and cuda.threadIdx.x == 0:
             announce(counter)
 
-    def wait(counter, members, turn):
+    def wait(counter, members, turn, error):
         if members > 1 and cuda.threadIdx.x == 0:
+            looks = 0
             while announced(counter) < members * turn:
+                looks += 1
+                if looks > patience:
+                    array_at(error, (1,), np.uint32)[0] = 1
+                    turn = NEVER
                 cuda.syncwarp(1)  # this thread alone: a place for an emulator to let others run
         cuda.syncthreads()
+        return turn
 
     return cuda.jit(device=True, forceinline=True)(arrive), cuda.jit(device=True, forceinline=True)(wait)

@@ -137,10 +137,10 @@ class Bound:
         """
         if not self._is_as_given:
             arrays = time_first_back(self.layout, arrays)
+        reserve.call.check()
         if keep:
             reserve = copy.deepcopy(self._whole(reserve))
         with self.device.current(), self._turn:
-            reserve.call.check()
             call = reserve.call.again()
             self.device.driver.check_waits(call.stream)
             reserve.backward(call, arrays, overwrite=overwrite)

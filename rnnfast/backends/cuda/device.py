@@ -27,10 +27,13 @@ THREADS = 256
 def limits_of(capability: tuple[int, int], blocks: int) -> Limits:
     """Return what is used of a device with so many multiprocessors.
 
-    Before compute capability 9.0 the rest needs so many registers that 128 words of a thread do not stay in them.
+    Before compute capability 9.0 the rest needs so many registers that 128 words of a thread do not stay in them, nor
+    64 beside two vectors or what float64's functions need: for shuffles within loops there are calls of functions, in
+    case that a warp's threads are apart.
     """
-    words = (64, 128) if capability >= (9, 0) else (64,)
-    return Limits(THREADS, 32, words, 48 << 10, blocks, capability)
+    if capability >= (9, 0):
+        return Limits(THREADS, 32, (64, 128), 48 << 10, blocks, capability)
+    return Limits(THREADS, 32, (64,), 48 << 10, blocks, capability, ahead=1, words_of_doubles=(32, 64))
 
 
 class Device:

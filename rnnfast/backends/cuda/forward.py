@@ -10,7 +10,7 @@ from rnnfast.backends.cuda.arrays import array_at, arrays_at, present, strided_a
 from rnnfast.backends.cuda.block_ends import finisher
 from rnnfast.backends.cuda.block_products import holder, multiplier
 from rnnfast.backends.cuda.block_sums import room_of, taker
-from rnnfast.backends.cuda.block_tables import span, states_finder
+from rnnfast.backends.cuda.block_tables import quotient, span, states_finder
 from rnnfast.backends.cuda.blocks import Block, Share, waiter
 from rnnfast.backends.cuda.cells import state_parts
 from rnnfast.backends.cuda.driver.scalars import address, int64
@@ -69,6 +69,7 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
     before it of that row, `previous`; `last` (B,) is the same after all steps, for h_n and c_n (B, H). weight: W_hh
     (G H, H). From gates to h: see cells.py; with `masked` there is a mask. y: where visits' outputs go, `y_step` and
     `y_row` numbers apart. counters: zeros, one a group. members: blocks of a group.
+    error: a uint32 that becomes 1 where one has waited in vain.
     """
     two, first, last_phase = len(cell.phases) > 1, cell.phases[0], cell.phases[-1]
     share, more_share = shares[0], shares[-1]
@@ -89,14 +90,15 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
         bounds: address, visits: int64, groups: int64, rows: address, previous: address, last: address, n: int64,
         batch: int64, size: int64, weight: address, gates: address, h0: address, c0: address, mask: address,
         operand: address, c: address, h: address, y: address, y_step: int64, y_row: int64, h_n: address, c_n: address,
-        counters: address, members: int64,
+        counters: address, members: int64, error: address,
     ):  # fmt: skip
         cuts = array_at(bounds, (visits, groups + 1), np.int32)
         plan = arrays_at(((rows, (n,)), (previous, (n,))), np.int32)
         state = arrays_at(state_parts(slots, n, batch, size, gates, h0, c0, mask, operand, c, h), real)
         shown = strided_at(y, (present(y, visits), batch, size), (y_step, y_row, 1), real)
         matrix = array_at(weight, (gate_count * size * size,), real)
-        group, first_unit = cuda.blockIdx.x // members, cuda.blockIdx.x % members * units
+        group = quotient(cuda.blockIdx.x, members)
+        first_unit = (cuda.blockIdx.x - group * members) * units
         ready = counters + np.uint64(4 * group)
         weights, more = cuda.local.array(words, real), cuda.local.array(more_words, real)
         sums, tables = cuda.shared.array(room, real), (
@@ -119,13 +121,13 @@ def forward_kernel(cuda: Any, real: Any, cell: Cell, block: Block, shares: tuple
                     arrive(ready, members)
                     find(tables, start, stop, size, *found)
                     turn += 1
-                    wait(ready, members, turn)
+                    turn = wait(ready, members, turn, error)
                     run_more(more, sums, tables, start, stop, v, first_unit, weight, found, state, shown)
                 arrive(ready, members)
                 turn += 1
             start, stop = span(cuts, v + 1, group)
             find(tables, start, stop, size, *found)
-            wait(ready, members, turn)
+            turn = wait(ready, members, turn, error)
         final = arrays_at(((h_n, (present(h_n, batch), size)), (c_n, (present(c_n, batch), size))), real)
         finish(group, groups, first_unit, array_at(last, (batch,), np.int32), state, final)
 

@@ -26,7 +26,7 @@ def forward(call: DeviceCall, layer: LayerShape, p: Pass, shown: Shown, final: S
     constants = call.real, layer.cell, block, forward_shares(block, layer.cell, layer.size), p.places.mask is not None
     launch = _resident(call, layer, forward_kernel, constants)
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *shown, *final)
-    call.run(launch, *values, counters, tier.members)
+    call.run(launch, *values, counters, tier.members, _word(call, layer))
 
 
 def backward(
@@ -40,7 +40,12 @@ def backward(
     constants = call.real, layer.cell, block, backward_shares(block, layer.cell, layer.size)
     launch = _resident(call, layer, backward_kernel, constants)
     values = (*p.plan.loop(call, tier.groups), *layer.sizes, p.weights.hh.address, *p.state, *d_shown, held, *ends)
-    call.run(launch, *values, counters, tier.members)
+    call.run(launch, *values, counters, tier.members, _word(call, layer))
+
+
+def _word(call: DeviceCall, layer: LayerShape) -> int:
+    """Return the address of the call's word for waits in vain, 0 where blocks wait for none."""
+    return call.word().address if layer.tier.members > 1 else 0
 
 
 def _resident(call: DeviceCall, layer: LayerShape, make: Any, constants: tuple[Any, ...]) -> Launch:

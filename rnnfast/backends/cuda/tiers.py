@@ -39,6 +39,10 @@ class Limits:
     """That run at once."""
     capability: tuple[int, int] = (0, 0)
     """Its compute capability."""
+    ahead: int = 2
+    """Vectors that threads read before their turn: each takes registers."""
+    words_of_doubles: tuple[int, ...] = ()
+    """The same as `words` where numbers have eight bytes, if it is not that."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def clusters(size: int, batch: int, rows: int = ROWS) -> Tier:
 
 def without_clusters(limits: Limits, cell: Cell, size: int, itemsize: int, batch: int) -> Tier:
     """Return the tier where clusters do not serve."""
-    for words in limits.words:
+    for words in (limits.words_of_doubles if itemsize > 4 else ()) or limits.words:
         blocks = [
             block for block in _blocks(limits, cell, size, itemsize) if _held(block, cell, size, itemsize) <= words
         ]
@@ -100,7 +104,7 @@ def _blocks(limits: Limits, cell: Cell, size: int, itemsize: int) -> list[Block]
     """Return blocks of which enough run at once, most units first."""
     found = []
     for lanes in (2**i for i in range(limits.lanes.bit_length())):
-        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes)
+        block = Block(limits.threads // lanes, limits.threads, 1, limits.lanes, limits.ahead)
         if -(-size // block.units) <= limits.blocks:
             room = max(room_of(block, share) for share in _shares(block, cell, size)) * itemsize + TABLES
             found.append(replace(block, entries=min(limits.shared // room, ENTRIES_MOST)))

@@ -15,8 +15,8 @@ from rnnfast.backends.cuda.block_sums import room_of, taker
 from rnnfast.backends.cuda.blocks import Block, Share, share_of
 from rnnfast.problem import Array
 
-BLOCKS = [Block(4, 16, 6, 4), Block(16, 16, 6, 4), Block(8, 16, 6, 4), Block(1, 16, 6, 4)]
-"""Sums that several warps share, that no two threads do, and in between."""
+BLOCKS = [Block(4, 16, 6, 4), Block(16, 16, 6, 4), Block(8, 16, 6, 4, ahead=1), Block(1, 16, 6, 4)]
+"""Sums that several warps share, that no two threads do, and in between; two vectors ahead, and one."""
 
 
 def products(

@@ -43,7 +43,7 @@ class Vain:
     def _run(self, kernel: Any, blocks: Any, threads: int, stream: int, *values: Any) -> None:
         code = kernel.__code__
         named = dict(zip(code.co_varnames[: code.co_argcount], values, strict=True))
-        if self.gives_up and "error" in named:
+        if self.gives_up and named.get("error"):
             ffi.cast("uint32_t *", named["error"])[0] = 1
 
 
@@ -57,8 +57,15 @@ def zeros(stream: int, *shape: int) -> EmulatedArray:
     return EmulatedArray(np.zeros(shape, np.float32), stream=stream)
 
 
-def test_the_next_call_on_the_stream_is_told_and_none_on_another(device: PtxDevice, vain: Vain) -> None:
-    net = rnnfast.LSTM(3, 20, seed=1).to("cuda")
+NETS = pytest.mark.parametrize("options", [{}, {"reset_after": False}], ids=["clusters", "groups"])
+"""On tiers D and B."""
+
+
+@NETS
+def test_the_next_call_on_the_stream_is_told_and_none_on_another(
+    options: dict[str, bool], device: PtxDevice, vain: Vain
+) -> None:
+    net = rnnfast.GRU(3, 20, seed=1, **options).to("cuda")
     for _ in range(3):  # as a first call, one that is noted, and one of a script
         vain.gives_up = True
         net(zeros(7, 2, 2, 3))  # the device is not waited for
@@ -78,8 +85,9 @@ def test_the_next_call_on_the_stream_is_told_and_none_on_another(device: PtxDevi
     device.driver.wait_for_all()
 
 
-def test_the_backward_of_just_that_call_is_told(vain: Vain) -> None:
-    net, dy = rnnfast.GRU(3, 20, seed=1).to("cuda"), zeros(7, 2, 2, 20)
+@NETS
+def test_the_backward_of_just_that_call_is_told(options: dict[str, bool], vain: Vain) -> None:
+    net, dy = rnnfast.GRU(3, 20, seed=1, **options).to("cuda"), zeros(7, 2, 2, 20)
     for _ in range(4):
         before = net.record(zeros(7, 2, 2, 3))[2]
         vain.gives_up = True

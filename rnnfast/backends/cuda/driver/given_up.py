@@ -13,7 +13,7 @@ WORDS = 1024
 """A word serves again when so many other calls have begun, which are more than a device lets wait."""
 WORD_BYTES = 4
 NOTHING = bytes(WORDS * WORD_BYTES)
-VAIN = "a CUDA kernel waited in vain for other blocks of its cluster, so that "
+VAIN = "a CUDA kernel waited in vain for other blocks, so that "
 AGAIN = " are wrong: compute them again, and if that does not help, on another device or backend"
 
 
