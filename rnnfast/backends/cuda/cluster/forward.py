@@ -50,7 +50,7 @@ def forward_kernel(
     following = scale_follower(ops, shape, cell.forgets)
     inverse_of, follow = following.inverse, following.follow
     find, row_of, visited = tile_finder(ops, uneven), row_finder(ops, uneven), visitor(ops, cell, uneven)
-    walking, at_ends = walker(ops, uneven), ends(ops, has_c, uneven, recorded)
+    walking, at_ends = walker(ops, uneven), ends(ops, has_c, uneven)
     cell_of, walk, first_states = walking.cell, walking.begin, at_ends.first
     last_states, clear = at_ends.last, at_ends.clear
     summing = summer(ops, shape, gates, products, scaled=scaled)
@@ -204,8 +204,8 @@ def forward_kernel(
             last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell)
         if uneven and visits < i32(steps):
             clear(
-                y + away * y_away, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps,
-                turned, order, first_row, rows, first_unit, size, thread,
+                y + away * y_away, y_step, y_row, first, last, steps, turned, order, first_row, rows, first_unit, size,
+                thread,
             )  # fmt: skip
         sync_cluster()  # so that none ends before its peers, should waits have been given up
 
