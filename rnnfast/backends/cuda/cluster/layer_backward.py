@@ -140,7 +140,8 @@ class LayerBackward:
         columns, own, live = layer.x.shape[2], layer.places, self.record.live
         adds = is_first and self.problem.only_direction == 2
         straight = is_first and isinstance(given, DeviceArray) and own.x is None and is_near(given)
-        straight = straight and (live is None or adds or fills(given))
+        if straight and live is not None and not adds:
+            straight = fills(given)  # type: ignore[arg-type]
         dx: Any = (
             given if straight else view(self.memory, self.places.inputs[self.number], sizes.steps, sizes.batch, columns)
         )

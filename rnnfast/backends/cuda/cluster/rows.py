@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -96,31 +95,17 @@ def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
     return ops.inline(scales_of)
 
 
-def scale_follower(ops: Any, shape: Shape, forgets: bool) -> SimpleNamespace:
-    """Return what follows the scale of a row whose steps are not all live, where the largest h0 and factor were.
+def scale_follower(ops: Any, forgets: bool) -> Any:
+    """Return the function (late, live, cut) -> whether a row whose steps are not all live has the scale of later h.
 
-    `inverse(base, row, i, first)` is that of h as it enters visit i, `first` that of h0. `follow(base, row, i, inverse,
-    later, live, cut)` leaves that of h as it leaves it, and returns whether it is `later`'s, the scale of numbers up to
-    1: h0 stays until a step is live, if that `forgets` it, or a reset cuts. It has to be the same for all of a row.
+    That is after a visit, `late` where it had before: h0 stays until a step is live, if that `forgets` it, or a reset
+    cuts. It has to be the same for all of a row.
     """
-    load, store, states_at = ops.load_shared, ops.store_shared, shape.largest_states
 
-    def place(base, row, i):
-        return u32(base + u32(states_at) + (u32(i & 1) * u32(ROWS) + row) * u32(4))
+    def follow(late, live, cut):
+        return late or cut or (forgets and live)
 
-    place = ops.inline(place)
-
-    def inverse_of(base, row, i, first):
-        return first if i == 0 else load(place(base, row, i))
-
-    def follow(base, row, i, inverse, later, live, cut):
-        found = inverse
-        if cut or (forgets and live):
-            found = later
-        store(place(base, row, i + 1), found)
-        return found == later
-
-    return SimpleNamespace(inverse=ops.inline(inverse_of), follow=ops.inline(follow))
+    return ops.inline(follow)
 
 
 def clearer(ops: Any) -> Any:
