@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from cluster_forward import run_forward, tables
 from ptx_emulator import PtxEmulator
-from support import Results
+from support import Results, live_and_cut
 
 from rnnfast.backends.cuda.cluster.backward_launch import backward_launch
 from rnnfast.backends.cuda.cluster.gradients import GRADIENTS
@@ -60,15 +60,16 @@ def run_backward(
 def gradients(problem: Problem, records: Results, found: Results) -> Results:
     """All gradients of the layer, by the names of results: the products of d that follow the kernel, in float64."""
     h, cell, dx = problem.hidden_size, GRADIENTS[problem.cell], np.zeros(problem.x.shape)
+    live = live_and_cut(problem)[0][..., None]
     named: Results = {"dh0": found["first_h"]} | ({"dc0": found["first_c"]} if cell.reads_c else {})
     for k in range(problem.num_directions):
-        d = found["d"][k].astype(np.float64)
+        d = np.where(live, found["d"][k], 0).astype(np.float64)
         with_x = d[..., : cell.gates * h]
         with_h = np.concatenate([d[..., slot * h : (slot + 1) * h] for slot in cell.recurrent], -1)
         entered = records.get("operand", records["h"])[k]
-        entered = (entered[1:] if problem.direction(k) else entered[:-1]).astype(np.float64)
+        entered = np.where(live, entered[1:] if problem.direction(k) else entered[:-1], 0).astype(np.float64)
         dx += with_x @ problem.weight_ih[k].astype(np.float64)
-        x = np.where(with_x.any(-1)[..., None], problem.x, 0).astype(np.float64)
+        x = np.where(live, problem.x, 0).astype(np.float64)
         named |= {f"d_weight_ih[{k}]": np.einsum("tbg,tbi->gi", with_x, x)}
         named |= {f"d_weight_hh[{k}]": np.einsum("tbg,tbh->gh", with_h, entered)}
         if problem.bias_ih is not None:

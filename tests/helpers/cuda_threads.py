@@ -120,6 +120,10 @@ class Cuda:
         thread.block.exchanged.pop((warp, turn - 1), None)
         return values[lane ^ distance]
 
+    def popc(self, word: Any) -> int:
+        """How many bits are set."""
+        return int(word).bit_count()
+
     def threadfence(self) -> None:
         """Writes are visible at once here."""
 

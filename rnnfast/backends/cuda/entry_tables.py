@@ -13,12 +13,12 @@ import numpy as np
 from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.cells import FROM_START, FROM_ZEROS
 from rnnfast.backends.cuda.driver.scalars import address, int64
-from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, length_of, live_before
+from rnnfast.backends.cuda.step_flags import NUMBERED, counter, given_at, is_cut, is_live, length_of, numberer
 
 
 def entries_kernel(cuda: Any) -> Any:
     """Return the kernel that numbers the live rows of all visits: a block takes `each` of them, of one direction."""
-    before = counter(cuda)
+    before, number_of = counter(cuda), numberer(cuda)
 
     def kernel(
         lengths: address, mask: address, steps: int64, batch: int64, first_direction: int64, directions: int64,
@@ -27,22 +27,23 @@ def entries_kernel(cuda: Any) -> Any:
         blocks, thread, threads = (steps + each - 1) // each, cuda.threadIdx.x, cuda.blockDim.x
         d, first = cuda.blockIdx.x // blocks, cuda.blockIdx.x % blocks * each
         backwards, table = first_direction + d == 1, (directions, steps * batch)
-        given = given_at(lengths, mask, 0, steps, batch)
+        given, words = given_at(lengths, mask, 0, steps, batch), cuda.shared.array(NUMBERED, np.uint32)
+        cuts = array_at(bounds, (directions, steps, groups + 1), np.int32)
         start = before(given, steps, batch, backwards, first)
         for v in range(first, min(first + each, steps)):
             t = steps - 1 - v if backwards else v
-            for b in range(thread, batch, threads):
-                place, number = t * batch + b, -1
-                if is_live(given, steps, batch, t, b):
-                    number = start + live_before(given, steps, batch, t, b)
-                    array_at(rows, table, np.int32)[d, number] = b
-                    array_at(positions, table, np.int64)[d, number] = place
-                array_at(shown, table, np.int64)[d, place] = number
-            for group in range(thread, groups + 1, threads):
-                cut = start + live_before(given, steps, batch, t, group * batch // groups)
-                array_at(bounds, (directions, steps, groups + 1), np.int32)[d, v, group] = cut
-            if each > 1:
-                start += live_before(given, steps, batch, t, batch)
+            for begin in range(0, batch + 1, threads):  # the row after the last has the number of all
+                lives, number, count = number_of(words, given, steps, batch, t, begin)
+                b, number = begin + thread, start + number
+                if b < batch:
+                    if lives:
+                        array_at(rows, table, np.int32)[d, number] = b
+                        array_at(positions, table, np.int64)[d, number] = t * batch + b
+                    array_at(shown, table, np.int64)[d, t * batch + b] = number if lives else -1
+                if b <= batch:
+                    for group in range(-(-b * groups // batch), min(-(-(b + 1) * groups // batch), groups + 1)):
+                        cuts[d, v, group] = number
+                start += count
 
     return kernel
 

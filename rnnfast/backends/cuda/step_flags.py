@@ -12,8 +12,8 @@ from numba.extending import register_jitable
 
 from rnnfast.backends.cuda.arrays import array_at, present
 
-BLOCKS_MOST = 512
-"""Blocks that share the visits of a direction: more would count the same again and again."""
+BLOCKS_MOST = 128
+"""Blocks that share the visits of a direction: about as many as run at once, more would count the same again."""
 
 
 @register_jitable
@@ -30,7 +30,8 @@ def given_at(lengths, mask, resets, steps, batch):
 @register_jitable
 def has_bit(flags, place):
     """Return whether the bit of a position is set."""
-    return flags[place // 8] >> (place % 8) & 1 != 0
+    place = np.uint64(place)  # as signed division takes many instructions
+    return (flags[place >> np.uint64(3)] >> (place & np.uint64(7))) & np.uint64(1) != 0
 
 
 @register_jitable
@@ -55,42 +56,70 @@ def is_cut(given, steps, batch, backwards, v, b):
     return resets.shape[0] > 0 and v < steps and t < length_of(given, steps, b) and has_bit(resets, t * batch + b)
 
 
-@register_jitable
-def live_before(given, steps, batch, t, b):
-    """Return how many rows before b are live at step t."""
-    found = 0
-    for k in range(b):
-        if is_live(given, steps, batch, t, k):
-            found += 1
-    return found
+BITS, NUMBERED = 32, 32
+"""Rows in a word, words of the rows that a block numbers at a time: there are no blocks of more threads."""
 
 
 def visits_of_block(steps: int) -> int:
     """Return how many visits a block takes, which first counts the live rows of all before them.
 
-    >>> visits_of_block(100), visits_of_block(1000)
-    (1, 2)
+    >>> visits_of_block(100), visits_of_block(500)
+    (1, 4)
     """
     return max(1, -(-steps // BLOCKS_MOST))
 
 
 def counter(cuda: Any) -> Any:
-    """Return the function with which all threads of a block count the live rows of visits before v."""
+    """Return the function with which all threads of a block count the live rows of visits before v.
+
+    A thread keeps to its rows; where there are more threads than rows, several share the visits of one.
+    """
 
     def before(given, steps, batch, backwards, v):
         total, thread, threads = cuda.shared.array(1, np.int32), cuda.threadIdx.x, cuda.blockDim.x
+        _, mask, _ = given
         if thread == 0:
             total[0] = 0
         cuda.syncthreads()
-        found, u, b = 0, thread // batch, thread % batch
-        while u < v:
-            if is_live(given, steps, batch, steps - 1 - u if backwards else u, b):
-                found += 1
-            u, b = u + threads // batch, b + threads % batch
-            if b >= batch:
-                u, b = u + 1, b - batch
+        found, sharing, own = 0, max(threads // batch, 1), thread // batch
+        for b in range(thread % batch if own < sharing else batch, batch, threads):
+            length = length_of(given, steps, b)
+            low, high = (steps - v, length) if backwards else (0, min(v, length))
+            if mask.shape[0] > 0:
+                for t in range(low + own, high, sharing):
+                    found += has_bit(mask, t * batch + b)
+            elif own == 0:
+                found += max(high - low, 0)
         cuda.atomic.add(total, 0, found)
         cuda.syncthreads()
         return total[0]
 
     return cuda.jit(device=True)(before)
+
+
+def numberer(cuda: Any) -> Any:
+    """Return the function with which all threads of a block number the live ones of a step's rows, one for each.
+
+    `number(words, given, steps, batch, t, first)` returns whether row first + thread is live, how many of the rows from
+    `first` on are live before it, and how many of all these are. `words` is an array of `NUMBERED` in shared memory.
+    """
+
+    def number(words, given, steps, batch, t, first):
+        thread, threads = cuda.threadIdx.x, cuda.blockDim.x
+        word, bit, b = thread // BITS, np.uint32(1) << np.uint32(thread % BITS), first + thread
+        lives = b < batch and is_live(given, steps, batch, t, b)
+        if thread < NUMBERED:
+            words[thread] = 0
+        cuda.syncthreads()
+        if lives:
+            cuda.atomic.add(words, word, bit)
+        cuda.syncthreads()
+        before, count = cuda.popc(words[word] & (bit - np.uint32(1))), 0
+        for n in range((threads + BITS - 1) // BITS):
+            here = cuda.popc(words[n])
+            count += here
+            before += here if n < word else 0
+        cuda.syncthreads()  # for whoever uses the words next
+        return lives, before, count
+
+    return cuda.jit(device=True)(number)

@@ -88,7 +88,7 @@ def test_tiles_by_length() -> None:
 @ALL_CELLS
 @pytest.mark.parametrize("options", [{}, RAGGED], ids=["dense", "ragged"])
 def test_what_backward_needs_is_recorded(cell: str, options: dict[str, Any]) -> None:
-    """Gates and c as the reference has them, h as it enters each visit, zeros beyond a tile's visits."""
+    """Gates and c as the reference has them, h as it enters each visit, nothing beyond a tile's visits."""
     problem = make_problem(Spec(cell, **SMALL, directions=2, **options), "float32")
     truth = truth_of(problem)
     results, activations = run_forward(problem, PtxEmulator(), record=True), whole.activations(truth)
@@ -108,13 +108,14 @@ def test_what_backward_needs_is_recorded(cell: str, options: dict[str, Any]) -> 
             cut_after = np.concatenate([cut[1:], nothing] if d == 0 else [nothing, cut[1:]])
             if d == 0:
                 state[cut[0]] = 0
-            beyond = (found == 0).all(axis=(1, 2))
-            np.testing.assert_allclose(found[0], state * ~beyond[0], atol=1e-6)
+            beyond, some = np.isnan(found).all(axis=(1, 2)), live.any(axis=1)[visits]
+            assert not (beyond[:-1] | beyond[1:])[some].any()
+            np.testing.assert_allclose(found[0], np.where(beyond[0], np.nan, state), atol=1e-6)
             for v, t in enumerate(visits):
                 state[live[t]] = shown[t][live[t]]
                 after = np.where(cut_after[t][:, None], 0, state)
                 expected = after if kept == "h" else state
-                np.testing.assert_allclose(found[v + 1], expected * ~beyond[v + 1], atol=1e-6)
+                np.testing.assert_allclose(found[v + 1], np.where(beyond[v + 1], np.nan, expected), atol=1e-6)
                 state = after
 
 

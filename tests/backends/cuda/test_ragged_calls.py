@@ -208,3 +208,20 @@ def test_calls_in_which_no_step_is_live(emulated: PtxDevice) -> None:
         y = results(net, seed, {"lengths": [0, 0]})[0]
         assert not y.any()
     assert not scripts(net)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_dx_among_numbers_of_others(batch_first: bool, emulated: PtxDevice) -> None:
+    """Zeros where steps are not live, and what lies between the rows of dx stays."""
+    shape = (BATCH, STEPS) if batch_first else (STEPS, BATCH)
+    net = rnnfast.RNN(INPUTS, SIZE, seed=1, batch_first=batch_first).to("cuda")
+    x, dy = (EmulatedArray(np.ones((*shape, n), np.float32)) for n in (INPUTS, SIZE))
+    grads = net.record(x, lengths=[3, 1])[2].backward(dy)
+    right = np.array(grads.x.memory)
+    memory: Array = np.full((*shape, INPUTS + 2), 7, np.float32)
+    for _ in range(3):
+        memory[..., :INPUTS] = np.nan
+        dx = EmulatedArray(memory[..., :INPUTS])
+        net.record(x, lengths=[3, 1])[2].backward(dy, out=replace(grads, x=dx))
+        np.testing.assert_array_equal(memory[..., :INPUTS], right)
+        assert (memory[..., INPUTS:] == 7).all() and (memory == 0).any()

@@ -1,10 +1,10 @@
 """Backward through time by clusters of blocks: all visits of a tile of 8 rows, of one direction, in one launch.
 
 What forward recorded becomes d (T, B, slots H), gradients of pre-activations in the slots of the gates: LSTM i f g o;
-GRU r z n and q, the last that of W_hn h + b_hn; RNN one. d of a step that is not live is zeros. All other gradients are
-products of d and what was recorded (gemm/products.py): dx = d W_ih with the slots that have rows of it, of the GRU the
-first three; dW_ih = d^T x with these; dW_hh = d^T h with h, or the operand, as recorded, of the GRU with slots 0, 1 and
-3; db_ih and db_hh the sums of d in the same slots.
+GRU r z n and q, the last that of W_hn h + b_hn; RNN one. d of a step that is not live may be anything. All other
+gradients are products of d of live steps and what was recorded of these (gemm/products.py): dx = d W_ih with the slots
+that have rows of it, of the GRU the first three; dW_ih = d^T x with these; dW_hh = d^T h with h, or the operand, as
+recorded, of the GRU with slots 0, 1 and 3; db_ih and db_hh the sums of d in the same slots.
 
 arguments.py has the kernel's arguments.
 """
@@ -17,8 +17,8 @@ import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.arguments import PATIENCE, annotated
-from rnnfast.backends.cuda.cluster.backward_cells import arrival, cell_reader
-from rnnfast.backends.cuda.cluster.backward_ends import ends
+from rnnfast.backends.cuda.cluster.backward_cells import cell_reader
+from rnnfast.backends.cuda.cluster.backward_ends import last_reader
 from rnnfast.backends.cuda.cluster.backward_products import HALF, receiver, recurrent_product, sender
 from rnnfast.backends.cuda.cluster.backward_shape import BAND_BYTES, TILE_WORDS, BackwardShape
 from rnnfast.backends.cuda.cluster.backward_walk import walker
@@ -45,11 +45,9 @@ def backward_kernel(
     product, messages, send = recurrent_product(ops, shape, cell.gates), exchange(ops, shape, patience), sender(ops)
     load_weights, multiply_tile, receive = product.load, product.multiply, receiver(ops, shape)
     begin, wait, again = messages.begin, messages.wait, messages.again
-    lived = arrival(ops)
     mend = sums_of_gradients(ops, shape, cell.gates)
     find, row_of, read = tile_finder(ops, uneven), row_finder(ops, uneven), cell_reader(ops, cell, uneven)
-    walk, at_ends = walker(ops, slots), ends(ops, slots)
-    last_states, clear = at_ends.last, at_ends.clear
+    walk, last_states = walker(ops, slots), last_reader(ops)
     prepare, step = cell.prepare(ops), cell.step(ops)
     thread_of, base_of, cuda, in_peer = ops.thread, ops.dynamic_shared, ops.cuda, ops.in_peer
     load, load_word, store, store_word = ops.load_constant, ops.load_constant_word, ops.store, ops.store_word
@@ -106,12 +104,15 @@ def backward_kernel(
             last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell, inside)
 
         # where the numbers of a visit are, and how far those of this half's next
-        t, ahead, after, before, in_step, wide, dy_at, flags_at = walk(
-            dy + away * dy_away, dy_step, dy_row, flags, steps, batch, last, half, turned, b, own, in_row, step_bytes
-        )
+        ahead, after, before, in_step, wide, dy_at, flags_at, bound = walk(
+            dy + away * dy_away, dy_step, dy_row, flags, steps, batch, last, half, turned, b, own, in_row, step_bytes,
+            length,
+        )  # fmt: skip
         gates, c, h = gates + away * gates_away, c + away * c_away, h + away * h_away
         values, marks = cuda.local.array(7, f32), cuda.local.array(2, u32)
         marks[0], marks[1], later = LIVE, LIVE, LIVE
+        for k in range(7):
+            values[k] = ZERO
         if uneven and inside and half != NOTHING and visits > i32(1) and flags != NONE:
             later = load_byte(flags_at + u64(2) * u64(batch))  # of the visit after the first of this half
         if inside and i32(half) < visits:
@@ -123,17 +124,20 @@ def backward_kernel(
         sums = cuda.local.array(sums_held, f32)
         given_up, turn = False, i32(half)
         f0, f1, f2, f3, f4, f5, dh, dc, dy_now = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+        d0, d1, d2, d3 = ZERO, ZERO, ZERO, ZERO
         live, cut, arrives = inside, False, True
         for i in range(visits):
             arrived = u32((i - 1) & 1)
             if turn == i:  # what can be done before the sums are there
+                if uneven:  # no product comes of what is not live: not even zeros times weights, which may be infinite
+                    arrives = later & LIVE != NOTHING and (i32(i - 1) < bound) == turned
+                    later = marks[0]
+                    live = inside and marks[1] & LIVE != NOTHING and (i < bound) == turned
+                    cut = marks[1] & CUT != NOTHING
+                    if has_c and later & CUT != NOTHING:
+                        values[5] = ZERO
                 f0, f1, f2, f3, f4, f5 = prepare(values[0], values[1], values[2], values[3], values[4], values[5])
                 dh, dc, dy_now = load_shared(h_cell), load_shared(c_cell), values[6]
-                if uneven:
-                    arrives = lived(later, t, turned, length)
-                    later = marks[0]
-                    live = inside and marks[1] & LIVE != NOTHING and t < length
-                    cut = marks[1] & CUT != NOTHING
             if i > 0:
                 if not given_up and not wait(base, arrived, u32(((i - 1) >> 1) & 1)):
                     given_up = True
@@ -160,21 +164,6 @@ def backward_kernel(
                     store_shared(d_to, d0)
                 store_shared(h_cell, dh_carried)
                 store_shared(c_cell, dc_carried)
-                if inside:
-                    store(d + wide, d0)
-                    if slots > 1:
-                        store(d + (wide + row_bytes), d1)
-                        store(d + (wide + u64(2) * row_bytes), d2)
-                        store(d + (wide + u64(3) * row_bytes), d3)
-                    in_step, wide = in_step + ahead * step_bytes, wide + ahead * step_bytes * u64(slots)
-                    dy_at, flags_at = dy_at + ahead * dy_step, flags_at - u64(HALVES) * u64(batch)
-                    t = t + i32(HALVES) if turned else t - i32(HALVES)
-                    if i + HALVES < visits:
-                        read(
-                            values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
-                            flags, flags_at, u64(batch),
-                        )  # fmt: skip
-                turn = i32(turn + i32(HALVES))
             sync_block()
             if band < blocks:
                 d_here = u32(base + u32(d_at) + u32(i & 1) * u32(d_size))
@@ -187,6 +176,21 @@ def backward_kernel(
                     if owner < blocks:
                         peer = in_peer(base, owner)
                         send(sums, 12 * j, u32(peer + to), u32(peer + barrier), lane, rows)
+            if turn == i:  # what others need not wait for
+                if inside:
+                    store(d + wide, d0)
+                    if slots > 1:
+                        store(d + (wide + row_bytes), d1)
+                        store(d + (wide + u64(2) * row_bytes), d2)
+                        store(d + (wide + u64(3) * row_bytes), d3)
+                    in_step, wide = in_step + ahead * step_bytes, wide + ahead * step_bytes * u64(slots)
+                    dy_at, flags_at = dy_at + ahead * dy_step, flags_at - u64(HALVES) * u64(batch)
+                    if i + HALVES < visits:
+                        read(
+                            values, marks, gates + wide, row_bytes, c + in_step, h + in_step, after, before, dy, dy_at,
+                            flags, flags_at, u64(batch),
+                        )  # fmt: skip
+                turn = i32(turn + i32(HALVES))
 
         # the first states
         arrived = u32((visits - 1) & 1)
@@ -197,7 +201,7 @@ def backward_kernel(
             if visits > 0:
                 if uneven:
                     later = load_byte(flags + u64(first + i32(1)) * u64(batch) + u64(b)) if flags != NONE else LIVE
-                    arrives = lived(later, i32(steps) - first if turned else first - i32(1), turned, length)
+                    arrives = later & LIVE != NOTHING and (visits - i32(1) < bound) == turned
                 if arrives:
                     dh = receive(u32(base + arrived * u32(slot_size)), index) * factor + dh
             if uneven and flags != NONE and load_byte(flags + u64(b)) & CUT != NOTHING:
@@ -206,9 +210,6 @@ def backward_kernel(
                 store(first_h + away * first_h_away + in_row, dh)
             if has_c and first_c != NONE:
                 store(first_c + away * first_c_away + in_row, dc)
-        if uneven and visits < i32(steps):
-            where = d, step_bytes, row_bytes, first, last, steps, turned
-            clear(*where, order, first_row, rows, first_unit, size, thread)
         sync_cluster()
 
     return annotated(kernel)

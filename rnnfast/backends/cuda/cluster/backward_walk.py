@@ -15,11 +15,12 @@ NONE = u64(0)
 def walker(ops: Any, slots: int) -> Any:
     """Return the function that says where the numbers are of the first visit, the last one, of a thread's half.
 
-    That is t; how many steps on the next is; how far from t the states after a visit and before it are; in bytes, where
-    its numbers are in (T, B, H) and in rows of `slots`; addresses in dy and in flags.
+    That is how many steps on the next is; how far from its t the states after a visit and before it are; in bytes,
+    where its numbers are in (T, B, H) and in rows of `slots`; addresses in dy and in flags; and the bound from which
+    on, or if `turned` up to which, visits are within the row's length, counted from the last one.
     """
 
-    def begin(dy, dy_step, dy_row, flags, steps, batch, last, half, turned, b, own, in_row, step_bytes):
+    def begin(dy, dy_step, dy_row, flags, steps, batch, last, half, turned, b, own, in_row, step_bytes, length):
         visit = last - i32(1) - i32(half)
         t = i32(steps) - i32(1) - visit if turned else visit
         ahead = u64(HALVES) if turned else NONE - u64(HALVES)
@@ -28,6 +29,7 @@ def walker(ops: Any, slots: int) -> Any:
         wide = in_step + u64(slots - 1) * (in_step - u64(own) * u64(4))
         dy_at = dy + u64(t) * dy_step + u64(b) * dy_row + u64(own) * u64(4)
         flags_at = flags + u64(visit) * u64(batch) + u64(b)
-        return t, ahead, after, before, in_step, wide, dy_at, flags_at
+        bound = i32(length - i32(steps) + last) if turned else i32(last - length)
+        return ahead, after, before, in_step, wide, dy_at, flags_at, bound
 
     return ops.inline(begin)

@@ -47,10 +47,9 @@ def forward_kernel(
     load_weights, split_weights, keep_inverses = held.load, held.split, held.inverses
     begin, find_peers, send, wait, again = messages.begin, messages.peers, messages.send, messages.wait, messages.again
     measure, scales_of = row_measurer(ops, shape, uneven), row_scales(ops, shape, cell.forgets or uneven)
-    following = scale_follower(ops, shape, cell.forgets)
-    inverse_of, follow = following.inverse, following.follow
+    follow = scale_follower(ops, cell.forgets)
     find, row_of, visited = tile_finder(ops, uneven), row_finder(ops, uneven), visitor(ops, cell, uneven)
-    walking, at_ends = walker(ops, uneven), ends(ops, has_c, uneven, recorded)
+    walking, at_ends = walker(ops, uneven), ends(ops, has_c, uneven)
     cell_of, walk, first_states = walking.cell, walking.begin, at_ends.first
     last_states, clear = at_ends.last, at_ends.clear
     summing = summer(ops, shape, gates, products, scaled=scaled)
@@ -125,14 +124,14 @@ def forward_kernel(
         to_c, to_h = to_c + away * to_c_away, to_h + away * to_h_away
         to_gates, to_operand = to_gates + away * to_gates_away, to_operand + away * to_operand_away
         inputs = cuda.local.array(4, f32)
-        flag = u32(ragged.LIVE)
+        flag, between = LIVE, LIVE  # of this half's next visit, and of the one before that
         for k in range(4):
             inputs[k] = ZERO
         if inside and i32(half) < visits:
             for k in range(gates):
                 inputs[k] = load(x_at + u64(k) * row_bytes)
             if uneven and flags != NONE:
-                flag = load_byte(flags_at + u64(half) * u64(batch))
+                flag, between = load_byte(flags_at + u64(half) * u64(batch)), load_byte(flags_at)
 
         # the first states
         c_cell, h_cell = u32(base + u32(c_at) + index * u32(4)), u32(base + u32(h_at) + index * u32(4))
@@ -151,8 +150,19 @@ def forward_kernel(
         part_from, inverses = u32(base + index * u32(16)), u32(base + u32(inverses_at) + unit * u32(16))
         words_of_row = u32(base + u32(slots_at) + row * u32(UNITS * 4))
         given_up, turn = False, i32(half)
+        live, cut, late, own_scale = True, False, False, scale
         for i in range(visits):
             slot = u32(i & 1)
+            if uneven and turn == i:  # what can be done before the words are there
+                live = flag & LIVE != NOTHING and (i < bound) != turned
+                cut = flag & CUT != NOTHING
+                if follows:
+                    if i > 0:
+                        lived = between & LIVE != NOTHING and (i32(i - 1) < bound) != turned
+                        late = follow(late, lived, between & CUT != NOTHING)
+                    inverse = later_inverse if late else first_inverse
+                    late = follow(late, live, cut)
+                    own_scale = scale if late else first_scale
             if not given_up and not wait(base, slot, u32((i >> 1) & 1)):
                 given_up = True
                 store_word(error, u32(1))
@@ -162,8 +172,6 @@ def forward_kernel(
             leave(sums, weights, from_slot, part_to, slot)
             sync_block()
             if turn == i:
-                if follows:
-                    inverse = inverse_of(base, row, i, first_inverse)
                 s0, s1, s2, s3 = gather(part_from, slot, inverses, inverse)
                 words = u32(words_of_row + slot * u32(slot_size))
                 s0, s1, s2, s3 = mended(s0, s1, s2, s3, weight, words, own, u32(size) if inside else NOTHING, inverse)
@@ -172,14 +180,10 @@ def forward_kernel(
                     h_old = load_shared(h_cell)
                 if has_c:
                     c_old = load_shared(c_cell)
-                g0, g1, g2, g3, h, c, shown, c_shown, live = visited(
-                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old, flag,
-                    (i < bound) != turned,
-                )  # fmt: skip
+                g0, g1, g2, g3, h, c, shown, c_shown = visited(
+                    s0, s1, s2, s3, inputs[0], inputs[1], inputs[2], inputs[3], h_old, c_old, live, cut
+                )
                 entering = h * factor
-                own_scale = scale
-                if follows and inside and not follow(base, row, i, inverse, later_inverse, live, flag & CUT != NOTHING):
-                    own_scale = first_scale
                 send_word = word(entering, own_scale)
                 if i + 1 < visits:
                     send(peers, in_slot, u32(1) - slot, send_word, lane, may_send)
@@ -198,14 +202,15 @@ def forward_kernel(
                             inputs[k] = load(x_at + u64(k) * row_bytes)
                         if uneven and flags != NONE:
                             flag = load_byte(flags_at + u64(i + HALVES) * u64(batch))
+                            between = load_byte(flags_at + u64(i + HALVES - 1) * u64(batch))
                 inverse, turn = later_inverse, i32(turn + i32(HALVES))
         sync_block()
         if half == NOTHING and inside:
             last_states(last_h, last_h_away, last_c, last_c_away, away, in_row, h_cell, c_cell)
         if uneven and visits < i32(steps):
             clear(
-                y + away * y_away, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps,
-                turned, order, first_row, rows, first_unit, size, thread,
+                y + away * y_away, y_step, y_row, first, last, steps, turned, order, first_row, rows, first_unit, size,
+                thread,
             )  # fmt: skip
         sync_cluster()  # so that none ends before its peers, should waits have been given up
 

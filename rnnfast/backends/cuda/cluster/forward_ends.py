@@ -15,12 +15,11 @@ ZERO, NOTHING, NONE = f32(0), u32(0), u64(0)
 CUT = u32(ragged.CUT)
 
 
-def ends(ops: Any, has_c: bool, uneven: bool, recorded: bool) -> SimpleNamespace:
+def ends(ops: Any, has_c: bool, uneven: bool) -> SimpleNamespace:
     """Return `first`, which reads a cell's first states, `last`, which writes the last ones, and `clear`.
 
     `first(h0, c0, flags, b, in_row, inside)` returns h and c, zeros after a cut before the first visit. `clear(y,
-    y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps, turned, ...)` makes zeros what
-    visits outside [first, last) show and, if `recorded`, records of states after them.
+    y_step, y_row, first, last, steps, turned, ...)` makes zeros what visits outside [first, last) show.
     """
     load, load_byte, load_shared, store = ops.load_constant, ops.load_constant_byte, ops.load_shared, ops.store
     clear_part = clearer(ops)
@@ -39,19 +38,10 @@ def ends(ops: Any, has_c: bool, uneven: bool, recorded: bool) -> SimpleNamespace
         if has_c and last_c != NONE:
             store(last_c + away * last_c_away + in_row, load_shared(c_cell))
 
-    def clear(
-        y, y_step, y_row, to_h, to_c, to_operand, step_bytes, row_bytes, first, last, steps, turned, order, first_row,
-        rows, first_unit, size, thread,
-    ):  # fmt: skip
+    def clear(y, y_step, y_row, first, last, steps, turned, order, first_row, rows, first_unit, size, thread):
         before, behind = first, last
         if turned:
             before, behind = i32(steps) - last, i32(steps) - first
         clear_part(y, y_step, y_row, before, behind, i32(steps), order, first_row, rows, first_unit, i32(size), thread)
-        if recorded:
-            after_behind, end = behind + i32(1), i32(steps) + i32(1)
-            for to in (to_h, to_c, to_operand):
-                if to != NONE:
-                    where = to, step_bytes, row_bytes, before, after_behind, end
-                    clear_part(*where, order, first_row, rows, first_unit, i32(size), thread)
 
     return SimpleNamespace(first=ops.inline(first_states), last=ops.inline(last_states), clear=ops.inline(clear))

@@ -19,6 +19,7 @@ from rnnfast.backends.cuda.cluster.record import Record
 from rnnfast.backends.cuda.cluster.sequence import (
     NOTHING,
     WRAPS,
+    fills,
     is_near,
     near,
     of_directions,
@@ -131,23 +132,27 @@ class LayerBackward:
                 put(self.call, found, a, add=not overwrite)
 
     def input_gradient(self) -> DeviceArray | None:
-        """Write dL/dx, if it is wanted or layers below need it; return it, as those read it."""
+        """Write dL/dx, if it is wanted or layers below need it; return it, as those read it: where steps are live."""
         sizes, call, layer, given = self.sizes, self.call, self.layer, self.arrays.dx
         is_first = self.number == 0
         if is_first and given is None:
             return None
-        columns, own = layer.x.shape[2], layer.places
+        columns, own, live = layer.x.shape[2], layer.places, self.record.live
+        adds = is_first and self.problem.only_direction == 2
         straight = is_first and isinstance(given, DeviceArray) and own.x is None and is_near(given)
+        if straight and live is not None and not adds:
+            straight = fills(given)  # type: ignore[arg-type]
         dx: Any = (
             given if straight else view(self.memory, self.places.inputs[self.number], sizes.steps, sizes.batch, columns)
         )
-        adds = is_first and self.problem.only_direction == 2
+        if is_first and live is not None and not (straight and adds):
+            call.clear(dx.address, dx.nbytes)  # layers below read dy of live steps alone
         for direction, weights in enumerate(layer.weights):
             add = direction > 0 or (straight and adds)
             key = "dx", self.number, add, dx.strides
-            frame = self.record.frames.get(self.record.live, key, lambda: self._frame(dx, columns, add=add))  # noqa: B023
+            frame = self.record.frames.get(live, key, lambda: self._frame(dx, columns, add=add))  # noqa: B023
             d = self.at(self.places.d + direction * sizes.rows * sizes.slots)
-            frame.start(call, d, weights.ih.address, dx.address)
+            frame.start(call, d, weights.ih.address, dx.address, self.record.tables.get("rows", 0))
         if own.factors is not None:
             factors = self.record.at(own.factors)
             call.launch_over(dx.size, scale_kernel, (call.real,), dx.address, factors, dx.size)
@@ -157,5 +162,8 @@ class LayerBackward:
 
     def _frame(self, dx: DeviceArray, columns: int, *, add: bool) -> Frame:
         sizes, (to, period) = self.sizes, rows_of_sequence(dx)
-        d = Matrix(0, sizes.slots, sizes.batch * sizes.slots)
-        return frame_of(to_inputs(sizes.rows, columns, sizes.gates), d, Matrix(0, columns), to, period, add=add)
+        d, product = (
+            Matrix(0, sizes.slots, sizes.batch * sizes.slots),
+            to_inputs(self.record.count, columns, sizes.gates),
+        )
+        return frame_of(product, d, Matrix(0, columns), to, period, add=add)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from rnnfast.backends.cuda.cluster import ragged
 from rnnfast.backends.cuda.cluster.products import SHIFT, scales
-from rnnfast.backends.cuda.cluster.shape import ROWS, THREADS, UNITS, Shape
+from rnnfast.backends.cuda.cluster.shape import HALVES, ROWS, UNITS, Shape
 
 i32, u32, u64, f32 = np.int32, np.uint32, np.uint64, np.float32
 ZERO, NOTHING, NONE, SIZE, INFINITE = f32(0), u32(0), u64(0), u32(0x7FFFFFFF), u32(0x7F800000)
@@ -17,6 +16,7 @@ UNIT_EXPONENT = u32(127)
 """The biased exponent of numbers from 1 to 2."""
 CUT = u32(ragged.CUT)
 LANES = 32
+UNIT_BITS, ROW_BITS = UNITS.bit_length() - 1, ROWS.bit_length() - 1
 
 
 def row_finder(ops: Any, ragged: bool) -> Any:
@@ -95,52 +95,41 @@ def row_scales(ops: Any, shape: Shape, forgets: bool) -> Any:
     return ops.inline(scales_of)
 
 
-def scale_follower(ops: Any, shape: Shape, forgets: bool) -> SimpleNamespace:
-    """Return what follows the scale of a row whose steps are not all live, where the largest h0 and factor were.
+def scale_follower(ops: Any, forgets: bool) -> Any:
+    """Return the function (late, live, cut) -> whether a row whose steps are not all live has the scale of later h.
 
-    `inverse(base, row, i, first)` is that of h as it enters visit i, `first` that of h0. `follow(base, row, i, inverse,
-    later, live, cut)` leaves that of h as it leaves it, and returns whether it is `later`'s, the scale of numbers up to
-    1: h0 stays until a step is live, if that `forgets` it, or a reset cuts. It has to be the same for all of a row.
+    That is after a visit, `late` where it had before: h0 stays until a step is live, if that `forgets` it, or a reset
+    cuts. It has to be the same for all of a row.
     """
-    load, store, states_at = ops.load_shared, ops.store_shared, shape.largest_states
 
-    def place(base, row, i):
-        return u32(base + u32(states_at) + (u32(i & 1) * u32(ROWS) + row) * u32(4))
+    def follow(late, live, cut):
+        return late or cut or (forgets and live)
 
-    place = ops.inline(place)
-
-    def inverse_of(base, row, i, first):
-        return first if i == 0 else load(place(base, row, i))
-
-    def follow(base, row, i, inverse, later, live, cut):
-        found = inverse
-        if cut or (forgets and live):
-            found = later
-        store(place(base, row, i + 1), found)
-        return found == later
-
-    return SimpleNamespace(inverse=ops.inline(inverse_of), follow=ops.inline(follow))
+    return ops.inline(follow)
 
 
 def clearer(ops: Any) -> Any:
     """Return what a block does where none of a tile's rows is live: make what `to` (T, B, ·) shows of its units zeros.
 
     `clear(to, step, row_step, before, behind, end, order, first_row, rows, first_unit, size, thread)`: of steps
-    t < before and behind <= t < end; `step` and `row_step` are bytes from one t and one b to the next.
+    t < before and behind <= t < end; `step` and `row_step` are bytes from one t and one b to the next. A thread keeps
+    to a unit of a row, so that nothing stands between one of its stores and the next.
     """
     store, row_of = ops.store, row_finder(ops, ragged=True)
 
-    def part(to, step, row_step, first, last, order, first_row, rows, first_unit, size, thread):
-        for i in range(i32(thread), (last - first) * rows * i32(UNITS), THREADS):
-            unit, place = first_unit + u32(i % UNITS), i // UNITS
-            if i32(unit) < size:
-                b = row_of(order, first_row, u32(place % rows))
-                store(to + u64(first + place // rows) * step + u64(b) * row_step + u64(unit) * u64(4), ZERO)
-
-    part = ops.inline(part)
-
     def clear(to, step, row_step, before, behind, end, order, first_row, rows, first_unit, size, thread):
-        part(to, step, row_step, i32(0), before, order, first_row, rows, first_unit, size, thread)
-        part(to, step, row_step, behind, end, order, first_row, rows, first_unit, size, thread)
+        unit, row = first_unit + (thread & u32(UNITS - 1)), (thread >> u32(UNIT_BITS)) & u32(ROWS - 1)
+        half = i32(thread >> u32(UNIT_BITS + ROW_BITS))
+        if i32(row) < rows and i32(unit) < size:
+            to = to + u64(row_of(order, first_row, row)) * row_step + u64(unit) * u64(4)
+            far = u64(HALVES) * step
+            at = to + u64(half) * step
+            for _ in range(half, before, HALVES):
+                store(at, ZERO)
+                at = at + far
+            at = to + u64(behind + half) * step
+            for _ in range(behind + half, end, HALVES):
+                store(at, ZERO)
+                at = at + far
 
     return ops.inline(clear)

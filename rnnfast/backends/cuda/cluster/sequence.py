@@ -32,6 +32,22 @@ def is_near(a: DeviceArray) -> bool:
     return sum(n * abs(stride) for n, stride in zip(a.shape, a.strides, strict=True)) < FAR
 
 
+def fills(a: DeviceArray) -> bool:
+    """Return whether a sequence's numbers are all that lies between its address and the last of them.
+
+    >>> strides, real = ((24, 8, 4), (8, 32, 4), (48, 8, 4)), np.dtype("f4")
+    >>> [fills(DeviceArray(0, (4, 3, 2), each, real, None)) for each in strides]
+    [True, True, False]
+    """
+    end = a.dtype.itemsize
+    for stride, length in sorted(zip(a.strides, a.shape, strict=True)):
+        if length != 1:
+            if stride != end:
+                return False
+            end *= length
+    return True
+
+
 def near(call: DeviceCall, a: DeviceArray) -> DeviceArray:
     """Return a sequence, copied where its numbers lie too far from one another for products."""
     return a if is_near(a) else copied(call, a)

@@ -17,6 +17,7 @@ def sides_of_products(sizes: Sizes, widths: tuple[int, ...], count: int, *, reco
     """
     sides = [side_for(count, sizes.gates * sizes.directions) for width in widths]
     for width in widths if recorded else ():
+        sides.append(side_for(count, width))
         slices = slices_for(*shape_of_slices(sizes, width), count)
         sides += [side_of_weights(rows, columns, count, slices) for rows, columns in _shapes(sizes, width)]
     return tuple(sides)

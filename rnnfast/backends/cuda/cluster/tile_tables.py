@@ -15,7 +15,10 @@ from numba.extending import register_jitable
 from rnnfast.backends.cuda.arrays import array_at
 from rnnfast.backends.cuda.cluster.ragged import CUT, LIVE
 from rnnfast.backends.cuda.driver.scalars import address, int64
-from rnnfast.backends.cuda.step_flags import counter, given_at, is_cut, is_live, live_before
+from rnnfast.backends.cuda.step_flags import NUMBERED, counter, given_at, is_cut, numberer
+
+KEYS = 1024
+"""Rows that are compared with others at a time."""
 
 
 def tables_kernel(cuda: Any) -> Any:
@@ -26,7 +29,7 @@ def tables_kernel(cuda: Any) -> Any:
     visits before the end a row has something to do for the first time, and the visit after the last time; `done`,
     which counts blocks.
     """
-    before, deal = counter(cuda), dealer(cuda)
+    before, number_of, deal = counter(cuda), numberer(cuda), dealer(cuda)
 
     def kernel(
         lengths: address, mask: address, resets: address, steps: int64, batch: int64, first_direction: int64,
@@ -35,15 +38,16 @@ def tables_kernel(cuda: Any) -> Any:
     ):  # fmt: skip
         first, thread, threads = cuda.blockIdx.x * each, cuda.threadIdx.x, cuda.blockDim.x
         given, is_last = given_at(lengths, mask, resets, steps, batch), cuda.shared.array(1, np.int32)
+        words = cuda.shared.array(NUMBERED, np.uint32)
         reached = array_at(reach, (directions, batch, 2), np.int32)
         start = before(given, steps, batch, False, first)
         for t in range(first, min(first + each, steps)):
-            for b in range(thread, batch, threads):
-                lives = is_live(given, steps, batch, t, b)
+            for begin in range(0, batch, threads):
+                lives, number, count = number_of(words, given, steps, batch, t, begin)
+                b = begin + thread
                 if lives:
-                    number = start + live_before(given, steps, batch, t, b)
-                    array_at(rows, (steps * batch,), np.int32)[number] = t * batch + b
-                for d in range(directions):
+                    array_at(rows, (steps * batch,), np.int32)[start + number] = t * batch + b
+                for d in range(directions if b < batch else 0):
                     backwards = first_direction + d == 1
                     v = steps - 1 - t if backwards else t
                     flag = LIVE if lives else 0
@@ -54,8 +58,7 @@ def tables_kernel(cuda: Any) -> Any:
                         cuda.atomic.max(reached, (d, b, 1), v + 1)
                     if flags != 0:
                         array_at(flags, (directions, steps + 1, batch), np.uint8)[d, v + 1, b] = flag
-            if each > 1:
-                start += live_before(given, steps, batch, t, batch)
+                start += count
         if first == 0 and flags != 0:
             for b in range(thread, batch, threads):
                 for d in range(directions):
@@ -77,12 +80,16 @@ def tables_kernel(cuda: Any) -> Any:
 
 
 @register_jitable
-def extent(reached, steps, b):
-    """Return how many visits lie between a row's first with something to do and its last, in whichever direction."""
+def key_of(reached, steps, b):
+    """Return what is larger the more visits a row has, from its first with something to do to its last.
+
+    In whichever direction it has most; of rows that have as many it is larger of those that come first.
+    """
+    directions, batch, _ = reached.shape
     most = -steps
-    for d in range(reached.shape[0]):
+    for d in range(directions):
         most = max(most, reached[d, b, 0] + reached[d, b, 1] - steps)
-    return most
+    return most * batch + batch - 1 - b
 
 
 def dealer(cuda: Any) -> Any:
@@ -91,14 +98,20 @@ def dealer(cuda: Any) -> Any:
     def deal(reached, steps, tile_rows, order, visits):
         directions, batch, _ = reached.shape
         _, tiles, _ = visits.shape
-        thread, threads = cuda.threadIdx.x, cuda.blockDim.x
-        for b in range(thread, batch, threads):
-            own, rank = extent(reached, steps, b), 0
-            for k in range(batch):
-                other = extent(reached, steps, k)
-                if other > own or (other == own and k < b):
-                    rank += 1
-            order[rank] = b
+        thread, threads, keys = cuda.threadIdx.x, cuda.blockDim.x, cuda.shared.array(KEYS, np.int32)
+        for begin in range(0, batch, threads):
+            b = begin + thread
+            own, rank = key_of(reached, steps, min(b, batch - 1)), 0
+            for first in range(0, batch, KEYS):
+                count = min(KEYS, batch - first)
+                cuda.syncthreads()
+                for k in range(thread, count, threads):
+                    keys[k] = key_of(reached, steps, first + k)
+                cuda.syncthreads()
+                for k in range(count):
+                    rank += keys[k] > own
+            if b < batch:
+                order[rank] = b
         cuda.syncthreads()
         for i in range(thread, directions * tiles, threads):
             d, tile, first, last = i // tiles, i % tiles, steps, 0
