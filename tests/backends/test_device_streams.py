@@ -28,12 +28,12 @@ from rnnfast.backends.cuda.driver.library import Driver
 from rnnfast.backends.cuda.matrix import matrix
 
 
-def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, Any]]) -> Callable[..., Any]:
+def noting(call: Callable[..., Any], name: str, position: int, streams: set[tuple[str, int]]) -> Callable[..., Any]:
     """The call, its name and the argument at this position noted first."""
 
-    def noted(*arguments: Any, **named: Any) -> Any:
+    def noted(*arguments: Any) -> Any:
         streams.add((name, arguments[position]))
-        return call(*arguments, **named)
+        return call(*arguments)
 
     return noted
 
@@ -52,22 +52,6 @@ def test_the_stream_of_the_caller_is_used(upload: Upload, monkeypatch: pytest.Mo
     assert set(waited) == {7, 9}  # what another stream makes ready is waited for
 
 
-@pytest.mark.parametrize("current", [None, 1], ids=["current", "not current"])
-def test_new_tensors_are_on_the_device_of_x(current: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever is torch's current device, on which alone the soonest way makes tensors."""
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    library, ways = libraries.Torch(torch.device("cpu")), set[tuple[str, Any]]()
-    monkeypatch.setattr(library, "_current", lambda: current)
-    for where, name in ((library, "_empty"), (torch, "empty")):
-        monkeypatch.setattr(where, name, noting(getattr(where, name), name, 0, ways))
-    for shape in ((), (3,), (2, 5, 3), (2, 0, 3)):
-        for dtype in (np.dtype(np.float32), np.dtype(np.uint32)):
-            made, right = library.new(shape, dtype), torch.zeros(shape, dtype=getattr(torch, dtype.name))
-            assert (made.shape, made.dtype, made.owner.dtype) == (shape, dtype, right.dtype)
-            assert made.owner.stride() == right.stride() and made.address == made.owner.data_ptr()
-    assert {way for way, _ in ways} == {"_empty" if current is None else "empty"}
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     _, there = nets()
@@ -81,11 +65,7 @@ def test_backward_on_another_stream_waits_for_both(keep: bool, upload: Upload, m
 
 
 def test_libraries_are_known_by_their_classes(upload: Upload) -> None:
-    tensor = type(
-        "Tensor",
-        (EmulatedArray,),
-        {"__module__": "torch", "device": type("Device", (), {"type": "cuda", "index": 3})()},
-    )
+    tensor = type("Tensor", (EmulatedArray,), {"__module__": "torch", "device": type("Device", (), {"index": 3})()})
     own = type("Own", (tensor,), {"__module__": "mine"})
     pytest.importorskip("torch", reason="torch is not installed")
     x = own(np.zeros((2, 1, 3), np.float32))
@@ -102,7 +82,7 @@ def refused(array: EmulatedArray) -> tuple[int, int]:
 def of_library(module: str, memory: Any, number: int) -> EmulatedArray:
     """Return an array that says, in the words of its library, on which device it is."""
     words: dict[str, dict[str, Any]] = {
-        "torch": {"device": SimpleNamespace(type="cuda", index=number)},
+        "torch": {"device": SimpleNamespace(index=number)},
         "cupy": {"device": SimpleNamespace(id=number)},
         "other": {"__dlpack_device__": lambda self: (2, number)},
         "managed": {"__dlpack_device__": lambda self: (13, number)},

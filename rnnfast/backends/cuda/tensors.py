@@ -26,29 +26,23 @@ class Torch:
         self.torch, self.device, self.number = torch, device, device.index
         self._plain = torch.Tensor, torch.nn.Parameter  # whose memory is what it seems
         self._ours: dict[Any, Any] = {torch.float32: np.dtype("float32"), torch.float64: np.dtype("float64")}
-        self._dense: dict[tuple[tuple[int, ...], np.dtype[Any]], tuple[Any, ...]] = {}
-        """Of dense tensors, by shape and dtype: strides in numbers and in bytes, torch's dtype."""
-        # What torch's own compilers make tensors by, on its current device: a third of the time of the public ways.
-        self._empty: Any = getattr(torch._C._dynamo.guards, f"_empty_strided_{device.type}")
-        self._current: Any = torch._C._cuda_getDevice if torch._C._has_cuda else lambda: device.index
+        self._like: dict[tuple[tuple[int, ...], np.dtype[Any]], tuple[Any, tuple[int, ...]]] = {}
+        """Tensors of one number, seen as of a shape, and its strides: torch makes such another soonest."""
         self._raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)
         self._forms: dict[Any, tuple[Any, ...]] = {}
         """Of tensors on this device, by what torch says of their form: shape, strides in bytes and dtype."""
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
         """Return a view of a new tensor."""
-        steps, strides, kind = self._dense.get((shape, dtype)) or self._form_of_dense(shape, dtype)
-        if self._current() == self.number:
-            made = self._empty(shape, steps, kind)
-        else:
-            made = self.torch.empty(shape, dtype=kind, device=self.device)
+        like, strides = self._like.get((shape, dtype)) or self._kept_like(shape, dtype)
+        made = self.torch.empty_like(like, memory_format=self.torch.contiguous_format)
         return DeviceArray(made.data_ptr(), shape, strides, dtype, made)
 
-    def _form_of_dense(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, ...]:
-        if len(self._dense) >= FORMS_KEPT:
-            self._dense.clear()
-        strides, kind = dense_strides(shape, dtype.itemsize), getattr(self.torch, dtype.name)
-        found = self._dense[shape, dtype] = torch_strides(shape), strides, kind
+    def _kept_like(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, tuple[int, ...]]:
+        if len(self._like) >= FORMS_KEPT:
+            self._like.clear()
+        one = self.torch.empty((), dtype=getattr(self.torch, dtype.name), device=self.device)
+        found = self._like[shape, dtype] = one.expand(shape), dense_strides(shape, dtype.itemsize)
         return found
 
     def pieces(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> list[DeviceArray]:
@@ -117,15 +111,6 @@ class Torch:
                 tensor = self.torch.as_tensor(array.view(), device=self.device).reshape(-1)
             found = known[key] = tensor.as_strided((rows, columns), (a.row, a.column), first)
         return found
-
-
-def torch_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides in numbers of a dense tensor of torch's, to which an axis of no elements counts as one.
-
-    >>> torch_strides((2, 0, 3))
-    (3, 3, 1)
-    """
-    return tuple([math.prod(max(size, 1) for size in shape[axis + 1 :]) for axis in range(len(shape))])
 
 
 @functools.lru_cache(maxsize=1024)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, from_numpy
 
 from rnnfast.backends.c.memory import ALIGNMENT, Reserve, at
-from rnnfast.backends.cuda.tensors import torch_strides
 from rnnfast.integrations.torch.forms import DTYPES
 
 LARGE = 4 << 20
@@ -32,7 +31,7 @@ def maker(shapes: Sequence[tuple[int, ...]], dtype: torch.dtype) -> Callable[[],
     own = DTYPES[dtype]
     if any(math.prod(shape) * own.itemsize >= LARGE for shape in shapes):
         return lambda: [from_numpy(np.empty(shape, own)) for shape in shapes]
-    forms = [(tuple(shape), torch_strides(shape), dtype) for shape in shapes]
+    forms = [(tuple(shape), _strides(shape), dtype) for shape in shapes]
     return lambda: [*starmap(_empty, forms)]
 
 
@@ -71,3 +70,8 @@ def reserve_of(tensor: Tensor, seed: int, ragged: tuple[Any, ...]) -> tuple[Rese
         tensor = tensor.clone()
     some = any(part is not None for part in ragged)
     return Reserve(place(tensor), tensor.numel(), seed, ragged if some else None), tensor
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides of a dense tensor, in numbers."""
+    return tuple([math.prod(max(size, 1) for size in shape[axis + 1 :]) for axis in range(len(shape))])
