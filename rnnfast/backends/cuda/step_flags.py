@@ -114,9 +114,9 @@ def numberer(cuda: Any) -> Any:
         if lives:
             cuda.atomic.add(words, word, bit)
         cuda.syncthreads()
-        before, count = cuda.popc(words[word] & (bit - np.uint32(1))), 0
+        before, count = np.int64(cuda.popc(words[word] & (bit - np.uint32(1)))), 0
         for n in range((threads + BITS - 1) // BITS):
-            here = cuda.popc(words[n])
+            here = np.int64(cuda.popc(words[n]))
             count += here
             before += here if n < word else 0
         cuda.syncthreads()  # for whoever uses the words next

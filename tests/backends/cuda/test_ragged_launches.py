@@ -94,6 +94,16 @@ def test_numbers_of_launches_whatever_rows_are_live(
     assert tier == "C" or {("product_kernel", threads) for threads in (64, 128, 256)} <= sides
 
 
+def test_the_kernel_of_dx_follows_from_how_many_steps_are_live(null: NullDevice) -> None:
+    """Also where those of all other products are the same."""
+    null.limits, options = LIMITS["D"], {"num_layers": 2, "bidirectional": True, "seed": 1}
+    net = rnnfast.LSTM(24, 64, **options).to("cuda")  # type: ignore[arg-type]
+    for length in (62, 62, 62, 70):
+        rows = {"lengths": np.full(128, length)}
+        right = training(rnnfast.LSTM(24, 64, **options).to("cuda"), 150, 128, **rows)  # type: ignore[arg-type]
+        assert training(net, 150, 128, **rows) == right
+
+
 @pytest.mark.parametrize("tier", list(LIMITS))
 def test_nothing_is_kept_of_how_many_rows_there_are(tier: str, null: NullDevice) -> None:
     """On the device, for good: a server's batches are of any size."""
