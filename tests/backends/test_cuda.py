@@ -114,7 +114,8 @@ def test_every_barrier_is_needed(emulator: Emulator) -> None:
     barriers = sorted(emulator.cuda.barriers)
     own = {"biases.py", "blocks.py", "forward.py", "backward.py", "product.py", "step_flags.py"}
     assert {file for file, _ in barriers} == own
-    for emulator.cuda.without in (barrier for barrier in barriers if barrier[0] != "biases.py"):
+    shown_elsewhere = "biases.py", "step_flags.py"  # below, and by more rows than threads in cuda/test_plans.py
+    for emulator.cuda.without in (barrier for barrier in barriers if barrier[0] not in shown_elsewhere):
         assert goes_wrong(emulator, problem, right), f"nothing shows that {emulator.cuda.without} is missing"
 
 
