@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from rnnfast.backends.cuda.gemm.products import (
     Matrix,
     Product,
     Rows,
+    most_slices,
     of_inputs,
     of_weights,
     slices_for,
@@ -212,6 +214,18 @@ def test_slices_are_of_the_shapes_alone() -> None:
         assert product.depth * (product.slices - 1) < rows <= product.depth * product.slices
     sides = [of_weights(1024, 256, rows, slices_for(1024, 256, rows)).tile.side for rows in (128, 1024, 16384)]
     assert sides == [32, 64, 128], "the fewer the rows, the smaller the tiles that are enough for a device"
+
+
+@pytest.mark.parametrize(("gates", "features", "most"), [(400, 100, 20000), (1024, 256, 1300)])
+def test_there_is_room_for_the_slices_of_fewer_rows(gates: int, features: int, most: int) -> None:
+    """Of which there may be more than of more rows; none begins where rows have ended."""
+    every = range(1, most + 1, 7)
+    found = [slices_for(gates, features, rows) for rows in every]
+    assert found != sorted(found), "shapes that show nothing"
+    for rows, slices, most_so_far in zip(every, found, itertools.accumulate(found, max), strict=True):
+        depth = of_weights(gates, features, rows, slices).depth
+        assert depth * (slices - 1) < rows <= depth * slices
+        assert most_so_far <= most_slices(gates, features, rows)
 
 
 @pytest.mark.parametrize(
