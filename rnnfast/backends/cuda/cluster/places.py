@@ -54,7 +54,7 @@ class BackwardPlaces(NamedTuple):
     found: list[int]
     """(D, T, B, H) of each state: its gradient after every visit, where norms are wanted."""
     parts: int
-    """Slices of the gradients of a direction's parameters, as many as there are when every step is live."""
+    """Slices of the gradients of a direction's parameters, as many as any number of live steps takes."""
     parameters: list[int]
     """The gradients of a direction's parameters, for callers in host memory."""
 
