@@ -2,7 +2,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'wait; rm -rf "$scratch"' EXIT # for what still writes there
 unset PYTHONPATH PYTEST_ADDOPTS RNNFAST_ISA RNNFAST_BACKEND RNNFAST_NUM_THREADS
 
 # need PROGRAM PACKAGE: installs a Debian package where the program is missing.

@@ -71,7 +71,8 @@ def freeze(model: ModelT) -> ModelT:
 
     Changes of the parameters are not seen any more: call `freeze` again after them. A call that autograd would record,
     or with dropout, raises RuntimeError: use `model.eval()` and `torch.inference_mode()`. Layers that are not served
-    run as before, as in `accelerate`; one that moves to another device after this is PyTorch's there.
+    run as before, as in `accelerate`; one that moves to another device after this, or is loaded where nothing of
+    rnnfast runs it, is PyTorch's there, with the parameters that it has then.
 
     >>> import torch
     >>> model = freeze(torch.nn.Sequential(torch.nn.GRU(3, 4)).eval())
