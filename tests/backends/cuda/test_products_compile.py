@@ -21,8 +21,8 @@ from rnnfast.backends.cuda.gemm.tile import Tile
 FORMS = {"inputs": (True, True, True), "to_inputs": (True, False, False), "weights": (False, False, False)}
 """a_by_k, b_by_k, half."""
 IN_EVERY_RUN = {("inputs", 32, (8, 0)), ("weights", 128, (9, 0))}
-SPILLED = {(9, 0): 4, (8, 0): 40}
-"""Bytes at most in tiles of 128, which take all registers that a thread can have; smaller ones spill none."""
+SPILLED = {32: 0, 64: 0, 128: 32}
+"""Bytes at most: a tile of 128 takes all registers that a thread can have."""
 
 
 def shown(found: Compiled, what: str, capability: tuple[int, int]) -> None:
@@ -47,7 +47,7 @@ def test_products_are_of_tensor_cores_with_numbers_in_registers(
     shown(found, f"{form} in tiles of {side}", capability)
     chains = 4 * side // 32
     assert found.ptx.count("mma.sync") == chains * (6 if FORMS[form][2] else 12)
-    assert (found.spilled or 0) <= (SPILLED[capability] if side == 128 else 0)
+    assert (found.spilled or 0) <= SPILLED[side]
 
 
 @pytest.mark.parametrize("capability", [(9, 0), (8, 0)])

@@ -77,8 +77,6 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
             begin_a(a_rows, a, where, row0, m, tid)
         if b_by_k:
             begin_b(b_rows, b, b_where, column0, n, tid)
-        else:
-            look(k_rows, b_where, start, stop, tid)
         for i in range(totals):
             total[i] = f32(0)
         for i in range(4):
@@ -88,10 +86,10 @@ def product_kernel(ops: Any, a_by_k: bool, b_by_k: bool, half: bool, side: int) 
         for stage in range(-1, stages):  # loads the stage after this one while it multiplies this one
             if stage + 1 < stages:
                 at = u32(start + u32(DEPTH) * u32(stage + 1))
+                if not b_by_k:
+                    look(k_rows, b_where, at, stop, tid)
                 fetch_a(a_next, a_rows if a_by_k else k_rows, a, where, row0, m, at, stop, tid)
                 fetch_b(b_next, b_rows if b_by_k else k_rows, b, b_where, column0, n, at, stop, tid)
-                if not b_by_k:  # of the stage after that
-                    look(k_rows, b_where, u32(at + u32(DEPTH)), stop, tid)
             if stage >= 0:
                 add_stage(total, chain, a_words, b_words, scales, u32(base + u32(stage & 1) * u32(stage_bytes)), lane)
             if stage + 1 < stages:

@@ -87,8 +87,8 @@ def sharer(ops, by_k, side):
 def looker(ops, side):
     """Return the function that says which rows of the sequence a thread's four k of a stage are.
 
-    A stage ahead: its loads would otherwise wait for the list, and for one another, as what is loaded is waited for
-    all together.
+    All before any number of the stage is loaded: what is loaded is waited for all together, so that a row looked up
+    between two loads would wait for the first of these.
     """
     share, listed = sharer(ops, False, side), row_lister(ops)
 
